@@ -1,0 +1,1 @@
+"""Saving labels so that other programs read them rightly."""

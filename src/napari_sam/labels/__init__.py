@@ -1,0 +1,1 @@
+"""Masks to reversible edits of a label array: collision policy, ids."""

@@ -1,0 +1,110 @@
+"""What every promptable network offers to the rooms above, whatever its encoder."""
+
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+from napari_sam.nn.cancel import CancelToken
+
+
+class ImageFeatures(NamedTuple):
+    """What an image encoder returns for a batch of images.
+
+    Attributes
+    ----------
+    embedding
+        (B, C, H / stride, W / stride), the image embedding.
+    high_res
+        Finer features, finest last, each (B, C', H / stride', W / stride') with ``stride' < stride``;
+        empty for networks that have none (the published ViTs).
+    maps
+        (B, 3, H / 4, W / 4) auxiliary maps as probabilities in 0..1 (foreground, centre proximity,
+        normalised boundary distance), or None for networks that have none.
+    """
+
+    embedding: Tensor
+    high_res: tuple[Tensor, ...] = ()
+    maps: Tensor | None = None
+
+
+class MaskPrediction(NamedTuple):
+    """What a mask decoder returns for N prompts.
+
+    Attributes
+    ----------
+    logits
+        (N, M, h, w) mask logits, positive inside, at `PromptableNetwork.mask_stride`.
+    iou
+        (N, M) predicted IoU of each mask.
+    """
+
+    logits: Tensor
+    iou: Tensor
+
+
+class PromptableNetwork(Protocol):
+    """A network that segments what is prompted: encode once, decode per prompt.
+
+    Attributes
+    ----------
+    window
+        Side, in pixels, of the square on which prompts are decoded (1024 for the published ViTs, 256 for nano).
+    stride
+        Pixels per cell of the image embedding (16 for the published ViTs, 8 for nano).
+    mask_stride
+        Pixels per cell of the mask logits (4 for the published ViTs, 2 for nano).
+    fully_convolutional
+        Whether `encode` takes any multiple of `encode_multiple` and an embedding may be cut into windows afterwards.
+    encode_multiple
+        Side lengths given to `encode` must be multiples of this (1024 for the published ViTs, 32 for nano).
+    """
+
+    window: int
+    stride: int
+    mask_stride: int
+    fully_convolutional: bool
+    encode_multiple: int
+
+    def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
+        """Encode images.
+
+        Parameters
+        ----------
+        images
+            (B, 3, H, W) float32, contrast-scaled so that 0..1 spans the contrast limits (values beyond are
+            allowed); the network applies its own normalisation.
+        cancel
+            Checked between blocks.
+
+        Raises
+        ------
+        Cancelled
+            If `cancel` was set.
+        """
+        ...
+
+    def decode(
+        self,
+        features: ImageFeatures,
+        points: Tensor,
+        labels: Tensor,
+        mask: Tensor | None,
+        multimask: bool,
+    ) -> MaskPrediction:
+        """Decode N prompts on one window.
+
+        Parameters
+        ----------
+        features
+            Features of one window (batch of 1), cut to `window` pixels.
+        points
+            (N, K, 2) float32, (x, y) in window pixels, pixel centres on integers (the network adds its half
+            pixel). A box is two points, its upper left and lower right corner. K may be 0.
+        labels
+            (N, K) int64: 1 positive, 0 negative, 2 and 3 box corners, -1 padding.
+        mask
+            (N, 1, window / mask_stride, window / mask_stride) logits of a previous or given mask, or None.
+        multimask
+            Three candidates if True, else one.
+        """
+        ...

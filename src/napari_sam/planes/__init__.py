@@ -1,0 +1,1 @@
+"""From an nD array to planes, channels, contrast, levels and windows; coordinates there and back."""

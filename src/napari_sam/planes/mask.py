@@ -1,0 +1,90 @@
+"""An object's pixels on one plane, kept cropped."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sam.planes.window import Window
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """An object's pixels on one plane.
+
+    Parameters
+    ----------
+    box
+        (row0, column0, row1, column1), half-open, in plane pixels.
+    pixels
+        (row1 - row0, column1 - column0) bool.
+    predicted_iou
+        The decoder's own estimate of the IoU with the true object, 0..1; NaN where there is none (a label).
+    logits
+        (h, w) float32 low-resolution logits, or None for a binary mask.
+    window
+        Where the logits lie: one logit per window pixel. None exactly when `logits` is None.
+    """
+
+    box: tuple[int, int, int, int]
+    pixels: NDArray[np.bool_]
+    predicted_iou: float = float("nan")
+    logits: NDArray[np.float32] | None = field(default=None, repr=False)
+    window: Window | None = None
+
+    def __post_init__(self) -> None:
+        row0, column0, row1, column1 = self.box
+        if self.pixels.shape != (row1 - row0, column1 - column0):
+            raise ValueError(f"pixels of shape {self.pixels.shape} do not fill the box {self.box}")
+
+    @classmethod
+    def from_pixels(cls, pixels: NDArray[np.bool_], origin: tuple[int, int] = (0, 0)) -> Self:
+        """The mask of the True pixels, cropped to their box; `origin` is the position of ``pixels[0, 0]``."""
+        rows = np.flatnonzero(pixels.any(axis=1))
+        columns = np.flatnonzero(pixels.any(axis=0))
+        if not rows.size:
+            return cls((origin[0], origin[1], origin[0], origin[1]), np.zeros((0, 0), bool))
+        row0, row1, column0, column1 = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+        return cls(
+            (row0 + origin[0], column0 + origin[1], row1 + origin[0], column1 + origin[1]),
+            np.ascontiguousarray(pixels[row0:row1, column0:column1]),
+        )
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return int(np.count_nonzero(self.pixels))
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The box as slices of the plane."""
+        row0, column0, row1, column1 = self.box
+        return slice(row0, row1), slice(column0, column1)
+
+    def painted(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """The mask as a full plane of `shape`; what lies outside the plane is dropped."""
+        plane = np.zeros(shape, bool)
+        row0, column0, row1, column1 = self.box
+        top, left = max(row0, 0), max(column0, 0)
+        bottom, right = min(row1, shape[0]), min(column1, shape[1])
+        if bottom > top and right > left:
+            plane[top:bottom, left:right] = self.pixels[
+                top - row0 : bottom - row0, left - column0 : right - column0
+            ]
+        return plane
+
+
+def overlap(first: Mask, second: Mask) -> float:
+    """Intersection over union of two masks on one plane, 0..1; 0 if both are empty."""
+    row0, column0 = max(first.box[0], second.box[0]), max(first.box[1], second.box[1])
+    row1, column1 = min(first.box[2], second.box[2]), min(first.box[3], second.box[3])
+    shared = 0
+    if row1 > row0 and column1 > column0:
+        a = first.pixels[row0 - first.box[0] : row1 - first.box[0], column0 - first.box[1] : column1 - first.box[1]]
+        b = second.pixels[
+            row0 - second.box[0] : row1 - second.box[0], column0 - second.box[1] : column1 - second.box[1]
+        ]
+        shared = int(np.count_nonzero(a & b))
+    union = first.area + second.area - shared
+    return shared / union if union else 0.0

@@ -1,0 +1,1 @@
+"""Prompts per object and plane, and their encoding for the network."""

@@ -1,0 +1,57 @@
+"""What a user says about one object on one plane."""
+
+from dataclasses import dataclass, replace
+
+from napari_sam.planes.mask import Mask
+
+
+@dataclass(frozen=True)
+class Point:
+    """A click: (row, column) in plane coordinates, pixel centres on integers."""
+
+    row: float
+    column: float
+    positive: bool = True
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box: inclusive corners (row0, column0) <= (row1, column1) in plane coordinates, pixel centres on integers."""
+
+    row0: float
+    column0: float
+    row1: float
+    column1: float
+
+    def __post_init__(self) -> None:
+        if self.row1 < self.row0 or self.column1 < self.column0:
+            row0, row1 = sorted((self.row0, self.row1))
+            column0, column1 = sorted((self.column0, self.column1))
+            for name, value in (("row0", row0), ("column0", column0), ("row1", row1), ("column1", column1)):
+                object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """All prompts for one object on one plane.
+
+    Parameters
+    ----------
+    points
+        Positive and negative points, in the order they were given.
+    box
+        At most one box.
+    mask
+        A dense mask prompt: a label or the neighbouring plane's mask (binary), or a former result (with logits).
+    """
+
+    points: tuple[Point, ...] = ()
+    box: Box | None = None
+    mask: Mask | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.points) or self.box is not None or self.mask is not None
+
+    def with_point(self, point: Point) -> "Prompts":
+        """These prompts and one more point."""
+        return replace(self, points=(*self.points, point))

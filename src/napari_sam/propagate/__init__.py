@@ -1,0 +1,1 @@
+"""Along an axis, from key planes, with a confidence for every plane."""

@@ -1,0 +1,1 @@
+"""One plane: embedding and prompts to masks, candidates, refinement."""

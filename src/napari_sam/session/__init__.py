@@ -1,0 +1,1 @@
+"""One annotation session, free of Qt: objects, scheduler."""

@@ -1,0 +1,67 @@
+# Two commands matter: `make demo` shows the main job, `make test` runs every check.
+# Both start from nothing but `python3` and this folder.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# napari draws with OpenGL, which Qt's "offscreen" platform lacks: without a screen a virtual X server is used.
+ifeq ($(shell uname -s),Linux)
+export QT_QPA_PLATFORM := xcb
+endif
+
+# Seen from here, a screen is there when DISPLAY or WAYLAND_DISPLAY is set, or always outside Linux.
+HAVE_SCREEN := $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter-out Linux,$(shell uname -s)))
+VIRTUAL_SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24 +extension GLX"
+
+.PHONY: help demo test check wheel pytest screenshots clean
+
+help:
+	@echo "make demo         open the sample z-stack, click a cell, carry it through the stack (without a screen: demo-output/)"
+	@echo "make test         style, types, layering, manifest, wheel and tests"
+	@echo "make screenshots  draw the pictures of the README again"
+	@echo "make clean        remove the environment and everything built"
+
+demo: $(VENV)/.demo-ready
+ifeq ($(HAVE_SCREEN),)
+	$(VIRTUAL_SCREEN) $(BIN)/napari-sam demo --headless --output demo-output
+else
+	$(BIN)/napari-sam demo
+endif
+
+# The tests come last, so that pytest's closing line ends the output.
+test: check wheel pytest
+
+check: $(VENV)/.test-ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/npe2 validate src/napari_sam/napari.yaml
+
+wheel: $(VENV)/.test-ready
+	$(BIN)/python scripts/check_wheel.py
+
+pytest: $(VENV)/.test-ready
+	$(BIN)/python -m pytest
+
+screenshots: $(VENV)/.test-ready
+	$(VIRTUAL_SCREEN) $(BIN)/python scripts/screenshots.py
+
+# Each stamp is younger than what it was made from; an unchanged environment is left alone.
+$(VENV)/.test-ready: pyproject.toml constraints.txt $(VENV)/.system-ready
+	$(INSTALL) -e ".[dev]"
+	@touch $@ $(VENV)/.demo-ready
+
+$(VENV)/.demo-ready: pyproject.toml constraints.txt $(VENV)/.system-ready
+	$(INSTALL) -e . "napari[pyqt6]"
+	@touch $@
+
+$(VENV)/.system-ready: scripts/install_x.sh
+	sh scripts/install_x.sh
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

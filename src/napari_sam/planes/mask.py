@@ -69,9 +69,7 @@ class Mask:
         top, left = max(row0, 0), max(column0, 0)
         bottom, right = min(row1, shape[0]), min(column1, shape[1])
         if bottom > top and right > left:
-            plane[top:bottom, left:right] = self.pixels[
-                top - row0 : bottom - row0, left - column0 : right - column0
-            ]
+            plane[top:bottom, left:right] = self.pixels[top - row0 : bottom - row0, left - column0 : right - column0]
         return plane
 
 

@@ -52,7 +52,5 @@ class Window:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """(row0, column0, row1, column1): outer borders of the window's pixels in plane coordinates."""
-        (row0, column0), (row1, column1) = self.to_plane(
-            [(-0.5, -0.5), (self.shape[0] - 0.5, self.shape[1] - 0.5)]
-        )
+        (row0, column0), (row1, column1) = self.to_plane([(-0.5, -0.5), (self.shape[0] - 0.5, self.shape[1] - 0.5)])
         return float(row0), float(column0), float(row1), float(column1)

@@ -1,0 +1,171 @@
+"""How good masks from clicks and boxes are, per set of images, beside a watershed and a flood fill.
+
+    python -m benchmarks.accuracy [SET ...] [--model nano] [--json FILE]
+
+Mean IoU per object after 1, 3 and 5 clicks and after one box, the model's own first choice, everything by the product's
+own rules; a failure counts 0. Once with automatic object size and once with one size per set. The interval is the
+bootstrap's 95 % over images.
+"""
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.classical import flood_clicks, watershed_clicks
+from benchmarks.clicks import first_click, iou, next_click, true_box
+from benchmarks.datasets import LabelledPlane, data_folder, labelled_planes, set_names
+from napari_sam.models.load import load_model
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.read_window import read_window
+from napari_sam.planes.window import Window
+from napari_sam.prompts.prompt import Box, Point, Prompts
+from napari_sam.segment.segmenter import Segmenter
+
+CLICKS = (1, 3, 5)
+Scores = dict[str, dict[str, float]]
+Answer = Callable[[Sequence[Point], Box | None], NDArray[np.bool_]]
+
+
+class ModelUser:
+    """Gives one object's clicks to the model as the product does: corrections feed the previous mask back."""
+
+    def __init__(self, segmenter: Segmenter, labelled: LabelledPlane, object_size: float | None) -> None:
+        self.segmenter, self.labelled, self.object_size = segmenter, labelled, object_size
+        self.previous: Mask | None = None
+
+    def __call__(self, points: Sequence[Point], box: Box | None) -> NDArray[np.bool_]:
+        found = self.segmenter.segment(
+            self.labelled.plane,
+            Prompts(tuple(points), box),
+            object_size=self.object_size,
+            previous=self.previous if len(points) > 1 else None,
+        )
+        self.previous = found.mask
+        return found.mask.painted(self.labelled.labels.shape)
+
+
+def score(truth: NDArray[np.bool_], new_answer: Callable[[], Answer]) -> dict[str, float]:
+    """IoU of one object after each number of clicks and after one box."""
+    scores, points = {}, [first_click(truth)]
+    answer = new_answer()
+    for clicks in range(1, max(CLICKS) + 1):
+        result = answer(points, None)
+        if clicks in CLICKS:
+            scores[f"{clicks} click{'s' * (clicks > 1)}"] = iou(truth, result)
+        correction = next_click(truth, result)
+        if correction is not None:
+            points = [*points, correction]
+    scores["1 box"] = iou(truth, new_answer()([], true_box(truth)))
+    return scores
+
+
+def measure(planes: Sequence[LabelledPlane], users: dict[str, Callable[[LabelledPlane], Answer]], per_plane: int) -> list[dict]:
+    """One record for every method, plane and object."""
+    rng = np.random.default_rng(0)
+    records = []
+    for number, labelled in enumerate(planes):
+        ids = labelled.ids()
+        for label in rng.choice(ids, min(per_plane, len(ids)), replace=False) if len(ids) else []:
+            truth = labelled.labels == label
+            for method, user in users.items():
+                scores = score(truth, lambda user=user, labelled=labelled: user(labelled))
+                records.append({"method": method, "image": number, "area": int(truth.sum()), **scores})
+        print(f"\r{number + 1}/{len(planes)}", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    return records
+
+
+def summary(records: list[dict], method: str) -> dict[str, tuple[float, float, float]]:
+    """Mean and 95 % interval of every measure of a method."""
+    mine = [record for record in records if record["method"] == method]
+    images = np.array([record["image"] for record in mine])
+    rng = np.random.default_rng(0)
+    groups = [np.flatnonzero(images == image) for image in np.unique(images)]
+    draws = [np.concatenate([groups[at] for at in rng.integers(len(groups), size=len(groups))]) for _ in range(500)]
+    result = {}
+    for measure_name in [*(f"{clicks} click{'s' * (clicks > 1)}" for clicks in CLICKS), "1 box"]:
+        values = np.array([record[measure_name] for record in mine])
+        low, high = np.percentile([values[draw].mean() for draw in draws], (2.5, 97.5))
+        result[measure_name] = (float(values.mean()), float(low), float(high))
+    return result
+
+
+def gray_plane(labelled: LabelledPlane) -> NDArray[np.float32]:
+    """The plane as the classical methods see it."""
+    rows, columns = labelled.labels.shape
+    window = Window((0.0, 0.0), (1.0, 1.0), (rows, columns))
+    return read_window(labelled.source, labelled.plane, window, labelled.contrast).mean(axis=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="*")
+    parser.add_argument("--data", type=Path, default=data_folder())
+    parser.add_argument("--model", default="nano")
+    parser.add_argument("--planes", type=int, default=40, help="planes per set")
+    parser.add_argument("--objects", type=int, default=6, help="objects per plane")
+    parser.add_argument("--methods", default="auto,sized,watershed,flood")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        sys.exit(f"There is no folder {arguments.data}; set NAPARI_SAM_DATA.")
+    torch.set_num_threads(2)
+    # Planes without any signal are part of some stacks; the product warns about them, the benchmark counts them.
+    warnings.simplefilter("ignore")
+    model, wanted = load_model(arguments.model), arguments.methods.split(",")
+    everything: dict[str, dict] = {}
+    for name in arguments.sets or set_names(arguments.data):
+        planes = list(labelled_planes(arguments.data / name, arguments.planes))
+        areas = np.concatenate([np.unique(each.labels, return_counts=True)[1][1:] for each in planes])
+        size = float(np.median(2 * np.sqrt(areas[areas > 20] / np.pi)))
+        segmenters: dict[int, Segmenter] = {}
+
+        def model_user(labelled: LabelledPlane, object_size: float | None) -> Answer:
+            if id(labelled) not in segmenters:
+                segmenters.clear()
+                segmenters[id(labelled)] = Segmenter(model, labelled.source, labelled.contrast)
+            return ModelUser(segmenters[id(labelled)], labelled, object_size)
+
+        def classical(method: Callable) -> Callable[[LabelledPlane], Answer]:
+            def user(labelled: LabelledPlane) -> Answer:
+                gray = gray_plane(labelled)
+                return lambda points, box: method(gray, points, box)
+
+            return user
+
+        users = {
+            "auto": lambda labelled: model_user(labelled, None),
+            "sized": lambda labelled: model_user(labelled, size),
+            "watershed": classical(watershed_clicks),
+            "flood": classical(flood_clicks),
+        }
+        started = time.perf_counter()
+        records = measure(planes, {method: users[method] for method in wanted}, arguments.objects)
+        everything[name] = {"object size": size, "records": records}
+        counted = len(records) // max(len(wanted), 1)
+        print(f"\n{name}: {len(planes)} planes, {counted} objects, median diameter {size:.0f} px, {time.perf_counter() - started:.0f} s")
+        for method in wanted:
+            means = summary(records, method)
+            cells = "  ".join(f"{key} {mean:.3f} [{low:.3f}, {high:.3f}]" for key, (mean, low, high) in means.items())
+            print(f"  {method:9s} {cells}", flush=True)
+            everything[name][method] = means
+    print("\nmean over sets")
+    for method in wanted:
+        print(f"  {method:9s}", "  ".join(
+            f"{key} {np.mean([each[method][key][0] for each in everything.values()]):.3f}"
+            for key in everything[next(iter(everything))][method]
+        ))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(everything, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Where encoded areas lie on a plane.
+
+An *area* is what is encoded at once; a prompt is decoded on a *window* cut out of it. Networks that are not fully
+convolutional have areas of exactly one window.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from napari_sam.nn.network import PromptableNetwork
+from napari_sam.planes.window import Window
+
+MARGIN = 32
+"""Network pixels of reflected context around a plane."""
+
+SMALL_AREA = 512
+"""Side of the area encoded for one click, in network pixels."""
+
+LARGE_AREA = 1024
+"""Largest side of an area that is encoded ahead, in network pixels."""
+
+
+@dataclass(frozen=True)
+class AreaLayout:
+    """Places areas and windows of one network on a plane at one level.
+
+    Parameters
+    ----------
+    plane_shape
+        (rows, columns) of the plane in plane pixels.
+    step
+        Plane pixels per network pixel along (row, column).
+    window
+        Side of the window that is decoded.
+    multiple
+        Sides of areas are multiples of this.
+    stride
+        Windows are cut at multiples of this.
+    growing
+        Whether areas may be larger than a window.
+    """
+
+    plane_shape: tuple[int, int]
+    step: tuple[float, float]
+    window: int
+    multiple: int
+    stride: int
+    growing: bool
+
+    @classmethod
+    def of(cls, network: PromptableNetwork, plane_shape: tuple[int, int], step: tuple[float, float]) -> "AreaLayout":
+        """The layout of `network`."""
+        return cls(
+            plane_shape,
+            step,
+            network.window,
+            network.encode_multiple,
+            network.stride,
+            network.fully_convolutional,
+        )
+
+    def around(self, center: tuple[float, float]) -> Window:
+        """The area to encode for a prompt at `center` (row, column in plane coordinates)."""
+        side = SMALL_AREA if self.growing else self.window
+        spans = [self._span(axis, center[axis], side) for axis in (0, 1)]
+        return self._area(spans[0], spans[1])
+
+    def covering(self) -> Iterator[Window]:
+        """Areas that together hold a window around every place of the plane."""
+        for rows in self._tiles(0):
+            for columns in self._tiles(1):
+                yield self._area(rows, columns)
+
+    def cut(self, area: Window, center: tuple[float, float]) -> tuple[int, int]:
+        """(row, column) in `area`, in network pixels, of the window around `center` that lies inside it."""
+        place = area.to_window(center)
+        corner = []
+        for axis in (0, 1):
+            start = round((float(place[axis]) + 0.5 - self.window / 2) / self.stride) * self.stride
+            corner.append(min(max(start, 0), area.shape[axis] - self.window))
+        return corner[0], corner[1]
+
+    def holds(self, area: Window, center: tuple[float, float]) -> bool:
+        """Whether `area` gives a prompt at `center` as much context as an area around it would."""
+        row, column = self.cut(area, center)
+        cut = area.crop(row, column, (self.window, self.window)).bounds
+        for axis in (0, 1):
+            lowest, highest = -MARGIN * self.step[axis], self.plane_shape[axis] + MARGIN * self.step[axis]
+            quarter = self.window * self.step[axis] / 4
+            if center[axis] - cut[axis] < quarter and cut[axis] > lowest + 1:
+                return False
+            if cut[axis + 2] - center[axis] < quarter and cut[axis + 2] < highest - 1:
+                return False
+        return True
+
+    def _extent(self, axis: int) -> float:
+        """Network pixels that the plane takes along an axis."""
+        return self.plane_shape[axis] / self.step[axis]
+
+    def _whole(self, axis: int, limit: int) -> tuple[float, int] | None:
+        """The span of an area that holds the whole axis, if it is not longer than `limit`."""
+        extent = self._extent(axis)
+        needed = max(extent + 2 * MARGIN, self.window) if self.growing else max(extent, self.window)
+        side = math.ceil(needed / self.multiple) * self.multiple
+        # Whole pixels: at full resolution an area is then a plain slice of the image.
+        return None if side > limit else (float(math.floor((extent - side) / 2)), side)
+
+    def _span(self, axis: int, center: float, side: int) -> tuple[float, int]:
+        """(start in network pixels from the plane's border, side) of an area around `center`."""
+        whole = self._whole(axis, side)
+        if whole is not None:
+            return whole
+        start = (center + 0.5) / self.step[axis] - side / 2
+        margin = MARGIN if self.growing else 0
+        lowest, highest = -margin, self._extent(axis) + margin - side
+        # Clicks close to each other share an area: starts lie on a coarse grid.
+        start = round(start / (side / 4)) * (side / 4)
+        return float(math.floor(min(max(start, lowest), highest))), side
+
+    def _tiles(self, axis: int) -> list[tuple[float, int]]:
+        limit = LARGE_AREA if self.growing else self.window
+        whole = self._whole(axis, limit)
+        if whole is not None:
+            return [whole]
+        hop = limit - self.window if self.growing else limit // 2
+        margin = MARGIN if self.growing else 0
+        last = math.ceil(self._extent(axis)) + margin - limit
+        return [(float(start), limit) for start in [*range(-margin, last, hop), last]]
+
+    def _area(self, rows: tuple[float, int], columns: tuple[float, int]) -> Window:
+        origin = ((rows[0] + 0.5) * self.step[0] - 0.5, (columns[0] + 0.5) * self.step[1] - 0.5)
+        return Window(origin, self.step, (rows[1], columns[1]))

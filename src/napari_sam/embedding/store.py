@@ -1,0 +1,65 @@
+"""Embeddings kept in memory, bounded by bytes."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+
+from napari_sam.nn.network import ImageFeatures
+
+DEFAULT_BYTES = 768 * 2**20
+
+
+def feature_bytes(features: ImageFeatures) -> int:
+    """Bytes that the tensors of `features` hold."""
+    tensors = [features.embedding, *features.high_res, *([] if features.maps is None else [features.maps])]
+    return sum(tensor.element_size() * tensor.nelement() for tensor in tensors)
+
+
+class EmbeddingStore:
+    """The most recently used embeddings, up to a number of bytes. Safe to share between threads.
+
+    Parameters
+    ----------
+    max_bytes
+        Bound on what is kept. An embedding larger than the bound is not kept at all.
+    """
+
+    def __init__(self, max_bytes: int = DEFAULT_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self._kept: OrderedDict[Hashable, ImageFeatures] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def bytes(self) -> int:
+        """Bytes held now."""
+        return self._bytes
+
+    def get(self, key: Hashable) -> ImageFeatures | None:
+        """The embedding under `key`, which becomes the most recently used, or None."""
+        with self._lock:
+            features = self._kept.get(key)
+            if features is not None:
+                self._kept.move_to_end(key)
+            return features
+
+    def put(self, key: Hashable, features: ImageFeatures) -> None:
+        """Keep an embedding and drop the least recently used ones beyond the bound."""
+        size = feature_bytes(features)
+        with self._lock:
+            former = self._kept.pop(key, None)
+            if former is not None:
+                self._bytes -= feature_bytes(former)
+            if size > self.max_bytes:
+                return
+            self._kept[key] = features
+            self._bytes += size
+            while self._bytes > self.max_bytes:
+                _, dropped = self._kept.popitem(last=False)
+                self._bytes -= feature_bytes(dropped)
+
+    def clear(self) -> None:
+        """Drop everything."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0

@@ -1,0 +1,37 @@
+"""What propagation says of one plane."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from napari_sam.planes.mask import Mask
+
+
+class Stop(StrEnum):
+    """Why propagation went no further."""
+
+    NONE = ""
+    EMPTY = "the object was not found any more"
+    DOUBTFUL = "the mask was doubtful and far from its neighbour"
+    JUMP = "the area changed suddenly"
+
+
+@dataclass(frozen=True)
+class PropagatedPlane:
+    """An object on one plane.
+
+    Parameters
+    ----------
+    index
+        Position along the axis.
+    mask
+        The mask, or None where propagation stopped before this plane.
+    confidence
+        0..1, how sure: the predicted IoU, as a share of the key plane's, times the agreement with the neighbour.
+    stopped
+        Why it went no further; `Stop.NONE` while it goes on.
+    """
+
+    index: int
+    mask: Mask | None
+    confidence: float
+    stopped: Stop = Stop.NONE

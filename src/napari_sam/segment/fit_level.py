@@ -1,0 +1,162 @@
+"""Find the level and the window on which an object is best decoded."""
+
+import math
+from dataclasses import dataclass
+
+from napari_sam.embedding.embedder import Embedder
+from napari_sam.nn.cancel import CancelToken
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.window import Window
+from napari_sam.prompts.prompt import Prompts
+from napari_sam.segment.decode_window import decode_window
+from napari_sam.segment.level import (
+    diameter,
+    extent,
+    level_for,
+    level_holding,
+    mask_extent,
+    pixel_aspect,
+    prompt_box,
+    step_at,
+    touches_inner_edge,
+)
+from napari_sam.segment.segmentation import Segmentation
+
+REDECODES = 2
+"""How often a mask that does not fit its window is decoded again on a better one."""
+
+LARGEST_SHARE, SMALLEST_SHARE = 1 / 2, 1 / 8
+"""A mask whose box takes more or less than this of the window's side is decoded again at another level."""
+
+PROMPTED_SHARE = 5 / 8
+"""Prompts take at most this share of the window's side."""
+
+SCANNED_LEVELS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0)
+"""Levels tried for a single point when nothing tells the object's size."""
+
+
+@dataclass(frozen=True)
+class LevelFit:
+    """Decodes one object's prompts at levels that suit it.
+
+    Parameters
+    ----------
+    embedder
+        Gives the embeddings.
+    plane
+        The plane.
+    prompts
+        All prompts for the object on the plane.
+    previous
+        The mask that the prompts correct.
+    multimask
+        Three candidates if True, else one.
+    cancel
+        Checked between the encoder's blocks.
+    """
+
+    embedder: Embedder
+    plane: Plane
+    prompts: Prompts
+    previous: Mask | None
+    multimask: bool
+    cancel: CancelToken | None
+
+    def level_for_prompts(self, object_size: float | None) -> float:
+        """The level that the prompts themselves, or the object's diameter (units), ask for."""
+        height, width = extent(self._prompted(), self._aspect)
+        size = math.sqrt(height * width) if object_size is None else object_size
+        room = self._window * (PROMPTED_SHARE if object_size is not None else LARGEST_SHARE)
+        return max(level_for(size, self._liked), level_holding(max(height, width), room))
+
+    def fitted(self, level: float, center: tuple[float, float] | None = None) -> Segmentation:
+        """Decode at `level` around `center`, and again where the mask does not fit the window."""
+        if center is None:
+            center = self._center()
+        found, window = self._decoded(level, center)
+        for _ in range(REDECODES):
+            better = self._better(found.mask, window, level)
+            if better is None:
+                break
+            again, window = self._decoded(better, self._center(found.mask))
+            if not again.mask.area:
+                break
+            found, level = again, better
+        return found
+
+    def scanned(self) -> Segmentation:
+        """Decode a single point at several levels and keep the most convincing mask."""
+        shape = self.plane.shape(self.embedder.source.shape)
+        longest = max(extent((0, 0, shape[0] - 1, shape[1] - 1), self._aspect))
+        tried: list[tuple[float, float, Segmentation]] = []
+        for level in SCANNED_LEVELS:
+            if self._liked * 2**level > longest and tried:
+                break
+            found, window = self._decoded(level, self._center())
+            tried.append((self._convincing(found.mask, window, level), level, found))
+        _, level, _ = max(tried, key=lambda each: each[0])
+        return self.fitted(level)
+
+    def _convincing(self, mask: Mask, window: Window, level: float) -> float:
+        if not mask.area or touches_inner_edge(mask, window, self.plane.shape(self.embedder.source.shape)):
+            return 0.0
+        off = math.log2(diameter(mask, self._aspect) / 2**level / self._liked)
+        return mask.predicted_iou * math.exp(-0.5 * (off / 1.0) ** 2)
+
+    def _decoded(self, level: float, center: tuple[float, float]) -> tuple[Segmentation, Window]:
+        embedded = self.embedder.at(self.plane, step_at(level, self._aspect), center, self.cancel)
+        found = decode_window(
+            self.embedder.model,
+            embedded,
+            self.prompts,
+            self.plane.shape(self.embedder.source.shape),
+            previous=self.previous,
+            multimask=self.multimask,
+        )
+        return found, embedded.window
+
+    def _better(self, mask: Mask, window: Window, level: float) -> float | None:
+        """The level at which a mask fits, or None if it fits where it is."""
+        if not mask.area:
+            return None
+        share = max(mask_extent(mask, self._aspect)) / 2**level / self._window
+        cut = touches_inner_edge(mask, window, self.plane.shape(self.embedder.source.shape))
+        if SMALLEST_SHARE <= share <= LARGEST_SHARE and not cut:
+            return None
+        size = math.sqrt(math.prod(mask_extent(mask, self._aspect)))
+        height, width = extent(self._prompted(), self._aspect)
+        better = max(
+            level_for(size, self._liked),
+            level_holding(max(mask_extent(mask, self._aspect)), self._window * LARGEST_SHARE),
+            level_holding(max(height, width), self._window * PROMPTED_SHARE),
+        )
+        if cut:
+            better = max(better, level + 0.5) if share > LARGEST_SHARE else better
+        return better if better != level or cut else None
+
+    def _center(self, mask: Mask | None = None) -> tuple[float, float]:
+        """The middle of the prompts, or of the prompts and a mask together."""
+        row0, column0, row1, column1 = self._prompted()
+        if mask is not None and mask.area:
+            row0, column0 = min(row0, mask.box[0]), min(column0, mask.box[1])
+            row1, column1 = max(row1, mask.box[2] - 1), max(column1, mask.box[3] - 1)
+        return (row0 + row1) / 2, (column0 + column1) / 2
+
+    def _prompted(self) -> tuple[float, float, float, float]:
+        box = prompt_box(self.prompts)
+        if box is None:
+            raise ValueError("no prompts")
+        return box
+
+    @property
+    def _aspect(self) -> tuple[float, float]:
+        return pixel_aspect(self.embedder.source.scale, self.plane.axes)
+
+    @property
+    def _liked(self) -> float:
+        return self.embedder.model.spec.object_size_px
+
+    @property
+    def _window(self) -> int:
+        return self.embedder.model.network.window

@@ -1,0 +1,94 @@
+"""At which level an object is shown to the network."""
+
+import math
+from collections.abc import Sequence
+
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.window import Window
+from napari_sam.prompts.prompt import Prompts
+
+LEVELS_PER_OCTAVE = 2
+"""Levels are a half apart: objects of similar size share their embeddings."""
+
+FINEST_LEVEL, COARSEST_LEVEL = -3.0, 6.0
+
+
+def pixel_aspect(scale: Sequence[float] | None, axes: tuple[int, int]) -> tuple[float, float]:
+    """Plane pixels per unit along (row, column), the unit being the smaller side of a pixel.
+
+    Parameters
+    ----------
+    scale
+        Physical size of a pixel along every data axis, or None for square pixels.
+    axes
+        (row axis, column axis) of the plane.
+    """
+    if scale is None:
+        return 1.0, 1.0
+    row, column = abs(scale[axes[0]]), abs(scale[axes[1]])
+    if not (0 < row < math.inf and 0 < column < math.inf):
+        return 1.0, 1.0
+    unit = min(row, column)
+    return unit / row, unit / column
+
+
+def level_for(size: float, network_size: float) -> float:
+    """The level at which an object `size` units across is about `network_size` network pixels across."""
+    level = math.log2(max(size, 1e-3) / network_size)
+    return min(max(round(level * LEVELS_PER_OCTAVE) / LEVELS_PER_OCTAVE, FINEST_LEVEL), COARSEST_LEVEL)
+
+
+def level_holding(extent: float, network_extent: float) -> float:
+    """The finest level at which something `extent` units long is at most `network_extent` network pixels long."""
+    level = math.log2(max(extent, 1e-3) / network_extent)
+    return min(max(math.ceil(level * LEVELS_PER_OCTAVE) / LEVELS_PER_OCTAVE, FINEST_LEVEL), COARSEST_LEVEL)
+
+
+def step_at(level: float, aspect: tuple[float, float]) -> tuple[float, float]:
+    """Plane pixels per network pixel along (row, column) at a level."""
+    return 2.0**level * aspect[0], 2.0**level * aspect[1]
+
+
+def level_of(step: tuple[float, float], aspect: tuple[float, float]) -> float:
+    """The level of a step, the inverse of `step_at`."""
+    return math.log2(step[0] / aspect[0])
+
+
+def prompt_box(prompts: Prompts) -> tuple[float, float, float, float] | None:
+    """(row0, column0, row1, column1) that all prompts lie in, in plane coordinates; None without prompts."""
+    rows = [point.row for point in prompts.points]
+    columns = [point.column for point in prompts.points]
+    if prompts.box is not None:
+        rows += [prompts.box.row0, prompts.box.row1]
+        columns += [prompts.box.column0, prompts.box.column1]
+    if prompts.mask is not None and prompts.mask.area:
+        rows += [prompts.mask.box[0], prompts.mask.box[2] - 1]
+        columns += [prompts.mask.box[1], prompts.mask.box[3] - 1]
+    return (min(rows), min(columns), max(rows), max(columns)) if rows else None
+
+
+def extent(box: tuple[float, float, float, float], aspect: tuple[float, float]) -> tuple[float, float]:
+    """(height, width) of a box of pixel centres, in units."""
+    return (box[2] - box[0] + 1) / aspect[0], (box[3] - box[1] + 1) / aspect[1]
+
+
+def mask_extent(mask: Mask, aspect: tuple[float, float]) -> tuple[float, float]:
+    """(height, width) of a mask's box, in units."""
+    return (mask.box[2] - mask.box[0]) / aspect[0], (mask.box[3] - mask.box[1]) / aspect[1]
+
+
+def diameter(mask: Mask, aspect: tuple[float, float]) -> float:
+    """Diameter of the disc of a mask's area, in units."""
+    return 2 * math.sqrt(mask.area / (aspect[0] * aspect[1]) / math.pi)
+
+
+def touches_inner_edge(mask: Mask, window: Window, plane_shape: tuple[int, int]) -> bool:
+    """Whether a mask reaches a border of its window that is not a border of the plane."""
+    row0, column0, row1, column1 = window.bounds
+    reach = (1.5 * window.step[0], 1.5 * window.step[1])
+    return (
+        (mask.box[0] > 0 and mask.box[0] - 0.5 <= row0 + reach[0])
+        or (mask.box[1] > 0 and mask.box[1] - 0.5 <= column0 + reach[1])
+        or (mask.box[2] < plane_shape[0] and mask.box[2] - 0.5 >= row1 - reach[0])
+        or (mask.box[3] < plane_shape[1] and mask.box[3] - 0.5 >= column1 - reach[1])
+    )

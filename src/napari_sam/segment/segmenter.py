@@ -1,0 +1,146 @@
+"""One image and one model: prompts in, masks out."""
+
+import math
+from collections.abc import Iterator
+
+from napari_sam.embedding.embedder import Embedder
+from napari_sam.embedding.store import EmbeddingStore
+from napari_sam.errors import UserError
+from napari_sam.models.load import Model
+from napari_sam.nn.cancel import CancelToken
+from napari_sam.planes.contrast import Contrast
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.source import ImageSource
+from napari_sam.prompts.prompt import Prompts
+from napari_sam.segment.fit_level import LevelFit
+from napari_sam.segment.level import level_for, level_of, pixel_aspect, prompt_box, step_at
+from napari_sam.segment.segmentation import Segmentation
+
+
+class Segmenter:
+    """Segments what is prompted on the planes of one image.
+
+    Parameters
+    ----------
+    model
+        The model.
+    source
+        The image.
+    contrast
+        Limits that the encoder's input is scaled by.
+    store
+        Where embeddings are kept; None makes one of the default size.
+    channels
+        Channels to show the network; None leaves the choice to the reader of windows.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        source: ImageSource,
+        contrast: Contrast,
+        *,
+        store: EmbeddingStore | None = None,
+        channels: tuple[int, ...] | None = None,
+    ) -> None:
+        self.model = model
+        self.source = source
+        self.embedder = Embedder(model, source, contrast, store, channels)
+
+    def prepare(
+        self,
+        plane: Plane,
+        center: tuple[float, float] | None = None,
+        object_size: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, int]]:
+        """Embed a plane ahead of the first click.
+
+        Parameters
+        ----------
+        plane
+            The plane.
+        center
+            (row, column) to begin at; None for the middle.
+        object_size
+            Expected diameter of objects, in plane pixels (of the finer axis). None for the size the model likes at
+            full resolution.
+        cancel
+            Checked between the encoder's blocks.
+
+        Yields
+        ------
+        (done, total) areas.
+        """
+        shape = plane.shape(self.source.shape)
+        liked = self.model.spec.object_size_px
+        step = step_at(level_for(object_size or liked, liked), pixel_aspect(self.source.scale, plane.axes))
+        yield from self.embedder.prepare(plane, step, center or ((shape[0] - 1) / 2, (shape[1] - 1) / 2), cancel)
+
+    def segment(
+        self,
+        plane: Plane,
+        prompts: Prompts,
+        *,
+        object_size: float | None = None,
+        previous: Mask | None = None,
+        multimask: bool | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Segmentation:
+        """Segment one object.
+
+        Parameters
+        ----------
+        plane
+            The plane.
+        prompts
+            All prompts for the object on this plane.
+        object_size
+            Diameter of the object in plane pixels (of the finer axis), roughly. None for auto: several levels are
+            tried, unless the prompts or the previous mask show the size.
+        previous
+            The mask that the prompts correct; its logits are fed back.
+        multimask
+            Three candidates if True, one if False; None gives three for a single point.
+        cancel
+            Checked between the encoder's blocks.
+
+        Returns
+        -------
+        Segmentation
+
+        Raises
+        ------
+        UserError
+            Without any prompt, or with a prompt outside the plane.
+        Cancelled
+            If `cancel` was set.
+        """
+        self._check_inside(plane, prompts)
+        if previous is not None and (previous.window is None or not previous.area):
+            previous = None
+        if multimask is None:
+            multimask = len(prompts.points) == 1 and not prompts.box and not prompts.mask and previous is None
+        fit = LevelFit(self.embedder, plane, prompts, previous, multimask, cancel)
+        if previous is not None and previous.window is not None:
+            row0, column0, row1, column1 = previous.window.bounds
+            finer = math.log2(self.model.network.mask_stride)
+            level = level_of(previous.window.step, pixel_aspect(self.source.scale, plane.axes)) - finer
+            return fit.fitted(level, ((row0 + row1) / 2, (column0 + column1) / 2))
+        if prompts.box is not None or prompts.mask is not None:
+            return fit.fitted(fit.level_for_prompts(None))
+        if object_size is None and len(prompts.points) == 1:
+            return fit.scanned()
+        return fit.fitted(fit.level_for_prompts(object_size))
+
+    def _check_inside(self, plane: Plane, prompts: Prompts) -> None:
+        rows, columns = plane.shape(self.source.shape)
+        box = prompt_box(prompts)
+        if box is None:
+            raise UserError("There is nothing to segment: give a point, a box or a mask.")
+        if box[0] < -0.5 or box[1] < -0.5 or box[2] > rows - 0.5 or box[3] > columns - 0.5:
+            raise UserError(
+                f"A prompt lies outside the image: this plane has {rows} rows and {columns} columns, "
+                f"and the prompts reach from ({box[0]:g}, {box[1]:g}) to ({box[2]:g}, {box[3]:g})."
+            )

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+import torch
+from fake_network import ThresholdNetwork, threshold_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from napari_sam.embedding.embedder import Embedder
+from napari_sam.embedding.store import EmbeddingStore, feature_bytes
+from napari_sam.nn.cancel import CancelToken, Cancelled
+from napari_sam.nn.network import ImageFeatures
+from napari_sam.planes.contrast import Contrast
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.read_window import read_window
+from napari_sam.planes.source import ImageSource
+
+PLANE = Plane((0, 1), (0, 0))
+
+
+def embedder_of(shape: tuple[int, int], store: EmbeddingStore | None = None) -> Embedder:
+    pixels = np.random.default_rng(0).random(shape, np.float32)
+    return Embedder(threshold_model(), ImageSource(pixels), Contrast(((0.0, 1.0),)), store)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.tuples(st.integers(5, 700), st.integers(5, 700)),
+    st.sampled_from([0.5, 1.0, 2.0]),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.booleans(),
+)
+def test_a_cut_embedding_is_that_of_the_window_it_says_it_is(shape, step, down, right, prepared):
+    embedder = embedder_of(shape)
+    center = (down * (shape[0] - 1), right * (shape[1] - 1))
+    if prepared:
+        list(embedder.prepare(PLANE, (step, step), center))
+    embedded = embedder.at(PLANE, (step, step), center)
+    assert embedded.window.shape == (64, 64)
+    assert embedded.window.step == (step, step)
+    row, column = embedded.window.to_window(center)
+    assert -0.5 <= row <= 63.5
+    assert -0.5 <= column <= 63.5
+    pixels = torch.from_numpy(read_window(embedder.source, PLANE, embedded.window, embedder.contrast))[None]
+    torch.testing.assert_close(embedded.features.high_res[-1], F.avg_pool2d(pixels, 2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(embedded.features.embedding, F.avg_pool2d(pixels, 8), atol=1e-5, rtol=0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(5, 3000), st.integers(5, 300), st.floats(0, 1), st.floats(0, 1))
+def test_a_prepared_plane_answers_every_click_without_encoding(rows, columns, down, right):
+    embedder = embedder_of((rows, columns))
+    list(embedder.prepare(PLANE, (1.0, 1.0), (rows / 2, columns / 2)))
+    center = (down * (rows - 1), right * (columns - 1))
+    assert embedder.ready(PLANE, (1.0, 1.0), center)
+    network = embedder.model.network
+    assert isinstance(network, ThresholdNetwork)
+    before = len(network.encoded)
+    embedder.at(PLANE, (1.0, 1.0), center)
+    assert len(network.encoded) == before
+
+
+def test_the_window_is_centred_where_there_is_room():
+    embedded = embedder_of((2000, 2000)).at(PLANE, (1.0, 1.0), (1000.0, 777.0))
+    row, column = embedded.window.to_window((1000.0, 777.0))
+    assert row == pytest.approx(31.5, abs=4.5)
+    assert column == pytest.approx(31.5, abs=4.5)
+
+
+def test_neighbouring_clicks_share_an_area_and_distant_ones_do_not():
+    embedder = embedder_of((3000, 3000))
+    network = embedder.model.network
+    assert isinstance(network, ThresholdNetwork)
+    embedder.at(PLANE, (1.0, 1.0), (1000.0, 1000.0))
+    embedder.at(PLANE, (1.0, 1.0), (1010.0, 990.0))
+    assert len(network.encoded) == 1
+    embedder.at(PLANE, (1.0, 1.0), (2500.0, 2500.0))
+    assert len(network.encoded) == 2
+
+
+def test_no_area_is_larger_than_the_largest():
+    embedder = embedder_of((2500, 900))
+    steps = list(embedder.prepare(PLANE, (1.0, 1.0), (0.0, 0.0)))
+    network = embedder.model.network
+    assert isinstance(network, ThresholdNetwork)
+    assert max(max(shape) for shape in network.encoded) == 1024
+    assert steps[-1] == (len(network.encoded), len(network.encoded))
+
+
+def test_forgetting_encodes_again():
+    embedder = embedder_of((100, 100))
+    embedder.at(PLANE, (1.0, 1.0), (50.0, 50.0))
+    embedder.forget()
+    assert not embedder.ready(PLANE, (1.0, 1.0), (50.0, 50.0))
+
+
+def test_a_cancelled_encode_keeps_nothing():
+    embedder, cancel = embedder_of((100, 100)), CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        embedder.at(PLANE, (1.0, 1.0), (50.0, 50.0), cancel)
+    assert not embedder.ready(PLANE, (1.0, 1.0), (50.0, 50.0))
+
+
+def features(kilobytes: int) -> ImageFeatures:
+    return ImageFeatures(torch.zeros(1, 1, kilobytes * 16, 16))
+
+
+def test_the_store_drops_the_least_recently_used():
+    store = EmbeddingStore(max_bytes=3 * 1024)
+    for name in "abc":
+        store.put(name, features(1))
+    assert store.get("a") is not None
+    store.put("d", features(1))
+    assert store.get("b") is None
+    assert store.get("a") is not None
+    assert store.bytes == 3 * 1024
+
+
+def test_the_store_replaces_and_never_grows_beyond_its_bound():
+    store = EmbeddingStore(max_bytes=3 * 1024)
+    store.put("a", features(1))
+    store.put("a", features(2))
+    assert store.bytes == 2 * 1024
+    store.put("huge", features(4))
+    assert store.get("huge") is None
+    assert store.bytes == 2 * 1024
+    assert feature_bytes(features(4)) == 4096
+    store.clear()
+    assert store.bytes == 0

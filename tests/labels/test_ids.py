@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from napari_sam.errors import UserError
 from napari_sam.labels.blocks import blocks
-from napari_sam.labels.ids import check_fits, next_label
+from napari_sam.labels.ids import check_fits, next_label, smallest_dtype
 
 
 class Chunked:
@@ -54,3 +54,11 @@ def test_check_fits(dtype):
     check_fits(largest, dtype)
     with pytest.raises(UserError, match=f"Label {largest + 1} does not fit into labels of type {np.dtype(dtype)}"):
         check_fits(largest + 1, dtype)
+
+
+def test_smallest_dtype():
+    for label, dtype in [(0, "u1"), (255, "u1"), (256, "u2"), (65536, "u4"), (2**32, "u8")]:
+        assert smallest_dtype(label) == np.dtype(dtype)
+    for label in (-1, 2**64):
+        with pytest.raises(UserError, match="no unsigned integer type"):
+            smallest_dtype(label)

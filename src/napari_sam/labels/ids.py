@@ -41,3 +41,17 @@ def check_fits(label: int, dtype: DTypeLike) -> None:
             f"Label {label} does not fit into labels of type {kind}, which end at {largest}; "
             "convert them to a wider type."
         )
+
+
+def smallest_dtype(label: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """The narrowest unsigned type that holds a label.
+
+    Raises
+    ------
+    UserError
+        If 64 bits do not hold it, or it is negative.
+    """
+    for kind in (np.uint8, np.uint16, np.uint32, np.uint64):
+        if 0 <= label <= np.iinfo(kind).max:
+            return np.dtype(kind)
+    raise UserError(f"Label {label} fits into no unsigned integer type.")

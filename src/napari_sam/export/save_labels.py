@@ -1,0 +1,148 @@
+"""Labels as an OME-TIFF that other programs read rightly."""
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from napari_sam import __version__
+from napari_sam.errors import UserError
+from napari_sam.export.atomic import atomic_path
+from napari_sam.export.ome_axes import ome_axes
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.source import ImageSource
+from napari_sam.planes.units import in_centimeters, unit_symbol
+
+_STORED = {
+    "bool": np.uint8,
+    "uint8": np.uint8,
+    "uint16": np.uint16,
+    "uint32": np.uint32,
+    "int8": np.uint8,
+    "int16": np.uint16,
+    "int32": np.uint32,
+    "int64": np.uint32,
+    "uint64": np.uint32,
+}
+_CLASSIC_TIFF_BYTES = 2**32 - 2**25
+
+
+def save_labels(
+    path: str | os.PathLike[str],
+    labels: Any,
+    *,
+    axes: str | None = None,
+    scale: Sequence[float] | None = None,
+    units: Sequence[str] | None = None,
+    overwrite: bool = True,
+) -> None:
+    """Save labels as a compressed OME-TIFF.
+
+    Every id is kept: the file's type is uint8, uint16 or uint32, the one of the labels' own width (uint32 for 64
+    bits, as TIFF readers know none wider). The file appears only when it is complete. Memory: one plane.
+
+    Parameters
+    ----------
+    path
+        Where to, ending in .tif or .tiff.
+    labels
+        Integer array (numpy, zarr, dask, ...) of two to five axes.
+    axes
+        One letter per axis, of T, C, Z, Y, X in any order, each once; by default "YX", "ZYX", "TZYX" or "TZCYX".
+        Other letters stand for the next free one of Z, T, C.
+    scale
+        Size of a pixel along every axis.
+    units
+        Unit of `scale` along every axis ("micrometer", "um", "second", ...). Without it readers assume micrometres
+        and seconds.
+    overwrite
+        Replace an existing file.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written, an id is negative or beyond 32 bits, or the axes do not fit.
+    """
+    if Path(path).suffix.lower() not in (".tif", ".tiff"):
+        raise UserError(f"Labels are saved as TIFF: give a name that ends in .tif, not {Path(path).name}.")
+    dtype = np.dtype(labels.dtype)
+    if dtype.newbyteorder("=").name not in _STORED:
+        raise UserError(f"Labels must be integers, not {dtype}; convert them first.")
+    source = ImageSource(labels)
+    letters = ome_axes(axes, source.ndim)
+    for name, values in (("scale", scale), ("units", units)):
+        if values is not None and len(values) != source.ndim:
+            raise UserError(f"The labels have {source.ndim} axes but {name} has {len(values)} entries.")
+    stored = np.dtype(_STORED[dtype.newbyteorder("=").name])
+    # Files keep rows and columns last; the order of the others is kept.
+    order = [axis for axis in range(source.ndim) if letters[axis] not in "YX"]
+    order += [letters.index("Y"), letters.index("X")]
+    shape = tuple(source.shape[axis] for axis in order)
+    sizes = dict(zip(letters, (1.0,) * source.ndim if scale is None else scale, strict=True))
+    names = dict(zip(letters, units, strict=True)) if units is not None else {}
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        n_bytes = int(np.prod(shape, dtype=np.int64)) * stored.itemsize
+        with tifffile.TiffWriter(temporary, ome=True, bigtiff=n_bytes > _CLASSIC_TIFF_BYTES) as file:
+            file.write(
+                _planes(source, order, stored),
+                shape=shape,
+                dtype=stored,
+                photometric="minisblack",
+                compression="zlib",
+                software=f"napari-sam-stacks {__version__}",
+                metadata={
+                    "axes": "".join(letters[axis] for axis in order),
+                    **(_physical_sizes(sizes, names) if scale is not None else {}),
+                },
+                **(_resolution(sizes, names) if scale is not None else {}),
+            )
+
+
+def _planes(source: ImageSource, order: Sequence[int], stored: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+    """The (rows, columns) pages in the file's order."""
+    others, rows, columns = order[:-2], order[-2], order[-1]
+    largest = np.iinfo(stored).max
+    for position in product(*(range(source.shape[axis]) for axis in others)):
+        index = [0] * source.ndim
+        for axis, at in zip(others, position, strict=True):
+            index[axis] = at
+        page = source.read(Plane((rows, columns), tuple(index)), slice(None), slice(None))[..., 0]
+        if page.dtype.kind == "i" and page.min() < 0:
+            raise UserError(f"The labels hold the negative id {page.min()}, which cannot be saved; relabel it first.")
+        if page.dtype.itemsize > stored.itemsize and page.max() > largest:
+            raise UserError(f"The labels hold the id {page.max()}, but TIFF files hold ids up to {largest}; relabel.")
+        yield np.ascontiguousarray(page, stored)
+
+
+def _physical_sizes(sizes: dict[str, float], units: dict[str, str]) -> dict[str, Any]:
+    """Attributes of OME's Pixels element."""
+    attributes: dict[str, Any] = {}
+    for letter, size in sizes.items():
+        if letter == "C" or not np.isfinite(size) or size == 0:
+            continue
+        # T of unknown unit is left out: OME knows no time in pixels.
+        symbol = unit_symbol(units[letter]) if letter in units else None
+        if letter == "T":
+            if symbol != "pixel":
+                attributes["TimeIncrement"] = abs(float(size))
+                attributes |= {"TimeIncrementUnit": symbol} if symbol else {}
+            continue
+        attributes[f"PhysicalSize{letter}"] = abs(float(size))
+        attributes |= {f"PhysicalSize{letter}Unit": symbol} if symbol else {}
+    return attributes
+
+
+def _resolution(sizes: dict[str, float], units: dict[str, str]) -> dict[str, Any]:
+    """The resolution tags, for readers that do not know OME; none unless both sizes are lengths."""
+    per_centimeter = []
+    for letter in "XY":
+        unit = in_centimeters(units.get(letter, "pixel"))
+        if unit is None or not np.isfinite(sizes[letter]) or sizes[letter] == 0:
+            return {}
+        per_centimeter.append(1 / (abs(sizes[letter]) * unit))
+    return {"resolution": tuple(per_centimeter), "resolutionunit": "CENTIMETER"}

@@ -1,0 +1,194 @@
+"""The published SAM's image encoder: a plain vision transformer."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from napari_sam.nn.cancel import CancelToken
+from napari_sam.nn.layer_norm import LayerNorm2d
+from napari_sam.nn.mlp import MlpBlock
+from napari_sam.nn.relative_attention import relative_attention
+
+
+@dataclass(frozen=True)
+class VitConfig:
+    """The sizes of a vision transformer.
+
+    Parameters
+    ----------
+    dim
+        Features of a token.
+    depth
+        Number of blocks.
+    heads
+        Attention heads.
+    global_blocks
+        Blocks whose attention spans the whole image; the others attend within windows.
+    image_side
+        Side of the image in pixels.
+    patch
+        Side of a token's patch in pixels.
+    attention_window
+        Side of an attention window in tokens.
+    """
+
+    dim: int
+    depth: int
+    heads: int
+    global_blocks: tuple[int, ...]
+    image_side: int = 1024
+    patch: int = 16
+    attention_window: int = 14
+
+    @property
+    def side(self) -> int:
+        """Side of the grid of tokens."""
+        return self.image_side // self.patch
+
+
+class VitAttention(nn.Module):
+    """Self-attention with decomposed relative positions, over the whole image or within windows.
+
+    Parameters
+    ----------
+    dim
+        Features of a token.
+    heads
+        Attention heads.
+    side
+        Side, in tokens, of the square within which tokens attend.
+    """
+
+    def __init__(self, dim: int, heads: int, side: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.side = side
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+        self.rel_pos_h = nn.Parameter(torch.zeros(2 * side - 1, dim // heads))
+        self.rel_pos_w = nn.Parameter(torch.zeros(2 * side - 1, dim // heads))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, H, W, dim) to the same shape."""
+        _, h, w, dim = x.shape
+        windows = self._windows(self.qkv(x))
+        batch, down, across = windows.shape[:3]
+        # (3, groups, side, side, features), a group for every image, window and head
+        split = windows.view(batch, down, across, self.side, self.side, 3, self.heads, -1)
+        q, k, v = split.permute(5, 0, 1, 2, 6, 3, 4, 7).flatten(1, 4)
+        out = relative_attention(q, k, v, self.rel_pos_h, self.rel_pos_w)
+        out = out.view(batch, down, across, self.heads, self.side, self.side, -1)
+        out = out.permute(0, 1, 4, 2, 5, 3, 6).reshape(batch, down * self.side, across * self.side, dim)
+        projected: Tensor = self.proj(out[:, :h, :w])
+        return projected
+
+    def _windows(self, qkv: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, windows down, windows across, side, side, C).
+
+        Windows that reach beyond the image are filled with what tokens of zeros would give: the projection's bias.
+        """
+        batch, h, w, channels = qkv.shape
+        down, across = -(-h // self.side), -(-w // self.side)
+        if (down * self.side, across * self.side) != (h, w):
+            padded = self.qkv.bias.to(qkv.dtype).expand(batch, down * self.side, across * self.side, -1).clone()
+            padded[:, :h, :w] = qkv
+            qkv = padded
+        return qkv.view(batch, down, self.side, across, self.side, channels).transpose(2, 3)
+
+
+class VitBlock(nn.Module):
+    """A transformer block: attention and MLP, each after normalisation and with a residual.
+
+    Parameters
+    ----------
+    dim
+        Features of a token.
+    heads
+        Attention heads.
+    side
+        Side, in tokens, of the square within which tokens attend.
+    """
+
+    def __init__(self, dim: int, heads: int, side: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.attn = VitAttention(dim, heads, side)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.mlp = MlpBlock(dim, 4 * dim, nn.GELU)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, H, W, dim) to the same shape."""
+        x = x + self.attn(self.norm1(x))
+        mixed: Tensor = x + self.mlp(self.norm2(x))
+        return mixed
+
+
+class PatchEmbed(nn.Module):
+    """Image patches -> tokens.
+
+    Parameters
+    ----------
+    dim
+        Features of a token.
+    patch
+        Side of a patch in pixels.
+    """
+
+    def __init__(self, dim: int, patch: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, dim, kernel_size=patch, stride=patch)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (B, 3, H, W) to (B, H / patch, W / patch, dim)."""
+        tokens: Tensor = self.proj(images).permute(0, 2, 3, 1)
+        return tokens
+
+
+class ImageEncoder(nn.Module):
+    """A plain vision transformer with windowed attention (Li et al. 2022, ViTDet) and SAM's neck.
+
+    Parameters
+    ----------
+    config
+        Sizes.
+    out_channels
+        Channels of the image embedding.
+    """
+
+    def __init__(self, config: VitConfig, out_channels: int) -> None:
+        super().__init__()
+        self.patch_embed = PatchEmbed(config.dim, config.patch)
+        self.pos_embed = nn.Parameter(torch.zeros(1, config.side, config.side, config.dim))
+        self.blocks = nn.ModuleList(
+            VitBlock(config.dim, config.heads, config.side if i in config.global_blocks else config.attention_window)
+            for i in range(config.depth)
+        )
+        self.neck = nn.Sequential(
+            nn.Conv2d(config.dim, out_channels, kernel_size=1, bias=False),
+            LayerNorm2d(out_channels),
+            nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=False),
+            LayerNorm2d(out_channels),
+        )
+
+    def forward(self, images: Tensor, cancel: CancelToken | None = None) -> Tensor:
+        """Encode images.
+
+        Parameters
+        ----------
+        images
+            (B, 3, side, side), normalised.
+        cancel
+            Checked before every block.
+
+        Returns
+        -------
+        (B, out_channels, side / patch, side / patch).
+        """
+        x = self.patch_embed(images) + self.pos_embed
+        for block in self.blocks:
+            if cancel is not None:
+                cancel.check()
+            x = block(x)
+        embedding: Tensor = self.neck(x.permute(0, 3, 1, 2))
+        return embedding

@@ -1,0 +1,100 @@
+"""Attention whose weights depend on relative position, decomposed into rows and columns."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# Best on the CPU of what was measured: an attention matrix of this size stays in the cache between its four passes.
+BLOCK_QUERIES = 512
+BLOCK_WEIGHTS = 2**20
+
+
+def relative_attention(q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor) -> Tensor:
+    """Attend with decomposed relative positions (Li et al. 2022, MViTv2, equation 4).
+
+    ``softmax(scale * q k^T + bias)``, where the bias of a query at (row, column) and a key at (row', column') is
+    ``q . rel_h[row - row' + S - 1] + q . rel_w[column - column' + S - 1]``. The form of the computation is chosen by
+    device; all forms are exact.
+
+    Parameters
+    ----------
+    q, k, v
+        (G, S, S, d), one square of tokens for every group (image, window and head).
+    rel_h, rel_w
+        (2 S - 1, d) learned embeddings of relative rows and columns.
+
+    Returns
+    -------
+    (G, S, S, d).
+    """
+    side = q.shape[1]
+    ahead = torch.arange(side, device=q.device)
+    distance = ahead[:, None] - ahead + side - 1
+    # (G, row, column, row') and (G, row, column, column')
+    bias_h = torch.einsum("ghwc,hkc->ghwk", q, rel_h[distance])
+    bias_w = torch.einsum("ghwc,wkc->ghwk", q, rel_w[distance])
+    return (attend_folded if q.is_cuda else attend_blocks)(q, k, v, bias_h, bias_w)
+
+
+def attend_blocks(q: Tensor, k: Tensor, v: Tensor, bias_h: Tensor, bias_w: Tensor) -> Tensor:
+    """Attend block of queries by block of queries, adding the bias to the scores in place.
+
+    Parameters
+    ----------
+    q, k, v
+        (G, S, S, d).
+    bias_h, bias_w
+        (G, S, S, S), of a query and a key's row or column.
+
+    Returns
+    -------
+    (G, S, S, d).
+    """
+    groups, side, _, features = q.shape
+    rows = min(side, max(1, BLOCK_QUERIES // side))
+    together = max(1, BLOCK_WEIGHTS // (rows * side**3))
+    q = q * features**-0.5
+    keys, values = k.flatten(1, 2).transpose(1, 2), v.flatten(1, 2)
+    done = []
+    for group in range(0, groups, together):
+        some = slice(group, group + together)
+        blocks = []
+        for row in range(0, side, rows):
+            block = some, slice(row, row + rows)
+            scores = torch.bmm(q[block].flatten(1, 2), keys[some])
+            by_key = scores.view(len(scores), -1, side, side)
+            by_key += bias_h[block].flatten(1, 2)[..., None]
+            by_key += bias_w[block].flatten(1, 2)[..., None, :]
+            blocks.append(torch.bmm(scores.softmax(-1), values[some]))
+        done.append(torch.cat(blocks, dim=1))
+    return torch.cat(done).view(groups, side, side, features)
+
+
+def attend_folded(q: Tensor, k: Tensor, v: Tensor, bias_h: Tensor, bias_w: Tensor) -> Tensor:
+    """Attend with a fused kernel, the bias folded into longer queries and keys.
+
+    ``scale * q k^T + bias`` is the plain product of ``[scale * q, bias_h, bias_w]`` and ``[k, onehot(row'),
+    onehot(column')]``. Values are padded to the same length, which fused kernels ask for.
+
+    Parameters
+    ----------
+    q, k, v
+        (G, S, S, d).
+    bias_h, bias_w
+        (G, S, S, S), of a query and a key's row or column.
+
+    Returns
+    -------
+    (G, S, S, d).
+    """
+    groups, side, _, features = q.shape
+    one = torch.eye(side, dtype=q.dtype, device=q.device)
+    key_row = one[:, None].expand(groups, side, side, side)
+    key_column = one.expand(groups, side, side, side)
+    long_q = torch.cat([q * features**-0.5, bias_h, bias_w], dim=-1)
+    long_k = torch.cat([k, key_row, key_column], dim=-1)
+    long_v = F.pad(v, (0, 2 * side))
+    # Fused kernels take four axes: a leading batch of 1.
+    long_q, long_k, long_v = (x.flatten(1, 2)[None] for x in (long_q, long_k, long_v))
+    attended = F.scaled_dot_product_attention(long_q, long_k, long_v, scale=1.0)
+    return attended[0, :, :, :features].view(groups, side, side, features)

@@ -1,0 +1,131 @@
+"""The published Segment Anything network (Kirillov et al. 2023)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from napari_sam.nn.cancel import CancelToken
+from napari_sam.nn.image_encoder import ImageEncoder, VitConfig
+from napari_sam.nn.mask_decoder import CANDIDATES, SINGLE_MASK, MaskDecoder
+from napari_sam.nn.network import ImageFeatures, MaskPrediction
+from napari_sam.nn.prompt_encoder import BOX_START, PADDING, PromptEncoder
+
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+PIXEL_STD = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class SamConfig:
+    """The sizes of a SAM network; the defaults are those of all published ones.
+
+    Parameters
+    ----------
+    encoder
+        Of the image encoder.
+    dim
+        Channels of the image embedding and features of a token.
+    mask_channels
+        Channels of the two hidden layers between a mask prompt and its embedding.
+    depth, heads, mlp_dim
+        Of the two-way transformer.
+    """
+
+    encoder: VitConfig
+    dim: int = 256
+    mask_channels: tuple[int, int] = (4, 16)
+    depth: int = 2
+    heads: int = 8
+    mlp_dim: int = 2048
+
+
+VIT_B = SamConfig(VitConfig(dim=768, depth=12, heads=12, global_blocks=(2, 5, 8, 11)))
+VIT_L = SamConfig(VitConfig(dim=1024, depth=24, heads=16, global_blocks=(5, 11, 17, 23)))
+VIT_H = SamConfig(VitConfig(dim=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31)))
+
+
+class Sam(nn.Module):
+    """SAM under the published names of its parameters; a `PromptableNetwork`.
+
+    Parameters
+    ----------
+    config
+        `VIT_B`, `VIT_L`, `VIT_H` or other sizes.
+    """
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+    fully_convolutional = False
+
+    def __init__(self, config: SamConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.window = self.encode_multiple = config.encoder.image_side
+        self.stride = config.encoder.patch
+        self.mask_stride = self.stride // 4
+        self.image_encoder = ImageEncoder(config.encoder, config.dim)
+        self.prompt_encoder = PromptEncoder(config.dim, self.window, self.stride, config.mask_channels)
+        self.mask_decoder = MaskDecoder(config.dim, config.depth, config.heads, config.mlp_dim)
+        self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("pixel_std", torch.tensor(PIXEL_STD)[:, None, None], persistent=False)
+
+    def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
+        """Encode images; see `PromptableNetwork.encode`. 0..1 stands for the published network's 0..255."""
+        return self.encode_normalised((255 * images - self.pixel_mean) / self.pixel_std, cancel)
+
+    def encode_normalised(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
+        """Encode images (B, 3, window, window) from which mean and standard deviation are already taken out."""
+        return ImageFeatures(self.image_encoder(images, cancel))
+
+    def decode(
+        self, features: ImageFeatures, points: Tensor, labels: Tensor, mask: Tensor | None, multimask: bool
+    ) -> MaskPrediction:
+        """Decode N prompts on one window; see `PromptableNetwork.decode`.
+
+        Prompts without a box get one padding point, as the published predictor gives them.
+
+        Raises
+        ------
+        ValueError
+            If some prompts have a box and others have neither a box nor a padding point of their own.
+        """
+        points, labels = _padded(points, labels)
+        h, w = features.embedding.shape[-2:]
+        corner = points.new_zeros(1, 2)
+        prompts = self.prompt_encoder(points, labels, mask, (h, w), corner)
+        positions = self.prompt_encoder.image_positions((h, w), corner)
+        prediction: MaskPrediction = self.mask_decoder(
+            features.embedding, positions, prompts, masks=CANDIDATES if multimask else SINGLE_MASK
+        )
+        return prediction
+
+
+def _padded(points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Prompts with a padding point each if they are points without a box."""
+    if labels.shape[1] == 0:
+        return points, labels
+    boxed = (labels == BOX_START).any(1)
+    if not boxed.any():
+        count = len(points)
+        return (
+            torch.cat([points, points.new_zeros(count, 1, 2)], dim=1),
+            torch.cat([labels, labels.new_full((count, 1), PADDING)], dim=1),
+        )
+    if not (boxed | (labels == PADDING).any(1)).all():
+        raise ValueError("prompts with and without a box share a batch only if those without have a padding point")
+    return points, labels
+
+
+def sam_vit_b() -> Sam:
+    """Build SAM with ViT-B, its parameters not loaded."""
+    return Sam(VIT_B)
+
+
+def sam_vit_l() -> Sam:
+    """Build SAM with ViT-L, its parameters not loaded."""
+    return Sam(VIT_L)
+
+
+def sam_vit_h() -> Sam:
+    """Build SAM with ViT-H, its parameters not loaded."""
+    return Sam(VIT_H)

@@ -1,0 +1,97 @@
+"""An image file as an `ImageSource`."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import imageio.v3
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sam.errors import UserError
+from napari_sam.planes.open_tiff import open_tiff
+from napari_sam.planes.open_zarr import open_zarr
+from napari_sam.planes.source import ImageSource
+
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_ZARR_FILES = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
+
+
+def open_image(path: str | os.PathLike[str]) -> ImageSource:
+    """Open an image of any common kind, lazily where that pays.
+
+    TIFF (plain, ImageJ hyperstacks, OME-TIFF; pyramids) with its axes, channels, pixel size and units; OME-Zarr and
+    zarr folders (with zarr installed); NumPy's .npy; PNG, JPEG and what Pillow reads. What kind a file is
+    depends on its content, not on its name.
+
+    Parameters
+    ----------
+    path
+        A file, or the folder of a zarr image.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, it cannot be read, is damaged, or is not an image.
+    """
+    file = Path(path)
+    if not file.exists():
+        raise UserError(f"There is no file {file}; check the name.")
+    if file.is_dir():
+        if any((file / name).exists() for name in _ZARR_FILES):
+            return _guarded(file, open_zarr)
+        raise UserError(f"{file} is a folder, not an image; give the name of a file.")
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(8)
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror or error}.") from error
+    if not start:
+        raise UserError(f"{file} is empty, not an image.")
+    if start.startswith(_TIFF_STARTS):
+        return _guarded(file, open_tiff)
+    if start.startswith(b"\x93NUMPY"):
+        return _guarded(file, _open_npy)
+    return _guarded(file, _open_picture)
+
+
+def _guarded(path: Path, open_it: Callable[[Path], ImageSource]) -> ImageSource:
+    """Whatever a decoder raises, in one sentence."""
+    try:
+        return open_it(path)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except MemoryError as error:
+        raise UserError(f"{path} is too large for this computer's memory; save it as a tiled TIFF.") from error
+    except Exception as error:
+        raise UserError(f"{path} cannot be read: it is damaged, or no image of a known kind.") from error
+
+
+def _open_npy(path: Path) -> ImageSource:
+    pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+    return ImageSource(pixels, rgb=_is_rgb(pixels))
+
+
+def _open_picture(path: Path) -> ImageSource:
+    pixels = _decode(path)
+    if pixels.ndim == 3 and pixels.shape[-1] == 2:
+        # Grey with transparency.
+        pixels = pixels[..., 0]
+    rgb = pixels.ndim >= 3 and pixels.shape[-1] in (3, 4)
+    names = ("t", "z", "y", "x")[-(pixels.ndim - rgb) :]
+    return ImageSource(pixels, rgb=rgb, axis_labels=names if len(names) == pixels.ndim - rgb else None)
+
+
+def _decode(path: Path) -> NDArray[Any]:
+    content = path.read_bytes()
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        # Not with Pillow, which refuses images of more than 179 megapixels.
+        return np.asarray(imagecodecs.png_decode(content))
+    return np.asarray(imageio.v3.imread(content, plugin="pillow"))
+
+
+def _is_rgb(pixels: NDArray[Any]) -> bool:
+    """Whether a bare array looks like a picture: bytes with three or four samples on the last axis."""
+    return pixels.ndim == 3 and pixels.shape[-1] in (3, 4) and pixels.dtype == np.uint8

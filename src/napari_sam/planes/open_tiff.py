@@ -1,0 +1,171 @@
+"""TIFF files: which axis is what, how large a pixel is, and pixels that are read when they are needed."""
+
+import weakref
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import tifffile
+
+from napari_sam.errors import UserError
+from napari_sam.planes.source import ImageSource
+from napari_sam.planes.tiff_chain import is_truncated
+from napari_sam.planes.units import unit_name
+
+IN_MEMORY_BYTES = 64 * 2**20
+_SPATIAL = "ZYX"
+
+
+def open_tiff(path: Path) -> ImageSource:
+    """Open the first series of a TIFF file.
+
+    Up to 64 MB are read at once; larger files are mapped into memory where they are not compressed, or else read
+    page by page or tile by tile (with zarr installed).
+
+    Raises
+    ------
+    UserError
+        If the file is cut off or planes are missing.
+    """
+    if is_truncated(path):
+        raise UserError("the file is cut off; copy it again.")
+    with tifffile.TiffFile(path) as file:
+        if not file.series:
+            raise UserError("the file holds no image.")
+        series = file.series[0]
+        _check_pages(file, series)
+        axes = series.axes
+        last_is_samples = axes.endswith("S")
+        rgb = last_is_samples and series.shape[-1] in (3, 4)
+        channel_axis = None
+        if not rgb:
+            channel_axis = next((axes.index(letter) for letter in "SC" if letter in axes), None)
+        names = _axis_names("".join(letter for at, letter in enumerate(axes) if not _is_channel(at, axes, rgb)))
+        sizes = _sizes(file)
+        return ImageSource(
+            _pixels(path, series),
+            rgb=rgb,
+            channel_axis=channel_axis,
+            axis_labels=names,
+            scale=[sizes.get(name, (1.0, ""))[0] for name in names] if sizes else None,
+            units=[_unit(name, sizes) for name in names] if sizes else None,
+        )
+
+
+def _is_channel(at: int, axes: str, rgb: bool) -> bool:
+    if rgb:
+        return at == len(axes) - 1
+    letter = "S" if "S" in axes else "C"
+    return at == axes.find(letter)
+
+
+def _axis_names(axes: str) -> list[str]:
+    """Lower-case letters; axes that the file does not name are the next free one of z, t, c."""
+    known = [letter if letter in "TCZYX" and axes.count(letter) == 1 else "" for letter in axes]
+    free = [letter for letter in "ZTC" if letter not in known]
+    for at in reversed(range(len(known))):
+        if not known[at]:
+            known[at] = free.pop(0) if free else f"axis {at}"
+    return [name.lower() for name in known]
+
+
+def _check_pages(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
+    pages = [page for page in series.pages if page is not None]
+    if len(pages) < len(series.pages):
+        raise UserError(
+            f"only {len(pages)} of the {len(series.pages)} planes are there; the files of a set must lie together."
+        )
+    size = file.filehandle.size
+    ends = [0]
+    if series.dataoffset is not None:
+        ends.append(series.dataoffset + series.nbytes)
+    for page in (pages[0], pages[-1]):
+        if page.parent is file:
+            ends += [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)]
+    if max(ends) > size:
+        raise UserError("the file is cut off; copy it again.")
+
+
+def _pixels(path: Path, series: tifffile.TiffPageSeries) -> Any:
+    """An array, or one per level of a pyramid."""
+    if series.nbytes <= IN_MEMORY_BYTES:
+        return series.asarray()
+    if series.dataoffset is not None and len(series.levels) == 1:
+        return tifffile.memmap(path, series=0, mode="r")
+    try:
+        import zarr  # noqa: F401
+    except ImportError:
+        return series.asarray()
+    levels = [_lazy(path, level, series.levels[level].keyframe.is_tiled) for level in range(len(series.levels))]
+    return levels[0] if len(levels) == 1 else levels
+
+
+def _lazy(path: Path, level: int, tiled: bool) -> Any:
+    """A zarr array over the file, which stays open as long as the array lives."""
+    import zarr
+
+    # Strips may be single rows: a chunk each would cost more than it spares.
+    mode = tifffile.CHUNKMODE.STRILE if tiled else tifffile.CHUNKMODE.PAGE
+    store = tifffile.imread(path, aszarr=True, series=0, level=level, chunkmode=mode)
+    array = zarr.open_array(store, mode="r")
+    weakref.finalize(array, store.close)
+    return array
+
+
+def _sizes(file: tifffile.TiffFile) -> dict[str, tuple[float, str]]:
+    """Size and unit per axis name, as far as the file states them."""
+    if file.is_ome and file.ome_metadata:
+        return _ome_sizes(file.ome_metadata)
+    if file.is_imagej and file.imagej_metadata:
+        return _imagej_sizes(file.imagej_metadata, file.pages.first.tags)
+    return {}
+
+
+def _ome_sizes(xml: str) -> dict[str, tuple[float, str]]:
+    pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
+    if pixels is None:
+        return {}
+    sizes = {}
+    for letter in _SPATIAL:
+        size = _positive(pixels.get(f"PhysicalSize{letter}"))
+        if size:
+            sizes[letter.lower()] = (size, unit_name(pixels.get(f"PhysicalSize{letter}Unit", "µm")))
+    interval = _positive(pixels.get("TimeIncrement"))
+    if interval:
+        sizes["t"] = (interval, unit_name(pixels.get("TimeIncrementUnit", "s")))
+    return sizes
+
+
+def _imagej_sizes(metadata: dict[str, Any], tags: tifffile.TiffTags) -> dict[str, tuple[float, str]]:
+    unit = unit_name(str(metadata.get("unit", "")))
+    sizes = {}
+    spacing = _positive(metadata.get("spacing"))
+    if unit != "pixel":
+        for letter in "YX":
+            tag = tags.get(f"{letter}Resolution")
+            pixels, units = tag.value if tag is not None else (0, 0)
+            if pixels and units:
+                sizes[letter.lower()] = (units / pixels, unit)
+    if spacing:
+        sizes["z"] = (spacing, unit)
+    interval = _positive(metadata.get("finterval"))
+    if interval:
+        sizes["t"] = (interval, unit_name(str(metadata.get("tunit", "s"))))
+    return sizes
+
+
+def _positive(value: Any) -> float | None:
+    try:
+        number = abs(float(value))
+    except (TypeError, ValueError):
+        return None
+    return number if 0 < number < float("inf") else None
+
+
+def _unit(name: str, sizes: dict[str, tuple[float, str]]) -> str:
+    """The stated unit; of a spatial axis without one, the other spatial axes' unit."""
+    if name in sizes:
+        return sizes[name][1]
+    if name.upper() in _SPATIAL:
+        return next((sizes[other][1] for other in ("x", "y", "z") if other in sizes), "pixel")
+    return "pixel"

@@ -93,10 +93,10 @@ def _pixels(path: Path, series: tifffile.TiffPageSeries) -> Any:
     if series.dataoffset is not None and len(series.levels) == 1:
         return tifffile.memmap(path, series=0, mode="r")
     try:
-        import zarr  # noqa: F401
-    except ImportError:
+        levels = [_lazy(path, level, series.levels[level].keyframe.is_tiled) for level in range(len(series.levels))]
+    except (ImportError, ValueError):
+        # No zarr, or one that this tifffile does not know: as much memory as the image needs.
         return series.asarray()
-    levels = [_lazy(path, level, series.levels[level].keyframe.is_tiled) for level in range(len(series.levels))]
     return levels[0] if len(levels) == 1 else levels
 
 

@@ -15,7 +15,7 @@ _SPELLINGS = {
     "millisecond": ("ms", "msec"),
     "second": ("s", "sec", "seconds"),
     "minute": ("min", "minutes"),
-    "hour": ("h", "hours", "hour"),
+    "hour": ("h", "hours"),
     "day": ("d", "days"),
 }
 _NAMES = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in (name, *spellings)}

@@ -1,1 +1,1 @@
-"""One annotation session, free of Qt: objects, scheduler."""
+"""One annotation session, free of Qt: the object being worked on, its masks, accepting and undoing, the scheduler."""

@@ -1,0 +1,96 @@
+"""What the user can do by key or button, in one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from napari.layers import Layer, Shapes
+
+
+class Action(StrEnum):
+    """What a key or a button does."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    NEXT = "next"
+    REMOVE_LAST = "remove last"
+    CLEAR = "clear"
+    HIDE = "hide"
+    PICK = "pick"
+    PROPAGATE = "propagate"
+    CANCEL = "cancel"
+    UNDO = "undo"
+    REDO = "redo"
+
+
+@dataclass(frozen=True)
+class Control:
+    """A button and its key.
+
+    Parameters
+    ----------
+    text
+        On the button.
+    key
+        In napari's notation.
+    shown
+        The key as the user reads it.
+    tip
+        One sentence.
+    """
+
+    text: str
+    key: str
+    shown: str
+    tip: str
+
+
+CONTROLS: dict[Action, Control] = {
+    Action.ACCEPT: Control("Accept", "Enter", "Enter", "Write the object into the labels and start the next one."),
+    Action.REJECT: Control(
+        "Reject", "Escape", "Esc", "Drop the propagated planes; if there are none, drop the object with its prompts."
+    ),
+    Action.NEXT: Control(
+        "Next object", "N", "N", "Leave this object (accepting it if it has a mask) and start one with a new id."
+    ),
+    Action.REMOVE_LAST: Control("Remove last", "U", "U", "Remove the click or box that was given last."),
+    Action.CLEAR: Control("Clear", "W", "W", "Remove the object's prompts on this plane."),
+    Action.HIDE: Control("Hide preview", "H", "H", "Hide the preview, or show it again."),
+    Action.PICK: Control(
+        "Use label as prompt",
+        "K",
+        "K",
+        "Refine a label: press the key over it, or press the button and click it (any Labels layer).",
+    ),
+    Action.PROPAGATE: Control(
+        "Propagate", "G", "G", "Carry the object through the stack, both ways; a proposal until accepted."
+    ),
+    Action.CANCEL: Control("Cancel", "Q", "Q", "Stop propagating; the planes that were reached stay proposed."),
+    Action.UNDO: Control("Undo", "Control-Z", "Ctrl+Z", "Take the last accept back, and its prompts with it."),
+    Action.REDO: Control("Redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Accept again what was undone."),
+}
+
+# napari finishes shapes that are drawn vertex by vertex with these keys.
+_DRAWING_MODES = {"add_polygon", "add_polygon_lasso", "add_path", "add_polyline"}
+_DRAWING_ENDS = (Action.ACCEPT, Action.REJECT)
+
+
+def bind_keys(layer: Layer, do: Callable[[Action], None]) -> None:
+    """Bind every action's key on one prompt layer, so that no key of napari's other layers changes."""
+    for action in CONTROLS:
+        _bind(layer, action, do)
+    if isinstance(layer, Shapes):
+
+        def follow_mode() -> None:
+            drawing = str(layer.mode) in _DRAWING_MODES
+            for action in _DRAWING_ENDS:
+                if drawing:
+                    layer.bind_key(CONTROLS[action].key, None)
+                else:
+                    _bind(layer, action, do)
+
+        layer.events.mode.connect(lambda _: follow_mode())
+
+
+def _bind(layer: Layer, action: Action, do: Callable[[Action], None]) -> None:
+    layer.bind_key(CONTROLS[action].key, lambda _: do(action), overwrite=True)

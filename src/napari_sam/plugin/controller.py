@@ -1,0 +1,552 @@
+"""Between a viewer and a session: layers and gestures in, masks and labels out."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from psygnal import Signal
+
+from napari_sam.errors import UserError
+from napari_sam.labels.collision import Collision
+from napari_sam.plugin.actions import Action, bind_keys
+from napari_sam.plugin.image_source import contrast_of, source_of
+from napari_sam.plugin.layer_target import LayerTarget, check_writable, new_labels
+from napari_sam.plugin.own_layers import OwnLayers
+from napari_sam.plugin.placement import placed_alike
+from napari_sam.plugin.view import View, displayed_axes, resolve_view
+from napari_sam.prompts.prompt import Box, Point, Prompts
+from napari_sam.session.session import DOUBTFUL, Session
+from napari_sam.session.target import Target
+
+NEW_LABELS_NAME = "objects"
+
+
+class SegmentController:
+    """Mirrors one session in one viewer; knows napari's models but no Qt.
+
+    Parameters
+    ----------
+    viewer
+        The viewer.
+    session
+        The session.
+
+    Signals
+    -------
+    layers_changed()
+        The images or labels that may be chosen are different, or other ones are chosen.
+    told(str)
+        One sentence for the user about what was just asked for; empty to forget the last one.
+    picking_changed(bool)
+        Whether the next click picks a label.
+    """
+
+    layers_changed = Signal()
+    told = Signal(str)
+    picking_changed = Signal(bool)
+
+    def __init__(self, viewer: ViewerModel, session: Session) -> None:
+        self.viewer = viewer
+        self.session = session
+        self.collision = Collision.KEEP
+        self._image: Image | None = None
+        self._own: OwnLayers | None = None
+        self._targets: dict[Labels, LayerTarget] = {}
+        self.propagation_axis: int | None = None
+        self._layer_contrast = False
+        self._picking = False
+        self._changing = False
+        self._deeds: dict[Action, Callable[[], object]] = {
+            Action.ACCEPT: self.accept,
+            Action.REJECT: session.reject,
+            Action.NEXT: self.next_object,
+            Action.REMOVE_LAST: session.remove_last,
+            Action.CLEAR: session.clear,
+            Action.HIDE: self.toggle_preview,
+            Action.PICK: self.refine_under_cursor,
+            Action.PROPAGATE: self.propagate,
+            Action.CANCEL: session.cancel,
+            Action.UNDO: session.undo,
+            Action.REDO: session.redo,
+        }
+        session.prompts_changed.connect(self._show_prompts)
+        session.masks_changed.connect(self._show_masks)
+        session.labels_changed.connect(self._show_labels)
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        viewer.layers.events.removed.connect(self._on_removed)
+        viewer.layers.events.reordered.connect(self._on_renamed)
+        for layer in viewer.layers:
+            layer.events.name.connect(self._on_renamed)
+
+    # Choosing
+
+    @property
+    def images(self) -> list[Image]:
+        """The image layers that may be chosen, the topmost first."""
+        return [layer for layer in reversed(self.viewer.layers) if isinstance(layer, Image)]
+
+    @property
+    def labels(self) -> list[Labels]:
+        """The Labels layers that fit the image, the topmost first."""
+        source = self.session.source
+        if source is None:
+            return []
+        return [
+            layer
+            for layer in reversed(self.viewer.layers)
+            if isinstance(layer, Labels)
+            and not self._is_own(layer)
+            and not layer.multiscale
+            and tuple(layer.data.shape) == source.shape
+        ]
+
+    @property
+    def image(self) -> Image | None:
+        """The chosen image layer."""
+        return self._image
+
+    @property
+    def target_layer(self) -> Labels | None:
+        """The chosen Labels layer; None for one that is yet to be made."""
+        target = self.session.target
+        return target.layer if isinstance(target, LayerTarget) else None
+
+    @property
+    def propagation_axes(self) -> dict[int, str]:
+        """Data axes that an object can be carried along, with names, the likeliest first."""
+        if self._image is None:
+            return {}
+        shown = displayed_axes(self.viewer.dims, self._image.ndim)
+        names = self._image.axis_labels
+        return {axis: str(names[axis]) for axis in reversed(range(self._image.ndim)) if axis not in shown}
+
+    @property
+    def own(self) -> OwnLayers | None:
+        """The plugin's own layers, if an image is chosen."""
+        return self._own
+
+    @property
+    def picking(self) -> bool:
+        """Whether the next click picks a label to refine."""
+        return self._picking
+
+    def choose_first_image(self) -> None:
+        """Choose the selected image layer, else the topmost visible one, if there is any."""
+        selected = [layer for layer in self.images if layer in self.viewer.layers.selection]
+        visible = [layer for layer in self.images if layer.visible]
+        for layer in (*selected, *visible, *self.images):
+            self.choose_image(layer)
+            return
+
+    def choose_image(self, layer: Image | None) -> None:
+        """Segment another image, or none."""
+        if layer is self._image:
+            return
+        self.told.emit("")
+        self._drop_image()
+        if layer is None:
+            self.session.set_image(None)
+        else:
+            try:
+                source = source_of(layer)
+                self._image = layer
+                self.session.set_image(
+                    source,
+                    axes=self._axes_in_view(layer),
+                    contrast=contrast_of(layer, source.n_channels) if self._layer_contrast else None,
+                )
+            except UserError as error:
+                self._image = None
+                self.session.set_image(None)
+                self.told.emit(str(error))
+            else:
+                layer.events.data.connect(self._on_image_data)
+                self._make_own()
+                self.update_view()
+        self.layers_changed.emit()
+
+    def choose_target(self, layer: Labels | None) -> None:
+        """Accept objects into another Labels layer; None for one that is made when first needed."""
+        self.told.emit("")
+        try:
+            if layer is None:
+                self.session.set_target(None)
+            else:
+                check_writable(layer)
+                self.session.set_target(self._target_of(layer))
+                if self._image is not None and not placed_alike(layer, self._image):
+                    self.told.emit(
+                        f"'{layer.name}' lies elsewhere than '{self._image.name}' (another scale or translate): "
+                        "objects are written pixel by pixel and appear displaced."
+                    )
+        except UserError as error:
+            self.told.emit(str(error))
+        self.layers_changed.emit()
+
+    def use_layer_contrast(self, use: bool) -> None:
+        """Scale the network's input by the image layer's contrast limits, or by limits measured on the stack."""
+        self._layer_contrast = use
+        source = self.session.source
+        if self._image is not None and source is not None:
+            self.session.set_contrast(contrast_of(self._image, source.n_channels) if use else None)
+
+    # Following the viewer
+
+    def resolve(self) -> View | str:
+        """The plane in view, or why there is none."""
+        if self._image is None:
+            return "Choose an image."
+        return resolve_view(self.viewer.dims, self._image)
+
+    def update_view(self) -> None:
+        """Tell the session what is in view."""
+        if self._image is None:
+            return
+        view = self.resolve()
+        if isinstance(view, str):
+            self.session.clear_view(view)
+            return
+        if self._own is not None:
+            self._own.prompts.set_defaults(axes=view.plane.axes)
+        anew = self.session.plane != view.plane
+        self.session.set_view(view.plane, view.center)
+        if anew:
+            self._show_masks()
+
+    # Gestures (data coordinates of the Points layer, which are the image's)
+
+    def clicked(self, position: np.ndarray, positive: bool) -> None:
+        """A click, adding or excluding - or picking a label, when asked to."""
+        self.told.emit("")
+        if self._picking:
+            self._set_picking(False)
+            self.try_to(lambda: self._refine_at(position))
+            return
+        self.try_to(lambda: self._add_click(position, positive))
+
+    def dragging(self, start: np.ndarray, end: np.ndarray) -> None:
+        """A box is being dragged."""
+        view = self.resolve()
+        if self._own is not None and isinstance(view, View):
+            self._own.prompts.show_box(view.plane, self._clipped_box(view, start, end), self._edge_width())
+
+    def dragged(self, start: np.ndarray, end: np.ndarray) -> None:
+        """A box was dragged."""
+        self.told.emit("")
+        view = self.resolve()
+        if isinstance(view, str):
+            self.told.emit(view)
+            return
+        self.dragging(start, end)
+        self._read_prompts()
+
+    # Deeds
+
+    def do(self, action: Action) -> None:
+        """Do what a key or button asks for; what cannot be done is told."""
+        self.told.emit("")
+        self.try_to(self._deeds[action])
+
+    def try_to(self, deed: Callable[[], object]) -> None:
+        """Do something that may refuse with a sentence for the user."""
+        try:
+            deed()
+        except UserError as error:
+            self.told.emit(str(error))
+
+    def accept(self) -> None:
+        """Accept the object; new labels are made if none are chosen."""
+        self._ensure_target()
+        self.session.accept(self.collision)
+
+    def next_object(self) -> None:
+        """Leave this object, accepting it if it has a mask."""
+        if self.session.draft:
+            self._ensure_target()
+        self.session.next_object(self.collision)
+
+    def propagate(self) -> None:
+        """Carry the object through the stack."""
+        self._follow_view_now()
+        axis = self.propagation_axis if self.propagation_axis in self.propagation_axes else None
+        self.session.propagate(axis)
+
+    def toggle_preview(self) -> None:
+        """Hide the preview, or show it again."""
+        if self._own is not None:
+            layer = self._own.preview.layer
+            layer.visible = not layer.visible
+
+    def draw(self) -> None:
+        """Make the Points layer ready for gestures; layers that were removed come back."""
+        if self._image is None:
+            self.told.emit("Choose an image first.")
+            return
+        if self._own is None or not self._own.whole:
+            self._make_own()
+            self._show_prompts()
+            self._show_masks()
+        if self._own is not None:
+            self._own.draw()
+
+    def edit_points(self) -> None:
+        """Make the Points layer active with napari's tool to select and move points."""
+        if self._own is not None and self._own.whole:
+            self.viewer.layers.selection.active = self._own.prompts.points
+            self._own.prompts.points.mode = "select"
+
+    def edit_boxes(self) -> None:
+        """Make the Shapes layer active with napari's tool to select and move shapes."""
+        if self._own is not None and self._own.whole:
+            self.viewer.layers.selection.active = self._own.prompts.boxes
+            self._own.prompts.boxes.mode = "select"
+
+    def refine_under_cursor(self) -> None:
+        """Take the label under the mouse as prompt."""
+        if self._own is None:
+            raise UserError("Choose an image first.")
+        self._refine_at(np.asarray(self._own.prompts.points.world_to_data(self.viewer.cursor.position), float))
+
+    def start_picking(self) -> None:
+        """Take the active Labels layer's selected label as prompt; else let the next click pick one, or no longer."""
+        self.told.emit("")
+        self.try_to(self._start_picking)
+        self.picking_changed.emit(self._picking)
+
+    def close(self, *, keep_layers: bool) -> bool:
+        """End the session; the plugin's own layers go unless `keep_layers` (the window closes anyway)."""
+        self.session.prompts_changed.disconnect(self._show_prompts)
+        self.session.masks_changed.disconnect(self._show_masks)
+        self.session.labels_changed.disconnect(self._show_labels)
+        for event, callback in (
+            (self.viewer.layers.events.inserted, self._on_inserted),
+            (self.viewer.layers.events.removed, self._on_removed),
+            (self.viewer.layers.events.reordered, self._on_renamed),
+        ):
+            event.disconnect(callback)
+        for layer in self.viewer.layers:
+            layer.events.name.disconnect(self._on_renamed)
+        ended = self.session.close()
+        if not keep_layers:
+            self._drop_image()
+        self._own = None
+        return ended
+
+    # Inside: layers
+
+    def _axes_in_view(self, layer: Image) -> tuple[int, int]:
+        view = resolve_view(self.viewer.dims, layer)
+        return (layer.ndim - 2, layer.ndim - 1) if isinstance(view, str) else view.plane.axes
+
+    def _make_own(self) -> None:
+        assert self._image is not None
+        if self._own is not None:
+            self._remove_own()
+        self._changing = True
+        try:
+            self._own = OwnLayers(self.viewer, self._image, self)
+            for layer in (self._own.prompts.points, self._own.prompts.boxes):
+                bind_keys(layer, self.do)
+            self._own.prompts.edited.connect(self._read_prompts)
+            self._own.draw()
+        finally:
+            self._changing = False
+
+    def _remove_own(self) -> None:
+        own, self._own = self._own, None
+        if own is not None:
+            own.prompts.edited.disconnect(self._read_prompts)
+            own.remove()
+
+    def _drop_image(self) -> None:
+        self._set_picking(False)
+        if self._image is not None:
+            self._image.events.data.disconnect(self._on_image_data)
+        self._image = None
+        self._remove_own()
+
+    def _is_own(self, layer: Layer) -> bool:
+        return self._own is not None and layer in self._own
+
+    def _target_of(self, layer: Labels) -> LayerTarget:
+        if layer not in self._targets:
+            self._targets[layer] = LayerTarget(layer)
+            layer.events.paint.connect(self._on_paint)
+            layer.events.data.connect(self._on_labels_data)
+        return self._targets[layer]
+
+    def _ensure_target(self) -> None:
+        """Make new labels if none are chosen; they go right below the plugin's own layers."""
+        if self.session.target is not None or self._image is None or self._own is None:
+            return
+        draft = self.session.draft
+        if not draft.masks and not draft.in_flight:
+            return
+        active = self.viewer.layers.selection.active
+        layer = new_labels(self._image, NEW_LABELS_NAME)
+        at = self.viewer.layers.index(self._image) + 1
+        if self._own.preview.layer in self.viewer.layers:
+            at = self.viewer.layers.index(self._own.preview.layer)
+        self._changing = True
+        try:
+            self.viewer.layers.insert(at, layer)
+            self.viewer.layers.selection.active = active
+        finally:
+            self._changing = False
+        self.session.set_target(self._target_of(layer), next_label=1)
+        self.layers_changed.emit()
+
+    def _on_inserted(self, event: Any) -> None:
+        event.value.events.name.connect(self._on_renamed)
+        if self._changing:
+            return
+        if self._image is None and isinstance(event.value, Image):
+            self.choose_first_image()
+        self.layers_changed.emit()
+
+    def _on_removed(self, event: Any) -> None:
+        layer = event.value
+        layer.events.name.disconnect(self._on_renamed)
+        if layer in self._targets:
+            target = self._targets.pop(layer)
+            layer.events.paint.disconnect(self._on_paint)
+            layer.events.data.disconnect(self._on_labels_data)
+            self.session.forget_target(target)
+        if layer is self._image:
+            self.choose_image(None)
+        elif self._own is not None and layer in (self._own.prompts.points, self._own.prompts.boxes):
+            # Deleting the layer deletes what is in it.
+            self._own.prompts.empty(layer)
+            self._read_prompts()
+        self.layers_changed.emit()
+
+    def _on_renamed(self) -> None:
+        self.layers_changed.emit()
+
+    def _on_image_data(self) -> None:
+        """Other pixels in the same layer are another image."""
+        image = self._image
+        if image is not None:
+            self._image = None
+            self.choose_image(image)
+
+    def _on_labels_data(self, event: Any) -> None:
+        """The labels were replaced as a whole: what was accepted into the former ones cannot be undone in these."""
+        target = self._targets.get(event.source)
+        if target is not None:
+            chosen = self.session.target is target
+            self.session.forget_target(target)
+            if chosen:
+                self.choose_target(event.source)
+
+    def _on_paint(self, event: Any) -> None:
+        target = self._targets.get(event.source)
+        if target is None or target is not self.session.target:
+            return
+        for atom in event.value:
+            self.session.saw_label(int(np.max(atom[2], initial=0)))
+
+    # Inside: prompts
+
+    def _add_click(self, position: np.ndarray, positive: bool) -> None:
+        view = self.resolve()
+        if isinstance(view, str):
+            raise UserError(view)
+        if self._own is None or self._image is None or self.session.source is None:
+            raise UserError("Choose an image first.")
+        row, column = view.plane.from_data(tuple(position))
+        rows, columns = view.plane.shape(self.session.source.shape)
+        if not (-0.5 <= row <= rows - 0.5 and -0.5 <= column <= columns - 0.5):
+            raise UserError("That click is outside the image: click inside it.")
+        self._follow_view_now()
+        self._own.prompts.add_point(view.plane, Point(row, column, positive))
+
+    def _clipped_box(self, view: View, start: np.ndarray, end: np.ndarray) -> Box:
+        assert self.session.source is not None
+        limits = np.asarray(view.plane.shape(self.session.source.shape), float) - 0.5
+        corners = np.asarray([view.plane.from_data(tuple(start)), view.plane.from_data(tuple(end))])
+        (row0, column0), (row1, column1) = np.clip(corners, -0.5, limits)
+        return Box(float(row0), float(column0), float(row1), float(column1))
+
+    def _edge_width(self) -> float:
+        """About two screen pixels, in data pixels."""
+        if self._image is None:
+            return 1.0
+        axes = self._axes_in_view(self._image)
+        step = min(abs(float(self._image.scale[axis])) for axis in axes)
+        return 2.0 / max(float(self.viewer.camera.zoom) * step, 1e-6)
+
+    def _follow_view_now(self) -> None:
+        """The view is usually followed with a delay; a click does not wait for it."""
+        self.update_view()
+
+    def _read_prompts(self) -> None:
+        """The prompt layers changed: so do the session's prompts, mask prompts aside, which no layer shows."""
+        if self._own is None:
+            return
+        read = self._own.prompts.read()
+        session = self.session
+        for plane in tuple(dict.fromkeys([*session.draft.prompts, *read])):
+            points, box = (read[plane].points, read[plane].box) if plane in read else ((), None)
+            earlier = session.prompts(plane)
+            self.try_to(partial(session.set_prompts, plane, Prompts(points, box, earlier.mask)))
+
+    def _refine_at(self, position: np.ndarray) -> None:
+        view = self.resolve()
+        if isinstance(view, str):
+            raise UserError(view)
+        for layer in self.labels:
+            if not layer.visible:
+                continue
+            index = tuple(int(at) for at in np.round(position))
+            if all(0 <= at < size for at, size in zip(index, layer.data.shape, strict=True)):
+                label = int(np.asarray(layer.data[index]))
+                if label:
+                    self._refine(view, layer, label)
+                    return
+        raise UserError("There is no label there: point at a label of a visible Labels layer.")
+
+    def _refine(self, view: View, layer: Labels, label: int) -> None:
+        own = layer is self.target_layer
+        self.session.refine_label(view.plane, layer.data, label, own=own)
+
+    def _start_picking(self) -> None:
+        active = self.viewer.layers.selection.active
+        if isinstance(active, Labels) and not self._is_own(active):
+            view = self.resolve()
+            if isinstance(view, str):
+                raise UserError(view)
+            self._refine(view, active, int(active.selected_label))
+            return
+        if self._image is None:
+            raise UserError("Choose an image first.")
+        self._set_picking(not self._picking)
+        if self._picking:
+            self.draw()
+            self.told.emit("Click the label to refine.")
+
+    def _set_picking(self, picking: bool) -> None:
+        if picking != self._picking:
+            self._picking = picking
+            self.picking_changed.emit(picking)
+
+    # Inside: showing
+
+    def _show_prompts(self) -> None:
+        if self._own is not None:
+            self._own.prompts.write(self.session.draft.prompts, self._edge_width())
+
+    def _show_masks(self) -> None:
+        if self._own is None:
+            return
+        draft = self.session.draft
+        propagated = [plane for plane in draft.proposal if plane not in draft.segmentations]
+        doubtful = [plane for plane in propagated if draft.proposal[plane].confidence < DOUBTFUL]
+        self._own.preview.show(draft.masks, propagated, doubtful, self.session.plane)
+
+    def _show_labels(self, target: Target, _: Sequence[slice]) -> None:
+        if isinstance(target, LayerTarget):
+            target.layer.refresh()

@@ -1,0 +1,43 @@
+"""Handing functions to Qt's main thread."""
+
+from collections.abc import Callable
+
+from qtpy.QtCore import QCoreApplication, QEvent, QObject
+
+_TYPE = QEvent.Type(QEvent.registerEventType())
+
+
+class _Posted(QEvent):
+    def __init__(self, run: Callable[[], None]) -> None:
+        super().__init__(_TYPE)
+        self.run = run
+
+
+class MainThread(QObject):
+    """Runs what other threads post, on the thread that it lives in."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._open = True
+
+    def post(self, run: Callable[[], None]) -> None:
+        """Have `run` called soon on the main thread; nothing happens after `close`, or once Qt deleted this."""
+        if not self._open:
+            return
+        try:
+            QCoreApplication.postEvent(self, _Posted(run))
+        except RuntimeError:
+            # Qt deletes its objects when the window goes; a result that is still on its way has nobody to go to.
+            self._open = False
+
+    def close(self) -> None:
+        """Run nothing any more."""
+        self._open = False
+
+    def event(self, event: QEvent | None) -> bool:
+        """Run what was posted."""
+        if isinstance(event, _Posted):
+            if self._open:
+                event.run()
+            return True
+        return super().event(event)

@@ -1,0 +1,86 @@
+"""What the session is doing, as the user reads it."""
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
+
+from napari_sam.session.state import State, Status
+
+_COLOURS = {
+    State.NO_IMAGE: "#8a8a8a",
+    State.NO_PLANE: "#8a8a8a",
+    State.WAITING: "#e0a800",
+    State.EMBEDDING: "#e0a800",
+    State.READY: "#21b04f",
+    State.SEGMENTING: "#3a9bdc",
+    State.PROPAGATING: "#3a9bdc",
+    State.SAVING: "#3a9bdc",
+    State.ERROR: "#ff5a4f",
+}
+_SENTENCES = {
+    State.WAITING: "Waiting to embed this plane",
+    State.EMBEDDING: "Embedding this plane",
+    State.READY: "Ready: click an object",
+    State.SEGMENTING: "Segmenting",
+    State.PROPAGATING: "Propagating",
+    State.SAVING: "Saving",
+    State.ERROR: "Could not be done",
+}
+
+
+def headline(status: Status) -> str:
+    """The state in a few words."""
+    text = _SENTENCES.get(status.state, status.sentence)
+    if status.state in (State.EMBEDDING, State.PROPAGATING) and status.total:
+        text += f": {status.done} of {status.total}"
+    return text
+
+
+def detail(status: Status) -> str:
+    """What there is to say beyond the headline."""
+    text = status.sentence if status.state in _SENTENCES else ""
+    return "" if text.rstrip(".") == _SENTENCES.get(status.state) else text
+
+
+class StatusLine(QWidget):
+    """A coloured dot with the state, a progress bar, and room for a sentence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = QLabel()
+        self.state.setTextFormat(Qt.TextFormat.RichText)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(8)
+        self.message = QLabel()
+        self.message.setWordWrap(True)
+        self.message.setTextFormat(Qt.TextFormat.PlainText)
+        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
+        # Room for three lines, so that nothing below moves when a sentence comes.
+        self.message.setMinimumHeight(3 * self.message.fontMetrics().lineSpacing())
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        for part in (self.state, self.bar, self.message):
+            layout.addWidget(part)
+        self._told = ""
+        self._status = Status(State.NO_IMAGE)
+
+    def show_status(self, status: Status) -> None:
+        """Show what the session is doing."""
+        self._status = status
+        self.state.setText(f'<span style="color:{_COLOURS[status.state]}">●</span> {headline(status)}')
+        if not status.working:
+            self.bar.setRange(0, 1)
+            self.bar.setValue(0)
+        else:
+            self.bar.setRange(0, status.total)
+            self.bar.setValue(status.done)
+        self._write()
+
+    def tell(self, sentence: str) -> None:
+        """Show a sentence until another one, or an empty one, takes its place."""
+        self._told = sentence
+        self._write()
+
+    def _write(self) -> None:
+        self.message.setText(self._told or detail(self._status))

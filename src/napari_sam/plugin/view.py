@@ -1,0 +1,65 @@
+"""Which plane of an image layer the viewer shows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from napari.components import Dims
+from napari.layers import Image
+
+from napari_sam.planes.plane import Plane
+
+
+@dataclass(frozen=True)
+class View:
+    """A plane in view.
+
+    Parameters
+    ----------
+    plane
+        The plane.
+    center
+        (row, column) in the middle of what is visible of it.
+    extent
+        (rows, columns) visible.
+    """
+
+    plane: Plane
+    center: tuple[float, float]
+    extent: tuple[float, float]
+
+
+def displayed_axes(dims: Dims, ndim: int) -> tuple[int, int]:
+    """The (row, column) axes that a layer of `ndim` axes shows; a layer's axes are the viewer's last ones."""
+    offset = dims.ndim - ndim
+    order = [axis - offset for axis in dims.order if axis >= offset]
+    return order[-2], order[-1]
+
+
+def resolve_view(dims: Dims, layer: Image) -> View | str:
+    """The plane of `layer` in view, or one sentence that says why there is none.
+
+    Parameters
+    ----------
+    dims
+        The viewer's dims.
+    layer
+        The image layer.
+    """
+    if dims.ndisplay != 2:
+        return "The view is 3-D: switch to 2-D (the square button below the layer list) to segment."
+    if layer.ndim < 2:
+        return "This image has a single axis; segmenting needs planes."
+    axes = displayed_axes(dims, layer.ndim)
+    shape = layer.level_shapes[0] if layer.multiscale else layer.data.shape
+    position = np.asarray(layer.world_to_data(np.asarray(dims.point)), float)
+    index = [0 if axis in axes else int(np.round(position[axis])) for axis in range(layer.ndim)]
+    if any(not 0 <= at < shape[axis] for axis, at in enumerate(index) if axis not in axes):
+        return "The slider is beyond the image: move it back to a plane of the image."
+    factors = layer.downsample_factors[layer.data_level] if layer.multiscale else np.ones(layer.ndim)
+    corners = np.asarray(layer.corner_pixels, float)[:, list(axes)] * np.asarray(factors, float)[list(axes)]
+    full = np.asarray([shape[axis] for axis in axes], float)
+    corners = np.clip(corners, 0, full - 1)
+    if not (corners[1] > corners[0]).all():
+        corners = np.stack([np.zeros(2), full - 1])
+    center, extent = corners.mean(axis=0), corners[1] - corners[0] + 1
+    return View(Plane(axes, tuple(index)), (float(center[0]), float(center[1])), (float(extent[0]), float(extent[1])))

@@ -1,0 +1,134 @@
+"""What a session computes with; tests put a fake in its place."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, cast
+
+from napari_sam.nn.cancel import CancelToken
+from napari_sam.planes.contrast import Contrast, measure_contrast
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.source import ImageSource
+from napari_sam.prompts.prompt import Prompts
+from napari_sam.propagate.propagated_plane import PropagatedPlane
+from napari_sam.segment.segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from napari_sam.models.load import Model
+    from napari_sam.segment.segmenter import Segmenter
+
+
+class PlaneSegmenter(Protocol):
+    """What a session needs of a `Segmenter`."""
+
+    def prepare(
+        self,
+        plane: Plane,
+        center: tuple[float, float] | None = None,
+        object_size: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, int]]:
+        """Embed a plane ahead of the first click; yields (done, total)."""
+        ...
+
+    def segment(
+        self,
+        plane: Plane,
+        prompts: Prompts,
+        *,
+        object_size: float | None = None,
+        previous: Mask | None = None,
+        multimask: bool | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Segmentation:
+        """Segment one object on one plane."""
+        ...
+
+
+class Engine(Protocol):
+    """Opens images with models and computes with them; all of it on the inference thread."""
+
+    def open(self, model: str, source: ImageSource, contrast: Contrast | None, axes: tuple[int, int]) -> PlaneSegmenter:
+        """Load a model and measure the contrast of an image (shown in `axes`) unless it is given."""
+        ...
+
+    def propagate(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        key_masks: Mapping[int, Mask],
+        axis: int,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[PropagatedPlane]:
+        """Carry an object along an axis from its key planes."""
+        ...
+
+
+class NetworkEngine:
+    """The real engine: the project's models and segmenter; models stay loaded.
+
+    What needs torch is imported on first use, on the inference thread: it takes a second or two, during which the
+    window would stand still.
+    """
+
+    def __init__(self) -> None:
+        self._models: dict[str, Model] = {}
+
+    def open(self, model: str, source: ImageSource, contrast: Contrast | None, axes: tuple[int, int]) -> PlaneSegmenter:
+        """Load a model and measure the contrast of an image (shown in `axes`) unless it is given.
+
+        Raises
+        ------
+        UserError
+            If the model is unknown or cannot be loaded.
+        """
+        from napari_sam.models.load import load_model
+        from napari_sam.segment.segmenter import Segmenter
+
+        if model not in self._models:
+            self._models[model] = load_model(model)
+        return Segmenter(self._models[model], source, contrast or measure_contrast(source, axes))
+
+    def propagate(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        key_masks: Mapping[int, Mask],
+        axis: int,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[PropagatedPlane]:
+        """Carry an object along an axis from its key planes; see `napari_sam.propagate.propagate`."""
+        from napari_sam.propagate.propagate import propagate
+
+        return propagate(cast("Segmenter", segmenter), plane, key_masks, axis, start=start, stop=stop, cancel=cancel)
+
+
+class OpenedImage:
+    """An image that is opened on first use, by whichever request needs it first.
+
+    Only the inference thread may call `segmenter`.
+
+    Parameters
+    ----------
+    engine, model, source, contrast, axes
+        See `Engine.open`.
+    """
+
+    def __init__(
+        self, engine: Engine, model: str, source: ImageSource, contrast: Contrast | None, axes: tuple[int, int]
+    ) -> None:
+        self.source = source
+        self._open = partial(engine.open, model, source, contrast, axes)
+        self._segmenter: PlaneSegmenter | None = None
+
+    def segmenter(self) -> PlaneSegmenter:
+        """The segmenter; opened if need be."""
+        if self._segmenter is None:
+            self._segmenter = self._open()
+        return self._segmenter

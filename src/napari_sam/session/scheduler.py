@@ -1,0 +1,270 @@
+"""One inference thread for everything that computes, with priorities and cancelling."""
+
+import threading
+from collections.abc import Callable, Generator, Hashable, Iterator
+from enum import IntEnum
+from itertools import count
+from typing import Any, TypeVar
+
+from napari_sam.nn.cancel import Cancelled, CancelToken
+
+PostToMain = Callable[[Callable[[], None]], None]
+_T = TypeVar("_T")
+
+
+class Priority(IntEnum):
+    """Which request goes first; the smallest is the most urgent."""
+
+    CLICK = 0
+    VIEW = 1
+    PROPAGATION = 2
+    PREFETCH = 3
+
+
+class Request:
+    """One computation that was asked for.
+
+    Parameters
+    ----------
+    key
+        Requests with equal keys replace each other: the newest wins.
+    priority
+        Which of the waiting requests goes first; among equals the oldest.
+    preemptible
+        Whether this request gives way while it runs, when a more urgent one arrives (its work is then dropped).
+    """
+
+    def __init__(self, key: Hashable, priority: Priority, preemptible: bool) -> None:
+        self.key = key
+        self.priority = priority
+        self.preemptible = preemptible
+        self.token = CancelToken()
+
+
+class _Task:
+    """A request and its computation, as the inference thread sees it."""
+
+    def __init__(
+        self,
+        request: Request,
+        order: int,
+        start: Callable[[CancelToken], Iterator[Any]],
+        on_start: Callable[[], None] | None,
+        on_step: Callable[[Any], None] | None,
+        on_done: Callable[[], None] | None,
+        on_error: Callable[[Exception], None] | None,
+    ) -> None:
+        self.request = request
+        self.order = order
+        self.start = start
+        self.on_start = on_start
+        self.on_step = on_step
+        self.on_done = on_done
+        self.on_error = on_error
+        self.steps: Iterator[Any] | None = None
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return int(self.request.priority), self.order
+
+    def close(self) -> None:
+        if isinstance(self.steps, Generator):
+            self.steps.close()
+
+
+class Scheduler:
+    """Runs requests one at a time on one persistent thread.
+
+    Long computations are given as generators: after each of their steps the most urgent waiting request goes first,
+    so that a click is answered in the middle of a propagation.
+
+    Results come back through `post_to_main`, and only while their request has been neither cancelled nor replaced:
+    after `cancel` returned on the main thread, no callback of that request runs any more.
+
+    Parameters
+    ----------
+    post_to_main
+        Hands a function to the main thread, which runs it soon; called from the inference thread.
+    """
+
+    def __init__(self, post_to_main: PostToMain) -> None:
+        self._post = post_to_main
+        self._changed = threading.Condition()
+        self._waiting: list[_Task] = []
+        self._running: _Task | None = None
+        self._order = count()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def submit(
+        self,
+        key: Hashable,
+        run: Callable[[CancelToken], _T],
+        *,
+        priority: Priority,
+        on_result: Callable[[_T], None] | None = None,
+        on_error: Callable[[Exception], None] | None = None,
+        on_start: Callable[[], None] | None = None,
+        preemptible: bool = False,
+    ) -> Request:
+        """Ask for one result.
+
+        Parameters
+        ----------
+        key
+            Replaces a waiting or running request of an equal key.
+        run
+            Computes the result on the inference thread; checks the token at safe points.
+        priority
+            See `Priority`.
+        on_result, on_error, on_start
+            Called on the main thread with the result, with the exception that `run` raised, and when it starts.
+        preemptible
+            See `Request`.
+        """
+
+        def once(token: CancelToken) -> Iterator[_T]:
+            yield run(token)
+
+        return self.submit_steps(
+            key,
+            once,
+            priority=priority,
+            on_step=on_result,
+            on_error=on_error,
+            on_start=on_start,
+            preemptible=preemptible,
+        )
+
+    def submit_steps(
+        self,
+        key: Hashable,
+        steps: Callable[[CancelToken], Iterator[_T]],
+        *,
+        priority: Priority,
+        on_step: Callable[[_T], None] | None = None,
+        on_done: Callable[[], None] | None = None,
+        on_error: Callable[[Exception], None] | None = None,
+        on_start: Callable[[], None] | None = None,
+        preemptible: bool = False,
+    ) -> Request:
+        """Ask for a computation of many steps.
+
+        Parameters
+        ----------
+        steps
+            Called once on the inference thread; each value it yields is one step.
+        on_step, on_done
+            Called on the main thread with the value of each step, and after the last.
+        key, priority, on_error, on_start, preemptible
+            As for `submit`.
+        """
+        request = Request(key, priority, preemptible)
+        task = _Task(request, next(self._order), steps, on_start, on_step, on_done, on_error)
+        with self._changed:
+            if self._closed:
+                request.token.cancel()
+                return request
+            self._cancel(key)
+            running = self._running
+            if running is not None and running.request.preemptible and priority < running.request.priority:
+                running.request.token.cancel()
+            self._waiting.append(task)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name="napari-sam-inference", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        return request
+
+    def cancel(self, key: Hashable) -> None:
+        """Cancel the waiting or running request of this key, if there is one."""
+        with self._changed:
+            self._cancel(key)
+            self._changed.notify_all()
+
+    def cancel_all(self) -> None:
+        """Cancel everything that waits or runs."""
+        with self._changed:
+            for task in self._tasks():
+                task.request.token.cancel()
+            self._changed.notify_all()
+
+    def busy(self, key: Hashable) -> bool:
+        """Whether a request of this key waits or runs, uncancelled."""
+        with self._changed:
+            return any(task.request.key == key and not task.request.token.cancelled for task in self._tasks())
+
+    def wait_idle(self, timeout: float | None = None) -> bool:
+        """Block until nothing waits or runs; False if that took longer than `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting and self._running is None, timeout)
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Cancel everything, end the thread and wait for it at most `timeout` seconds; whether it ended in time."""
+        with self._changed:
+            self._closed = True
+            for task in self._tasks():
+                task.request.token.cancel()
+            self._changed.notify_all()
+        if self._thread is None or self._thread is threading.current_thread():
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _tasks(self) -> list[_Task]:
+        return self._waiting if self._running is None else [*self._waiting, self._running]
+
+    def _cancel(self, key: Hashable) -> None:
+        for task in self._tasks():
+            if task.request.key == key:
+                task.request.token.cancel()
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                self._running = None
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if not self._waiting:
+                    return
+                task = min(self._waiting, key=lambda waiting: waiting.rank)
+                self._waiting.remove(task)
+                self._running = task
+            if self._advance(task):
+                with self._changed:
+                    self._waiting.append(task)
+            # Nothing here may keep the last result alive while the thread waits.
+            del task
+
+    def _advance(self, task: _Task) -> bool:
+        """Do one step of `task`; whether more are to come."""
+        token = task.request.token
+        try:
+            token.check()
+            if task.steps is None:
+                self._deliver(task, task.on_start)
+                task.steps = iter(task.start(token))
+            try:
+                value = next(task.steps)
+            except StopIteration:
+                self._deliver(task, task.on_done)
+                return False
+            self._deliver(task, task.on_step, value)
+        except Cancelled:
+            task.close()
+            return False
+        except Exception as error:
+            self._deliver(task, task.on_error, error)
+            return False
+        return True
+
+    def _deliver(self, task: _Task, callback: Callable[..., None] | None, *arguments: Any) -> None:
+        if callback is None:
+            return
+        token = task.request.token
+
+        def run() -> None:
+            if not token.cancelled:
+                callback(*arguments)
+
+        self._post(run)

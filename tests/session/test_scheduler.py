@@ -1,0 +1,254 @@
+"""The scheduler: order, replacing, cancelling, stepping, closing. The main thread is a queue that the tests pump."""
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from napari_sam.nn.cancel import CancelToken
+from napari_sam.session.scheduler import Priority, Scheduler
+
+
+class MainThread:
+    def __init__(self) -> None:
+        self.posted: queue.Queue = queue.Queue()
+
+    def post(self, run) -> None:
+        self.posted.put(run)
+
+    def pump(self) -> None:
+        while not self.posted.empty():
+            self.posted.get()()
+
+
+@pytest.fixture
+def main() -> MainThread:
+    return MainThread()
+
+
+@pytest.fixture
+def scheduler(main) -> Iterator[Scheduler]:
+    scheduler = Scheduler(main.post)
+    yield scheduler
+    assert scheduler.close()
+
+
+class Gate:
+    """A computation that waits until it is let through; it stops when cancelled."""
+
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.open = threading.Event()
+
+    def __call__(self, token: CancelToken) -> str:
+        self.started.set()
+        while not self.open.wait(0.002):
+            token.check()
+        return "passed"
+
+
+def test_results_arrive_on_the_main_thread_only(scheduler, main) -> None:
+    threads = []
+    scheduler.submit(
+        "a",
+        lambda token: threads.append(threading.current_thread()) or 7,
+        priority=Priority.CLICK,
+        on_result=lambda value: threads.append((value, threading.current_thread())),
+    )
+    assert scheduler.wait_idle(5)
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()
+    main.pump()
+    assert threads[1] == (7, threading.current_thread())
+
+
+def test_one_thread_serves_every_request(scheduler, main) -> None:
+    seen = []
+    for index in range(20):
+        scheduler.submit(index, lambda token: seen.append(threading.get_ident()), priority=Priority.VIEW)
+    assert scheduler.wait_idle(5)
+    assert len(seen) == 20
+    assert len(set(seen)) == 1
+
+
+def test_urgent_requests_go_first_and_equals_in_order(scheduler, main) -> None:
+    gate, done = Gate(), []
+    scheduler.submit("gate", gate, priority=Priority.CLICK)
+    assert gate.started.wait(5)
+    for name, priority in [
+        ("prefetch", Priority.PREFETCH),
+        ("propagation", Priority.PROPAGATION),
+        ("view", Priority.VIEW),
+        ("first click", Priority.CLICK),
+        ("second click", Priority.CLICK),
+    ]:
+        scheduler.submit(name, lambda token, name=name: done.append(name), priority=priority)
+    gate.open.set()
+    assert scheduler.wait_idle(5)
+    assert done == ["first click", "second click", "view", "propagation", "prefetch"]
+
+
+def test_the_newest_request_of_a_key_wins_while_the_older_runs(scheduler, main) -> None:
+    gate, results = Gate(), []
+    older = scheduler.submit("object", gate, priority=Priority.CLICK, on_result=results.append)
+    assert gate.started.wait(5)
+    scheduler.submit("object", lambda token: "newer", priority=Priority.CLICK, on_result=results.append)
+    assert older.token.cancelled
+    assert scheduler.wait_idle(5)
+    main.pump()
+    assert results == ["newer"]
+
+
+def test_only_the_newest_of_many_waiting_requests_is_computed(scheduler, main) -> None:
+    gate, computed, results = Gate(), [], []
+    scheduler.submit("gate", gate, priority=Priority.CLICK)
+    assert gate.started.wait(5)
+    for index in range(50):
+        scheduler.submit(
+            "object",
+            lambda token, index=index: computed.append(index) or index,
+            priority=Priority.CLICK,
+            on_result=results.append,
+        )
+    gate.open.set()
+    assert scheduler.wait_idle(5)
+    main.pump()
+    assert computed == [49]
+    assert results == [49]
+
+
+def test_a_result_that_was_posted_but_cancelled_before_delivery_is_dropped(scheduler, main) -> None:
+    results = []
+    scheduler.submit("a", lambda token: 1, priority=Priority.CLICK, on_result=results.append)
+    assert scheduler.wait_idle(5)
+    scheduler_busy_before = scheduler.busy("a")
+    main_result_pending = not main.posted.empty()
+    request = scheduler.submit("b", lambda token: 2, priority=Priority.CLICK, on_result=results.append)
+    assert scheduler.wait_idle(5)
+    request.token.cancel()
+    main.pump()
+    assert not scheduler_busy_before
+    assert main_result_pending
+    assert results == [1]
+
+
+def test_a_click_comes_between_the_steps_of_a_propagation(scheduler, main) -> None:
+    events = []
+    first_step, clicked = threading.Event(), threading.Event()
+
+    def propagation(token: CancelToken) -> Iterator[int]:
+        for index in range(3):
+            events.append(f"step {index}")
+            first_step.set()
+            clicked.wait(5)
+            yield index
+
+    steps, done = [], []
+    scheduler.submit_steps(
+        "propagation",
+        propagation,
+        priority=Priority.PROPAGATION,
+        on_step=steps.append,
+        on_done=lambda: done.append(True),
+    )
+    assert first_step.wait(5)
+    scheduler.submit("click", lambda token: events.append("click"), priority=Priority.CLICK)
+    clicked.set()
+    assert scheduler.wait_idle(5)
+    main.pump()
+    assert events == ["step 0", "click", "step 1", "step 2"]
+    assert steps == [0, 1, 2]
+    assert done == [True]
+
+
+def test_cancelling_between_steps_closes_the_generator(scheduler, main) -> None:
+    gate, closed, done = Gate(), threading.Event(), []
+
+    def steps(token: CancelToken) -> Iterator[int]:
+        try:
+            yield 0
+            gate(token)
+            yield 1
+        finally:
+            closed.set()
+
+    seen = []
+    scheduler.submit_steps(
+        "p", steps, priority=Priority.PROPAGATION, on_step=seen.append, on_done=lambda: done.append(True)
+    )
+    assert gate.started.wait(5)
+    main.pump()
+    scheduler.cancel("p")
+    assert closed.wait(5)
+    assert scheduler.wait_idle(5)
+    main.pump()
+    assert seen == [0]
+    assert not done
+
+
+def test_a_prefetch_gives_way_to_anything_more_urgent(scheduler, main) -> None:
+    gate, results = Gate(), []
+    prefetch = scheduler.submit("prefetch", gate, priority=Priority.PREFETCH, preemptible=True)
+    assert gate.started.wait(5)
+    scheduler.submit("click", lambda token: "click", priority=Priority.CLICK, on_result=results.append)
+    assert scheduler.wait_idle(5)
+    main.pump()
+    assert prefetch.token.cancelled
+    assert results == ["click"]
+
+
+def test_an_embedding_does_not_give_way(scheduler, main) -> None:
+    gate, order = Gate(), []
+    scheduler.submit("view", gate, priority=Priority.VIEW, on_result=lambda _: order.append("view"))
+    assert gate.started.wait(5)
+    scheduler.submit("click", lambda token: None, priority=Priority.CLICK, on_result=lambda _: order.append("click"))
+    gate.open.set()
+    assert scheduler.wait_idle(5)
+    main.pump()
+    assert order == ["view", "click"]
+
+
+def test_an_error_reaches_the_main_thread_and_the_thread_lives_on(scheduler, main) -> None:
+    errors, results = [], []
+
+    def fail(token: CancelToken) -> None:
+        raise ValueError("broken")
+
+    scheduler.submit("a", fail, priority=Priority.CLICK, on_error=errors.append)
+    scheduler.submit("b", lambda token: 1, priority=Priority.CLICK, on_result=results.append)
+    assert scheduler.wait_idle(5)
+    main.pump()
+    assert [str(error) for error in errors] == ["broken"]
+    assert results == [1]
+
+
+def test_close_interrupts_what_runs_and_leaves_no_thread(main) -> None:
+    scheduler = Scheduler(main.post)
+    gate, results = Gate(), []
+    scheduler.submit("a", gate, priority=Priority.VIEW, on_result=results.append)
+    scheduler.submit("b", lambda token: 1, priority=Priority.VIEW, on_result=results.append)
+    assert gate.started.wait(5)
+    begin = time.perf_counter()
+    assert scheduler.close()
+    assert time.perf_counter() - begin < 1
+    assert not [thread for thread in threading.enumerate() if thread.name == "napari-sam-inference"]
+    main.pump()
+    assert results == []
+    scheduler.submit("c", lambda token: 1, priority=Priority.VIEW, on_result=results.append)
+    main.pump()
+    assert results == []
+
+
+def test_busy_tells_waiting_and_running_requests(scheduler) -> None:
+    gate = Gate()
+    scheduler.submit("a", gate, priority=Priority.CLICK)
+    scheduler.submit("b", lambda token: None, priority=Priority.CLICK)
+    assert scheduler.busy("a")
+    assert scheduler.busy("b")
+    scheduler.cancel("b")
+    assert not scheduler.busy("b")
+    gate.open.set()
+    assert scheduler.wait_idle(5)
+    assert not scheduler.busy("a")

@@ -43,8 +43,9 @@ check: $(VENV)/.test-ready
 wheel: $(VENV)/.test-ready
 	$(BIN)/python scripts/check_wheel.py
 
+# The tests are many small computations: a second thread only gets in the way.
 pytest: $(VENV)/.test-ready
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 screenshots: $(VENV)/.test-ready
 	$(VIRTUAL_SCREEN) $(BIN)/python scripts/screenshots.py

@@ -1,1 +1,1 @@
-"""The command line, thin."""
+"""The command line: one file per command, thin over the rooms above."""

@@ -1,0 +1,54 @@
+"""The command ``napari-sam`` and how it reports what a user can put right."""
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+
+from napari_sam.cli.demo import demo
+from napari_sam.cli.models import models
+from napari_sam.cli.propagate import propagate
+from napari_sam.cli.segment import segment
+from napari_sam.errors import UserError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="Click a cell, get its outline, carry it through the z-stack: Segment Anything for microscopy.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (segment, propagate, models, demo):
+    app.command()(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 on success, 2 after one sentence on standard error for bad input.
+
+    Parameters
+    ----------
+    arguments
+        Words of the command line; None takes them from the process.
+    """
+    try:
+        status = typer.main.get_command(app)(arguments, prog_name="napari-sam", standalone_mode=False)
+    except UserError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        # Wrong options. Depending on its version, typer raises click's errors or its own copy of them.
+        if not hasattr(error, "format_message"):
+            raise
+        _fail(error.format_message())
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"napari-sam: {' '.join(message.split())}", err=True)
+    sys.exit(BAD_INPUT)

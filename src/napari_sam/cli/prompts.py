@@ -1,0 +1,136 @@
+"""The prompts on a command line -> prompts per plane."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from napari_sam.cli.numbers import read_index, read_numbers
+from napari_sam.errors import UserError
+from napari_sam.labels.to_mask import label_mask
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.open_image import open_image
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.source import ImageSource
+from napari_sam.prompts.prompt import Box, Point, Prompts
+
+
+@dataclass(frozen=True)
+class PromptWords:
+    """What the user wrote after --point, --negative, --box, --mask and --plane."""
+
+    points: Sequence[str]
+    negatives: Sequence[str]
+    boxes: Sequence[str]
+    masks: Sequence[str]
+    plane: str | None
+
+    def read(self, source: ImageSource) -> dict[Plane, Prompts]:
+        """The prompts on every plane that has any.
+
+        Parameters
+        ----------
+        source
+            The image, whose last two axes are the plane.
+
+        Raises
+        ------
+        UserError
+            If something is malformed, names no plane or lies outside the image.
+        """
+        return _PromptReader(source, self.plane).read(self)
+
+
+class _PromptReader:
+    """Reads words as prompts on the planes of one image."""
+
+    def __init__(self, source: ImageSource, plane: str | None) -> None:
+        self._source = source
+        self._leading = source.shape[:-2]
+        self._default = None if plane is None else self._plane("--plane", plane, self._plane_numbers(plane))
+        if not self._leading:
+            self._default = Plane((0, 1), (0, 0))
+        self._prompts: dict[Plane, Prompts] = {}
+
+    def read(self, words: PromptWords) -> dict[Plane, Prompts]:
+        for text in words.points:
+            self._add_point("--point", text, positive=True)
+        for text in words.negatives:
+            self._add_point("--negative", text, positive=False)
+        for text in words.boxes:
+            self._add_box(text)
+        for text in words.masks:
+            self._add_mask(text)
+        if not self._prompts:
+            raise UserError("There is nothing to segment: give --point, --box or --mask.")
+        return self._prompts
+
+    def _plane_numbers(self, text: str) -> tuple[float, ...]:
+        if not self._leading:
+            raise UserError(f"--plane {text} was given, but the image has one plane only.")
+        return read_numbers("--plane", text, {len(self._leading)})
+
+    def _plane(self, option: str, text: str, numbers: tuple[float, ...]) -> Plane:
+        index = read_index(option, text, numbers, self._leading)
+        ndim = self._source.ndim
+        return Plane((ndim - 2, ndim - 1), (*index, 0, 0))
+
+    def _split(self, option: str, text: str, count: int) -> tuple[Plane, tuple[float, ...]]:
+        """The plane that `text` names, or the default one, and its last `count` numbers."""
+        numbers = read_numbers(option, text, {count, len(self._leading) + count})
+        if len(numbers) > count:
+            return self._plane(option, text, numbers[:-count]), numbers[-count:]
+        if self._default is None:
+            raise UserError(
+                f"{option} {text} names no plane of a stack of shape {self._source.shape}: "
+                "put the plane in front, or give --plane."
+            )
+        return self._default, numbers
+
+    def _check_inside(self, option: str, text: str, positions: Sequence[tuple[float, float]]) -> None:
+        rows, columns = self._source.shape[-2:]
+        for row, column in positions:
+            if not (-0.5 <= row <= rows - 0.5 and -0.5 <= column <= columns - 0.5):
+                raise UserError(f"{option} {text} lies outside the image, which has {rows} rows and {columns} columns.")
+
+    def _add_point(self, option: str, text: str, *, positive: bool) -> None:
+        plane, (row, column) = self._split(option, text, 2)
+        self._check_inside(option, text, [(row, column)])
+        self._prompts[plane] = self._on(plane).with_point(Point(row, column, positive))
+
+    def _add_box(self, text: str) -> None:
+        plane, (row0, column0, row1, column1) = self._split("--box", text, 4)
+        self._check_inside("--box", text, [(row0, column0), (row1, column1)])
+        if self._on(plane).box is not None:
+            raise UserError("An object has one box per plane, but --box was given more often.")
+        self._prompts[plane] = replace(self._on(plane), box=Box(row0, column0, row1, column1))
+
+    def _add_mask(self, text: str) -> None:
+        planes = [self._default] if self._default is not None else list(self._prompts)
+        if len(planes) != 1:
+            raise UserError(f"--mask {text} needs one plane to take the label from: give --plane.")
+        (plane,) = planes
+        if self._on(plane).mask is not None:
+            raise UserError("An object has one mask per plane, but --mask was given more often.")
+        self._prompts[plane] = replace(self._on(plane), mask=_read_label(text, plane, self._source))
+
+    def _on(self, plane: Plane) -> Prompts:
+        return self._prompts.get(plane, Prompts())
+
+
+def _read_label(text: str, plane: Plane, source: ImageSource) -> Mask:
+    """The label that ``LABELS:ID`` names, on `plane` of the image."""
+    name, colon, number = text.rpartition(":")
+    if not colon or not number.strip().isdecimal() or int(number) == 0:
+        raise UserError(f"--mask takes a file of labels, a colon and a label from 1 on, but got {text!r}.")
+    labels = open_image(Path(name))
+    if labels.n_channels != 1 or labels.dtype.kind not in "iu":
+        raise UserError(f"{name} holds no labels, which are whole numbers in one channel.")
+    if labels.shape == source.shape:
+        mask = label_mask(labels.array(), plane, int(number))
+    elif labels.shape == source.shape[-2:]:
+        mask = label_mask(labels.array(), Plane((0, 1), (0, 0)), int(number))
+    else:
+        raise UserError(f"{name} has the shape {labels.shape}, but the image has {source.shape}.")
+    if not mask.area:
+        raise UserError(f"{name} has no label {number} on this plane.")
+    return mask

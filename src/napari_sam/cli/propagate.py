@@ -1,0 +1,99 @@
+"""``napari-sam propagate``: one object through a stack."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import numpy as np
+import typer
+from tqdm import tqdm
+
+from napari_sam.cli.options import AtPlane, Boxes, Masks, ModelName, Negatives, ObjectSize, Output, Points, Stack
+from napari_sam.cli.output import check_output, write_labels
+from napari_sam.cli.prompts import PromptWords
+from napari_sam.cli.start import make_segmenter, open_and_read
+from napari_sam.errors import UserError
+from napari_sam.labels.collision import Collision
+from napari_sam.labels.ids import smallest_dtype
+from napari_sam.labels.paint import paint
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.source import ImageSource
+from napari_sam.propagate.propagate import propagate as propagate_planes
+
+First = Annotated[int | None, typer.Option("--first", metavar="Z", help="Go no further than this plane.")]
+Last = Annotated[int | None, typer.Option("--last", metavar="Z", help="Go no further than this plane.")]
+Axis = Annotated[int | None, typer.Option("--axis", metavar="N", help="The axis to go along; by default Z.")]
+
+
+def propagate(
+    stack: Stack,
+    output: Output,
+    point: Points = None,
+    negative: Negatives = None,
+    box: Boxes = None,
+    mask: Masks = None,
+    plane: AtPlane = None,
+    first: First = None,
+    last: Last = None,
+    axis: Axis = None,
+    model: ModelName = "nano",
+    object_size: ObjectSize = None,
+) -> None:
+    """Segment one object where it is prompted, carry it both ways through the stack and write it as label 1.
+
+    Positions are plane,row,column from 0. Prompts on several planes describe the same object; between these planes
+    it is carried from both sides.
+    """
+    check_output(output, stack)
+    words = PromptWords(point or (), negative or (), box or (), mask or (), plane)
+    source, prompts = open_and_read(stack, words, object_size)
+    along = _check_axis(source, axis, first, last)
+    base = _one_line(prompts, along)
+
+    segmenter = make_segmenter(source, list(prompts), model)
+    keys = {
+        on.index[along]: segmenter.segment(on, said, object_size=object_size).mask
+        for on, said in tqdm(prompts.items(), desc="segmenting", unit="plane", delay=1, leave=False)
+    }
+    found = {base.at(along, position): key for position, key in keys.items() if key.area}
+    if not found:
+        raise UserError(
+            "Nothing was found at the prompts, so there is nothing to propagate; try other points or a box."
+        )
+    reached = propagate_planes(segmenter, base, keys, along, start=first, stop=last)
+    for each in tqdm(reached, total=source.shape[along] - len(keys), desc="propagating", unit="plane"):
+        if each.mask is not None:
+            found[base.at(along, each.index)] = each.mask
+
+    labels = np.zeros(source.shape, smallest_dtype(1))
+    paint(labels, found, 1, Collision.KEEP).apply(labels)
+    write_labels(output, labels, source)
+    positions = sorted(on.index[along] for on in found)
+    voxels = sum(each.area for each in found.values())
+    typer.echo(f"{output}: {voxels} voxels on {len(found)} planes, {positions[0]} to {positions[-1]}")
+
+
+def _check_axis(source: ImageSource, axis: int | None, first: int | None, last: int | None) -> int:
+    """The axis to propagate along; the one in front of the plane unless the user says another."""
+    leading = source.ndim - 2
+    if not leading:
+        raise UserError("The image has one plane only; use napari-sam segment.")
+    along = leading - 1 if axis is None else axis
+    if not 0 <= along < leading:
+        raise UserError(
+            f"--axis {along} cannot be propagated along: the image has the axes 0 to {leading - 1} for that."
+        )
+    length = source.shape[along]
+    for option, position in (("--first", first), ("--last", last)):
+        if position is not None and not 0 <= position < length:
+            raise UserError(f"{option} {position} does not exist: the stack has planes 0 to {length - 1}.")
+    if first is not None and last is not None and first > last:
+        raise UserError(f"--first {first} lies behind --last {last}.")
+    return along
+
+
+def _one_line(planes: Iterable[Plane], along: int) -> Plane:
+    """Any of the planes, if they differ along the one axis only."""
+    planes = list(planes)
+    if len({each.at(along, 0) for each in planes}) > 1:
+        raise UserError(f"The prompts must lie on planes that differ along axis {along} only.")
+    return planes[0]

@@ -1,0 +1,49 @@
+"""``napari-sam segment``: one object on one plane."""
+
+import numpy as np
+import typer
+
+from napari_sam.cli.options import AtPlane, Boxes, Image, Masks, ModelName, Negatives, ObjectSize, Output, Points
+from napari_sam.cli.output import check_output, write_labels
+from napari_sam.cli.progress import steps
+from napari_sam.cli.prompts import PromptWords
+from napari_sam.cli.start import make_segmenter, open_and_read
+from napari_sam.errors import UserError
+from napari_sam.labels.collision import Collision
+from napari_sam.labels.ids import smallest_dtype
+from napari_sam.labels.paint import paint
+
+
+def segment(
+    image: Image,
+    output: Output,
+    point: Points = None,
+    negative: Negatives = None,
+    box: Boxes = None,
+    mask: Masks = None,
+    plane: AtPlane = None,
+    model: ModelName = "nano",
+    object_size: ObjectSize = None,
+) -> None:
+    """Segment one object on one plane and write it as label 1 of a TIFF of the image's shape.
+
+    Positions are row,column from 0 at the centre of the first pixel. All prompts describe the same object.
+    """
+    check_output(output, image)
+    words = PromptWords(point or (), negative or (), box or (), mask or (), plane)
+    source, prompts = open_and_read(image, words, object_size)
+    if len(prompts) > 1:
+        raise UserError("The prompts lie on several planes; use napari-sam propagate for these.")
+    ((on, said),) = prompts.items()
+    with steps(("loading the model", "segmenting", "writing")) as step:
+        segmenter = make_segmenter(source, [on], model)
+        step()
+        found = segmenter.segment(on, said, object_size=object_size).mask
+        step()
+        labels = np.zeros(source.shape, smallest_dtype(1))
+        paint(labels, [(on, found)], 1, Collision.KEEP).apply(labels)
+        write_labels(output, labels, source)
+        step()
+    if not found.area:
+        typer.echo("Warning: nothing was found there; the labels are empty.", err=True)
+    typer.echo(f"{output}: {found.area} pixels, predicted IoU {found.predicted_iou:.2f}")

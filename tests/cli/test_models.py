@@ -1,0 +1,29 @@
+import subprocess
+import sys
+
+from napari_sam.models.registry import REGISTRY
+from tests.cli.conftest import Run
+
+
+def test_every_model_is_listed(run: Run) -> None:
+    ended = run("models")
+    assert ended.status == 0
+    lines = ended.out.splitlines()
+    assert [line.split()[0] for line in lines] == list(REGISTRY)
+    assert "bundled" in lines[0]
+    assert REGISTRY["nano"].licence in lines[0]
+
+
+def test_the_installed_command_ends_with_its_status() -> None:
+    code = "from napari_sam.cli.app import main; main(['segment', 'nowhere.tif', '--point', '1,2', '-o', 'x.tif'])"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+
+
+def test_the_command_line_does_not_load_napari() -> None:
+    code = (
+        "import sys, napari_sam.cli.app; print([name for name in ('napari', 'qtpy', 'vispy') if name in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

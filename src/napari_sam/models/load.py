@@ -1,19 +1,21 @@
 """A model's name or file -> a network that is ready to run."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_sam.errors import UserError
-from napari_sam.models.registry import REGISTRY, ModelSpec
+from napari_sam.models.architecture import NANO, architecture_of, sam_config
+from napari_sam.models.read_weights import read_weights
+from napari_sam.models.registry import REGISTRY, VIT_OBJECT_SIZE_PX, ModelSpec
 from napari_sam.nn.nano import Nano
 from napari_sam.nn.network import PromptableNetwork
+from napari_sam.nn.sam import Sam
 
 BUNDLED_FILES = {"nano": "nano-0.safetensors"}
 
@@ -25,7 +27,7 @@ class Model:
     Parameters
     ----------
     name
-        A name of `REGISTRY`, or the name of the file.
+        A name of `REGISTRY`, or the name of the file without its suffix.
     network
         In evaluation mode, float32, without gradients.
     device
@@ -49,7 +51,8 @@ def load_model(name_or_path: str | Path = "nano", device: str = "auto") -> Model
     Parameters
     ----------
     name_or_path
-        A name of `REGISTRY`, or a file of weights.
+        A name of `REGISTRY`, or a file of weights of nano or of a SAM with a plain vision transformer: safetensors, or
+        what `torch.save` wrote. No code in the file is run.
     device
         "auto" (a GPU if there is one), or what `torch.device` takes.
 
@@ -60,28 +63,59 @@ def load_model(name_or_path: str | Path = "nano", device: str = "auto") -> Model
     """
     chosen = _device(device)
     spec = REGISTRY.get(str(name_or_path))
-    if spec is None:
-        raise UserError(f"There is no model {name_or_path}; choose one of {', '.join(REGISTRY)}.")
-    if not spec.bundled:
-        raise UserError(f"The weights of {spec.name} are not bundled; download {spec.url} and open that file.")
-    with as_file(files("napari_sam.models") / "weights" / BUNDLED_FILES[spec.name]) as path:
-        digest = _digest(path)
-        state = _read_safetensors(path)
-    network = Nano()
-    network.load_state_dict(state)
-    network.requires_grad_(False).eval().to(device=chosen)
+    if spec is not None and spec.bundled:
+        with as_file(files("napari_sam.models") / "weights" / BUNDLED_FILES[spec.name]) as path:
+            return _load_file(path, chosen, spec)
+    path = Path(name_or_path)
+    if path.is_file():
+        return _load_file(path, chosen, None)
+    if spec is not None:
+        raise UserError(f"{spec.name} is not bundled: download {spec.url} and give the path of that file instead.")
+    raise UserError(
+        f"There is no model and no file {name_or_path}; choose one of {', '.join(REGISTRY)}, or a file of weights."
+    )
+
+
+def _load_file(path: Path, device: torch.device, spec: ModelSpec | None) -> Model:
+    network, architecture = _network(path, read_weights(path))
+    network.requires_grad_(False).eval().to(device=device)
     _to_channels_last(network)
-    return Model(spec.name, network, chosen, digest, spec)
+    spec = spec or _spec_of_file(path, architecture)
+    return Model(spec.name, network, device, _digest(path), spec)
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
+def _network(path: Path, weights: Mapping[str, Tensor]) -> tuple[Nano | Sam, str]:
+    architecture = architecture_of(weights)
+    if architecture is None:
+        raise UserError(f"{path} is of an architecture that is not supported; use nano or a SAM with ViT-B, -L or -H.")
     try:
-        return dict(load_file(path))
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a file of weights ({error}).") from error
+        network = Nano() if architecture == NANO else _uninitialised_sam(weights)
+        network.load_state_dict(weights, assign=True)
+    except (RuntimeError, LookupError, ValueError, ZeroDivisionError) as error:
+        raise UserError(f"The weights in {path} are incomplete or of other sizes than {architecture} has.") from error
+    return network, architecture
 
 
-def _to_channels_last(network: nn.Module) -> None:
+def _uninitialised_sam(weights: Mapping[str, Tensor]) -> Sam:
+    """A SAM of the weights' sizes on the meta device: initialising a ViT-H only to replace it takes seconds."""
+    with torch.device("meta"):
+        return Sam(sam_config(weights))
+
+
+def _spec_of_file(path: Path, architecture: str) -> ModelSpec:
+    known = REGISTRY.get(architecture)
+    return ModelSpec(
+        name=path.stem,
+        architecture=architecture,
+        description=f"Weights from {path}",
+        licence="unknown",
+        size_bytes=path.stat().st_size,
+        bundled=False,
+        object_size_px=known.object_size_px if known else VIT_OBJECT_SIZE_PX,
+    )
+
+
+def _to_channels_last(network: torch.nn.Module) -> None:
     """Lay the weights of convolutions out as channels-last, in place."""
     for parameter in network.parameters():
         if parameter.ndim == 4:
@@ -96,7 +130,7 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(f"The device {name} cannot be used here; choose auto or cpu.") from error
     return device
 

@@ -53,8 +53,6 @@ class Sam(nn.Module):
         `VIT_B`, `VIT_L`, `VIT_H` or other sizes.
     """
 
-    pixel_mean: Tensor
-    pixel_std: Tensor
     fully_convolutional = False
 
     def __init__(self, config: SamConfig) -> None:
@@ -66,16 +64,11 @@ class Sam(nn.Module):
         self.image_encoder = ImageEncoder(config.encoder, config.dim)
         self.prompt_encoder = PromptEncoder(config.dim, self.window, self.stride, config.mask_channels)
         self.mask_decoder = MaskDecoder(config.dim, config.depth, config.heads, config.mlp_dim)
-        self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(PIXEL_STD)[:, None, None], persistent=False)
 
     def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
         """Encode images; see `PromptableNetwork.encode`. 0..1 stands for the published network's 0..255."""
-        return self.encode_normalised((255 * images - self.pixel_mean) / self.pixel_std, cancel)
-
-    def encode_normalised(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
-        """Encode images (B, 3, window, window) from which mean and standard deviation are already taken out."""
-        return ImageFeatures(self.image_encoder(images, cancel))
+        mean, std = (images.new_tensor(statistic)[:, None, None] for statistic in (PIXEL_MEAN, PIXEL_STD))
+        return ImageFeatures(self.image_encoder((255 * images - mean) / std, cancel))
 
     def decode(
         self, features: ImageFeatures, points: Tensor, labels: Tensor, mask: Tensor | None, multimask: bool

@@ -1,0 +1,161 @@
+"""Endless batches for training, made by a worker process."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from training.config import Config
+from training.contrast import disturb, scale
+from training.first_prompts import draw_first_prompts, draw_kind
+from training.geometry import cut, draw_placement
+from training.image import TrainingImage
+from training.maps import auxiliary_maps
+
+ALIGNMENT = 8
+
+
+@dataclass(frozen=True)
+class PromptedWindow:
+    """One window of an encoded image and its prompts.
+
+    Attributes
+    ----------
+    image
+        Index into the batch's images.
+    origin
+        (row, column) of the window's upper left pixel; multiples of 8.
+    points, labels
+        (P, K, 2) and (P, K), see `WindowPrompts`.
+    masks
+        (P, S / 2, S / 2) logits, or None.
+    targets
+        (P, S / 2, S / 2).
+    """
+
+    image: int
+    origin: tuple[int, int]
+    points: Tensor
+    labels: Tensor
+    masks: Tensor | None
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step needs.
+
+    Attributes
+    ----------
+    images
+        (B, 3, H, W), 0..1 between the contrast limits.
+    maps
+        (B, 3, H / 4, W / 4) targets of the auxiliary maps.
+    windows
+        The windows to decode.
+    """
+
+    images: Tensor
+    maps: Tensor
+    windows: list[PromptedWindow]
+
+
+class Batches(IterableDataset[Batch]):
+    """Draws batches for ever.
+
+    Parameters
+    ----------
+    groups
+        (weight, images) of every set and kind of generated image.
+    config
+        All settings.
+    seed
+        Of the first worker; a resumed run must give another one.
+    """
+
+    def __init__(self, groups: Sequence[tuple[float, Sequence[TrainingImage]]], config: Config, seed: int) -> None:
+        self.images = [images for _, images in groups]
+        weights = np.array([weight for weight, _ in groups], float)
+        self.shares = weights / weights.sum()
+        self.config = config
+        self.seed = seed
+
+    def __iter__(self) -> Iterator[Batch]:
+        torch.set_num_threads(1)
+        worker = get_worker_info()
+        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
+        while True:
+            yield self.draw(rng)
+
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """One batch."""
+        settings = self.config.window
+        layouts = list(settings.layouts)
+        shares = np.array(list(settings.layouts.values()))
+        count, side = map(int, layouts[rng.choice(len(layouts), p=shares / shares.sum())].split("x"))
+        images, maps, windows = [], [], []
+        while len(images) < count:
+            drawn = self._draw_image(rng, side, settings.windows // count)
+            if drawn is None:
+                continue
+            pixels, target, pieces = drawn
+            windows += [
+                PromptedWindow(len(images), origin, *(None if a is None else torch.from_numpy(a) for a in arrays))
+                for origin, arrays in pieces
+            ]
+            images.append(pixels)
+            maps.append(target)
+        return Batch(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(maps)), windows)
+
+    def _draw_image(
+        self, rng: np.random.Generator, side: int, count: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[tuple[tuple[int, int], tuple]]] | None:
+        settings = self.config.window
+        group = self.images[rng.choice(len(self.images), p=self.shares)]
+        image = group[rng.integers(len(group))]
+        plane, placement = draw_placement(rng, image, side, settings)
+        planes = [plane, *self._neighbour(rng, plane, len(image.labels))]
+        raw, cuts = cut(image, planes, placement)
+        labels = cuts[0]
+        rows, columns = np.nonzero(labels)
+        if not len(rows):
+            return None
+        pieces = []
+        for _ in range(count):
+            for _ in range(4):
+                at = rng.integers(len(rows))
+                origin = _origin(rng, (int(rows[at]), int(columns[at])), side, settings.side)
+                window = np.s_[origin[0] : origin[0] + settings.side, origin[1] : origin[1] + settings.side]
+                kind = draw_kind(rng, self.config.prompt)
+                neighbour = cuts[1][window] if len(cuts) > 1 and rng.random() < 0.75 else None
+                prompts = draw_first_prompts(
+                    rng, labels[window], neighbour, kind, settings.smallest_object, self.config.prompt
+                )
+                if prompts is not None:
+                    break
+            else:
+                return None
+            pieces.append((origin, (prompts.points, prompts.labels, prompts.masks, prompts.targets)))
+        pixels = disturb(rng, scale(rng, raw, image, self.config.contrast), self.config.contrast)
+        return pixels, auxiliary_maps(labels), pieces
+
+    def _neighbour(self, rng: np.random.Generator, plane: int, planes: int) -> list[int]:
+        if planes == 1:
+            return []
+        step = int(rng.choice([-2, -1, 1, 2], p=[0.1, 0.4, 0.4, 0.1]))
+        other = plane + step if 0 <= plane + step < planes else plane - step
+        return [other] if 0 <= other < planes else []
+
+
+def _origin(rng: np.random.Generator, point: tuple[int, int], side: int, window: int) -> tuple[int, int]:
+    """An aligned window that holds the point anywhere."""
+    corners = []
+    for at in point:
+        low = -(-max(at - window + 1, 0) // ALIGNMENT)
+        high = min(at, side - window) // ALIGNMENT
+        corners.append(int(rng.integers(low, high + 1)) * ALIGNMENT)
+    return corners[0], corners[1]

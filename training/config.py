@@ -1,0 +1,177 @@
+"""Every setting of a training run, typed, read from one TOML file and stored in each checkpoint."""
+
+import dataclasses
+import tomllib
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images are drawn, and how often."""
+
+    sets: dict[str, float] = field(default_factory=dict)
+    """Folder name of each real set -> its relative weight."""
+    validation_fraction: float = 0.08
+    """Share of every set held out (images by the hash of their name; of stacks, the last planes)."""
+    synthetic_share: float = 0.3
+    """Share of windows cut from generated images."""
+    synthetic_images: int = 24
+    """Images generated per kind before the run starts."""
+    synthetic_side: int = 384
+    synthetic_kinds: dict[str, float] = field(default_factory=dict)
+    """Kind of generated image -> its relative weight."""
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """Geometry of the pieces that are encoded and of the windows in which prompts are decoded."""
+
+    side: int = 256
+    """Side of the window in which prompts are decoded, pixels."""
+    layouts: dict[str, float] = field(default_factory=lambda: {"4x256": 1.0})
+    """"{images}x{side}" of what one step encodes -> how often; all hold the same number of decoded windows."""
+    windows: int = 4
+    """Decoded windows a step."""
+    diameters: list[list[float]] = field(default_factory=lambda: [[1.0, 14.0, 110.0]])
+    """[weight, smallest, largest] of log-uniform ranges of the object diameter in the window, pixels."""
+    zoom: list[float] = field(default_factory=lambda: [0.15, 8.0])
+    """Smallest and largest factor by which an image is rescaled to reach that diameter."""
+    anisotropy: float = 0.1
+    """Standard deviation of the logarithm of the ratio of the two axes' scales."""
+    smallest_object: int = 24
+    """Pixels an object must show in the window to be prompted."""
+
+
+@dataclass(frozen=True)
+class ContrastConfig:
+    """How intensities reach 0..1, and how they are disturbed."""
+
+    image_limits: float = 0.65
+    """Share of windows scaled by the limits of their whole image or stack, as the product does; the rest by
+    their own limits, or unstretched if they are 8-bit."""
+    unstretched: float = 0.1
+    invert: float = 0.2
+    gamma: float = 0.35
+    """Standard deviation of the logarithm of the exponent."""
+    gain: float = 0.2
+    """Standard deviation of the logarithm of the gain."""
+    dim: float = 0.12
+    """Share of windows with a gain of .1 to .5."""
+    blur: float = 0.25
+    noise: float = 0.4
+    shading: float = 0.2
+    grey: float = 0.3
+    """Share of colour images turned grey."""
+    tint: float = 0.08
+    """Share of grey images that are given colours."""
+
+
+@dataclass(frozen=True)
+class PromptConfig:
+    """First prompts, and the corrective clicks that follow."""
+
+    per_window: int = 8
+    point: float = 0.5
+    box: float = 0.2
+    box_and_point: float = 0.05
+    scribble: float = 0.05
+    mask: float = 0.2
+    """Relative shares of the first prompts."""
+    missing: float = 0.06
+    """Share of mask prompts that lie where there is no object."""
+    box_jitter: float = 0.08
+    """Standard deviation of a corner, of the box's side."""
+    rounds: int = 3
+    """Rounds a step, the first included."""
+    keep: float = 0.5
+    """Share of the prompts that stay for the next round."""
+    padding_seen: float = 0.3
+    """Share of steps in which padding tokens take part in the attention."""
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    focal: float = 20.0
+    dice: float = 1.0
+    cross_entropy: float = 2.0
+    other_mode: float = 0.2
+    """Weight of the single mask where three candidates are trained, and the other way round."""
+    iou: float = 4.0
+    maps: float = 1.0
+    centre_maps: float = 8.0
+    """Weight of the squared errors of centre and boundary maps against the foreground's cross-entropy."""
+    later_round: float = 0.7
+    """Weight of the prompts of every round after the first."""
+    empty: float = 0.3
+    """Weight of the mask loss where there is no object."""
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    learning_rate: float = 6e-4
+    final_learning_rate: float = 0.02
+    """Of `learning_rate`, at the end of the cosine."""
+    warm_up_steps: int = 100
+    weight_decay: float = 0.02
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.98])
+    clip: float = 1.0
+    ema: float = 0.999
+    freeze_batch_norm: float = 0.6
+    """Progress of the run from which batch norms use, and keep, their running statistics."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    minutes: float = 0.0
+    """Length of the schedule in minutes of training (pauses not counted); 0: only `steps` counts."""
+    steps: int = 0
+    """Length of the schedule in steps; 0: only `minutes` counts."""
+    checkpoint_minutes: float = 4.0
+    validate_minutes: float = 12.0
+    validation_objects: int = 96
+    log_steps: int = 50
+    threads: int = 2
+    workers: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    window: WindowConfig = field(default_factory=WindowConfig)
+    contrast: ContrastConfig = field(default_factory=ContrastConfig)
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+
+def read_config(path: Path) -> Config:
+    """Read a TOML file; settings it leaves out keep their defaults.
+
+    Raises
+    ------
+    ValueError
+        For a setting that does not exist.
+    """
+    return config_from_dict(tomllib.loads(path.read_text()))
+
+
+def config_from_dict(settings: dict[str, Any]) -> Config:
+    """The inverse of `dataclasses.asdict`."""
+    sections = typing.get_type_hints(Config)
+    unknown = settings.keys() - sections.keys()
+    if unknown:
+        raise ValueError(f"Unknown section of the configuration: {', '.join(sorted(unknown))}.")
+    built = {}
+    for name, values in settings.items():
+        known = {setting.name for setting in dataclasses.fields(sections[name])}
+        if values.keys() - known:
+            raise ValueError(f"Unknown setting in [{name}]: {', '.join(sorted(values.keys() - known))}.")
+        built[name] = sections[name](**values)
+    return Config(**built)

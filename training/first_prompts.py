@@ -1,0 +1,156 @@
+"""First prompts for the objects of one window."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from training.config import PromptConfig
+from training.mask_prompts import deform, misplace
+
+MASK_LOGIT = 6.9
+NEGATIVE, POSITIVE, UPPER_LEFT, LOWER_RIGHT, PADDING = 0, 1, 2, 3, -1
+
+
+class Kind(StrEnum):
+    """What the user gives first. All prompts of a window are of one kind, so that no token is padding."""
+
+    POINT = "point"
+    BOX = "box"
+    BOX_AND_POINT = "box_and_point"
+    SCRIBBLE = "scribble"
+    MASK = "mask"
+
+
+@dataclass(frozen=True)
+class WindowPrompts:
+    """P prompts in one window of side S, and what they are to give.
+
+    Attributes
+    ----------
+    points
+        (P, K, 2) as (x, y) in window pixels, pixel centres on integers.
+    labels
+        (P, K): 1 positive, 0 negative, 2 and 3 box corners, -1 padding.
+    masks
+        (P, S / 2, S / 2) logits, or None.
+    targets
+        (P, S / 2, S / 2), the object's share of each cell.
+    """
+
+    points: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    masks: NDArray[np.float32] | None
+    targets: NDArray[np.float32]
+
+
+def draw_kind(rng: np.random.Generator, config: PromptConfig) -> Kind:
+    """A kind of prompt by its configured share."""
+    shares = np.array([getattr(config, kind.value) for kind in Kind])
+    return list(Kind)[rng.choice(len(shares), p=shares / shares.sum())]
+
+
+def draw_first_prompts(
+    rng: np.random.Generator,
+    labels: NDArray[np.int32],
+    neighbour: NDArray[np.int32] | None,
+    kind: Kind,
+    smallest: int,
+    config: PromptConfig,
+) -> WindowPrompts | None:
+    """Prompts for objects drawn from one window.
+
+    Parameters
+    ----------
+    labels
+        (S, S).
+    neighbour
+        (S, S) labels of a neighbouring plane at the same place, from which mask prompts are taken; or None.
+    kind
+        What is given for each object.
+    smallest
+        Pixels that an object must show.
+
+    Returns
+    -------
+    None if there is no object.
+    """
+    source = neighbour if kind is Kind.MASK and neighbour is not None else labels
+    areas = np.bincount(source.ravel())
+    areas[0] = 0
+    ids = np.flatnonzero(areas >= smallest)
+    if not len(ids):
+        return None
+    chosen = rng.choice(ids, config.per_window, replace=len(ids) < config.per_window)
+    boxes = ndimage.find_objects(source)
+    scribbled = int(rng.integers(2, 5))
+    points, kinds, masks, targets = [], [], [], []
+    for label in chosen:
+        target = labels == label
+        if kind is Kind.MASK:
+            if neighbour is None and rng.random() < config.missing:
+                shape = misplace(rng, target, labels)
+                target = np.zeros_like(target)
+            else:
+                shape = deform(rng, source == label, gentle=neighbour is not None)
+            masks.append(np.where(shape[::2, ::2], np.float32(MASK_LOGIT), np.float32(-MASK_LOGIT)))
+            rows, columns = np.nonzero(shape)
+            region = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+            placed = [*_box(region), _point_in(rng, shape, region, "centre")]
+            given = [UPPER_LEFT, LOWER_RIGHT, POSITIVE]
+        else:
+            placed, given = _place(rng, target, boxes[label - 1], kind, scribbled, config)
+        points.append(placed)
+        kinds.append(given)
+        targets.append(_halve(target))
+    return WindowPrompts(
+        np.array(points, np.float32),
+        np.array(kinds, np.int64),
+        np.stack(masks) if masks else None,
+        np.stack(targets),
+    )
+
+
+def _halve(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    counts = mask.view(np.uint8)
+    rows = counts[::2] + counts[1::2]
+    return (rows[:, ::2] + rows[:, 1::2]) * np.float32(0.25)
+
+
+Region = tuple[slice, slice]
+
+
+def _place(
+    rng: np.random.Generator, target: NDArray[np.bool_], region: Region, kind: Kind, scribbled: int, config: PromptConfig
+) -> tuple[list[NDArray[np.float64]], list[int]]:
+    if kind is Kind.POINT:
+        where = rng.choice(["centre", "inner", "any"], p=[0.3, 0.5, 0.2])
+        return [_point_in(rng, target, region, str(where))], [POSITIVE]
+    if kind is Kind.SCRIBBLE:
+        return [_point_in(rng, target, region, "inner") for _ in range(scribbled)], [POSITIVE] * scribbled
+    corners = np.array(_box(region))
+    sides = np.minimum(corners[1] - corners[0] + 1, 60)
+    corners += rng.normal(0, config.box_jitter * rng.choice([0.2, 1.0]), (2, 2)) * sides
+    corners = np.clip(np.sort(corners, axis=0), 0, target.shape[0] - 1)
+    if kind is Kind.BOX:
+        return list(corners), [UPPER_LEFT, LOWER_RIGHT]
+    return [*corners, _point_in(rng, target, region, "inner")], [UPPER_LEFT, LOWER_RIGHT, POSITIVE]
+
+
+def _box(region: Region) -> list[NDArray[np.float64]]:
+    rows, columns = region
+    return [np.array([columns.start, rows.start], float), np.array([columns.stop - 1, rows.stop - 1], float)]
+
+
+def _point_in(rng: np.random.Generator, mask: NDArray[np.bool_], region: Region, where: str) -> NDArray[np.float64]:
+    """A pixel (x, y) of the mask: its innermost, one off its border, or any."""
+    piece = mask[region]
+    if where == "any":
+        rows, columns = np.nonzero(piece)
+    else:
+        depth = ndimage.distance_transform_edt(np.pad(piece, 1))[1:-1, 1:-1]
+        rows, columns = np.nonzero(depth >= depth.max() * (0.9 if where == "centre" else rng.uniform(0.2, 0.9)))
+    index = rng.integers(len(rows))
+    return np.array([columns[index] + region[1].start, rows[index] + region[0].start], float)

@@ -1,0 +1,116 @@
+"""Cut a rescaled, rotated, mirrored piece out of a training image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch.nn import functional
+
+from training.config import WindowConfig
+from training.image import TrainingImage
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a piece lies in its image.
+
+    Attributes
+    ----------
+    matrix
+        (2, 2), from (row, column) offsets in the piece to offsets in the image.
+    centre
+        (row, column) in the image that the piece's centre shows.
+    side
+        Of the piece, pixels.
+    """
+
+    matrix: NDArray[np.float64]
+    centre: NDArray[np.float64]
+    side: int
+
+    @property
+    def zoom(self) -> float:
+        """Piece pixels per image pixel."""
+        return float(1 / np.sqrt(abs(np.linalg.det(self.matrix))))
+
+
+def draw_diameter(rng: np.random.Generator, ranges: list[list[float]]) -> float:
+    """A diameter, log-uniform within one of the weighted [weight, smallest, largest] ranges."""
+    weights = np.array([row[0] for row in ranges])
+    _, smallest, largest = ranges[rng.choice(len(ranges), p=weights / weights.sum())]
+    return float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
+
+
+def draw_placement(rng: np.random.Generator, image: TrainingImage, side: int, config: WindowConfig) -> tuple[int, Placement]:
+    """A plane, and a piece in it that shows at least one object at a random diameter."""
+    index = rng.integers(len(image.objects))
+    plane, _, area = image.objects[index]
+    diameter = 2 * np.sqrt(area / np.pi)
+    zoom = np.clip(draw_diameter(rng, config.diameters) / diameter, *config.zoom)
+    row0, row1, column0, column1 = image.boxes[index]
+    point = np.array([rng.uniform(row0, row1), rng.uniform(column0, column1)])
+    centre = point + rng.uniform(-0.4, 0.4, 2) * side / zoom
+    # Images larger than the piece are not left for their mirrored surroundings.
+    half = side / zoom / 2
+    for axis, length in enumerate(image.labels.shape[1:]):
+        centre[axis] = np.clip(centre[axis], half, length - half) if length > 2 * half else length / 2
+        if length <= 2 * half:
+            centre[axis] += rng.uniform(-0.5, 0.5) * (2 * half - length)
+    angle = rng.uniform(0, 2 * np.pi) if rng.random() < 0.6 else rng.integers(4) * np.pi / 2
+    ratio = np.exp(rng.normal(0, config.anisotropy) / 2)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    mirror = np.diag([1.0, rng.choice([-1.0, 1.0])])
+    return int(plane), Placement(np.diag([ratio, 1 / ratio]) @ rotation @ mirror / zoom, centre, side)
+
+
+def cut(
+    image: TrainingImage, planes: list[int], placement: Placement
+) -> tuple[NDArray[np.float32], list[NDArray[np.int32]]]:
+    """Pixels of the first plane and labels of all of them.
+
+    Returns
+    -------
+    pixels
+        (C, side, side) in the units of the file; reflected beyond the image.
+    labels
+        One (side, side) per plane; as in the pixels' reflection beyond the image.
+    """
+    half = placement.side / 2
+    corners = placement.matrix @ np.array([[-half, -half, half, half], [-half, half, -half, half]])
+    margin = 4 + 2 / placement.zoom
+    low = np.floor(placement.centre + corners.min(1) - margin).astype(int)
+    high = np.ceil(placement.centre + corners.max(1) + margin).astype(int)
+    shape = np.array(image.labels.shape[1:])
+    low, high = np.clip(low, 0, shape - 1), np.clip(high, 1, shape)
+    region = np.s_[low[0] : high[0], low[1] : high[1]]
+    source = image.pixels[planes[0]][region].astype(np.float32)
+    if placement.zoom < 0.8:
+        sigma = 0.4 / placement.zoom
+        source = ndimage.gaussian_filter(source, (sigma, sigma, 0), truncate=2.5)
+    grid = _sampling_grid(placement, low, high - low)
+    pixels = functional.grid_sample(
+        torch.from_numpy(source).permute(2, 0, 1)[None], grid, "bilinear", "reflection", align_corners=False
+    )[0].numpy()
+    labels = [
+        functional.grid_sample(
+            torch.from_numpy(image.labels[plane][region].astype(np.float32))[None, None],
+            grid,
+            "nearest",
+            "reflection",
+            align_corners=False,
+        )[0, 0].numpy().astype(np.int32)
+        for plane in planes
+    ]
+    return pixels, labels
+
+
+def _sampling_grid(placement: Placement, low: NDArray[np.int64], size: NDArray[np.int64]) -> torch.Tensor:
+    """(1, side, side, 2) positions (x, y) in -1..1 over a region of `size` pixels that starts at `low`."""
+    offsets = np.arange(placement.side) + 0.5 - placement.side / 2
+    rows = placement.matrix[0, 0] * offsets[:, None] + placement.matrix[0, 1] * offsets[None] + placement.centre[0]
+    columns = placement.matrix[1, 0] * offsets[:, None] + placement.matrix[1, 1] * offsets[None] + placement.centre[1]
+    x = (columns - low[1]) / size[1] * 2 - 1
+    y = (rows - low[0]) / size[0] * 2 - 1
+    return torch.from_numpy(np.stack([x, y], -1)[None].astype(np.float32))

@@ -1,0 +1,84 @@
+"""Losses of masks, predicted IoUs and auxiliary maps."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from training.config import LossConfig
+
+
+class MaskLoss(NamedTuple):
+    """Of N prompts.
+
+    Attributes
+    ----------
+    mask
+        (N,) loss of the masks.
+    iou
+        (N,) loss of the predicted IoUs.
+    true_iou
+        (N, 4) IoU of every mask with the target; 0 where the target is empty.
+    """
+
+    mask: Tensor
+    iou: Tensor
+    true_iou: Tensor
+
+
+def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates: bool, config: LossConfig) -> MaskLoss:
+    """Focal loss, dice and cross-entropy of the best of three candidates, or of the single mask.
+
+    Parameters
+    ----------
+    logits
+        (N, 4, h, w): first the single mask, then the three candidates.
+    predicted_iou
+        (N, 4).
+    target
+        (N, h, w) in 0..1.
+    candidates
+        Whether the prompts are ambiguous, so that the best candidate is trained and the single mask only a little;
+        otherwise the other way round.
+    """
+    with torch.no_grad():
+        true_iou = _iou(logits, target)
+        best = 1 + _dice(logits[:, 1:].float().sigmoid(), target[:, None]).argmin(1)
+    rows = torch.arange(len(logits))
+    one = _pixel_loss(logits[:, 0].float(), target, config)
+    chosen = _pixel_loss(logits[rows, best].float(), target, config)
+    main, other = (chosen, one) if candidates else (one, chosen)
+    empty = target.flatten(1).amax(1) == 0
+    mask = (main + config.other_mode * other) * torch.where(empty, config.empty, 1.0)
+    return MaskLoss(mask, (predicted_iou.float() - true_iou).square().mean(1), true_iou)
+
+
+def map_loss(logits: Tensor, target: Tensor, config: LossConfig) -> Tensor:
+    """Cross-entropy of the foreground and squared errors of the other two of (B, 3, h, w) auxiliary maps."""
+    logits = logits.float()
+    foreground = functional.binary_cross_entropy_with_logits(logits[:, 0], target[:, 0])
+    return foreground + config.centre_maps * (logits[:, 1:].sigmoid() - target[:, 1:]).square().mean()
+
+
+def _pixel_loss(logits: Tensor, target: Tensor, config: LossConfig) -> Tensor:
+    probability = logits.sigmoid()
+    entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    wrong = probability + target - 2 * probability * target
+    focal = (entropy * wrong.square()).mean((1, 2))
+    return (
+        config.focal * focal
+        + config.dice * _dice(probability, target)
+        + config.cross_entropy * entropy.mean((1, 2))
+    )
+
+
+def _dice(probability: Tensor, target: Tensor) -> Tensor:
+    overlap = (probability * target).sum((-2, -1))
+    return 1 - (2 * overlap + 1) / (probability.sum((-2, -1)) + target.sum((-2, -1)) + 1)
+
+
+def _iou(logits: Tensor, target: Tensor) -> Tensor:
+    mask, object_ = logits > 0, (target > 0.5)[:, None]
+    union = (mask | object_).sum((2, 3))
+    return (mask & object_).sum((2, 3)).float() / union.clamp(min=1)

@@ -1,0 +1,215 @@
+"""One training step: encode, decode several rounds of prompts, sum the losses."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from napari_sam.nn.nano import FRAME, Nano
+from napari_sam.nn.network import ImageFeatures
+from training.batches import Batch, PromptedWindow
+from training.config import Config
+from training.corrections import correct
+from training.losses import map_loss, mask_loss
+
+
+@dataclass(frozen=True)
+class PromptGroup:
+    """Prompts with equal numbers of tokens, decoded together.
+
+    Attributes
+    ----------
+    features
+        Of B windows.
+    offsets
+        (B, 2) places of the windows in the network's frame, (x, y) in pixels.
+    points, labels
+        (N, K, 2) and (N, K), ordered by window, N / B for each.
+    masks
+        (N, 1, h, w) logits, or None.
+    targets
+        (N, h, w).
+    """
+
+    features: ImageFeatures
+    offsets: Tensor
+    points: Tensor
+    labels: Tensor
+    masks: Tensor | None
+    targets: Tensor
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether these are single points, which may mean several objects."""
+        return self.masks is None and self.points.shape[1] == 1
+
+
+@dataclass
+class StepResult:
+    """What one step gives.
+
+    Attributes
+    ----------
+    loss
+        To call `backward` on.
+    numbers
+        Means to log, by name.
+    """
+
+    loss: Tensor
+    numbers: dict[str, float]
+
+
+def training_step(network: Nano, batch: Batch, config: Config, rng: np.random.Generator) -> StepResult:
+    """Losses of one batch."""
+    with torch.autocast("cpu", torch.bfloat16):
+        features = network.encode_logits(batch.images.contiguous(memory_format=torch.channels_last))
+    maps = map_loss(features.maps, batch.maps, config.loss)
+    groups = first_groups(features, batch.windows, rng)
+    total = torch.zeros(())
+    weights = 0.0
+    numbers: dict[str, list[float]] = defaultdict(list)
+    for turn in range(config.prompt.rounds):
+        weight = 1.0 if turn == 0 else config.loss.later_round
+        following = []
+        for group in groups:
+            # Attention between 1024 cells and some 10 tokens: the fused kernel's backward pass is slower than the plain one.
+            with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+                prediction = network.decode_all(
+                    group.features, group.points, group.labels, group.masks, group.offsets
+                )
+            losses = mask_loss(prediction.logits, prediction.iou, group.targets, group.ambiguous, config.loss)
+            total = total + weight * (losses.mask + config.loss.iou * losses.iou).sum()
+            weights += weight * len(losses.mask)
+            chosen = _choose(prediction.iou.detach(), group.ambiguous)
+            iou = losses.true_iou.gather(1, chosen[:, None])[:, 0]
+            numbers[f"iou_{_name(group, turn)}"] += iou.tolist()
+            numbers["iou_error"].append(float(losses.iou.detach().mean().sqrt()))
+            if group.ambiguous:
+                numbers["iou_oracle"] += losses.true_iou[:, 1:].amax(1).tolist()
+            if turn + 1 < config.prompt.rounds:
+                logits = prediction.logits.detach()[torch.arange(len(chosen)), chosen].float()
+                following.append(_next_group(group, logits, config.prompt.keep, rng))
+        groups = _merge(following)
+    loss = total / weights + config.loss.maps * maps
+    numbers["maps"].append(float(maps.detach()))
+    numbers["loss"].append(float(loss.detach()))
+    return StepResult(loss, {name: float(np.mean(values)) for name, values in numbers.items()})
+
+
+def first_groups(
+    features: ImageFeatures, windows: Sequence[PromptedWindow], rng: np.random.Generator | None
+) -> list[PromptGroup]:
+    """Cut windows out of the encoded images and group their prompts; without `rng` windows lie mid-frame."""
+    groups = []
+    for window in windows:
+        side = window.targets.shape[-1] * 2
+        middle = (FRAME - side) / 2
+        corner = (middle, middle) if rng is None or rng.random() < 0.3 else tuple(rng.uniform(0, FRAME - side, 2))
+        masks = None if window.masks is None else window.masks[:, None]
+        groups.append(
+            PromptGroup(
+                cut_features(features, window.image, window.origin, side),
+                torch.tensor([corner], dtype=torch.float32),
+                window.points,
+                window.labels,
+                masks,
+                window.targets,
+            )
+        )
+    return _merge(groups)
+
+
+def cut_features(features: ImageFeatures, image: int, origin: tuple[int, int], side: int) -> ImageFeatures:
+    """Features of one window of one image; `origin` is (row, column) in pixels, a multiple of the stride."""
+
+    def piece(tensor: Tensor, stride: int) -> Tensor:
+        rows, columns = (slice(at // stride, (at + side) // stride) for at in origin)
+        return tensor[image : image + 1, :, rows, columns]
+
+    embedding = piece(features.embedding, 8)
+    high_res = tuple(piece(tensor, stride) for tensor, stride in zip(features.high_res, (4, 2), strict=True))
+    return ImageFeatures(embedding, high_res)
+
+
+def _merge(groups: Sequence[PromptGroup]) -> list[PromptGroup]:
+    """Join groups with the same number of tokens."""
+    alike: dict[tuple[int, bool], list[PromptGroup]] = defaultdict(list)
+    for group in groups:
+        alike[group.points.shape[1], group.masks is None].append(group)
+    merged = []
+    for (_, without_masks), members in alike.items():
+        if len(members) == 1:
+            merged.append(members[0])
+            continue
+        features = ImageFeatures(
+            torch.cat([member.features.embedding for member in members]),
+            tuple(map(torch.cat, zip(*(member.features.high_res for member in members), strict=True))),
+        )
+        merged.append(
+            PromptGroup(
+                features,
+                torch.cat([member.offsets for member in members]),
+                torch.cat([member.points for member in members]),
+                torch.cat([member.labels for member in members]),
+                None if without_masks else torch.cat([member.masks for member in members if member.masks is not None]),
+                torch.cat([member.targets for member in members]),
+            )
+        )
+    return merged
+
+
+def _choose(iou: Tensor, ambiguous: bool) -> Tensor:
+    """(N,) which of the four masks the product shows."""
+    return 1 + iou[:, 1:].argmax(1) if ambiguous else torch.zeros(len(iou), dtype=torch.long)
+
+
+def _next_group(group: PromptGroup, logits: Tensor, keep: float, rng: np.random.Generator) -> PromptGroup:
+    """Some of a group's prompts, each with a corrective click and the logits it corrects."""
+    windows = len(group.offsets)
+    per_window = len(group.points) // windows
+    kept = max(1, round(per_window * keep))
+    index = torch.cat(
+        [torch.from_numpy(rng.permutation(per_window)[:kept]) + window * per_window for window in range(windows)]
+    )
+    return corrected(replace_prompts(group, index), logits[index], rng)
+
+
+def replace_prompts(group: PromptGroup, index: Tensor) -> PromptGroup:
+    """The same windows with only the prompts at `index`, equally many for each."""
+    return PromptGroup(
+        group.features,
+        group.offsets,
+        group.points[index],
+        group.labels[index],
+        None if group.masks is None else group.masks[index],
+        group.targets[index],
+    )
+
+
+def corrected(group: PromptGroup, logits: Tensor, rng: np.random.Generator | None) -> PromptGroup:
+    """The same prompts, each with one more click and (N, h, w) logits of the mask that was clicked on."""
+    masks, targets = (logits > 0).numpy(), (group.targets > 0.5).numpy()
+    clicks = [correct(rng, mask, target, 2) for mask, target in zip(masks, targets, strict=True)]
+    points = torch.tensor([[click[:2]] for click in clicks], dtype=torch.float32)
+    labels = torch.tensor([[click[2]] for click in clicks])
+    return PromptGroup(
+        group.features,
+        group.offsets,
+        torch.cat([group.points, points], 1),
+        torch.cat([group.labels, labels], 1),
+        logits[:, None].clamp(-16, 16),
+        group.targets,
+    )
+
+
+def _name(group: PromptGroup, turn: int) -> str:
+    if turn > 0:
+        return f"round_{turn + 1}"
+    if group.masks is not None:
+        return "mask"
+    return "point" if group.ambiguous else "box" if group.points.shape[1] == 2 else "several"

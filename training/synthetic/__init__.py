@@ -1,0 +1,1 @@
+"""Generated images with exact masks, for what the real sets lack."""

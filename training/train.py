@@ -1,0 +1,247 @@
+"""Train the bundled network: ``python -m training.train --config FILE --data FOLDER --out FOLDER``.
+
+Interrupt it as you like: started again with the same arguments it continues from its last checkpoint.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.utils.data import DataLoader
+
+from napari_sam.nn.nano import Nano, NanoConfig
+from training.average import MovingAverage
+from training.batches import Batches
+from training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from training.config import Config, read_config
+from training.image import TrainingImage
+from training.real_sets import read_set
+from training.schedule import learning_rate, progress
+from training.step import training_step
+from training.synthetic.cache import read_or_generate
+from training.validation import validate
+
+ENVIRONMENT = {
+    # Large activations are freed and allocated again in every step: keeping them saves the page faults (15 %).
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "100000000000",
+    # Threads that spin while they wait for one that another process displaced make both slow.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+# A step that took longer was paused from outside; its time does not count as training.
+LONGEST_STEP = 10.0
+
+
+class Stop:
+    """Set by SIGTERM and SIGINT: the run writes a checkpoint and ends."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, signal_number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+
+def train(
+    config: Config, data: Path, out: Path, init: Path | None = None, sizes: NanoConfig | None = None
+) -> Checkpoint:
+    """Train until the schedule ends or the process is asked to stop.
+
+    Parameters
+    ----------
+    config
+        All settings.
+    data
+        Folder of the real sets.
+    out
+        Folder of the run: checkpoint, curve, generated images.
+    init
+        Released weights to start from if there is no checkpoint yet.
+    sizes
+        Of the network; those of the bundled model if None.
+
+    Returns
+    -------
+    The last checkpoint.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(config.run.threads)
+    training, validation = read_images(config, data, out)
+    torch.manual_seed(config.run.seed)
+    network = Nano(sizes).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        _parameter_groups(network, config.optimizer.weight_decay),
+        lr=config.optimizer.learning_rate,
+        betas=(config.optimizer.betas[0], config.optimizer.betas[1]),
+    )
+    step, minutes = 0, 0.0
+    checkpoint = read_checkpoint(out)
+    if checkpoint is not None:
+        step, minutes = checkpoint.step, checkpoint.minutes
+        network.load_state_dict(checkpoint.network)
+        optimizer.load_state_dict(checkpoint.optimizer)
+    elif init is not None:
+        network.load_state_dict({name: tensor.float() for name, tensor in load_file(init).items()}, strict=False)
+    average = MovingAverage(network, config.optimizer.ema)
+    if checkpoint is not None:
+        average.load_state_dict(checkpoint.average)
+    rng = np.random.default_rng([config.run.seed, step])
+    batches = iter(
+        DataLoader(
+            Batches(training, config, seed=config.run.seed + step),
+            batch_size=None,
+            num_workers=config.run.workers,
+            prefetch_factor=6 if config.run.workers else None,
+        )
+    )
+    stop = Stop()
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def snapshot() -> Checkpoint:
+        return Checkpoint(
+            step,
+            minutes,
+            network.state_dict(),
+            average.state_dict(),
+            optimizer.state_dict(),
+            dataclasses.asdict(config),
+            {"init": None if init is None else init.name},
+        )
+
+    log = Log(out / "curve.jsonl")
+    log.write({"started_at_step": step, "minutes": minutes, "config": dataclasses.asdict(config)})
+    saved, validated = minutes, minutes if checkpoint is not None else -np.inf
+    while not stop.asked:
+        done = progress(step, minutes, config.run)
+        if minutes - validated >= config.run.validate_minutes or done >= 1:
+            log.write({"step": step, "validation": _validate(network, average, sizes, validation, config)})
+            validated = minutes
+        if done >= 1:
+            break
+        began = time.monotonic()
+        _set_mode(network, frozen=done >= config.optimizer.freeze_batch_norm)
+        rate = learning_rate(step, done, config.optimizer)
+        for parameters in optimizer.param_groups:
+            parameters["lr"] = rate
+        result = training_step(network, next(batches), config, rng)
+        optimizer.zero_grad(set_to_none=True)
+        result.loss.backward()
+        norm = nn.utils.clip_grad_norm_(network.parameters(), config.optimizer.clip)
+        if torch.isfinite(norm):
+            optimizer.step()
+            average.update(network)
+        step += 1
+        seconds = time.monotonic() - began
+        minutes += min(seconds, LONGEST_STEP) / 60
+        log.add(result.numbers | {"gradient": float(norm), "seconds": seconds})
+        if step % config.run.log_steps == 0:
+            log.flush({"step": step, "minutes": round(minutes, 2), "progress": round(done, 4), "rate": rate})
+        if minutes - saved >= config.run.checkpoint_minutes:
+            write_checkpoint(out, snapshot())
+            saved = minutes
+    last = snapshot()
+    write_checkpoint(out, last)
+    for number, handler in previous.items():
+        signal.signal(number, handler)
+    return last
+
+
+def read_images(
+    config: Config, data: Path, out: Path
+) -> tuple[list[tuple[float, list[TrainingImage]]], dict[str, list[TrainingImage]]]:
+    """Training images with weights, and validation images by set."""
+    training: list[tuple[float, list[TrainingImage]]] = []
+    validation: dict[str, list[TrainingImage]] = {}
+    share = config.data.synthetic_share if config.data.synthetic_kinds else 0.0
+    for parts, total in ((config.data.sets, 1 - share), (config.data.synthetic_kinds, share)):
+        for name, weight in parts.items():
+            if parts is config.data.sets:
+                images, validation[name] = read_set(data / name, config.data.validation_fraction)
+            else:
+                images = read_or_generate(name, config.data, out / "synthetic", config.run.seed)
+            training.append((total * weight / sum(parts.values()), images))
+    return training, validation
+
+
+class Log:
+    """Lines of JSON: means over some steps, and whatever else is written; echoed to standard output."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sums: dict[str, list[float]] = defaultdict(list)
+
+    def add(self, numbers: dict[str, float]) -> None:
+        """Remember the numbers of one step."""
+        for name, number in numbers.items():
+            self.sums[name].append(number)
+
+    def flush(self, head: dict[str, float]) -> None:
+        """Write the means of the numbers remembered, and forget them."""
+        self.write(head | {name: round(float(np.mean(numbers)), 4) for name, numbers in sorted(self.sums.items())})
+        self.sums.clear()
+
+    def write(self, line: dict[str, object]) -> None:
+        """Append one line."""
+        text = json.dumps(line)
+        with self.path.open("a") as file:
+            file.write(text + "\n")
+        if "config" not in line:
+            print(text, flush=True)
+
+
+def _validate(
+    network: Nano,
+    average: MovingAverage,
+    sizes: NanoConfig | None,
+    images: dict[str, list[TrainingImage]],
+    config: Config,
+) -> dict[str, dict[str, float]]:
+    averaged = Nano(sizes).to(memory_format=torch.channels_last).eval()
+    averaged.load_state_dict(average.state)
+    return validate(averaged, images, config, config.run.validation_objects)
+
+
+def _set_mode(network: nn.Module, frozen: bool) -> None:
+    network.train()
+    if frozen:
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Decay matrices and kernels only."""
+    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--init", type=Path, help="released weights to start from if there is no checkpoint in OUT")
+    given = parser.parse_args(arguments)
+    if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
+        # The libraries read these when a process starts.
+        os.environ.update(ENVIRONMENT)
+        os.execv(sys.executable, [sys.executable, "-m", "training.train", *(arguments or sys.argv[1:])])
+    train(read_config(given.config), given.data, given.out, given.init)
+
+
+if __name__ == "__main__":
+    main()

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from benchmarks.classical import flood_clicks, watershed_clicks
 from benchmarks.clicks import first_click, iou, next_click, true_box
 from benchmarks.datasets import LabelledPlane, data_folder, labelled_planes, set_names
-from napari_sam.models.load import load_model
+from napari_sam.models.load import Model, load_model
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.read_window import read_window
 from napari_sam.planes.window import Window
@@ -52,6 +52,30 @@ class ModelUser:
         return found.mask.painted(self.labelled.labels.shape)
 
 
+class ModelUsers:
+    """Makes users of a model; those of one plane share its embeddings."""
+
+    def __init__(self, model: Model, object_size: float | None) -> None:
+        self.model, self.object_size = model, object_size
+        self.latest: tuple[LabelledPlane, Segmenter] | None = None
+
+    def __call__(self, labelled: LabelledPlane) -> Answer:
+        if self.latest is None or self.latest[0] is not labelled:
+            self.latest = (labelled, Segmenter(self.model, labelled.source, labelled.contrast))
+        return ModelUser(self.latest[1], labelled, self.object_size)
+
+
+class ClassicalUsers:
+    """Makes users of a method that works on the gray plane."""
+
+    def __init__(self, method: Callable[..., NDArray[np.bool_]]) -> None:
+        self.method = method
+
+    def __call__(self, labelled: LabelledPlane) -> Answer:
+        gray = gray_plane(labelled)
+        return lambda points, box: self.method(gray, points, box)
+
+
 def score(truth: NDArray[np.bool_], new_answer: Callable[[], Answer]) -> dict[str, float]:
     """IoU of one object after each number of clicks and after one box."""
     scores, points = {}, [first_click(truth)]
@@ -67,7 +91,9 @@ def score(truth: NDArray[np.bool_], new_answer: Callable[[], Answer]) -> dict[st
     return scores
 
 
-def measure(planes: Sequence[LabelledPlane], users: dict[str, Callable[[LabelledPlane], Answer]], per_plane: int) -> list[dict]:
+def measure(
+    planes: Sequence[LabelledPlane], users: dict[str, Callable[[LabelledPlane], Answer]], per_plane: int
+) -> list[dict]:
     """One record for every method, plane and object."""
     rng = np.random.default_rng(0)
     records = []
@@ -126,32 +152,18 @@ def main() -> None:
         planes = list(labelled_planes(arguments.data / name, arguments.planes))
         areas = np.concatenate([np.unique(each.labels, return_counts=True)[1][1:] for each in planes])
         size = float(np.median(2 * np.sqrt(areas[areas > 20] / np.pi)))
-        segmenters: dict[int, Segmenter] = {}
-
-        def model_user(labelled: LabelledPlane, object_size: float | None) -> Answer:
-            if id(labelled) not in segmenters:
-                segmenters.clear()
-                segmenters[id(labelled)] = Segmenter(model, labelled.source, labelled.contrast)
-            return ModelUser(segmenters[id(labelled)], labelled, object_size)
-
-        def classical(method: Callable) -> Callable[[LabelledPlane], Answer]:
-            def user(labelled: LabelledPlane) -> Answer:
-                gray = gray_plane(labelled)
-                return lambda points, box: method(gray, points, box)
-
-            return user
-
         users = {
-            "auto": lambda labelled: model_user(labelled, None),
-            "sized": lambda labelled: model_user(labelled, size),
-            "watershed": classical(watershed_clicks),
-            "flood": classical(flood_clicks),
+            "auto": ModelUsers(model, None),
+            "sized": ModelUsers(model, size),
+            "watershed": ClassicalUsers(watershed_clicks),
+            "flood": ClassicalUsers(flood_clicks),
         }
         started = time.perf_counter()
         records = measure(planes, {method: users[method] for method in wanted}, arguments.objects)
         everything[name] = {"object size": size, "records": records}
         counted = len(records) // max(len(wanted), 1)
-        print(f"\n{name}: {len(planes)} planes, {counted} objects, median diameter {size:.0f} px, {time.perf_counter() - started:.0f} s")
+        seconds = time.perf_counter() - started
+        print(f"\n{name}: {len(planes)} planes, {counted} objects, median diameter {size:.0f} px, {seconds:.0f} s")
         for method in wanted:
             means = summary(records, method)
             cells = "  ".join(f"{key} {mean:.3f} [{low:.3f}, {high:.3f}]" for key, (mean, low, high) in means.items())
@@ -159,10 +171,13 @@ def main() -> None:
             everything[name][method] = means
     print("\nmean over sets")
     for method in wanted:
-        print(f"  {method:9s}", "  ".join(
-            f"{key} {np.mean([each[method][key][0] for each in everything.values()]):.3f}"
-            for key in everything[next(iter(everything))][method]
-        ))
+        print(
+            f"  {method:9s}",
+            "  ".join(
+                f"{key} {np.mean([each[method][key][0] for each in everything.values()]):.3f}"
+                for key in everything[next(iter(everything))][method]
+            ),
+        )
     if arguments.json:
         arguments.json.write_text(json.dumps(everything, indent=1))
 

@@ -73,7 +73,9 @@ def labelled_planes(folder: Path, limit: int = 40, every: int = 3) -> Iterator[L
         for image, label in _pairs(folder)
         for at in ([None] if _ndim(label) == 2 else range(0, len(tifffile.imread(label)), every))
     ]
-    chosen = [planes[at] for at in np.unique(np.linspace(0, len(planes) - 1, min(limit, len(planes))).round().astype(int))]
+    chosen = [
+        planes[at] for at in np.unique(np.linspace(0, len(planes) - 1, min(limit, len(planes))).round().astype(int))
+    ]
     opened: dict[Path, tuple[ImageSource, Contrast, NDArray[np.integer]]] = {}
     for image, label, at in chosen:
         if image not in opened:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.stacks [SET ...] [--model nano] [--objects 40] [--json FILE]
 
-One click in the object's own middle plane, carried both ways by the product's own rules: mean 3-D IoU over objects of at
-least 50 voxels, beside "repeat the clicked mask on every plane of the object", which is told the object's planes. Objects
-that span several planes only. The interval is the bootstrap's 95 % over objects.
+One click in the object's own middle plane, carried both ways by the product's own rules: mean 3-D IoU over objects of
+at least 50 voxels that span several planes, beside "repeat the clicked mask on every plane of the object", which is
+told the object's planes. The interval is the bootstrap's 95 % over objects.
 """
 
 import argparse

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from napari_sam.embedding.embedder import Embedder
 from napari_sam.embedding.store import EmbeddingStore, feature_bytes
-from napari_sam.nn.cancel import CancelToken, Cancelled
+from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.nn.network import ImageFeatures
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.plane import Plane

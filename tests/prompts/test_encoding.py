@@ -59,7 +59,9 @@ def test_the_inner_point_and_the_box_of_a_mask():
 def test_logits_stay_as_they_are_on_their_own_window():
     grid = Window((0.5, 0.5), (2.0, 2.0), (16, 16))
     logits = np.random.default_rng(0).normal(size=(16, 16)).astype(np.float32)
-    np.testing.assert_array_equal(mask_logits(Mask((0, 0, 1, 1), np.ones((1, 1), bool), 0.5, logits, grid), grid), logits)
+    np.testing.assert_array_equal(
+        mask_logits(Mask((0, 0, 1, 1), np.ones((1, 1), bool), 0.5, logits, grid), grid), logits
+    )
 
 
 def test_logits_move_with_their_window():
@@ -80,4 +82,4 @@ def test_a_binary_mask_keeps_its_area_on_any_grid(step):
     assert logits.min() == pytest.approx(-CERTAIN, abs=1e-4)
     coverage = (logits / CERTAIN + 1) / 2
     middle = (np.indices(coverage.shape) * coverage).sum(axis=(1, 2)) / coverage.sum() * step + (step - 1) / 2
-    np.testing.assert_allclose(middle, (100, 90), atol=0.01)
+    np.testing.assert_allclose(middle, (100, 90), atol=step / 20)

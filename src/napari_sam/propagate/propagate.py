@@ -1,6 +1,7 @@
 """Carry an object along an axis from its key planes."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
@@ -68,9 +69,10 @@ def propagate(
 
     positions = list(keys)
     yield from _alternating(
-        front(positions[-1], range(positions[-1] + 1, last + 1)), front(positions[0], range(positions[0] - 1, first - 1, -1))
+        front(positions[-1], range(positions[-1] + 1, last + 1)),
+        front(positions[0], range(positions[0] - 1, first - 1, -1)),
     )
-    for lower, upper in zip(positions, positions[1:], strict=False):
+    for lower, upper in pairwise(positions):
         risen = {each.index: each for each in front(lower, range(lower + 1, upper))}
         fallen = {each.index: each for each in front(upper, range(upper - 1, lower, -1))}
         for position in range(lower + 1, upper):
@@ -101,9 +103,7 @@ def _alternating(*fronts: Iterator[PropagatedPlane]) -> Iterator[PropagatedPlane
                 yield reached
 
 
-def _range(
-    segmenter: Segmenter, plane: Plane, axis: int, start: int | None, stop: int | None
-) -> tuple[int, int]:
+def _range(segmenter: Segmenter, plane: Plane, axis: int, start: int | None, stop: int | None) -> tuple[int, int]:
     shape = segmenter.source.shape
     if not 0 <= axis < len(shape):
         raise UserError(f"Axis {axis} does not exist: this image has the axes 0 to {len(shape) - 1}.")

@@ -58,7 +58,7 @@ def decode_window(
     grid = window.coarsened(network.mask_stride)
     anchors = window.to_plane(encoded.points[0][encoded.labels[0] == POSITIVE][:, ::-1])
     candidates = tuple(
-        mask_from_logits(each, grid, plane_shape, float(score), anchors)
+        mask_from_logits(each, grid, plane_shape, float(score), anchors, prompts.box)
         for each, score in zip(logits, scores, strict=True)
     )
     found = [score if mask.area else -np.inf for mask, score in zip(candidates, scores, strict=True)]

@@ -68,7 +68,7 @@ class LevelFit:
         height, width = extent(self._prompted(), self._aspect)
         size = math.sqrt(height * width) if object_size is None else object_size
         room = self._window * (PROMPTED_SHARE if object_size is not None else LARGEST_SHARE)
-        return max(level_for(size, self._liked), level_holding(max(height, width), room))
+        return min(max(level_for(size, self._liked), level_holding(max(height, width), room)), self._coarsest)
 
     def fitted(self, level: float, center: tuple[float, float] | None = None) -> Segmentation:
         """Decode at `level` around `center`, and again where the mask does not fit the window."""
@@ -87,19 +87,14 @@ class LevelFit:
 
     def scanned(self) -> Segmentation:
         """Decode a single point at several levels and keep the most convincing mask."""
-        shape = self.plane.shape(self.embedder.source.shape)
-        longest = max(extent((0, 0, shape[0] - 1, shape[1] - 1), self._aspect))
-        tried: list[tuple[float, float, Segmentation]] = []
-        for level in SCANNED_LEVELS:
-            if self._liked * 2**level > longest and tried:
-                break
+        tried: list[tuple[float, float]] = []
+        for level in [level for level in SCANNED_LEVELS if level < self._coarsest] + [self._coarsest]:
             found, window = self._decoded(level, self._center())
-            tried.append((self._convincing(found.mask, window, level), level, found))
-        _, level, _ = max(tried, key=lambda each: each[0])
-        return self.fitted(level)
+            tried.append((self._convincing(found.mask, window, level), level))
+        return self.fitted(max(tried)[1])
 
     def _convincing(self, mask: Mask, window: Window, level: float) -> float:
-        if not mask.area or touches_inner_edge(mask, window, self.plane.shape(self.embedder.source.shape)):
+        if not mask.area or touches_inner_edge(mask, window, self._shape):
             return 0.0
         off = math.log2(diameter(mask, self._aspect) / 2**level / self._liked)
         return mask.predicted_iou * math.exp(-0.5 * (off / 1.0) ** 2)
@@ -110,7 +105,7 @@ class LevelFit:
             self.embedder.model,
             embedded,
             self.prompts,
-            self.plane.shape(self.embedder.source.shape),
+            self._shape,
             previous=self.previous,
             multimask=self.multimask,
         )
@@ -121,7 +116,7 @@ class LevelFit:
         if not mask.area:
             return None
         share = max(mask_extent(mask, self._aspect)) / 2**level / self._window
-        cut = touches_inner_edge(mask, window, self.plane.shape(self.embedder.source.shape))
+        cut = touches_inner_edge(mask, window, self._shape)
         if SMALLEST_SHARE <= share <= LARGEST_SHARE and not cut:
             return None
         size = math.sqrt(math.prod(mask_extent(mask, self._aspect)))
@@ -131,8 +126,9 @@ class LevelFit:
             level_holding(max(mask_extent(mask, self._aspect)), self._window * LARGEST_SHARE),
             level_holding(max(height, width), self._window * PROMPTED_SHARE),
         )
-        if cut:
-            better = max(better, level + 0.5) if share > LARGEST_SHARE else better
+        if cut and share > LARGEST_SHARE:
+            better = max(better, level + 0.5)
+        better = min(better, self._coarsest)
         return better if better != level or cut else None
 
     def _center(self, mask: Mask | None = None) -> tuple[float, float]:
@@ -152,6 +148,15 @@ class LevelFit:
     @property
     def _aspect(self) -> tuple[float, float]:
         return pixel_aspect(self.embedder.source.scale, self.plane.axes)
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.plane.shape(self.embedder.source.shape)
+
+    @property
+    def _coarsest(self) -> float:
+        """The level at which the plane itself takes half the window: any coarser, there is little left to see."""
+        return level_for(max(extent((0, 0, self._shape[0] - 1, self._shape[1] - 1), self._aspect)), self._window / 2)
 
     @property
     def _liked(self) -> float:

@@ -9,8 +9,7 @@ from scipy import ndimage
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.sample_grid import sample_grid
 from napari_sam.planes.window import Window
-
-STABILITY_OFFSET = 1.0
+from napari_sam.prompts.prompt import Box
 
 
 def mask_from_logits(
@@ -19,11 +18,12 @@ def mask_from_logits(
     plane_shape: tuple[int, int],
     predicted_iou: float,
     anchors: NDArray[np.float64],
+    box: Box | None = None,
 ) -> Mask:
     """The mask where logits are positive, at the plane's resolution.
 
     Only the box of the positive logits is interpolated. Of several pieces those stay that hold an anchor; with no
-    anchor inside any, the largest.
+    anchor inside any, the one with the largest part in the prompted box, or in the plane.
 
     Parameters
     ----------
@@ -37,15 +37,21 @@ def mask_from_logits(
         The decoder's estimate.
     anchors
         (n, 2) plane coordinates (row, column) that lie on the object: positive points.
+    box
+        The prompted box, if any.
 
     Returns
     -------
     Mask
         Empty where no logit is positive.
     """
-    positive = logits > 0
+    positive = np.zeros(logits.shape, bool)
+    # Beyond the plane the encoder saw reflections: an object there is not one.
+    on_plane = _part(window, (0, 0, plane_shape[0] - 1, plane_shape[1] - 1))
+    positive[on_plane] = logits[on_plane] > 0
     if positive.any():
-        positive = _pieces_with(positive, np.rint(window.to_window(anchors)).astype(int))
+        boxed = on_plane if box is None else _part(window, (box.row0, box.column0, box.row1, box.column1))
+        positive = _pieces_with(positive, np.rint(window.to_window(anchors)).astype(int), boxed)
     found = ndimage.find_objects(positive.astype(np.uint8))
     if not found:
         return Mask((0, 0, 0, 0), np.zeros((0, 0), bool), predicted_iou, logits, window)
@@ -66,21 +72,25 @@ def mask_from_logits(
     return Mask(cropped.box, cropped.pixels, predicted_iou, logits, window)
 
 
-def stability(logits: NDArray[np.float32]) -> float:
-    """IoU of the masks at a threshold raised and lowered by one: near 1 where the border is sharp.
+def _part(window: Window, box: tuple[float, float, float, float]) -> tuple[slice, slice]:
+    """The pixels of a window that lie on a box of pixel centres, borders included."""
+    (row0, column0), (row1, column1) = window.to_window([(box[0] - 0.5, box[1] - 0.5), (box[2] + 0.5, box[3] + 0.5)])
+    return (
+        slice(max(math.floor(row0 + 0.5), 0), max(math.ceil(row1 + 0.5), 0)),
+        slice(max(math.floor(column0 + 0.5), 0), max(math.ceil(column1 + 0.5), 0)),
+    )
 
-    Kirillov et al., Segment Anything (2023), section 5 ("stable" masks).
-    """
-    lowered = int(np.count_nonzero(logits > -STABILITY_OFFSET))
-    return int(np.count_nonzero(logits > STABILITY_OFFSET)) / lowered if lowered else 0.0
 
-
-def _pieces_with(positive: NDArray[np.bool_], anchors: NDArray[np.int_]) -> NDArray[np.bool_]:
+def _pieces_with(
+    positive: NDArray[np.bool_], anchors: NDArray[np.int_], region: tuple[slice, slice]
+) -> NDArray[np.bool_]:
+    """The connected pieces that hold an anchor, or else the one that covers most of `region`."""
     pieces, count = ndimage.label(positive)
     if count == 1:
         return positive
-    inside = ((anchors >= 0) & (anchors < positive.shape)).all(axis=1) if len(anchors) else np.zeros(0, bool)
+    inside = ((anchors >= 0) & (anchors < positive.shape)).all(axis=1)
     held = {int(pieces[row, column]) for row, column in anchors[inside]} - {0}
     if not held:
-        held = {int(np.bincount(pieces.ravel())[1:].argmax()) + 1}
+        areas = np.bincount(pieces[region].ravel(), minlength=count + 1)[1:]
+        held = {int(areas.argmax()) + 1}
     return np.isin(pieces, sorted(held))

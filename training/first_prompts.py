@@ -123,7 +123,12 @@ Region = tuple[slice, slice]
 
 
 def _place(
-    rng: np.random.Generator, target: NDArray[np.bool_], region: Region, kind: Kind, scribbled: int, config: PromptConfig
+    rng: np.random.Generator,
+    target: NDArray[np.bool_],
+    region: Region,
+    kind: Kind,
+    scribbled: int,
+    config: PromptConfig,
 ) -> tuple[list[NDArray[np.float64]], list[int]]:
     if kind is Kind.POINT:
         where = rng.choice(["centre", "inner", "any"], p=[0.3, 0.5, 0.2])

@@ -43,7 +43,9 @@ def draw_diameter(rng: np.random.Generator, ranges: list[list[float]]) -> float:
     return float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
 
 
-def draw_placement(rng: np.random.Generator, image: TrainingImage, side: int, config: WindowConfig) -> tuple[int, Placement]:
+def draw_placement(
+    rng: np.random.Generator, image: TrainingImage, side: int, config: WindowConfig
+) -> tuple[int, Placement]:
     """A plane, and a piece in it that shows at least one object at a random diameter."""
     index = rng.integers(len(image.objects))
     plane, _, area = image.objects[index]
@@ -100,7 +102,9 @@ def cut(
             "nearest",
             "reflection",
             align_corners=False,
-        )[0, 0].numpy().astype(np.int32)
+        )[0, 0]
+        .numpy()
+        .astype(np.int32)
         for plane in planes
     ]
     return pixels, labels

@@ -66,11 +66,7 @@ def _pixel_loss(logits: Tensor, target: Tensor, config: LossConfig) -> Tensor:
     entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     wrong = probability + target - 2 * probability * target
     focal = (entropy * wrong.square()).mean((1, 2))
-    return (
-        config.focal * focal
-        + config.dice * _dice(probability, target)
-        + config.cross_entropy * entropy.mean((1, 2))
-    )
+    return config.focal * focal + config.dice * _dice(probability, target) + config.cross_entropy * entropy.mean((1, 2))
 
 
 def _dice(probability: Tensor, target: Tensor) -> Tensor:

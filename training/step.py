@@ -77,11 +77,9 @@ def training_step(network: Nano, batch: Batch, config: Config, rng: np.random.Ge
         weight = 1.0 if turn == 0 else config.loss.later_round
         following = []
         for group in groups:
-            # Attention between 1024 cells and some 10 tokens: the fused kernel's backward pass is slower than the plain one.
+            # For 1024 cells and some 10 tokens the backward pass of fused attention is slower than the plain one.
             with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-                prediction = network.decode_all(
-                    group.features, group.points, group.labels, group.masks, group.offsets
-                )
+                prediction = network.decode_all(group.features, group.points, group.labels, group.masks, group.offsets)
             losses = mask_loss(prediction.logits, prediction.iou, group.targets, group.ambiguous, config.loss)
             total = total + weight * (losses.mask + config.loss.iou * losses.iou).sum()
             weights += weight * len(losses.mask)

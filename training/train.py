@@ -50,7 +50,7 @@ class Stop:
     def __init__(self) -> None:
         self.asked = False
 
-    def __call__(self, signal_number: int, frame: FrameType | None) -> None:
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
         self.asked = True
 
 
@@ -126,7 +126,7 @@ def train(
     while not stop.asked:
         done = progress(step, minutes, config.run)
         if minutes - validated >= config.run.validate_minutes or done >= 1:
-            log.write({"step": step, "validation": _validate(network, average, sizes, validation, config)})
+            log.write({"step": step, "validation": _validate(average, sizes, validation, config)})
             validated = minutes
         if done >= 1:
             break
@@ -202,7 +202,6 @@ class Log:
 
 
 def _validate(
-    network: Nano,
     average: MovingAverage,
     sizes: NanoConfig | None,
     images: dict[str, list[TrainingImage]],

@@ -10,8 +10,8 @@ from torch import Tensor
 from napari_sam.nn.nano import Nano
 from training.batches import PromptedWindow
 from training.config import Config
-from training.first_prompts import LOWER_RIGHT, POSITIVE, UPPER_LEFT
 from training.corrections import correct
+from training.first_prompts import LOWER_RIGHT, POSITIVE, UPPER_LEFT
 from training.geometry import Placement, cut
 from training.image import TrainingImage
 from training.step import PromptGroup, corrected, first_groups

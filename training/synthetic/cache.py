@@ -22,7 +22,6 @@ def read_or_generate(kind: str, config: DataConfig, folder: Path, seed: int) -> 
         path.with_suffix(".partial").replace(path)
     with np.load(path) as stored:
         images = [
-            make_training_image(f"{kind}/{i}", stored[f"i{i}"], stored[f"l{i}"])
-            for i in range(config.synthetic_images)
+            make_training_image(f"{kind}/{i}", stored[f"i{i}"], stored[f"l{i}"]) for i in range(config.synthetic_images)
         ]
     return [image for image in images if image is not None]

@@ -97,7 +97,9 @@ def cells(rng: np.random.Generator, side: int, diameter: float, regularity: int 
     """
     count = max(4, int((side / diameter + 2) ** 2))
     points = rng.uniform(-diameter, side + diameter, (count, 2))
-    grid = np.stack(np.mgrid[-diameter : side + diameter : diameter / 6, -diameter : side + diameter : diameter / 6], -1)
+    grid = np.stack(
+        np.mgrid[-diameter : side + diameter : diameter / 6, -diameter : side + diameter : diameter / 6], -1
+    )
     flat = grid.reshape(-1, 2)
     for _ in range(regularity):
         nearest = cKDTree(points).query(flat)[1]
@@ -112,7 +114,13 @@ def cells(rng: np.random.Generator, side: int, diameter: float, regularity: int 
 
 
 def capsules(
-    rng: np.random.Generator, side: int, count: int, width: float, length: tuple[float, float], bend: float, crowd: float
+    rng: np.random.Generator,
+    side: int,
+    count: int,
+    width: float,
+    length: tuple[float, float],
+    bend: float,
+    crowd: float,
 ) -> Labels:
     """Rods: everything nearer than half the width to a bent centre line.
 

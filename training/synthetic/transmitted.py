@@ -33,7 +33,7 @@ def rods(rng: np.random.Generator, side: int) -> Generated:
 
 
 def yeast(rng: np.random.Generator, side: int) -> Generated:
-    """Budding yeast in bright field or fluorescence; a bud is an object of its own, as wide as a third of its mother or wider."""
+    """Budding yeast in bright field or fluorescence; a bud, a third as wide as its mother or wider, is an object."""
     radius = np.exp(rng.uniform(np.log(10), np.log(34)))
     count = int(rng.uniform(0.2, 1.0) * (side / radius) ** 2 / 4) + 2
     labels = blobs(rng, side, count, (0.75 * radius, 1.3 * radius), 0.25, 0.02, 0.1, rng.uniform(0.2, 0.9))

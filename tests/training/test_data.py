@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from training.batches import Batches
+from training.config import ContrastConfig, WindowConfig, config_from_dict, read_config
+from training.contrast import disturb, scale
+from training.geometry import Placement, cut, draw_placement
+from training.image import make_training_image
+from training.maps import auxiliary_maps
+from training.real_sets import read_set
+
+
+def _image(dtype=np.uint8):
+    rows, columns = np.mgrid[:60, :80]
+    labels = np.zeros((60, 80), np.uint16)
+    labels[10:30, 20:50] = 3
+    labels[40:50, 60:75] = 8
+    return make_training_image("x", (rows + 2 * columns).astype(dtype), labels)
+
+
+def test_every_setting_of_the_released_run_exists():
+    from pathlib import Path
+
+    config = read_config(Path(__file__).parents[2] / "training" / "configs" / "nano-1.toml")
+    assert config.data.sets
+    assert config.run.minutes > 0
+
+
+def test_unknown_settings_are_refused():
+    with pytest.raises(ValueError, match="speed"):
+        config_from_dict({"run": {"speed": 3}})
+    with pytest.raises(ValueError, match="motor"):
+        config_from_dict({"motor": {}})
+
+
+def test_objects_are_measured():
+    image = _image()
+    np.testing.assert_array_equal(image.objects, [[0, 3, 600], [0, 8, 150]])
+    np.testing.assert_array_equal(image.boxes, [[10, 30, 20, 50], [40, 50, 60, 75]])
+
+
+def test_piece_without_rescaling_equals_the_image():
+    image = _image()
+    pixels, (labels,) = cut(image, [0], Placement(np.eye(2), np.array([30.0, 40.0]), 32))
+    np.testing.assert_allclose(pixels[0], image.pixels[0, 14:46, 24:56, 0], atol=1e-3)
+    np.testing.assert_array_equal(labels, image.labels[0, 14:46, 24:56])
+
+
+def test_piece_at_twice_the_size_shows_the_same_place():
+    image = _image()
+    pixels, (labels,) = cut(image, [0], Placement(np.eye(2) / 2, np.array([20.0, 30.0]), 64))
+    assert (labels == 3).sum() == pytest.approx(4 * (image.labels[0, 4:36, 14:46] == 3).sum(), rel=0.02)
+    rows, columns = np.mgrid[:64, :64]
+    truth = (rows + 0.5) / 2 - 0.5 + 4 + 2 * ((columns + 0.5) / 2 - 0.5 + 14)
+    np.testing.assert_allclose(pixels[0, 2:-2, 2:-2], truth[2:-2, 2:-2], atol=0.1)
+
+
+def test_random_pieces_have_objects_of_the_wanted_size():
+    rng, config = np.random.default_rng(0), WindowConfig(diameters=[[1, 20, 40]])
+    image = _image()
+    for _ in range(20):
+        plane, placement = draw_placement(rng, image, 128, config)
+        diameters = 2 * np.sqrt(image.objects[:, 2] / np.pi) * placement.zoom
+        assert plane == 0
+        assert ((diameters > 19.9) & (diameters < 40.1)).any()
+
+
+def test_image_limits_map_to_zero_and_one():
+    image = _image(np.uint16)
+    config = ContrastConfig(image_limits=1, unstretched=0)
+    low, high = image.limits[0]
+    scaled = scale(np.random.default_rng(0), np.array([[[low, high, 2 * high - low]]], np.float32), image, config)
+    np.testing.assert_allclose(scaled[0, 0], [0, 1, 2], atol=1e-5)
+
+
+def test_disturbed_intensities_stay_finite_and_bounded():
+    rng = np.random.default_rng(0)
+    for channels in (1, 3):
+        for _ in range(20):
+            out = disturb(rng, rng.uniform(-0.5, 3, (channels, 32, 32)).astype(np.float32), ContrastConfig())
+            assert out.shape == (3, 32, 32)
+            assert out.dtype == np.float32
+            assert np.isfinite(out).all()
+            assert out.min() >= -0.5
+            assert out.max() <= 1.5
+
+
+def test_maps_peak_at_the_centre_and_part_touching_objects():
+    labels = np.zeros((64, 64), np.int32)
+    labels[8:40, 8:24], labels[8:40, 24:56] = 1, 2
+    foreground, centre, boundary = auxiliary_maps(labels)
+    assert foreground.shape == (16, 16)
+    assert foreground[4, 4] == 1
+    assert foreground[14, 14] == 0
+    assert centre[5:7, 9:11].max() == centre[2:10, 6:14].max() > 0.8
+    assert boundary[5, 5] < boundary[5, 9]
+    assert centre[foreground == 0].max() == 0
+
+
+def test_maps_of_an_empty_window_are_zero():
+    assert auxiliary_maps(np.zeros((32, 32), np.int32)).max() == 0
+
+
+def test_stacks_hold_out_their_last_planes(tiny_data):
+    training, validation = read_set(tiny_data / "stack", 0.3)
+    assert [image.labels.shape[0] for image in training] == [3]
+    assert [image.labels.shape[0] for image in validation] == [1]
+    training, validation = read_set(tiny_data / "discs", 0.3)
+    assert validation
+    assert len(training) + len(validation) == 6
+
+
+def test_a_folder_without_labels_is_refused(tmp_path):
+    (tmp_path / "images").mkdir()
+    with pytest.raises(FileNotFoundError, match="labels"):
+        read_set(tmp_path, 0.1)
+
+
+def test_windows_of_a_batch_lie_in_their_image_and_are_aligned(tiny_data, tiny_config):
+    groups = [(1.0, read_set(tiny_data / name, 0.3)[0]) for name in ("discs", "stack")]
+    rng = np.random.default_rng(0)
+    batches = Batches(groups, tiny_config, 0)
+    for _ in range(12):
+        batch = batches.draw(rng)
+        side = batch.images.shape[-1]
+        assert batch.maps.shape == (len(batch.images), 3, side // 4, side // 4)
+        assert len(batch.windows) == 2
+        for window in batch.windows:
+            assert window.targets.shape == (2, 32, 32)
+            assert 0 <= window.image < len(batch.images)
+            assert all(at % 8 == 0 and 0 <= at <= side - 64 for at in window.origin)

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.config import PromptConfig
+from training.corrections import correct
+from training.first_prompts import Kind, draw_first_prompts
+from training.mask_prompts import deform, misplace
+
+
+def _labels(seed=0, side=64):
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((side, side), np.int32)
+    rows, columns = np.ogrid[:side, :side]
+    for label in range(1, 5):
+        centre, radius = rng.uniform(0, side, 2), rng.uniform(4, 12)
+        labels[np.hypot(rows - centre[0], columns - centre[1]) < radius] = label
+    return labels
+
+
+@pytest.mark.parametrize("kind", Kind)
+@given(seed=st.integers(0, 500))
+@settings(max_examples=15, deadline=None)
+def test_points_lie_in_the_window_and_positive_ones_in_what_they_mean(kind, seed):
+    labels = _labels(seed)
+    rng = np.random.default_rng(seed)
+    config = PromptConfig(per_window=4, missing=0.0)
+    prompts = draw_first_prompts(rng, labels, None, kind, 24, config)
+    assert prompts is not None
+    count, tokens = prompts.labels.shape
+    assert prompts.points.shape == (count, tokens, 2)
+    assert prompts.targets.shape == (4, 32, 32)
+    assert (prompts.points >= 0).all()
+    assert (prompts.points <= 63).all()
+    assert (prompts.labels >= 0).all()
+    for points, given_labels, target in zip(prompts.points, prompts.labels, prompts.targets, strict=True):
+        assert 0 < target.sum() <= 32 * 32
+        if kind is Kind.MASK:
+            continue
+        for (x, y), label in zip(points, given_labels, strict=True):
+            if label == 1:
+                assert target[int(y) // 2, int(x) // 2] > 0
+        if (given_labels == 2).any():
+            assert (points[given_labels == 2] <= points[given_labels == 3]).all()
+
+
+def test_mask_prompt_comes_from_the_neighbour_and_the_target_from_the_plane():
+    labels, neighbour = np.zeros((64, 64), np.int32), np.zeros((64, 64), np.int32)
+    labels[20:40, 24:44] = 5
+    neighbour[18:38, 20:40] = 5
+    neighbour[50:60, 50:60] = 9
+    config = PromptConfig(per_window=2)
+    prompts = draw_first_prompts(np.random.default_rng(0), labels, neighbour, Kind.MASK, 24, config)
+    assert prompts is not None
+    areas = sorted(prompts.targets.sum((1, 2)))
+    assert areas == [0, 100]
+    present = int(prompts.targets.sum((1, 2)).argmax())
+    given_mask = prompts.masks[present] > 0
+    overlap = (given_mask & (prompts.targets[present] > 0.5)).sum()
+    assert overlap > 40
+    inner = prompts.points[present][prompts.labels[present] == 1][0]
+    assert given_mask[int(inner[1]) // 2, int(inner[0]) // 2]
+
+
+def test_a_window_without_objects_has_no_prompts():
+    empty = np.zeros((64, 64), np.int32)
+    assert draw_first_prompts(np.random.default_rng(0), empty, None, Kind.POINT, 24, PromptConfig()) is None
+
+
+@given(seed=st.integers(0, 300))
+@settings(max_examples=30, deadline=None)
+def test_deformed_mask_resembles_the_mask(seed):
+    mask = _labels(seed) == 4
+    deformed = deform(np.random.default_rng(seed), mask)
+    assert deformed.shape == mask.shape
+    assert deformed.any()
+    assert 0.2 < deformed.sum() / mask.sum() < 4
+
+
+def test_misplaced_mask_keeps_its_shape_and_avoids_objects():
+    labels = np.zeros((64, 64), np.int32)
+    labels[4:14, 4:14] = 1
+    moved = misplace(np.random.default_rng(0), labels == 1, labels)
+    assert moved.sum() == 100
+    assert (labels[moved] > 0).mean() < 0.2
+
+
+@given(seed=st.integers(0, 300), random=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_corrective_click_lies_where_mask_and_target_differ(seed, random):
+    mask, target = _labels(seed) > 0, _labels(seed + 1000) > 0
+    rng = np.random.default_rng(seed) if random else None
+    x, y, label = correct(rng, mask, target, 2)
+    row, column = int((y + 0.5) // 2), int((x + 0.5) // 2)
+    assert mask[row, column] != target[row, column]
+    assert label == int(target[row, column])
+
+
+def test_corrective_click_hits_the_middle_of_the_largest_error():
+    target = np.zeros((32, 32), bool)
+    target[5:16, 5:16] = True
+    mask = np.zeros_like(target)
+    mask[28:30, 28:30] = True
+    assert correct(None, mask, target, 1) == (10, 10, 1)
+
+
+def test_a_perfect_mask_gets_a_positive_click_inside():
+    target = np.zeros((32, 32), bool)
+    target[5:16, 5:16] = True
+    assert correct(None, target, target, 1) == (10, 10, 1)

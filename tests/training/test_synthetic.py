@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from training.synthetic.cache import read_or_generate
+from training.synthetic.kinds import KINDS
+from training.synthetic.shapes import blobs, capsules, cells, depth, tidy
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_generated_image_has_objects_and_the_same_seed_gives_the_same_image(kind):
+    (pixels, labels), (again, _) = (KINDS[kind](np.random.default_rng(4), 128) for _ in range(2))
+    np.testing.assert_array_equal(pixels, again)
+    assert pixels.shape[:2] == labels.shape == (128, 128)
+    assert pixels.dtype in (np.uint8, np.uint16)
+    assert labels.max() >= 1
+    assert pixels.std() > 0
+
+
+@pytest.mark.parametrize("kind", ["nuclei", "rods", "blood"])
+def test_objects_differ_from_their_surroundings(kind):
+    pixels, labels = KINDS[kind](np.random.default_rng(2), 256)
+    grey = pixels.reshape(256, 256, -1).mean(-1)
+    inside, outside = grey[labels > 0], grey[~ndimage.binary_dilation(labels > 0, iterations=4)]
+    assert abs(inside.mean() - outside.mean()) > 0.1 * grey.std()
+
+
+def test_mask_of_a_capsule_is_all_that_is_near_its_centre_line():
+    labels = capsules(np.random.default_rng(4), 128, 1, 12, (4, 4), 0.0, 0.0)
+    rows, columns = np.nonzero(labels == 1)
+    assert min(rows.min(), columns.min()) > 0
+    assert max(rows.max(), columns.max()) < 127
+    assert depth(labels).max() == pytest.approx(6, abs=1.5)
+    assert len(rows) == pytest.approx(36 * 12 + np.pi * 36, rel=0.25)
+
+
+def test_cells_leave_no_gap_and_are_in_one_piece():
+    labels = cells(np.random.default_rng(1), 96, 24, waviness=0.1)
+    assert (labels > 0).mean() > 0.97
+    for label in range(1, labels.max() + 1):
+        assert ndimage.label(labels == label)[1] == 1
+
+
+def test_blobs_keep_the_wanted_size():
+    labels = blobs(np.random.default_rng(3), 256, 30, (10, 14), overlap=0.0)
+    whole = [
+        np.sqrt(np.count_nonzero(labels == label) / np.pi)
+        for label, region in enumerate(ndimage.find_objects(labels), 1)
+        if region is not None and all(s.start > 0 and s.stop < 256 for s in region)
+    ]
+    assert len(whole) > 3
+    assert min(whole) > 8
+    assert max(whole) < 17
+
+
+def test_tidy_keeps_the_largest_piece_and_numbers_from_one():
+    labels = np.zeros((6, 6), np.int32)
+    labels[0, 0], labels[2:4, 2:5], labels[5, 5] = 7, 7, 3
+    tidied = tidy(labels)
+    assert sorted(np.unique(tidied)) == [0, 1, 2]
+    assert tidied[0, 0] == 0
+
+
+def test_cache_gives_the_same_images_again(tiny_config, tmp_path):
+    first, second = (read_or_generate("rods", tiny_config.data, tmp_path, 0) for _ in range(2))
+    assert len(list(tmp_path.iterdir())) == 1
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+        np.testing.assert_array_equal(one.labels, other.labels)

@@ -1,0 +1,114 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from napari_sam.nn.nano import Nano
+from training.checkpoint import read_checkpoint
+from training.config import LossConfig
+from training.losses import mask_loss
+from training.release import half_precision, release
+from training.schedule import learning_rate, progress
+from training.train import train
+
+
+def _lines(folder):
+    return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def trained(tiny_config, tiny_data, tiny_sizes, tmp_path):
+    out = tmp_path / "run"
+    train(tiny_config, tiny_data, out, sizes=tiny_sizes)
+    return out
+
+
+def test_a_resumed_run_goes_on_counting(trained, tiny_config, tiny_data, tiny_sizes):
+    before = read_checkpoint(trained)
+    assert before.step == 3
+    longer = replace(tiny_config, run=replace(tiny_config.run, steps=5))
+    after = train(longer, tiny_data, trained, sizes=tiny_sizes)
+    assert after.step == 5
+    assert after.minutes > before.minutes
+    assert after.average["updates"] == 5
+    steps = [line["step"] for line in _lines(trained) if "loss" in line]
+    assert steps == [1, 2, 3, 4, 5]
+    assert not list(trained.glob("*.partial"))
+
+
+def test_a_finished_run_has_been_validated(trained):
+    scores = [line["validation"]["mean"] for line in _lines(trained) if "validation" in line]
+    assert scores
+    for name in ("click_1", "click_3", "box", "oracle"):
+        assert 0 <= scores[-1][name] <= 1
+    assert scores[-1]["oracle"] >= scores[-1]["click_1"]
+
+
+def test_a_run_starts_from_released_weights(trained, tiny_config, tiny_data, tiny_sizes, tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    release(trained, weights, "test")
+    still = replace(tiny_config, run=replace(tiny_config.run, steps=1))
+    still = replace(still, optimizer=replace(still.optimizer, learning_rate=0.0))
+    started = train(still, tiny_data, tmp_path / "second", init=weights, sizes=tiny_sizes)
+    assert started.step == 1
+    released = half_precision(read_checkpoint(trained).average["state"])
+    for name, tensor in started.network.items():
+        if not name.endswith(("running_mean", "running_var", "num_batches_tracked")):
+            torch.testing.assert_close(tensor, released[name].float())
+
+
+def test_released_file_loads_and_says_what_it_is(trained, tiny_sizes, tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    release(trained, weights, "7")
+    with safe_open(weights, "pt") as file:
+        about = file.metadata()
+        state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    assert about["version"] == "7"
+    assert about["steps"] == "3"
+    assert about["data"] == "discs, stack"
+    assert about["licence"] == "BSD-3-Clause"
+    Nano(tiny_sizes).load_state_dict(state)
+
+
+def test_infinite_weights_are_not_released():
+    with pytest.raises(ValueError, match="huge"):
+        half_precision({"huge": torch.tensor([1e9])})
+
+
+def test_releasing_needs_a_checkpoint(tmp_path):
+    with pytest.raises(FileNotFoundError, match="train"):
+        release(tmp_path, tmp_path / "x.safetensors", "1")
+
+
+def test_loss_is_that_of_the_best_candidate():
+    target = torch.zeros(1, 8, 8)
+    target[:, 2:6, 2:6] = 1
+    right = (target * 2 - 1) * 20
+    wrong = -right
+    config = LossConfig(other_mode=0.0)
+    good = mask_loss(torch.stack([wrong, wrong, right, wrong], 1), torch.zeros(1, 4), target, True, config)
+    assert good.mask.item() == pytest.approx(0, abs=1e-3)
+    torch.testing.assert_close(good.true_iou, torch.tensor([[0.0, 0, 1, 0]]))
+    assert good.iou.item() == pytest.approx(0.25)
+    single = mask_loss(torch.stack([wrong, wrong, right, wrong], 1), torch.zeros(1, 4), target, False, config)
+    assert single.mask.item() > 1
+
+
+def test_an_absent_object_has_no_iou():
+    logits = torch.full((1, 4, 8, 8), -5.0)
+    losses = mask_loss(logits, torch.zeros(1, 4), torch.zeros(1, 8, 8), False, LossConfig())
+    assert losses.true_iou.max() == 0
+    assert losses.mask.item() < 0.2
+
+
+def test_schedule_warms_up_and_ends_low(tiny_config):
+    run = replace(tiny_config.run, steps=100, minutes=10)
+    assert progress(50, 1, run) == 0.5
+    assert progress(50, 8, run) == 0.8
+    assert progress(300, 1, run) == 1
+    optimizer = replace(tiny_config.optimizer, warm_up_steps=10)
+    rates = [learning_rate(step, step / 100, optimizer) for step in range(101)]
+    assert rates[0] < rates[9] > rates[100] > 0
+    assert rates[100] == pytest.approx(optimizer.learning_rate * optimizer.final_learning_rate)

@@ -103,6 +103,13 @@ def first_groups(
     features: ImageFeatures, windows: Sequence[PromptedWindow], rng: np.random.Generator | None
 ) -> list[PromptGroup]:
     """Cut windows out of the encoded images and group their prompts; without `rng` windows lie mid-frame."""
+    # Split once: the gradient of a split is a concatenation, that of a slice for every window a sum of padded copies.
+    images = [
+        ImageFeatures(embedding, tuple(high_res))
+        for embedding, *high_res in zip(
+            features.embedding.split(1), *(tensor.split(1) for tensor in features.high_res), strict=True
+        )
+    ]
     groups = []
     for window in windows:
         side = window.targets.shape[-1] * 2
@@ -111,7 +118,7 @@ def first_groups(
         masks = None if window.masks is None else window.masks[:, None]
         groups.append(
             PromptGroup(
-                cut_features(features, window.image, window.origin, side),
+                cut_features(images[window.image], window.origin, side),
                 torch.tensor([corner], dtype=torch.float32),
                 window.points,
                 window.labels,
@@ -122,12 +129,15 @@ def first_groups(
     return _merge(groups)
 
 
-def cut_features(features: ImageFeatures, image: int, origin: tuple[int, int], side: int) -> ImageFeatures:
-    """Features of one window of one image; `origin` is (row, column) in pixels, a multiple of the stride."""
+def cut_features(features: ImageFeatures, origin: tuple[int, int], side: int) -> ImageFeatures:
+    """Features of one window of a batch of one image; `origin` is (row, column) in pixels, a multiple of the stride."""
 
     def piece(tensor: Tensor, stride: int) -> Tensor:
-        rows, columns = (slice(at // stride, (at + side) // stride) for at in origin)
-        return tensor[image : image + 1, :, rows, columns]
+        size = side // stride
+        if tensor.shape[-2:] == (size, size):
+            return tensor
+        row, column = (at // stride for at in origin)
+        return tensor[:, :, row : row + size, column : column + size]
 
     embedding = piece(features.embedding, 8)
     high_res = tuple(piece(tensor, stride) for tensor, stride in zip(features.high_res, (4, 2), strict=True))

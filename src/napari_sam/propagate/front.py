@@ -1,12 +1,16 @@
 """One direction of a propagation: from a key plane, plane by plane."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
 
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.mask import Mask, overlap
 from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Prompts
+from napari_sam.propagate.evidence import Evidence, evidence_for
 from napari_sam.propagate.propagated_plane import PropagatedPlane, Stop
 from napari_sam.segment.segmenter import Segmenter
 
@@ -18,27 +22,20 @@ class StopRule:
     Parameters
     ----------
     least_trust
-        Predicted IoU, as a share of the key plane's, below which a mask is doubtful.
-    least_overlap
-        A doubtful mask ends the object if its IoU with its neighbour is below this.
+        A mask that is trusted less than this, as `Evidence.trust` says, ends the object.
     largest_growth
         An area this many times the neighbour's ends the object, and so does its inverse.
     """
 
-    least_trust: float = 0.6
-    least_overlap: float = 0.5
+    least_trust: float = 0.45
     largest_growth: float = 2.5
 
     def judge(self, mask: Mask, neighbour: Mask, trust: float) -> Stop:
-        """Whether, and why, the object ends at `mask`; `trust` is its predicted IoU as a share of the key plane's."""
-        if not mask.area:
-            return Stop.EMPTY
+        """Whether, and why, the object ends at `mask`."""
         growth = mask.area / max(neighbour.area, 1)
         if growth > self.largest_growth or growth < 1 / self.largest_growth:
             return Stop.JUMP
-        if trust < self.least_trust and overlap(mask, neighbour) < self.least_overlap:
-            return Stop.DOUBTFUL
-        return Stop.NONE
+        return Stop.DOUBTFUL if trust < self.least_trust else Stop.NONE
 
 
 def advance(
@@ -60,26 +57,33 @@ def advance(
     PropagatedPlane
         The last one has no mask if the object ended before the range did.
     """
-    standard = _trusted(mask, segmenter, plane.at(axis, key), cancel)
+    standard: Evidence | None = None
     neighbour = mask
     for position in positions:
-        if cancel is not None:
-            cancel.check()
-        prompt = Prompts(mask=Mask(neighbour.box, neighbour.pixels))
-        found = segmenter.segment(plane.at(axis, position), prompt, cancel=cancel).mask
-        trust = min(found.predicted_iou / standard, 1.0)
+        if standard is None:
+            standard = _key_evidence(segmenter, plane.at(axis, key), mask, cancel)
+        here = plane.at(axis, position)
+        found = _carried(segmenter, here, neighbour, cancel)
+        if not found.area:
+            yield PropagatedPlane(position, None, 0.0, Stop.EMPTY)
+            return
+        trust = evidence_for(found, segmenter, here).trust(standard)
         stopped = rule.judge(found, neighbour, trust)
         if stopped:
             yield PropagatedPlane(position, None, 0.0, stopped)
             return
-        yield PropagatedPlane(position, found, max(trust, 0.0) * overlap(found, neighbour) ** 0.5)
+        yield PropagatedPlane(position, found, trust * math.sqrt(overlap(found, neighbour)))
         neighbour = found
 
 
-def _trusted(mask: Mask, segmenter: Segmenter, plane: Plane, cancel: CancelToken | None) -> float:
-    """The predicted IoU that the model gives the key mask itself when prompted with it: the standard for the others.
+def _carried(segmenter: Segmenter, plane: Plane, neighbour: Mask, cancel: CancelToken | None) -> Mask:
+    if cancel is not None:
+        cancel.check()
+    # The neighbour's logits are about another plane: only its outline is carried over.
+    return segmenter.segment(plane, Prompts(mask=Mask(neighbour.box, neighbour.pixels)), cancel=cancel).mask
 
-    Models differ in how high their predicted IoU comes out, and a painted key mask has none.
-    """
-    again = segmenter.segment(plane, Prompts(mask=Mask(mask.box, mask.pixels)), cancel=cancel).mask
-    return max(again.predicted_iou, 0.05)
+
+def _key_evidence(segmenter: Segmenter, plane: Plane, mask: Mask, cancel: CancelToken | None) -> Evidence:
+    """What speaks for the key mask when it is prompted with itself, as its neighbours will be: a painted one too."""
+    again = _carried(segmenter, plane, mask, cancel)
+    return evidence_for(again, segmenter, plane) if again.area else Evidence(0.0, np.zeros(3, np.float32))

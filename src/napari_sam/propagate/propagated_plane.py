@@ -11,7 +11,7 @@ class Stop(StrEnum):
 
     NONE = ""
     EMPTY = "the object was not found any more"
-    DOUBTFUL = "the mask was doubtful and far from its neighbour"
+    DOUBTFUL = "the object no longer stands out"
     JUMP = "the area changed suddenly"
 
 
@@ -26,7 +26,7 @@ class PropagatedPlane:
     mask
         The mask, or None where propagation stopped before this plane.
     confidence
-        0..1, how sure: the predicted IoU, as a share of the key plane's, times the agreement with the neighbour.
+        0..1, how sure: the trust in the mask (`Evidence.trust`) times the root of its IoU with its neighbour.
     stopped
         Why it went no further; `Stop.NONE` while it goes on.
     """

@@ -16,7 +16,7 @@ from napari_sam.plugin.image_source import contrast_of, source_of
 from napari_sam.plugin.layer_target import LayerTarget, check_writable, new_labels
 from napari_sam.plugin.own_layers import OwnLayers
 from napari_sam.plugin.placement import placed_alike
-from napari_sam.plugin.view import View, displayed_axes, resolve_view
+from napari_sam.plugin.view import View, camera_of, displayed_axes, resolve_view
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.session.session import DOUBTFUL, Session
 from napari_sam.session.target import Target
@@ -477,7 +477,7 @@ class SegmentController:
             return 1.0
         axes = self._axes_in_view(self._image)
         step = min(abs(float(self._image.scale[axis])) for axis in axes)
-        return 2.0 / max(float(self.viewer.camera.zoom) * step, 1e-6)
+        return 2.0 / max(float(camera_of(self.viewer).zoom) * step, 1e-6)
 
     def _follow_view_now(self) -> None:
         """The view is usually followed with a delay; a click does not wait for it."""
@@ -549,4 +549,4 @@ class SegmentController:
 
     def _show_labels(self, target: Target, _: Sequence[slice]) -> None:
         if isinstance(target, LayerTarget):
-            target.layer.refresh()
+            target.layer.refresh(extent=False)

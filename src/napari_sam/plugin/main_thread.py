@@ -1,5 +1,6 @@
 """Handing functions to Qt's main thread."""
 
+import sys
 from collections.abc import Callable
 
 from qtpy.QtCore import QCoreApplication, QEvent, QObject
@@ -38,6 +39,10 @@ class MainThread(QObject):
         """Run what was posted."""
         if isinstance(event, _Posted):
             if self._open:
-                event.run()
+                try:
+                    event.run()
+                except Exception:
+                    # Qt ends the process when an exception leaves an event handler.
+                    sys.excepthook(*sys.exc_info())
             return True
         return super().event(event)

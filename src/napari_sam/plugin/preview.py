@@ -1,7 +1,6 @@
 """The object being worked on, shown as outline and fill."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,70 +21,66 @@ _COLOURS = {KEY: (0.0, 0.9, 1.0), PROPAGATED: (1.0, 0.85, 0.1), DOUBTFUL: (1.0, 
 _OPACITY = {FILL: 0.25, OUTLINE: 1.0}
 MAX_VOXELS = 64 * 2**20
 """A preview of more voxels shows only the plane in view."""
+ROOM = 16
+"""Pixels around an object that it may grow into before its preview is made anew."""
+
+Box = list[tuple[int, int]]
 
 
-@dataclass(frozen=True)
-class Part:
-    """A cropped array of the image's axes and where its first element lies in the image."""
-
-    values: NDArray[np.uint8]
-    corner: tuple[int, ...]
-
-
-def compose(
-    masks: Mapping[Plane, Mask], kinds: Mapping[Plane, int], shape: Sequence[int], view: Plane | None
-) -> Part | None:
-    """Draw masks into an array that is just large enough.
+class Canvas:
+    """A cropped array of the image's axes that masks are drawn into, plane by plane.
 
     Parameters
     ----------
-    masks
-        Masks of one object, per plane.
-    kinds
-        KEY, PROPAGATED or DOUBTFUL per plane.
+    corner
+        Where its first element lies in the image.
     shape
-        Of the image.
-    view
-        The plane in view: the only one drawn where all together would be larger than `MAX_VOXELS`.
-
-    Returns
-    -------
-    Part or None
-        None if there is nothing to draw.
+        Its shape.
     """
-    boxes = {plane: _box(plane, mask, shape) for plane, mask in masks.items()}
-    drawn = [plane for plane, box in boxes.items() if all(low < high for low, high in box)]
-    if not drawn:
-        return None
-    low, high = _hull([boxes[plane] for plane in drawn])
-    if np.prod(high - low, dtype=float) > MAX_VOXELS:
-        drawn = [plane for plane in drawn if plane == view]
-        if not drawn:
-            return None
-        low, high = _hull([boxes[plane] for plane in drawn])
-    values = np.zeros(tuple(high - low), np.uint8)
-    for plane in drawn:
-        box, mask = boxes[plane], masks[plane]
+
+    def __init__(self, corner: Sequence[int], shape: Sequence[int]) -> None:
+        self.corner = tuple(int(at) for at in corner)
+        self.values = np.zeros(tuple(int(size) for size in shape), np.uint8)
+        self.drawn: dict[Plane, tuple[Mask, int]] = {}
+
+    def holds(self, box: Box) -> bool:
+        """Whether a box of the image lies inside."""
+        return all(
+            first <= low and high <= first + size
+            for (low, high), first, size in zip(box, self.corner, self.values.shape, strict=True)
+        )
+
+    def draw(self, plane: Plane, mask: Mask, kind: int, box: Box) -> None:
+        """Draw a mask as outline and fill, over what is there; `box` is its box, clipped to the image."""
         (row0, row1), (column0, column1) = box[plane.axes[0]], box[plane.axes[1]]
         pixels = mask.pixels[row0 - mask.box[0] : row1 - mask.box[0], column0 - mask.box[1] : column1 - mask.box[1]]
         inner = ndimage.binary_erosion(pixels)
-        drawing = np.where(pixels, np.where(inner, FILL, OUTLINE) + kinds[plane], 0).astype(np.uint8)
-        index: list[Any] = [slice(start - first, end - first) for (start, end), first in zip(box, low, strict=True)]
-        for axis in range(plane.ndim):
-            if axis not in plane.axes:
-                index[axis] = plane.index[axis] - int(low[axis])
+        drawing = np.where(pixels, np.where(inner, FILL, OUTLINE) + kind, 0).astype(np.uint8)
         if plane.axes[0] > plane.axes[1]:
             drawing = drawing.T
-        part = values[tuple(index)]
+        part = self._part(plane, box)
         np.copyto(part, drawing, where=drawing > 0)
-    return Part(values, tuple(int(at) for at in low))
+        self.drawn[plane] = (mask, kind)
+
+    def erase(self, plane: Plane, box: Box) -> None:
+        """Take away what was drawn on a plane."""
+        self._part(plane, box)[...] = 0
+        del self.drawn[plane]
+
+    def _part(self, plane: Plane, box: Box) -> NDArray[np.uint8]:
+        index: list[Any] = []
+        for axis, ((low, high), first) in enumerate(zip(box, self.corner, strict=True)):
+            index.append(slice(low - first, high - first) if axis in plane.axes else low - first)
+        part: NDArray[np.uint8] = self.values[tuple(index)]
+        return part
 
 
 class Preview:
     """A small Labels layer that lies where the object is.
 
-    It holds only the object's box, so that it costs the same on an image of any size, and napari itself hides it on
-    planes that it does not reach.
+    It holds only the object's box, with some room to grow, so that it costs the same on an image of any size, and
+    napari itself hides it on planes that it does not reach. Only planes that changed are drawn again, and the view is
+    refreshed only if it shows one of them.
 
     Parameters
     ----------
@@ -99,9 +94,11 @@ class Preview:
             for part, opacity in _OPACITY.items():
                 colours[kind + part] = (*colour, opacity)
         self._image = image
-        self._corner = (0,) * image.ndim
+        shape = image.level_shapes[0] if image.multiscale else image.data.shape
+        self._shape = tuple(int(size) for size in shape[: image.ndim])
+        self._canvas = Canvas((0,) * image.ndim, (1,) * image.ndim)
         self.layer = Labels(
-            np.zeros((1,) * image.ndim, np.uint8),
+            self._canvas.values,
             name=PREVIEW_NAME,
             colormap=DirectLabelColormap(color_dict=colours),
             opacity=1.0,
@@ -112,7 +109,7 @@ class Preview:
     def place(self) -> None:
         """Follow the image to another place in the world."""
         place(self.layer, self._image)
-        self.layer.translate = translate_of_part(self._image, self._corner)
+        self.layer.translate = translate_of_part(self._image, self._canvas.corner)
 
     def show(
         self,
@@ -121,23 +118,63 @@ class Preview:
         doubtful: Collection[Plane],
         view: Plane | None,
     ) -> None:
-        """Show these masks and nothing else."""
-        kinds = {
-            plane: DOUBTFUL if plane in doubtful else PROPAGATED if plane in propagated else KEY for plane in masks
+        """Show these masks and nothing else.
+
+        Parameters
+        ----------
+        masks
+            Masks of one object, per plane.
+        propagated, doubtful
+            Planes that were propagated, and those among them that are doubtful.
+        view
+            The plane in view: the only one drawn where all together would take more than `MAX_VOXELS`.
+        """
+        boxes = {plane: _box(plane, mask, self._shape) for plane, mask in masks.items()}
+        wanted = {
+            plane: (masks[plane], DOUBTFUL if plane in doubtful else PROPAGATED if plane in propagated else KEY)
+            for plane, box in boxes.items()
+            if all(low < high for low, high in box)
         }
-        image = self._image
-        shape = image.level_shapes[0] if image.multiscale else image.data.shape
-        part = compose(masks, kinds, tuple(shape[: image.ndim]), view)
-        if part is None:
-            if self.layer.data.any():
-                self.layer.data = np.zeros((1,) * image.ndim, np.uint8)
+        if wanted and _voxels(_hull([boxes[plane] for plane in wanted])) > MAX_VOXELS:
+            wanted = {plane: each for plane, each in wanted.items() if plane == view}
+        canvas = self._canvas
+        changed = {plane for plane in {*wanted, *canvas.drawn} if wanted.get(plane) != canvas.drawn.get(plane)}
+        if not changed:
             return
-        self._corner = part.corner
-        self.layer.translate = translate_of_part(image, part.corner)
-        self.layer.data = part.values
+        crossing = len({plane.axes for plane in (*wanted, *canvas.drawn)}) > 1
+        if crossing or not all(canvas.holds(boxes[plane]) for plane in wanted):
+            # Planes that cross each other share pixels: what one erases would be missing from the other.
+            self._start_anew([boxes[plane] for plane in wanted])
+            changed = set(wanted)
+        for plane in changed & self._canvas.drawn.keys():
+            self._canvas.erase(plane, _box(plane, self._canvas.drawn[plane][0], self._shape))
+        for plane in changed & wanted.keys():
+            self._canvas.draw(plane, *wanted[plane], boxes[plane])
+        if self._canvas is not canvas:
+            self.layer.translate = translate_of_part(self._image, self._canvas.corner)
+            self.layer.data = self._canvas.values
+        elif view is None or view in changed or any(plane.axes != view.axes for plane in changed):
+            self.layer.refresh(extent=False)
+
+    def _start_anew(self, boxes: Sequence[Box]) -> None:
+        """Make a canvas that holds `boxes`, with room for the mask to grow and for the propagation to go on."""
+        if not boxes:
+            self._canvas = Canvas((0,) * len(self._shape), (1,) * len(self._shape))
+            return
+        tight = _hull(boxes)
+        roomy = [
+            (low, high) if high - low == 1 else (max(low - ROOM, 0), min(high + ROOM, size))
+            for (low, high), size in zip(tight, self._shape, strict=True)
+        ]
+        hull = roomy if _voxels(roomy) <= MAX_VOXELS else tight
+        self._canvas = Canvas([low for low, _ in hull], [high - low for low, high in hull])
 
 
-def _box(plane: Plane, mask: Mask, shape: Sequence[int]) -> list[tuple[int, int]]:
+def _voxels(box: Box) -> float:
+    return float(np.prod([high - low for low, high in box], dtype=float))
+
+
+def _box(plane: Plane, mask: Mask, shape: Sequence[int]) -> Box:
     """The mask's box as (start, end) along every data axis, clipped to the image."""
     box = [(at, at + 1) for at in plane.index]
     for axis, start, end in ((plane.axes[0], mask.box[0], mask.box[2]), (plane.axes[1], mask.box[1], mask.box[3])):
@@ -145,6 +182,5 @@ def _box(plane: Plane, mask: Mask, shape: Sequence[int]) -> list[tuple[int, int]
     return box
 
 
-def _hull(boxes: Sequence[Sequence[tuple[int, int]]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    stacked = np.asarray(boxes)
-    return stacked[:, :, 0].min(axis=0), stacked[:, :, 1].max(axis=0)
+def _hull(boxes: Sequence[Box]) -> Box:
+    return [(min(low for low, _ in along), max(high for _, high in along)) for along in zip(*boxes, strict=True)]

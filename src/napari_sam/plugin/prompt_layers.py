@@ -46,8 +46,7 @@ class PromptLayers:
             features=_table((), "polarity", "axes"),
             face_color="polarity",
             face_color_cycle=COLOURS,
-            border_color="white",
-            border_width=0.12,
+            border_width=0,
             size=1,
             canvas_size_limits=(_POINT_PIXELS, _POINT_PIXELS),
             **placement,
@@ -93,6 +92,7 @@ class PromptLayers:
         """Add a click, as if the user had."""
         self.set_defaults(positive=point.positive, axes=plane.axes)
         self.points.add(np.asarray(plane.to_data(point.row, point.column)))
+        self.points.selected_data = set()
 
     def show_box(self, plane: Plane, box: Box, width: float) -> None:
         """Show a box in place of the plane's earlier ones, without telling; edges are `width` data pixels wide."""

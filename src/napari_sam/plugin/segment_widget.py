@@ -1,13 +1,14 @@
 """The dock widget *Segment*."""
 
 import weakref
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -34,6 +35,7 @@ from napari_sam.plugin.conflict import conflict_sentence
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.main_thread import MainThread
 from napari_sam.plugin.status_line import StatusLine
+from napari_sam.plugin.view import camera_of
 from napari_sam.session.engine import Engine
 from napari_sam.session.session import Session
 from napari_sam.session.state import State, Status
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 SLIDER_DELAY_MS = 80
 CAMERA_DELAY_MS = 250
+PROGRESS_DELAY_MS = 150
 HINT = "Left click adds, right click or Alt/Ctrl + click excludes, dragging draws a box; hold Space to pan."
 NEW_LABELS = "New labels layer"
 
@@ -70,8 +73,10 @@ class SegmentWidget(QWidget):
         self.destroyed.connect(partial(_end, self._end))
         self._watch = ClosingWatch(self, self._on_closed)
         self._build()
-        self._slider_timer = self._timer(SLIDER_DELAY_MS)
-        self._camera_timer = self._timer(CAMERA_DELAY_MS)
+        self._shown_state: State | None = None
+        self._slider_timer = self._timer(SLIDER_DELAY_MS, self.controller.update_view)
+        self._camera_timer = self._timer(CAMERA_DELAY_MS, self.controller.update_view)
+        self._progress_timer = self._timer(PROGRESS_DELAY_MS, lambda: self._show_status(self.session.status))
         self._connect()
         self.controller.choose_first_image()
         self._fill_choices()
@@ -175,7 +180,7 @@ class SegmentWidget(QWidget):
         column.addLayout(_row(self.save_button))
         column.addStretch(1)
 
-        scroll = QScrollArea()
+        scroll = _ColumnScroll()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -183,26 +188,23 @@ class SegmentWidget(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
-        self._content = content
-        self._scroll = scroll
-        self.setMinimumWidth(content.minimumSizeHint().width() + 20)
 
-    def _timer(self, delay: int) -> QTimer:
+    def _timer(self, delay: int, then: Callable[[], None]) -> QTimer:
         timer = QTimer(self)
         timer.setSingleShot(True)
         timer.setInterval(delay)
-        timer.timeout.connect(self.controller.update_view)
+        timer.timeout.connect(then)
         return timer
 
     def _connect(self) -> None:
         session, controller, viewer = self.session, self.controller, self._viewer
-        session.status_changed.connect(self._show_status)
+        session.status_changed.connect(self._on_status)
         session.label_changed.connect(self._show_label)
         session.history_changed.connect(self._show_history)
         session.crashed.connect(_report_crash)
         controller.layers_changed.connect(self._fill_choices)
         controller.told.connect(self.status.tell)
-        controller.picking_changed.connect(self.buttons[Action.PICK].setChecked)
+        controller.picking_changed.connect(self._show_picking)
         self.image_choice.currentIndexChanged.connect(self._choose_image)
         self.model_choice.currentIndexChanged.connect(self._choose_model)
         self.labels_choice.currentIndexChanged.connect(self._choose_labels)
@@ -218,7 +220,8 @@ class SegmentWidget(QWidget):
         self.save_button.clicked.connect(lambda: self.ask_and_save())
         for event in (viewer.dims.events.current_step, viewer.dims.events.order, viewer.dims.events.ndisplay):
             event.connect(self._on_slider)
-        for event in (viewer.camera.events.center, viewer.camera.events.zoom):
+        camera = camera_of(viewer).events
+        for event in (camera.center, camera.zoom):
             event.connect(self._on_camera)
 
     def _pressed(self, action: Action, _: bool = False) -> None:
@@ -285,7 +288,16 @@ class SegmentWidget(QWidget):
 
     # Showing
 
+    def _on_status(self, status: Status) -> None:
+        """Mere progress is shown a few times a second: each time costs a drawing of the window."""
+        if status.state is not self._shown_state:
+            self._show_status(status)
+        elif not self._progress_timer.isActive():
+            self._progress_timer.start()
+
     def _show_status(self, status: Status) -> None:
+        self._progress_timer.stop()
+        self._shown_state = status.state
         self.status.show_status(status)
         draft, session = self.session.draft, self.session
         has_masks = bool(draft.masks) or bool(draft.in_flight)
@@ -322,6 +334,9 @@ class SegmentWidget(QWidget):
         refines = " (refines a label)" if self.session.draft.refines else ""
         self.object_title.setText("<b>Object</b>" if label is None else f"<b>Object {label}</b>{refines}")
 
+    def _show_picking(self, picking: bool) -> None:
+        self.buttons[Action.PICK].setChecked(picking)
+
     def _show_history(self) -> None:
         self.buttons[Action.UNDO].setEnabled(self.session.history.can_undo)
         self.buttons[Action.REDO].setEnabled(self.session.history.can_redo)
@@ -353,10 +368,10 @@ class SegmentWidget(QWidget):
         self._camera_timer.start()
 
     def _on_closed(self, window: bool) -> None:
-        for timer in (self._slider_timer, self._camera_timer):
+        for timer in (self._slider_timer, self._camera_timer, self._progress_timer):
             timer.stop()
         self._main_thread.close()
-        dims, camera = self._viewer.dims.events, self._viewer.camera.events
+        dims, camera = self._viewer.dims.events, camera_of(self._viewer).events
         for event in (dims.current_step, dims.order, dims.ndisplay):
             event.disconnect(self._on_slider)
         for event in (camera.center, camera.zoom):
@@ -371,6 +386,18 @@ def _end(finalizer: "weakref.finalize[..., SegmentWidget]", *_: object) -> None:
 def _report_crash(error: Exception) -> None:
     """Show something unexpected the way napari shows its own errors, with its traceback."""
     notification_manager.receive_error(type(error), error, error.__traceback__)
+
+
+class _ColumnScroll(QScrollArea):
+    """Scrolls up and down only: it is never narrower than what it holds."""
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """As wide as the content and the scroll bar."""
+        hint = super().minimumSizeHint()
+        content, bar = self.widget(), self.verticalScrollBar()
+        if content is not None and bar is not None:
+            hint.setWidth(content.minimumSizeHint().width() + bar.sizeHint().width())
+        return hint
 
 
 def _combo() -> QComboBox:

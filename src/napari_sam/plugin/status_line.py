@@ -1,7 +1,8 @@
 """What the session is doing, as the user reads it."""
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPalette
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_sam.session.state import State, Status
 
@@ -41,6 +42,33 @@ def detail(status: Status) -> str:
     return "" if text.rstrip(".") == _SENTENCES.get(status.state) else text
 
 
+class ProgressStrip(QWidget):
+    """A thin bar that fills from the left.
+
+    Beside an OpenGL canvas every repaint draws the whole window again, which on a machine without a GPU takes the
+    processor away from the network. Qt's own bar repaints at once whenever it is told a value, and all the time while
+    the length is unknown; this one waits for the next frame and never moves by itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.share = 0.0
+        self.setFixedHeight(5)
+
+    def show_share(self, share: float) -> None:
+        """Fill `share`, 0..1, of the bar."""
+        if share != self.share:
+            self.share = share
+            self.update()
+
+    def paintEvent(self, _: QPaintEvent | None) -> None:  # noqa: N802
+        """Draw the bar."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), self.palette().color(QPalette.ColorRole.Mid))
+        painter.fillRect(0, 0, round(self.width() * self.share), self.height(), QColor("#3a9bdc"))
+        painter.end()
+
+
 class StatusLine(QWidget):
     """A coloured dot with the state, a progress bar, and room for a sentence."""
 
@@ -48,9 +76,7 @@ class StatusLine(QWidget):
         super().__init__()
         self.state = QLabel()
         self.state.setTextFormat(Qt.TextFormat.RichText)
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(8)
+        self.bar = ProgressStrip()
         self.message = QLabel()
         self.message.setWordWrap(True)
         self.message.setTextFormat(Qt.TextFormat.PlainText)
@@ -69,12 +95,7 @@ class StatusLine(QWidget):
         """Show what the session is doing."""
         self._status = status
         self.state.setText(f'<span style="color:{_COLOURS[status.state]}">●</span> {headline(status)}')
-        if not status.working:
-            self.bar.setRange(0, 1)
-            self.bar.setValue(0)
-        else:
-            self.bar.setRange(0, status.total)
-            self.bar.setValue(status.done)
+        self.bar.show_share(status.done / status.total if status.working and status.total else 0.0)
         self._write()
 
     def tell(self, sentence: str) -> None:

@@ -1,9 +1,10 @@
 """Which plane of an image layer the viewer shows."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from napari.components import Dims
+from napari.components import Dims, ViewerModel
 from napari.layers import Image
 
 from napari_sam.planes.plane import Plane
@@ -26,6 +27,12 @@ class View:
     plane: Plane
     center: tuple[float, float]
     extent: tuple[float, float]
+
+
+def camera_of(viewer: ViewerModel) -> Any:
+    """The viewer's camera, which napari 0.9 moved."""
+    scene = getattr(viewer, "scene", None)
+    return viewer.camera if scene is None else scene.camera
 
 
 def displayed_axes(dims: Dims, ndim: int) -> tuple[int, int]:

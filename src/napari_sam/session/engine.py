@@ -12,6 +12,7 @@ from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.propagate.propagated_plane import PropagatedPlane
 from napari_sam.segment.segmentation import Segmentation
+from napari_sam.session.idle_threads import let_idle_threads_sleep
 
 if TYPE_CHECKING:
     from napari_sam.models.load import Model
@@ -85,6 +86,7 @@ class NetworkEngine:
         UserError
             If the model is unknown or cannot be loaded.
         """
+        let_idle_threads_sleep()
         from napari_sam.models.load import load_model
         from napari_sam.segment.segmenter import Segmenter
 

@@ -189,11 +189,6 @@ class Scheduler:
                 task.request.token.cancel()
             self._changed.notify_all()
 
-    def busy(self, key: Hashable) -> bool:
-        """Whether a request of this key waits or runs, uncancelled."""
-        with self._changed:
-            return any(task.request.key == key and not task.request.token.cancelled for task in self._tasks())
-
     def wait_idle(self, timeout: float | None = None) -> bool:
         """Block until nothing waits or runs; False if that took longer than `timeout` seconds."""
         with self._changed:

@@ -99,6 +99,7 @@ class Session:
         self._propagate_when_decoded: Draft | None = None
         self._saving = False
         self._view = State.WAITING
+        self._view_put_off = False
         self._progress = (0, 0)
         self._error = ""
         self._note = ""
@@ -619,6 +620,7 @@ class Session:
         if opened is None or plane is None:
             self._report()
             return
+        self._view_put_off = False
         if anew:
             self._view, self._progress = State.WAITING, (0, 0)
 
@@ -665,9 +667,10 @@ class Session:
             # A mask without logits cannot be fed back as such: it is a dense prompt.
             prompts = prompts if prompts.mask is not None else replace(prompts, mask=previous)
             previous = None
-        if plane != self._plane:
-            # The view's embedding would only delay an answer on another plane.
+        if plane != self._plane and self._view is not State.READY:
+            # The view's embedding would only delay an answer on another plane; it starts again after that.
             self.scheduler.cancel("view")
+            self._view_put_off = True
         draft.in_flight.add(plane)
         self.scheduler.submit(
             ("segment", draft.serial, plane),
@@ -707,8 +710,8 @@ class Session:
                 self.propagate()
             except UserError as error:
                 self._failed(error)
-        if self._plane is not None and self._view is not State.READY and not self.scheduler.busy("view"):
-            self._embed(anew=False)
+        if self._view_put_off:
+            self._embed(anew=True)
         self._report()
 
     def _drop_answer(self, plane: Plane) -> None:

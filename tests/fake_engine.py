@@ -1,0 +1,113 @@
+"""An engine without a network: objects are what is brighter than half, and it can be slow, wrong or stuck."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import ndimage
+
+from napari_sam.errors import UserError
+from napari_sam.nn.cancel import CancelToken
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.source import ImageSource
+from napari_sam.prompts.prompt import Prompts
+from napari_sam.propagate.propagated_plane import PropagatedPlane
+from napari_sam.segment.segmentation import Segmentation
+
+
+@dataclass
+class FakeEngine:
+    """Counts calls; `delay` seconds are spent in every one of them, watching the token."""
+
+    delay: float = 0.0
+    error: Exception | None = None
+    opened: list[str] = field(default_factory=list)
+    prepared: list[tuple] = field(default_factory=list)
+    segmented: list[tuple] = field(default_factory=list)
+    threads: set[str] = field(default_factory=set)
+    gate: threading.Event | None = None
+    working: threading.Event = field(default_factory=threading.Event)
+
+    def open(self, model, source, contrast, axes) -> "FakeSegmenter":
+        if model == "unknown":
+            raise UserError("There is no model 'unknown'.")
+        self.opened.append(model)
+        return FakeSegmenter(self, source)
+
+    def propagate(
+        self, segmenter, plane, key_masks: Mapping[int, Mask], axis, *, start=None, stop=None, cancel=None
+    ) -> Iterator[PropagatedPlane]:
+        keys = sorted(key_masks)
+        for position in range(keys[-1] + 1, stop + 1):
+            self.work(cancel)
+            yield segmenter.carried(plane.at(axis, position), key_masks[keys[-1]], position)
+        for position in range(keys[0] - 1, start - 1, -1):
+            self.work(cancel)
+            yield segmenter.carried(plane.at(axis, position), key_masks[keys[0]], position)
+
+    def work(self, cancel: CancelToken | None) -> None:
+        self.threads.add(threading.current_thread().name)
+        self.working.set()
+        until = time.monotonic() + self.delay
+        while time.monotonic() < until or (self.gate is not None and not self.gate.is_set()):
+            if cancel is not None:
+                cancel.check()
+            time.sleep(0.001)
+        if cancel is not None:
+            cancel.check()
+        if self.error is not None:
+            raise self.error
+
+
+@dataclass
+class FakeSegmenter:
+    engine: FakeEngine
+    source: ImageSource
+
+    def prepare(self, plane, center=None, object_size=None, cancel=None) -> Iterator[tuple[int, int]]:
+        self.engine.prepared.append((plane, center, object_size))
+        for done in (1, 2):
+            self.engine.work(cancel)
+            yield done, 2
+
+    def segment(
+        self, plane, prompts: Prompts, *, object_size=None, previous=None, multimask=None, cancel=None
+    ) -> Segmentation:
+        self.engine.segmented.append((plane, prompts, object_size, previous))
+        self.engine.work(cancel)
+        objects = self.objects(plane)
+        taken = np.zeros(objects.shape, bool)
+        if prompts.mask is not None:
+            for label in np.unique(objects[prompts.mask.painted(objects.shape)]):
+                taken |= (objects == label) & (label > 0)
+        if prompts.box is not None:
+            box = prompts.box
+            inside = objects[
+                max(round(box.row0), 0) : round(box.row1) + 1, max(round(box.column0), 0) : round(box.column1) + 1
+            ]
+            for label in np.unique(inside):
+                taken |= (objects == label) & (label > 0)
+        for point in prompts.points:
+            label = objects[round(point.row), round(point.column)]
+            if label:
+                taken[objects == label] = point.positive
+        mask = Mask.from_pixels(taken)
+        return Segmentation((mask,), 0)
+
+    def carried(self, plane: Plane, mask: Mask, position: int) -> PropagatedPlane:
+        objects = self.objects(plane)
+        under = objects[mask.painted(objects.shape)]
+        under = under[under > 0]
+        if not under.size:
+            return PropagatedPlane(position, None, 0.0)
+        label = np.bincount(under).argmax()
+        confidence = 0.3 if position % 5 == 0 else 0.9
+        return PropagatedPlane(position, Mask.from_pixels(objects == label), confidence)
+
+    def objects(self, plane: Plane) -> np.ndarray:
+        rows, columns = plane.shape(self.source.shape)
+        pixels = np.asarray(self.source.read(plane, slice(0, rows), slice(0, columns)), float).mean(axis=-1)
+        return ndimage.label(pixels > pixels.max() / 2)[0]

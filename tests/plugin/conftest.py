@@ -1,0 +1,41 @@
+"""A viewer on two blobs, without a window and with one, and the session behind it with a fake engine."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from fake_engine import FakeEngine
+from napari.components import ViewerModel
+from plugin_bench import Bench, blobs
+
+from napari_sam.session.state import State
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def make_bench(engine) -> Iterator[Callable[..., Bench]]:
+    benches = []
+
+    def make(data: np.ndarray, **attributes) -> Bench:
+        viewer = ViewerModel()
+        viewer.add_image(data, name="cells", **attributes)
+        bench = Bench(viewer, engine)
+        benches.append(bench)
+        bench.controller.choose_first_image()
+        bench.settle()
+        return bench
+
+    yield make
+    for bench in benches:
+        assert bench.session.close()
+
+
+@pytest.fixture
+def bench(make_bench) -> Bench:
+    bench = make_bench(blobs(), scale=(2.0, 1.0, 1.0))
+    assert bench.session.status.state is State.READY
+    return bench

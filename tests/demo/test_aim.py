@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
-from napari_sam.plugin.demo.aim import aim_at_known, aim_at_likely, beside, innermost, largest_error, middle_plane
+from napari_sam.plugin.demo.aim import (
+    Aim,
+    aim_at_known,
+    aim_at_likely,
+    around,
+    innermost,
+    largest_error,
+    likely_correction,
+    middle_plane,
+)
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation
 
@@ -62,14 +71,25 @@ def test_the_largest_error_decides_the_click() -> None:
     assert not known[round(click.row), round(click.column)]
 
 
-@given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 10), st.integers(1, 10))
-def test_beside_lies_in_the_plane_and_off_the_mask(row: int, column: int, height: int, width: int) -> None:
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 20), st.integers(1, 20))
+def test_clicks_around_a_mask_add_inside_and_exclude_outside(row: int, column: int, height: int, width: int) -> None:
     mask = Mask((row, column, row + height, column + width), np.ones((height, width), bool))
-    click = beside(mask, (60, 60))
-    assert not click.positive
-    assert 0 <= click.row < 60
-    assert 0 <= click.column < 60
-    assert not mask.painted((60, 60))[round(click.row), round(click.column)]
+    clicks = around(mask, (52, 52))
+    assert clicks
+    for click in clicks:
+        assert mask.painted((52, 52))[round(click.row), round(click.column)] == click.positive
+
+
+def test_the_correction_is_the_one_that_makes_the_model_surest() -> None:
+    mask = Mask((20, 20, 40, 40), np.ones((20, 20), bool))
+    wanted = around(mask, (60, 60))[3]
+
+    class Surest:
+        def segment(self, plane: Plane, prompts: Prompts, **_: object) -> Segmentation:
+            return Segmentation((Mask(mask.box, mask.pixels, 0.9 if prompts.points[-1] == wanted else 0.5),))
+
+    first = Aim(Plane((0, 1), (0, 0)), 30, 30)
+    assert likely_correction(first, mask, Surest(), (60, 60)) == wanted  # type: ignore[arg-type]
 
 
 class BrightnessSegmenter:

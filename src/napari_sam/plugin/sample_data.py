@@ -21,16 +21,13 @@ def crowded() -> list[LayerData]:
 
 def cell() -> list[LayerData]:
     """One cell in a quantitative phase image (2-D)."""
-    from skimage import data
-
-    return [(data.cell(), {"name": "cell"}, "image")]
+    return [(_skimage_data().cell(), {"name": "cell"}, "image")]
 
 
 def immunohistochemistry() -> list[LayerData]:
     """Stained colon tissue (2-D, RGB)."""
-    from skimage import data
-
-    return [(data.immunohistochemistry(), {"name": "immunohistochemistry", "rgb": True}, "image")]
+    stained = _skimage_data().immunohistochemistry()
+    return [(stained, {"name": "immunohistochemistry", "rgb": True}, "image")]
 
 
 def cells3d() -> list[LayerData]:
@@ -41,10 +38,8 @@ def cells3d() -> list[LayerData]:
     UserError
         When it cannot be downloaded.
     """
-    from skimage import data
-
     try:
-        stack = data.cells3d()  # (z, channel, row, column)
+        stack = _skimage_data().cells3d()  # (z, channel, row, column)
     # The download runs through pooch and requests, which raise a dozen kinds of errors without a common base.
     except Exception as error:
         raise UserError(
@@ -56,6 +51,13 @@ def cells3d() -> list[LayerData]:
         (stack[:, 0], {"name": "membranes", "colormap": "magenta", "blending": "additive", **shown}, "image"),
         (stack[:, 1], {"name": "nuclei", "colormap": "gray", "blending": "additive", **shown}, "image"),
     ]
+
+
+def _skimage_data() -> Any:
+    """scikit-image's sample images; imported late, since only some samples need them, and untyped."""
+    from skimage import data
+
+    return data
 
 
 def _generated(recipe: StackRecipe) -> list[LayerData]:

@@ -84,7 +84,7 @@ def aim_at_known(known: NDArray[np.integer], image: NDArray[Any], scale: Sequenc
 
 
 def aim_at_likely(source: ImageSource, segmenter: PlaneSegmenter, plane: Plane, tries: int = 10) -> Aim:
-    """Where nothing is known: the spot that the model itself finds the best object at.
+    """Where nothing is known: a striking spot at which the model is sure of an object.
 
     Spots are the brightest and darkest blobs around the centre of the plane.
 
@@ -98,13 +98,67 @@ def aim_at_likely(source: ImageSource, segmenter: PlaneSegmenter, plane: Plane, 
         How many spots are tried.
     """
     rows, columns = plane.shape(source.shape)
-    best, best_score = Aim(plane, rows // 2, columns // 2), -np.inf
-    for row, column in _spots(source, plane, tries):
+    best, best_score = Aim(plane, rows // 2, columns // 2), 0.0
+    for row, column, strength in _spots(source, plane, tries):
         mask = segmenter.segment(plane, Prompts((Point(row, column),)), cancel=CancelToken()).mask
         inside = mask.box[0] > 0 and mask.box[1] > 0 and mask.box[2] < rows and mask.box[3] < columns
-        if SMALLEST_OBJECT <= mask.area <= 0.1 * rows * columns and inside and mask.predicted_iou > best_score:
-            best, best_score = Aim(plane, row, column), mask.predicted_iou
+        score = mask.predicted_iou * strength
+        if SMALLEST_OBJECT <= mask.area <= 0.1 * rows * columns and inside and score > best_score:
+            best, best_score = Aim(plane, row, column), score
     return best
+
+
+def likely_correction(first: Aim, mask: Mask, segmenter: PlaneSegmenter, shape: tuple[int, int]) -> Point:
+    """Where nothing is known: of clicks on the mask's rim and beside it, the one after which the model is surest.
+
+    Parameters
+    ----------
+    first, mask
+        The first click, and the mask that it gave.
+    segmenter
+        What segments the image.
+    shape
+        (rows, columns) of the plane.
+    """
+    start = Prompts((Point(first.row, first.column),))
+    best, best_score = around(mask, shape)[0], -np.inf
+    for click in around(mask, shape):
+        corrected = segmenter.segment(first.plane, start.with_point(click), previous=mask, cancel=CancelToken()).mask
+        # A correction that turns the object into another one corrects nothing.
+        kept = min(corrected.area, mask.area) / max(corrected.area, mask.area, 1)
+        score = corrected.predicted_iou * kept
+        if score > best_score:
+            best, best_score = click, score
+    return best
+
+
+def around(mask: Mask, shape: tuple[int, int]) -> list[Point]:
+    """On each side of a mask a click just inside it that adds, and one just outside that excludes.
+
+    Parameters
+    ----------
+    mask
+        Not empty.
+    shape
+        (rows, columns) of the plane.
+    """
+    row0, column0, row1, column1 = mask.box
+    margin = max(2, round(0.15 * min(row1 - row0, column1 - column0)))
+    rows, columns = np.nonzero(mask.pixels)
+    clicks = []
+    for along, across in ((rows, columns), (columns, rows)):
+        for at in (along.min(), along.max()):
+            towards = 1 if at == along.max() else -1
+            side = int(np.median(across[along == at]))
+            for offset, positive in ((-margin, True), (margin, False)):
+                position = (int(at) + towards * offset, side)
+                row, column = position if along is rows else position[::-1]
+                row, column = row + row0, column + column0
+                on = 0 <= row - row0 < row1 - row0 and 0 <= column - column0 < column1 - column0
+                on = on and bool(mask.pixels[row - row0, column - column0])
+                if on == positive and 0 <= row < shape[0] and 0 <= column < shape[1]:
+                    clicks.append(Point(row, column, positive))
+    return clicks or [Point(*innermost(mask.painted(shape)))]
 
 
 def largest_error(found: NDArray[np.bool_], known: NDArray[np.bool_]) -> Point:
@@ -113,21 +167,6 @@ def largest_error(found: NDArray[np.bool_], known: NDArray[np.bool_]) -> Point:
     positive = int(missing.sum()) >= int(extra.sum())
     row, column = innermost(missing if positive else extra)
     return Point(row, column, positive)
-
-
-def beside(mask: Mask, shape: tuple[int, int]) -> Point:
-    """A click that excludes what lies just beside a mask, on the side where the plane has the most room."""
-    row0, column0, row1, column1 = mask.box
-    gap = max(3, round(0.25 * min(row1 - row0, column1 - column0)))
-    middle_row, middle_column = (row0 + row1) // 2, (column0 + column1) // 2
-    room = {
-        (middle_row, column1 - 1 + gap): shape[1] - column1,
-        (middle_row, column0 - gap): column0,
-        (row1 - 1 + gap, middle_column): shape[0] - row1,
-        (row0 - gap, middle_column): row0,
-    }
-    row, column = max(room, key=lambda at: room[at])
-    return Point(min(max(row, 0), shape[0] - 1), min(max(column, 0), shape[1] - 1), positive=False)
 
 
 def innermost(pixels: NDArray[np.bool_]) -> tuple[int, int]:
@@ -144,8 +183,8 @@ def _largest_part(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:])))
 
 
-def _spots(source: ImageSource, plane: Plane, count: int) -> list[tuple[int, int]]:
-    """(row, column) of blobs near the middle of a plane, the most striking first."""
+def _spots(source: ImageSource, plane: Plane, count: int) -> list[tuple[int, int, float]]:
+    """(row, column, strength 0..1) of blobs near the middle of a plane, the most striking first."""
     region = [
         slice(max(0, size // 2 - SHOWN_SIDE // 2), size // 2 + SHOWN_SIDE // 2) for size in plane.shape(source.shape)
     ]
@@ -156,4 +195,12 @@ def _spots(source: ImageSource, plane: Plane, count: int) -> list[tuple[int, int
     peaks = (strength == ndimage.maximum_filter(strength, int(3 * width))) & (strength > 0)
     rows, columns = np.nonzero(peaks)
     order = np.argsort(-strength[rows, columns])[:count]
-    return [(int(rows[at]) + region[0].start, int(columns[at]) + region[1].start) for at in order]
+    top = float(strength.max())
+    return [
+        (
+            int(rows[at]) + region[0].start,
+            int(columns[at]) + region[1].start,
+            float(strength[rows[at], columns[at]]) / top,
+        )
+        for at in order
+    ]

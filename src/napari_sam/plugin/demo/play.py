@@ -17,7 +17,15 @@ from napari_sam.planes.contrast import measure_contrast
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
-from napari_sam.plugin.demo.aim import SHOWN_SIDE, Aim, aim_at_known, aim_at_likely, beside, largest_error, middle_plane
+from napari_sam.plugin.demo.aim import (
+    SHOWN_SIDE,
+    Aim,
+    aim_at_known,
+    aim_at_likely,
+    largest_error,
+    likely_correction,
+    middle_plane,
+)
 from napari_sam.plugin.demo.hand import Hand
 from napari_sam.plugin.image_source import source_of
 from napari_sam.prompts.prompt import Point
@@ -78,7 +86,8 @@ class Demo:
         self._tell = say
         self.layer = _show(viewer, source)
         self._source = source_of(self.layer)
-        self.aim = aim or self._take_aim(model)
+        self._model = model
+        self.aim = aim or self._take_aim()
         self._look()
         self.widget: SegmentWidget = viewer.window.add_plugin_dock_widget("napari-sam-stacks", "Segment")[1]
         self.widget.session.set_model(model)
@@ -139,19 +148,14 @@ class Demo:
     def _correct(self) -> None:
         shape = self.aim.plane.shape(self._source.shape)
         if self._known is None:
-            self._say("A right click excludes what lies beside it")
-            self._add(beside(self.mask, shape))
+            self._add_told(likely_correction(self.aim, self.mask, self._segmenter(), shape))
         else:
             known = self._known[self.aim.plane.index[:-2]] == self.aim.label
             for _ in range(MAX_CORRECTIONS):
                 found = self.mask.painted(shape)
                 if (found & known).sum() / (found | known).sum() >= GOOD_ENOUGH:
                     break
-                click = largest_error(found, known)
-                self._say(
-                    "A click adds what is missing" if click.positive else "A right click excludes what is too much"
-                )
-                self._add(click)
+                self._add_told(largest_error(found, known))
         self._step("correction")
 
     def _propagate(self) -> None:
@@ -175,6 +179,10 @@ class Demo:
         self._settle("the labels")
         self._say("The window is yours: click the next object")
         self._step("accepted")
+
+    def _add_told(self, click: Point) -> None:
+        self._say("A click adds what is missing" if click.positive else "A right click excludes what is too much")
+        self._add(click)
 
     def _add(self, point: Point) -> None:
         button = Qt.MouseButton.LeftButton if point.positive else Qt.MouseButton.RightButton
@@ -214,12 +222,15 @@ class Demo:
     def _world(self, row: float, column: float) -> tuple[float, ...]:
         return tuple(self.layer.data_to_world(self.aim.plane.to_data(row, column)))
 
-    def _take_aim(self, model: str) -> Aim:
+    def _take_aim(self) -> Aim:
         if self._known is not None:
             return aim_at_known(self._known, np.asarray(self.layer.data), self._source.scale)
-        plane = middle_plane(self._source)
-        contrast = measure_contrast(self._source, plane.axes)
-        return aim_at_likely(self._source, Segmenter(load_model(model), self._source, contrast), plane)
+        return aim_at_likely(self._source, self._segmenter(), middle_plane(self._source))
+
+    def _segmenter(self) -> Segmenter:
+        """A segmenter beside the window's own, for finding out where a click is worth it."""
+        axes = (self._source.ndim - 2, self._source.ndim - 1)
+        return Segmenter(load_model(self._model), self._source, measure_contrast(self._source, axes))
 
 
 def play_demo(

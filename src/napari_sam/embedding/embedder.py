@@ -70,6 +70,8 @@ class Embedder:
         step: tuple[float, float],
         center: tuple[float, float],
         cancel: CancelToken | None = None,
+        *,
+        tight: bool = False,
     ) -> EmbeddedWindow:
         """The embedding of the window around a place, encoded now unless it is at hand.
 
@@ -83,6 +85,8 @@ class Embedder:
             (row, column) in plane coordinates.
         cancel
             Checked between the encoder's blocks.
+        tight
+            Encode no more than a window: for a level that is only tried.
 
         Returns
         -------
@@ -101,7 +105,7 @@ class Embedder:
                 features = self._store.get(_AreaKey(plane, area))
                 if features is not None:
                     return _cut(area, features, layout, center)
-        area = layout.around(center)
+        area = layout.around(center, tight)
         return _cut(area, self._encoded(plane, area, cancel), layout, center)
 
     def ready(self, plane: Plane, step: tuple[float, float], center: tuple[float, float]) -> bool:

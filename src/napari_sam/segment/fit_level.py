@@ -89,7 +89,7 @@ class LevelFit:
         """Decode a single point at several levels and keep the most convincing mask."""
         tried: list[tuple[float, float]] = []
         for level in [level for level in SCANNED_LEVELS if level < self._coarsest] + [self._coarsest]:
-            found, window = self._decoded(level, self._center())
+            found, window = self._decoded(level, self._center(), tight=True)
             tried.append((self._convincing(found.mask, window, level), level))
         return self.fitted(max(tried)[1])
 
@@ -99,8 +99,10 @@ class LevelFit:
         off = math.log2(diameter(mask, self._aspect) / 2**level / self._liked)
         return mask.predicted_iou * math.exp(-0.5 * (off / 1.0) ** 2)
 
-    def _decoded(self, level: float, center: tuple[float, float]) -> tuple[Segmentation, Window]:
-        embedded = self.embedder.at(self.plane, step_at(level, self._aspect), center, self.cancel)
+    def _decoded(
+        self, level: float, center: tuple[float, float], *, tight: bool = False
+    ) -> tuple[Segmentation, Window]:
+        embedded = self.embedder.at(self.plane, step_at(level, self._aspect), center, self.cancel, tight=tight)
         found = decode_window(
             self.embedder.model,
             embedded,

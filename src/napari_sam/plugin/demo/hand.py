@@ -69,8 +69,8 @@ class Hand:
         QTest.keyClick(self.canvas, key)
         self.pause(0.2)
 
-    def wait_until(self, ready: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
-        """Handle events until `ready`.
+    def wait_until(self, ready: Callable[[], bool], what: str, seconds: float = 120.0, *, steady: float = 0.0) -> None:
+        """Handle events until `ready`, and has been so for `steady` seconds.
 
         Raises
         ------
@@ -78,7 +78,9 @@ class Hand:
             If that takes longer than `seconds`.
         """
         deadline = time.monotonic() + seconds
-        while not ready():
+        since = None
+        while since is None or time.monotonic() - since < steady:
+            since = (since or time.monotonic()) if ready() else None
             if time.monotonic() > deadline:
                 raise TimeoutError(f"waited {seconds:.0f} s in vain for {what}")
             QTest.qWait(10)

@@ -197,9 +197,12 @@ class Demo:
     def _settle(self, what: str) -> None:
         """Wait until nothing is computed any more."""
         session = self.widget.session
-        # The panel follows the slider with a delay.
-        self.hand.wait_until(lambda: session.plane == self._plane_in_view, what)
-        self.hand.wait_until(lambda: not session.status.working, what, 600)
+
+        def settled() -> bool:
+            return session.plane == self._plane_in_view and not session.status.working
+
+        # The panel follows the slider and the camera with a delay.
+        self.hand.wait_until(settled, what, 600, steady=0.5)
         if session.status.state is State.ERROR:
             raise UserError(session.status.sentence)
         self.hand.pause(0.5)

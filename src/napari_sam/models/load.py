@@ -79,6 +79,8 @@ def load_model(name_or_path: str | Path = "nano", device: str = "auto") -> Model
 def _load_file(path: Path, device: torch.device, spec: ModelSpec | None) -> Model:
     network, architecture = _network(path, read_weights(path))
     network.requires_grad_(False).eval().to(device=device)
+    if isinstance(network, Nano):
+        network.fuse()
     _to_channels_last(network)
     spec = spec or _spec_of_file(path, architecture)
     return Model(spec.name, network, device, _digest(path), spec)

@@ -1,16 +1,21 @@
-"""Multi-head attention between tokens and image."""
+"""Multi-head attention among a few tokens, and between them and the many cells of an image.
 
+Between tokens and image, the projections of the image are applied to the tokens instead (a product may be associated
+either way): there are few tokens, so this is less work, and the image is neither projected nor copied.
+"""
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
 class Attention(nn.Module):
-    """Multi-head attention that may work at a smaller width than its tokens (SAM, appendix A).
+    """Self-attention of tokens, and what its kinds have in common (SAM, appendix A).
 
     Parameters
     ----------
     dim
-        Features of a token.
+        Features of a token and of a cell.
     heads
         Number of heads; must divide ``dim // downsample``.
     downsample
@@ -23,10 +28,30 @@ class Attention(nn.Module):
         if inner % heads:
             raise ValueError(f"{heads} heads do not divide {inner} features")
         self.heads = heads
+        self.scale = (inner // heads) ** -0.5
         self.q_proj = nn.Linear(dim, inner)
         self.k_proj = nn.Linear(dim, inner)
         self.v_proj = nn.Linear(dim, inner)
         self.out_proj = nn.Linear(inner, dim)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend: (N, T, dim) each -> (N, T, dim)."""
+        query, key, value = self._split(self.q_proj(q)), self._split(self.k_proj(k)), self._split(self.v_proj(v))
+        out: Tensor = self.out_proj(F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2))
+        return out
+
+    def _split(self, x: Tensor) -> Tensor:
+        """(N, T, C) -> (N, heads, T, C / heads)."""
+        batch, count, _ = x.shape
+        return x.view(batch, count, self.heads, -1).transpose(1, 2)
+
+    def _per_head(self, weight: Tensor) -> Tensor:
+        """(C, C') -> (heads, C / heads, C')."""
+        return weight.view(self.heads, -1, weight.shape[1])
+
+
+class TokenToImageAttention(Attention):
+    """Tokens attend to the cells of an image."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend.
@@ -34,22 +59,53 @@ class Attention(nn.Module):
         Parameters
         ----------
         q
-            (N or 1, T, dim).
+            (N, T, dim) tokens.
         k, v
-            (N or 1, S, dim). A batch of 1 is shared by all prompts.
+            (N or 1, S, dim) cells; a batch of 1 is shared by all tokens.
 
         Returns
         -------
         (N, T, dim).
         """
-        query, key, value = self._split(self.q_proj(q)), self._split(self.k_proj(k)), self._split(self.v_proj(v))
-        prompts = max(query.shape[0], key.shape[0])
-        query, key, value = (x.expand(prompts, -1, -1, -1) for x in (query, key, value))
-        heads = F.scaled_dot_product_attention(query, key, value)
-        out: Tensor = self.out_proj(heads.transpose(1, 2).flatten(2))
+        query = self._split(self.q_proj(q)) * self.scale
+        # The keys' bias adds the same to all scores of a query; the softmax forgets it.
+        weights = _product(query @ self._per_head(self.k_proj.weight), k.transpose(1, 2)).softmax(-1)
+        value = _product(weights, v) @ self._per_head(self.v_proj.weight).transpose(1, 2)
+        out: Tensor = self.out_proj(value.transpose(1, 2).flatten(2) + self.v_proj.bias)
         return out
 
-    def _split(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, heads, T, C / heads)."""
-        batch, count, _ = x.shape
-        return x.view(batch, count, self.heads, -1).transpose(1, 2)
+
+class ImageToTokenAttention(Attention):
+    """The cells of an image attend to tokens."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend.
+
+        Parameters
+        ----------
+        q
+            (N or 1, S, dim) cells; a batch of 1 is shared by all tokens.
+        k, v
+            (N, T, dim) tokens.
+
+        Returns
+        -------
+        (N, S, dim).
+        """
+        key = self._split(self.k_proj(k)) * self.scale
+        by_query = key @ self.q_proj.bias.view(self.heads, -1, 1)
+        scores = _product(key @ self._per_head(self.q_proj.weight), q.transpose(1, 2)) + by_query
+        weights = scores.softmax(2)
+        # Weights of a head sum to one, so a bias on the first head's values is a bias on the result.
+        value = self._split(self.v_proj(v)) @ self._per_head(self.out_proj.weight.T)
+        first_head = torch.arange(self.heads, device=value.device)[:, None, None] == 0
+        value = value + first_head * self.out_proj.bias
+        out: Tensor = weights.flatten(1, 2).transpose(1, 2) @ value.flatten(1, 2)
+        return out
+
+
+def _product(tokens: Tensor, image: Tensor) -> Tensor:
+    """(N, heads, T, C) times (N or 1, C, S) -> (N, heads, T, S)."""
+    rows = tokens.flatten(1, 2)
+    product = tokens.flatten(0, 2) @ image[0] if len(image) == 1 else rows @ image
+    return product.view(*tokens.shape[:3], -1)

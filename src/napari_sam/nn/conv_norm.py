@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class ConvNorm(nn.Module):
@@ -20,13 +21,19 @@ class ConvNorm(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, stride: int = 1, relu: bool = True) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels_in, channels_out, kernel_size=3, stride=stride, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(channels_out)
+        self.norm: nn.Module = nn.BatchNorm2d(channels_out)
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels_in, H, W) to (B, channels_out, H / stride, W / stride)."""
         x = self.norm(self.conv(x))
         return F.relu(x) if self.relu else x
+
+    def fuse(self) -> None:
+        """Fold the normalisation into the convolution; exact in evaluation mode, and then the only mode left."""
+        if isinstance(self.norm, nn.BatchNorm2d):
+            self.conv = fuse_conv_bn_eval(self.conv, self.norm)
+            self.norm = nn.Identity()
 
 
 class ResidualBlock(nn.Module):

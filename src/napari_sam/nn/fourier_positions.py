@@ -53,10 +53,10 @@ class FourierPositions(nn.Module):
 
         Returns
         -------
-        (B, 2 * features, h, w), channels-last memory.
+        (B, h * w, 2 * features), row by row.
         """
         h, w = shape
         centres = [torch.arange(n, dtype=cell.dtype, device=cell.device) + 0.5 for n in (w, h)]
         xy = torch.stack(torch.meshgrid(*centres, indexing="xy"), dim=-1) * cell
         encoded: Tensor = self(xy + offset[:, None, None])
-        return encoded.permute(0, 3, 1, 2)
+        return encoded.flatten(1, 2)

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 class LayerNorm2d(nn.Module):
-    """Layer normalisation of (B, C, H, W) over C at every position; returns channels-last memory.
+    """Layer normalisation over the channels at every pixel.
 
     Parameters
     ----------
@@ -23,6 +23,6 @@ class LayerNorm2d(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (B, C, H, W) to the same shape."""
+        """Normalise (B, C, H, W) to the same shape, in channels-last memory."""
         channels_last = x.permute(0, 2, 3, 1)
         return F.layer_norm(channels_last, self.weight.shape, self.weight, self.bias, self.eps).permute(0, 3, 1, 2)

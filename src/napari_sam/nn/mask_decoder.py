@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from napari_sam.nn import drawn_prompts
-from napari_sam.nn.layer_norm import LayerNorm2d
+from napari_sam.nn import cells, drawn_prompts
 from napari_sam.nn.mlp import Mlp
 from napari_sam.nn.network import MaskPrediction
 from napari_sam.nn.prompt_encoder import EmbeddedPrompts
@@ -34,15 +33,15 @@ class MaskDecoder(nn.Module):
         self.iou_token = nn.Embedding(1, dim)
         self.mask_tokens = nn.Embedding(4, dim)
         self.output_upscaling = nn.Sequential(
-            nn.ConvTranspose2d(dim, dim // 4, kernel_size=2, stride=2),
-            LayerNorm2d(dim // 4),
+            cells.Double(dim, dim // 4),
+            nn.LayerNorm(dim // 4, eps=1e-6),
             nn.GELU(),
-            nn.ConvTranspose2d(dim // 4, dim // 8, kernel_size=2, stride=2),
+            cells.Double(dim // 4, dim // 8),
             nn.GELU(),
         )
         self.output_hypernetworks_mlps = nn.ModuleList(Mlp(dim, dim, dim, dim // 8) for _ in range(4))
         self.iou_prediction_head = Mlp(dim, dim, dim, 4)
-        self.drawn_shortcut = nn.Conv2d(drawn_prompts.CHANNELS, dim // 8, kernel_size=1) if drawn else None
+        self.drawn_shortcut = cells.Pointwise(drawn_prompts.CHANNELS, dim // 8) if drawn else None
 
     def forward(
         self,
@@ -59,7 +58,7 @@ class MaskDecoder(nn.Module):
         embedding
             (B, dim, h, w); prompts are ordered by image, N / B for each.
         positions
-            (B or 1, dim, h, w) positions of the embedding's cells.
+            (B, N or 1, h * w, dim) positions of the embedding's cells.
         prompts
             N embedded prompts.
         high_res
@@ -69,34 +68,34 @@ class MaskDecoder(nn.Module):
         """
         own = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([own.expand(len(prompts.tokens), -1, -1), prompts.tokens], dim=1)
-        image = add_per_image(prompts.dense, embedding)
+        image = add_per_image(prompts.dense, cells.group(embedding, 1))
         if len(positions) not in (1, len(image)):
             positions = positions.repeat_interleave(len(image) // len(positions), dim=0)
         tokens, image = self.transformer(image, positions, tokens)
-        upscaled = self._upscale(image, high_res, prompts.drawn)
+        pixels = self._upscale(image, high_res, prompts.drawn)
         chosen = range(4)[masks]
         weights = torch.stack([self.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in chosen], dim=1)
-        h, w = upscaled.shape[-2:]
+        logits = weights @ pixels.flatten(1, 3).transpose(1, 2)
         iou: Tensor = self.iou_prediction_head(tokens[:, 0])
-        return MaskPrediction((weights @ upscaled.flatten(2)).view(-1, len(chosen), h, w), iou[:, masks])
+        return MaskPrediction(cells.ungroup(logits, (embedding.shape[-2], embedding.shape[-1])), iou[:, masks])
 
     def _upscale(self, image: Tensor, high_res: tuple[Tensor, ...], drawn: Tensor | None) -> Tensor:
-        """(N, dim, h, w) -> (N, dim / 8, 4 h, 4 w)."""
-        double, norm, activate, quadruple, activate_last = self.output_upscaling
-        image = double(image)
+        """(N, h * w, dim) -> (N, h * w, 4, 4, dim / 8), grouped by cell."""
+        first, norm, activate, second, _ = self.output_upscaling
+        pixels = first(image)
         if high_res:
-            image = add_per_image(image, high_res[0])
-        image = quadruple(activate(norm(image)))
+            pixels = add_per_image(pixels, cells.group(high_res[0], 2))
+        pixels = second(activate(norm(pixels)))
         if high_res:
-            image = add_per_image(image, high_res[1])
-        if self.drawn_shortcut is not None:
-            image = image + self.drawn_shortcut(drawn)
-        upscaled: Tensor = activate_last(image)
+            pixels = add_per_image(pixels, cells.group(high_res[1], 4))
+        if self.drawn_shortcut is not None and drawn is not None:
+            pixels = pixels + self.drawn_shortcut(drawn)
+        upscaled: Tensor = activate(pixels)
         return upscaled
 
 
 def add_per_image(prompts: Tensor, images: Tensor) -> Tensor:
-    """Add (B, C, h, w) of images to (N, C, h, w) of prompts that are ordered by image, without copying images.
+    """Add (B, ...) of images to (N, ...) of prompts that are ordered by image, without copying images.
 
     Prompts that share one row (N = 1) keep sharing it: the sum then has B rows.
     """

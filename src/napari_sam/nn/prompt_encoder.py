@@ -5,9 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from napari_sam.nn import drawn_prompts
+from napari_sam.nn import cells, drawn_prompts
 from napari_sam.nn.fourier_positions import FourierPositions
-from napari_sam.nn.layer_norm import LayerNorm2d
 
 NEGATIVE, POSITIVE, PADDING = 0, 1, -1
 BOX_START, BOX_END = 2, 3
@@ -21,9 +20,9 @@ class EmbeddedPrompts(NamedTuple):
     tokens
         (N, K, C), one per point or box corner.
     dense
-        (N or 1, C, h, w), to be added to the image embedding.
+        (N or 1, h * w, C), to be added to the image embedding; a batch of 1 is shared by all prompts.
     drawn
-        (N, 5, 4 h, 4 w) prompts drawn at the masks' resolution, or None for networks that draw none.
+        (N, h * w, 4, 4, 5) prompts drawn at the masks' resolution, grouped by cell; None for networks that draw none.
     """
 
     tokens: Tensor
@@ -59,13 +58,13 @@ class PromptEncoder(nn.Module):
         self.not_a_point_embed = nn.Embedding(1, dim)
         first, second = mask_channels
         self.mask_downscaling = nn.Sequential(
-            nn.Conv2d(drawn_prompts.CHANNELS if drawn else 1, first, kernel_size=2, stride=2),
-            LayerNorm2d(first),
+            cells.Halve(drawn_prompts.CHANNELS if drawn else 1, first),
+            nn.LayerNorm(first, eps=1e-6),
             nn.GELU(),
-            nn.Conv2d(first, second, kernel_size=2, stride=2),
-            LayerNorm2d(second),
+            cells.Halve(first, second),
+            nn.LayerNorm(second, eps=1e-6),
             nn.GELU(),
-            nn.Conv2d(second, dim, kernel_size=1),
+            cells.Pointwise(second, dim),
         )
         if not drawn:
             self.no_mask_embed = nn.Embedding(1, dim)
@@ -91,11 +90,12 @@ class PromptEncoder(nn.Module):
         h, w = shape
         tokens = self._embed_points(points, labels, offset)
         if self.drawn:
-            drawing = drawn_prompts.draw_prompts(points, labels, mask, (4 * h, 4 * w), self.stride // 4)
-            return EmbeddedPrompts(tokens, self.mask_downscaling(drawing), drawing)
+            maps = drawn_prompts.draw_prompts(points, labels, mask, (4 * h, 4 * w), self.stride // 4)
+            drawn = cells.group(maps, 4)
+            return EmbeddedPrompts(tokens, self.mask_downscaling(drawn), drawn)
         if mask is None:
-            return EmbeddedPrompts(tokens, self.no_mask_embed.weight[..., None, None].expand(-1, -1, h, w), None)
-        return EmbeddedPrompts(tokens, self.mask_downscaling(mask), None)
+            return EmbeddedPrompts(tokens, self.no_mask_embed.weight.expand(1, h * w, -1), None)
+        return EmbeddedPrompts(tokens, self.mask_downscaling(cells.group(mask, 4)), None)
 
     def image_positions(self, shape: tuple[int, int], offset: Tensor) -> Tensor:
         """Positions of the image embedding's cells.
@@ -109,7 +109,7 @@ class PromptEncoder(nn.Module):
 
         Returns
         -------
-        (B, dim, h, w).
+        (B, h * w, dim).
         """
         cell = offset.new_full((2,), self.stride / self.frame)
         return self.pe_layer.grid(shape, cell, offset / self.frame)

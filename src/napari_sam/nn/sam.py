@@ -67,7 +67,7 @@ class Sam(nn.Module):
 
     def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
         """Encode images; see `PromptableNetwork.encode`. 0..1 stands for the published network's 0..255."""
-        mean, std = (images.new_tensor(statistic)[:, None, None] for statistic in (PIXEL_MEAN, PIXEL_STD))
+        mean, std = (torch.tensor(per_channel)[:, None, None].to(images) for per_channel in (PIXEL_MEAN, PIXEL_STD))
         return ImageFeatures(self.image_encoder((255 * images - mean) / std, cancel))
 
     def decode(

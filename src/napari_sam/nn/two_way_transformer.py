@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from napari_sam.nn.attention import Attention
+from napari_sam.nn.attention import Attention, ImageToTokenAttention, TokenToImageAttention
 from napari_sam.nn.mlp import MlpBlock
 
 
@@ -26,12 +26,12 @@ class TwoWayBlock(nn.Module):
         self.first = first
         self.self_attn = Attention(dim, heads)
         self.norm1 = nn.LayerNorm(dim)
-        self.cross_attn_token_to_image = Attention(dim, heads, downsample=2)
+        self.cross_attn_token_to_image = TokenToImageAttention(dim, heads, downsample=2)
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = MlpBlock(dim, mlp_dim, nn.ReLU)
         self.norm3 = nn.LayerNorm(dim)
         self.norm4 = nn.LayerNorm(dim)
-        self.cross_attn_image_to_token = Attention(dim, heads, downsample=2)
+        self.cross_attn_image_to_token = ImageToTokenAttention(dim, heads, downsample=2)
 
     def forward(self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor) -> tuple[Tensor, Tensor]:
         """Update tokens and image.
@@ -74,7 +74,7 @@ class TwoWayTransformer(nn.Module):
     def __init__(self, depth: int, dim: int, heads: int, mlp_dim: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(TwoWayBlock(dim, heads, mlp_dim, first=i == 0) for i in range(depth))
-        self.final_attn_token_to_image = Attention(dim, heads, downsample=2)
+        self.final_attn_token_to_image = TokenToImageAttention(dim, heads, downsample=2)
         self.norm_final_attn = nn.LayerNorm(dim)
 
     def forward(self, image: Tensor, image_pe: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,19 +83,16 @@ class TwoWayTransformer(nn.Module):
         Parameters
         ----------
         image, image_pe
-            (N or 1, dim, h, w) embedding and positions.
+            (N or 1, S, dim) embedding and positions.
         tokens
             (N, T, dim).
 
         Returns
         -------
-        tokens (N, T, dim) and image (N, dim, h, w).
+        tokens (N, T, dim) and image (N, S, dim).
         """
-        h, w = image.shape[-2:]
-        cells = image.permute(0, 2, 3, 1).flatten(1, 2)
-        cells_pe = image_pe.permute(0, 2, 3, 1).flatten(1, 2)
         token_pe = tokens
         for layer in self.layers:
-            tokens, cells = layer(tokens, cells, token_pe, cells_pe)
-        read = self.final_attn_token_to_image(tokens + token_pe, cells + cells_pe, cells)
-        return self.norm_final_attn(tokens + read), cells.view(len(cells), h, w, -1).permute(0, 3, 1, 2)
+            tokens, image = layer(tokens, image, token_pe, image_pe)
+        read = self.final_attn_token_to_image(tokens + token_pe, image + image_pe, image)
+        return self.norm_final_attn(tokens + read), image

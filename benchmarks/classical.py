@@ -14,46 +14,55 @@ TOLERANCE = 0.2
 """Flood fill: the range of intensity, as a share of the contrast limits."""
 
 
-def watershed_clicks(gray: NDArray[np.float32], points: Sequence[Point], box: Box | None) -> NDArray[np.bool_]:
-    """Marker-based watershed on the gradient.
+class Watershed:
+    """Marker-based watershed on the gradient of one plane.
 
     Markers of the background: negative clicks, what Otsu's threshold puts on the other side than the first click, and
-    what lies outside a box.
+    what lies outside a box. With a threshold of its own it knows more than the clicks say.
     """
-    smooth = ndimage.gaussian_filter(gray, 1)
-    markers = np.zeros(gray.shape, np.int32)
-    seeds = [(round(point.row), round(point.column)) for point in points if point.positive]
-    if box is not None and not seeds:
-        seeds = [(round((box.row0 + box.row1) / 2), round((box.column0 + box.column1) / 2))]
-    if smooth.max() > smooth.min():
-        bright = smooth > threshold_otsu(smooth)
-        markers[ndimage.binary_erosion(bright != bright[seeds[0]], iterations=1)] = 2
-    if box is not None:
-        outside = np.ones(gray.shape, bool)
-        outside[_inside(box, gray.shape)] = False
-        markers[outside] = 2
-    for point in points:
-        if not point.positive:
-            markers[_disc(point.row, point.column, gray.shape)] = 2
-    for row, column in seeds:
-        markers[_disc(row, column, gray.shape)] = 1
-    return np.asarray(watershed(sobel(smooth), markers) == 1)
+
+    def __init__(self, gray: NDArray[np.float32]) -> None:
+        smooth = ndimage.gaussian_filter(gray, 1)
+        self.gradient = sobel(smooth)
+        self.bright = smooth > (threshold_otsu(smooth) if smooth.max() > smooth.min() else smooth.max())
+
+    def __call__(self, points: Sequence[Point], box: Box | None) -> NDArray[np.bool_]:
+        shape = self.gradient.shape
+        markers = np.zeros(shape, np.int32)
+        seeds = [(round(point.row), round(point.column)) for point in points if point.positive]
+        if box is not None and not seeds:
+            seeds = [(round((box.row0 + box.row1) / 2), round((box.column0 + box.column1) / 2))]
+        markers[ndimage.binary_erosion(self.bright != self.bright[seeds[0]])] = 2
+        if box is not None:
+            outside = np.ones(shape, bool)
+            outside[_inside(box, shape)] = False
+            markers[outside] = 2
+        for point in points:
+            if not point.positive:
+                markers[_disc(point.row, point.column, shape)] = 2
+        for row, column in seeds:
+            markers[_disc(row, column, shape)] = 1
+        return np.asarray(watershed(self.gradient, markers) == 1)
 
 
-def flood_clicks(gray: NDArray[np.float32], points: Sequence[Point], box: Box | None) -> NDArray[np.bool_]:
+class FloodFill:
     """Flood fill from positive clicks, less the flood from negative ones, inside a box if there is one."""
-    smooth = ndimage.gaussian_filter(gray, 1)
-    answer = np.zeros(gray.shape, bool)
-    if box is not None and not points:
-        points = [Point((box.row0 + box.row1) / 2, (box.column0 + box.column1) / 2)]
-    for point in points:
-        region = flood(smooth, (round(point.row), round(point.column)), tolerance=TOLERANCE)
-        answer = answer | region if point.positive else answer & ~region
-    if box is not None:
-        inside = np.zeros(gray.shape, bool)
-        inside[_inside(box, gray.shape)] = True
-        answer &= inside
-    return answer
+
+    def __init__(self, gray: NDArray[np.float32]) -> None:
+        self.smooth = ndimage.gaussian_filter(gray, 1)
+
+    def __call__(self, points: Sequence[Point], box: Box | None) -> NDArray[np.bool_]:
+        answer = np.zeros(self.smooth.shape, bool)
+        if box is not None and not points:
+            points = [Point((box.row0 + box.row1) / 2, (box.column0 + box.column1) / 2)]
+        for point in points:
+            region = flood(self.smooth, (round(point.row), round(point.column)), tolerance=TOLERANCE)
+            answer = answer | region if point.positive else answer & ~region
+        if box is not None:
+            inside = np.zeros(answer.shape, bool)
+            inside[_inside(box, answer.shape)] = True
+            answer &= inside
+        return answer
 
 
 def _disc(row: float, column: float, shape: tuple[int, int], radius: int = 2) -> tuple[slice, slice]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.classical import flood_clicks, watershed_clicks
+from benchmarks.classical import FloodFill, Watershed
 from benchmarks.clicks import first_click, iou, next_click, true_box
 from napari_sam.prompts.prompt import Box, Point
 
@@ -33,11 +33,11 @@ def test_box_and_iou():
     assert iou(square(0, 0, 0, 0), square(0, 0, 0, 0)) == 0
 
 
-@pytest.mark.parametrize("method", [watershed_clicks, flood_clicks])
+@pytest.mark.parametrize("method", [Watershed, FloodFill])
 @pytest.mark.parametrize("box", [None, Box(14, 19, 46, 51)])
 def test_classical_methods_find_a_bright_disc(method, box):
     rows, columns = np.ogrid[:60, :80]
     truth = np.hypot(rows - 30, columns - 35) < 15
     gray = np.where(truth, 0.9, 0.1).astype(np.float32)
     points = [] if box else [Point(30, 35)]
-    assert iou(method(gray, points, box), truth) > 0.85
+    assert iou(method(gray)(points, box), truth) > 0.85

@@ -101,15 +101,17 @@ def test_only_the_newest_of_many_waiting_requests_is_computed(scheduler, main) -
     assert results == [49]
 
 
-def test_a_result_that_was_posted_but_cancelled_before_delivery_is_dropped(scheduler, main) -> None:
+def test_a_result_on_its_way_is_dropped_when_its_key_is_cancelled_or_replaced(scheduler, main) -> None:
     results = []
-    scheduler.submit("a", lambda token: 1, priority=Priority.CLICK, on_result=results.append)
+    for key in ("cancelled", "replaced", "kept"):
+        scheduler.submit(key, lambda token, key=key: key, priority=Priority.CLICK, on_result=results.append)
     assert scheduler.wait_idle(5)
-    request = scheduler.submit("b", lambda token: 2, priority=Priority.CLICK, on_result=results.append)
+    scheduler.cancel("cancelled")
+    scheduler.submit("replaced", lambda token: "newer", priority=Priority.CLICK, on_result=results.append)
     assert scheduler.wait_idle(5)
-    request.token.cancel()
     main.pump()
-    assert results == [1]
+    assert results == ["kept", "newer"]
+    assert not scheduler._newest
 
 
 def test_a_click_comes_between_the_steps_of_a_propagation(scheduler, main) -> None:

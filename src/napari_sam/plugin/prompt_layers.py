@@ -46,11 +46,12 @@ class PromptLayers:
             features=_table((), "polarity", "axes"),
             face_color="polarity",
             face_color_cycle=COLOURS,
-            border_width=0,
             size=1,
             canvas_size_limits=(_POINT_PIXELS, _POINT_PIXELS),
             **placement,
         )
+        # The border does not shrink with the point, and would cover most of it.
+        self.points.current_border_width = 0
         self.boxes = Shapes(
             ndim=image.ndim,
             name=BOXES_NAME,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -391,13 +391,13 @@ def _report_crash(error: Exception) -> None:
 class _ColumnScroll(QScrollArea):
     """Scrolls up and down only: it is never narrower than what it holds."""
 
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """As wide as the content and the scroll bar."""
-        hint = super().minimumSizeHint()
-        content, bar = self.widget(), self.verticalScrollBar()
-        if content is not None and bar is not None:
-            hint.setWidth(content.minimumSizeHint().width() + bar.sizeHint().width())
-        return hint
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Be as wide as the content, whose width is known only when napari's style has reached it."""
+        if event is not None and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show):
+            content, bar = self.widget(), self.verticalScrollBar()
+            if content is not None and bar is not None:
+                self.setMinimumWidth(content.minimumSizeHint().width() + bar.sizeHint().width())
+        return super().eventFilter(watched, event)
 
 
 def _combo() -> QComboBox:

@@ -1,7 +1,7 @@
 """What the session is doing, as the user reads it."""
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPalette
+from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_sam.session.state import State, Status
@@ -64,7 +64,7 @@ class ProgressStrip(QWidget):
     def paintEvent(self, _: QPaintEvent | None) -> None:  # noqa: N802
         """Draw the bar."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), self.palette().color(QPalette.ColorRole.Mid))
+        painter.fillRect(self.rect(), QColor(128, 128, 128, 70))
         painter.fillRect(0, 0, round(self.width() * self.share), self.height(), QColor("#3a9bdc"))
         painter.end()
 

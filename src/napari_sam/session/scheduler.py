@@ -91,6 +91,8 @@ class Scheduler:
         self._post = post_to_main
         self._changed = threading.Condition()
         self._waiting: list[_Task] = []
+        # The newest request of every key, from when it is made until its last callback has run.
+        self._newest: dict[Hashable, Request] = {}
         self._running: _Task | None = None
         self._order = count()
         self._closed = False
@@ -169,6 +171,7 @@ class Scheduler:
             running = self._running
             if running is not None and running.request.preemptible and priority < running.request.priority:
                 running.request.token.cancel()
+            self._newest[key] = request
             self._waiting.append(task)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="napari-sam-inference", daemon=True)
@@ -177,17 +180,15 @@ class Scheduler:
         return request
 
     def cancel(self, key: Hashable) -> None:
-        """Cancel the waiting or running request of this key, if there is one."""
+        """Cancel the newest request of this key, whether it waits, runs, or has its result on the way."""
         with self._changed:
             self._cancel(key)
             self._changed.notify_all()
 
     def cancel_all(self) -> None:
-        """Cancel everything that waits or runs."""
+        """Cancel everything that waits, runs, or is on its way to the main thread."""
         with self._changed:
-            for task in self._tasks():
-                task.request.token.cancel()
-            self._changed.notify_all()
+            self._cancel_everything()
 
     def wait_idle(self, timeout: float | None = None) -> bool:
         """Block until nothing waits or runs; False if that took longer than `timeout` seconds."""
@@ -198,21 +199,26 @@ class Scheduler:
         """Cancel everything, end the thread and wait for it at most `timeout` seconds; whether it ended in time."""
         with self._changed:
             self._closed = True
-            for task in self._tasks():
-                task.request.token.cancel()
-            self._changed.notify_all()
+            self._cancel_everything()
         if self._thread is None or self._thread is threading.current_thread():
             return True
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _tasks(self) -> list[_Task]:
-        return self._waiting if self._running is None else [*self._waiting, self._running]
-
     def _cancel(self, key: Hashable) -> None:
-        for task in self._tasks():
-            if task.request.key == key:
-                task.request.token.cancel()
+        request = self._newest.pop(key, None)
+        if request is not None:
+            request.token.cancel()
+
+    def _cancel_everything(self) -> None:
+        for key in tuple(self._newest):
+            self._cancel(key)
+        self._changed.notify_all()
+
+    def _settle(self, request: Request) -> None:
+        with self._changed:
+            if self._newest.get(request.key) is request:
+                del self._newest[request.key]
 
     def _loop(self) -> None:
         while True:
@@ -242,24 +248,26 @@ class Scheduler:
             try:
                 value = next(task.steps)
             except StopIteration:
-                self._deliver(task, task.on_done)
+                self._deliver(task, task.on_done, last=True)
                 return False
             self._deliver(task, task.on_step, value)
         except Cancelled:
             task.close()
+            self._settle(task.request)
             return False
         except Exception as error:
-            self._deliver(task, task.on_error, error)
+            self._deliver(task, task.on_error, error, last=True)
             return False
         return True
 
-    def _deliver(self, task: _Task, callback: Callable[..., None] | None, *arguments: Any) -> None:
-        if callback is None:
-            return
-        token = task.request.token
+    def _deliver(self, task: _Task, callback: Callable[..., None] | None, *arguments: Any, last: bool = False) -> None:
+        request = task.request
 
         def run() -> None:
-            if not token.cancelled:
+            if last:
+                self._settle(request)
+            if callback is not None and not request.token.cancelled:
                 callback(*arguments)
 
-        self._post(run)
+        if callback is not None or last:
+            self._post(run)

@@ -1,0 +1,445 @@
+"""The widget in a real window, driven by real mouse and key events; objects come from a fake engine."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from fake_engine import FakeEngine
+from plugin_bench import blobs
+from plugin_hand import ALT, CONTROL, LEFT, RIGHT, Hand
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from napari_sam.planes.plane import Plane
+from napari_sam.plugin.actions import CONTROLS, Action
+from napari_sam.plugin.segment_widget import SegmentWidget
+from napari_sam.prompts.prompt import Point
+from napari_sam.session.state import State
+
+Z4 = Plane((1, 2), (4, 0, 0))
+A, B = (12, 12), (28, 34)
+
+
+class Desk:
+    """A shown viewer with the docked widget and a hand."""
+
+    def __init__(self, viewer, engine: FakeEngine, data: np.ndarray, **attributes) -> None:
+        self.viewer = viewer
+        self.engine = engine
+        viewer.window.resize(1300, 1000)
+        self.image = viewer.add_image(data, name="cells", **attributes)
+        self.widget = SegmentWidget(viewer, engine=engine)
+        self.dock = viewer.window.add_dock_widget(self.widget, name="Segment", area="right")
+        self.hand = Hand(viewer)
+        # The dock finds its width once napari's style has reached it.
+        QTest.qWait(250)
+        viewer.reset_view()
+        QTest.qWait(20)
+
+    @property
+    def session(self):
+        return self.widget.session
+
+    @property
+    def points(self):
+        return self.widget.controller.own.prompts.points
+
+    @property
+    def boxes(self):
+        return self.widget.controller.own.prompts.boxes
+
+    @property
+    def preview(self):
+        return self.widget.controller.own.preview.layer
+
+    @property
+    def labels(self):
+        return self.widget.controller.target_layer.data
+
+    def ready(self) -> None:
+        self.hand.until(lambda: self.session.status.state is State.READY)
+
+    def click(self, world, button=LEFT, modifier=Qt.KeyboardModifier.NoModifier) -> None:
+        asked = len(self.engine.segmented)
+        self.hand.click(world, button, modifier)
+        self.hand.until(lambda: len(self.engine.segmented) > asked)
+        self.ready()
+
+    def area(self) -> int:
+        mask = self.session.draft.masks.get(self.session.plane)
+        return 0 if mask is None else mask.area
+
+
+@pytest.fixture
+def make_desk(make_napari_viewer, engine) -> Iterator[Callable[..., Desk]]:
+    desks = []
+
+    def make(**attributes) -> Desk:
+        desks.append(Desk(make_napari_viewer(show=True), engine, blobs(), **attributes))
+        return desks[-1]
+
+    yield make
+    for desk in desks:
+        # napari's fixture fails where anything still refers to the viewer, and pytest keeps a test's arguments.
+        vars(desk).clear()
+
+
+@pytest.fixture
+def desk(make_desk) -> Desk:
+    desk = make_desk()
+    desk.viewer.dims.set_current_step(0, 4)
+    desk.hand.until(lambda: desk.session.plane == Z4)
+    desk.ready()
+    return desk
+
+
+def test_click_exclude_and_modifiers(desk) -> None:
+    desk.click(A)
+    np.testing.assert_allclose(desk.points.data, [[4, 12, 12]], atol=0.2)
+    assert desk.area() == 81
+    desk.click(B)
+    assert desk.area() == 162
+    desk.click(B, RIGHT)
+    assert desk.area() == 81
+    assert list(desk.points.features["polarity"]) == ["positive", "positive", "negative"]
+    for modifier in (ALT, CONTROL):
+        desk.click((30, 36), modifier=modifier)
+        assert list(desk.points.features["polarity"])[-1] == "negative"
+
+
+def test_the_mask_is_seen_where_the_object_is(desk) -> None:
+    before = desk.viewer.screenshot(canvas_only=True, flash=False)
+    desk.click(A)
+    QTest.qWait(100)
+    after = desk.viewer.screenshot(canvas_only=True, flash=False)
+    changed = np.abs(after[..., :3].astype(int) - before[..., :3]).max(axis=-1) > 30
+    ratio = after.shape[0] / desk.hand.canvas.height()
+    corners = [desk.hand.at(corner) for corner in ((7.5, 7.5), (16.5, 16.5))]
+    left, right = (round(corner.x() * ratio) for corner in corners)
+    top, bottom = (round(corner.y() * ratio) for corner in corners)
+    rows, columns = np.nonzero(changed)
+    assert abs(rows.min() - top) <= 3
+    assert abs(rows.max() - bottom) <= 3
+    assert abs(columns.min() - left) <= 3
+    assert abs(columns.max() - right) <= 3
+
+
+def test_a_drag_draws_a_box_and_does_not_pan(desk) -> None:
+    before = desk.hand.at(A)
+    desk.hand.drag((20, 26), (36, 44))
+    desk.hand.until(lambda: desk.area() == 81)
+    desk.ready()
+    assert desk.hand.at(A) == before
+    assert len(desk.boxes.data) == 1
+    box = desk.session.prompts(Z4).box
+    np.testing.assert_allclose([box.row0, box.column0, box.row1, box.column1], [20, 26, 36, 44], atol=0.2)
+    assert not len(desk.points.data)
+
+
+def test_space_pans_as_ever_and_draws_nothing(desk) -> None:
+    before = desk.hand.at(A)
+    QTest.keyPress(desk.hand.canvas, Qt.Key.Key_Space)
+    desk.hand.drag((20, 26), (26, 30))
+    QTest.keyRelease(desk.hand.canvas, Qt.Key.Key_Space)
+    assert desk.hand.at(A) != before
+    assert not len(desk.boxes.data)
+    desk.click(A)
+    assert desk.area() == 81
+
+
+def test_a_point_moved_with_naparis_own_tool_counts(desk) -> None:
+    desk.click(A)
+    desk.hand.press(desk.widget.points_button)
+    assert str(desk.points.mode) == "select"
+    desk.hand.hover(A)
+    desk.hand.drag(A, B)
+    desk.hand.until(lambda: desk.session.draft.masks.get(Z4) and desk.session.draft.masks[Z4].box == (24, 30, 33, 39))
+    np.testing.assert_allclose(desk.points.data, [[4, 28, 34]], atol=0.3)
+    desk.hand.key(Qt.Key.Key_Delete)
+    desk.hand.until(lambda: not desk.session.draft)
+    desk.hand.press(desk.widget.draw_button)
+    desk.click(A)
+    assert desk.area() == 81
+
+
+def test_a_rectangle_drawn_with_naparis_own_tool_counts(desk) -> None:
+    desk.viewer.layers.selection.active = desk.boxes
+    desk.boxes.mode = "add_rectangle"
+    desk.hand.drag((20, 26), (36, 44))
+    desk.hand.until(lambda: desk.area() == 81)
+    # Keys work on the boxes layer too.
+    desk.boxes.mode = "select"
+    desk.hand.key(Qt.Key.Key_Return)
+    desk.hand.until(lambda: desk.session.history.can_undo)
+    assert desk.labels[4, 28, 34] == 1
+
+
+def test_accept_undo_redo_and_next_object_by_keys(desk) -> None:
+    desk.click(A)
+    desk.hand.key(Qt.Key.Key_Return)
+    assert (desk.labels == 1).sum() == 81
+    assert not len(desk.points.data)
+    desk.hand.key(Qt.Key.Key_Z, CONTROL)
+    assert not desk.labels.any()
+    assert len(desk.points.data) == 1
+    desk.hand.key(Qt.Key.Key_Z, CONTROL | Qt.KeyboardModifier.ShiftModifier)
+    assert (desk.labels == 1).sum() == 81
+    desk.click(B)
+    desk.hand.key(Qt.Key.Key_N)
+    assert desk.labels[4, 28, 34] == 2
+    assert "Object 3" in desk.widget.object_title.text()
+
+
+def test_reject_remove_last_clear_and_hide_by_keys(desk) -> None:
+    desk.click(A)
+    desk.hand.key(Qt.Key.Key_H)
+    assert not desk.preview.visible
+    desk.hand.key(Qt.Key.Key_H)
+    assert desk.preview.visible
+    desk.click(B)
+    desk.hand.key(Qt.Key.Key_U)
+    desk.hand.until(lambda: desk.area() == 81)
+    assert len(desk.points.data) == 1
+    desk.hand.key(Qt.Key.Key_W)
+    assert not len(desk.points.data)
+    desk.click(B)
+    desk.hand.key(Qt.Key.Key_Escape)
+    assert not desk.session.draft
+    assert not desk.preview.data.any()
+
+
+def test_every_action_has_a_button_that_shows_its_key(desk) -> None:
+    for action, control in CONTROLS.items():
+        assert f"[{control.shown}]" in desk.widget.buttons[action].text()
+
+
+def test_the_same_by_buttons(desk) -> None:
+    buttons = desk.widget.buttons
+    assert not buttons[Action.ACCEPT].isEnabled()
+    desk.click(A)
+    assert buttons[Action.ACCEPT].isEnabled()
+    desk.click(B)
+    desk.hand.press(buttons[Action.REMOVE_LAST])
+    desk.hand.until(lambda: desk.area() == 81)
+    desk.ready()
+    desk.hand.press(buttons[Action.ACCEPT])
+    assert (desk.labels == 1).sum() == 81
+    assert buttons[Action.UNDO].isEnabled()
+    desk.hand.press(buttons[Action.UNDO])
+    assert not desk.labels.any()
+    desk.hand.press(buttons[Action.REDO])
+    assert desk.labels.any()
+
+
+def test_propagate_shows_progress_and_is_accepted_at_once(desk) -> None:
+    desk.click(A)
+    desk.hand.key(Qt.Key.Key_G)
+    desk.hand.until(lambda: not desk.session.propagating)
+    assert not desk.session.history.can_undo
+    for z in (2, 6):
+        desk.viewer.dims.set_current_step(0, z)
+        QTest.qWait(20)
+        assert np.asarray(desk.preview._slice.image.raw).any()
+    desk.viewer.dims.set_current_step(0, 8)
+    QTest.qWait(20)
+    assert not np.asarray(desk.preview._slice.image.raw).any()
+    desk.hand.key(Qt.Key.Key_Return)
+    assert (desk.labels == 1).sum() == 7 * 81
+
+
+def test_cancelling_a_propagation_midway(desk) -> None:
+    desk.click(A)
+    desk.engine.delay = 0.05
+    desk.hand.key(Qt.Key.Key_G)
+    desk.hand.until(lambda: len(desk.session.draft.proposal) >= 2)
+    assert desk.widget.buttons[Action.CANCEL].isEnabled()
+    desk.hand.press(desk.widget.buttons[Action.CANCEL])
+    assert not desk.session.propagating
+    reached = len(desk.session.draft.proposal)
+    QTest.qWait(150)
+    assert len(desk.session.draft.proposal) == reached < 8
+    assert "stopped" in desk.widget.status.message.text()
+
+
+def test_a_label_under_the_mouse_is_refined(desk) -> None:
+    labels = np.zeros((9, 40, 50), np.uint16)
+    labels[4, 11:14, 11:14] = 6
+    layer = desk.viewer.add_labels(labels, name="mine")
+    choice = desk.widget.labels_choice
+    choice.setCurrentIndex(choice.findText("mine"))
+    desk.hand.press(desk.widget.draw_button)
+    desk.hand.hover(A)
+    desk.hand.key(Qt.Key.Key_K)
+    desk.hand.until(lambda: desk.area() == 81)
+    assert "Object 6" in desk.widget.object_title.text()
+    desk.ready()
+    desk.hand.key(Qt.Key.Key_Return)
+    assert (layer.data == 6).sum() == 81
+    assert set(np.unique(layer.data)) == {0, 6}
+
+
+def test_the_button_lets_a_click_pick_the_label(desk) -> None:
+    labels = np.zeros((9, 40, 50), np.uint16)
+    labels[4, 11:14, 11:14] = 6
+    desk.viewer.add_labels(labels, name="theirs")
+    desk.hand.press(desk.widget.draw_button)
+    desk.hand.press(desk.widget.buttons[Action.PICK])
+    assert desk.widget.buttons[Action.PICK].isChecked()
+    desk.hand.click(A)
+    desk.hand.until(lambda: desk.area() == 81)
+    assert not desk.widget.buttons[Action.PICK].isChecked()
+    assert not len(desk.points.data)
+
+
+def test_overwriting_is_chosen_beside_accept(desk) -> None:
+    labels = np.zeros((9, 40, 50), np.uint16)
+    labels[4, 12, 12] = 6
+    layer = desk.viewer.add_labels(labels, name="mine")
+    choice = desk.widget.labels_choice
+    choice.setCurrentIndex(choice.findText("mine"))
+    desk.hand.press(desk.widget.draw_button)
+    desk.click((14, 14))
+    desk.hand.key(Qt.Key.Key_Return)
+    desk.hand.until(lambda: desk.session.history.can_undo)
+    assert layer.data[4, 12, 12] == 6
+    desk.hand.key(Qt.Key.Key_Z, CONTROL)
+    desk.widget.overwrite.setChecked(True)
+    desk.hand.key(Qt.Key.Key_Return)
+    assert layer.data[4, 12, 12] == 7
+
+
+def test_the_state_of_the_embedding_is_shown(desk) -> None:
+    gate = desk.engine.gate = threading.Event()
+    desk.viewer.dims.set_current_step(0, 5)
+    desk.hand.until(lambda: "Embedding" in desk.widget.status.state.text())
+    gate.set()
+    desk.hand.until(lambda: "Ready" in desk.widget.status.state.text())
+
+
+def test_the_window_goes_on_while_the_network_works(desk) -> None:
+    """Panning, scrolling and clicking are handled at once while an embedding takes long."""
+    gate = desk.engine.gate = threading.Event()
+    desk.viewer.dims.set_current_step(0, 5)
+    desk.hand.until(lambda: desk.session.status.state is State.EMBEDDING)
+    begin = time.monotonic()
+    desk.hand.click(A)
+    for z in (6, 7, 5):
+        desk.viewer.dims.set_current_step(0, z)
+        QTest.qWait(1)
+    assert time.monotonic() - begin < 2
+    assert len(desk.points.data) == 1
+    assert not desk.session.draft.masks
+    gate.set()
+    desk.hand.until(lambda: Plane((1, 2), (5, 0, 0)) in desk.session.draft.masks)
+
+
+def test_closing_the_window_while_it_works(make_desk, engine) -> None:
+    engine.gate = threading.Event()
+    desk = make_desk()
+    assert engine.working.wait(5)
+    desk.hand.click(A)
+    desk.viewer.close()
+    QTest.qWait(50)
+    assert not [thread for thread in threading.enumerate() if thread.name == "napari-sam-inference"]
+
+
+def test_closing_the_dock_while_it_works(desk) -> None:
+    desk.click(A)
+    desk.hand.key(Qt.Key.Key_Return)
+    desk.engine.gate = threading.Event()
+    desk.engine.working.clear()
+    desk.hand.click(B)
+    assert desk.engine.working.wait(5)
+    desk.viewer.window.remove_dock_widget(desk.dock)
+    QTest.qWait(50)
+    assert not [thread for thread in threading.enumerate() if thread.name == "napari-sam-inference"]
+    assert [layer.name for layer in desk.viewer.layers] == ["cells", "objects"]
+    desk.viewer.dims.set_current_step(0, 2)
+    QTest.qWait(200)
+
+
+def test_removing_layers_while_it_works(desk) -> None:
+    desk.click(A)
+    desk.engine.delay = 0.02
+    desk.hand.key(Qt.Key.Key_G)
+    desk.hand.until(lambda: len(desk.session.draft.proposal) >= 1)
+    desk.viewer.layers.remove(desk.image)
+    QTest.qWait(100)
+    assert desk.session.status.state is State.NO_IMAGE
+    assert desk.widget.image_choice.currentIndex() == 0
+    assert len(desk.viewer.layers) == 0
+
+
+def test_three_d_display_is_named(desk) -> None:
+    desk.viewer.dims.ndisplay = 3
+    desk.hand.until(lambda: "3-D" in desk.widget.status.state.text())
+    desk.viewer.dims.ndisplay = 2
+    desk.ready()
+
+
+def test_object_size_and_model_are_handed_on(desk) -> None:
+    desk.widget.object_size.setValue(40)
+    desk.ready()
+    assert desk.engine.prepared[-1][2] == 40
+    desk.widget.object_size.setValue(0)
+    desk.ready()
+    assert desk.engine.prepared[-1][2] is None
+    desk.session.set_model("nano-fast")
+    desk.ready()
+    assert desk.widget.model_choice.currentText() == "nano-fast"
+
+
+def test_layers_that_come_go_and_change_names_are_listed(desk) -> None:
+    choice = desk.widget.image_choice
+    other = desk.viewer.add_image(np.zeros((9, 40, 50), np.uint8), name="other")
+    assert [choice.itemText(at) for at in range(choice.count())] == ["Choose an image", "other", "cells"]
+    assert choice.currentText() == "cells"
+    desk.image.name = "renamed"
+    assert choice.currentText() == "renamed"
+    desk.viewer.layers.remove(other)
+    assert choice.count() == 2
+
+
+def test_saving_asks_for_a_file(desk, tmp_path, monkeypatch) -> None:
+    import tifffile
+    from qtpy.QtWidgets import QFileDialog
+
+    desk.click(A)
+    desk.hand.key(Qt.Key.Key_Return)
+    path = tmp_path / "out"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), ""))
+    desk.hand.press(desk.widget.save_button)
+    desk.hand.until(lambda: "Saved" in desk.widget.status.message.text())
+    np.testing.assert_array_equal(tifffile.imread(f"{path}.ome.tif"), desk.labels)
+
+
+def test_the_panel_is_readable(desk) -> None:
+    """Nothing is wider than the dock, and no button's text is cut."""
+    from qtpy.QtWidgets import QPushButton
+
+    QTest.qWait(50)
+    for button in desk.widget.findChildren(QPushButton):
+        if not button.isVisible():
+            continue
+        assert button.fontMetrics().horizontalAdvance(button.text()) <= button.width(), button.text()
+        right = button.mapTo(desk.widget, button.rect().topRight()).x()
+        assert right <= desk.widget.width(), button.text()
+
+
+def test_a_plane_of_other_axes_with_scale_and_translate(make_desk) -> None:
+    desk = make_desk(scale=(2.0, 1.0, 0.5), translate=(5.0, -3.0, 2.0))
+    desk.viewer.dims.order = (1, 0, 2)
+    desk.viewer.dims.set_current_step(1, 12)
+    desk.hand.until(lambda: desk.session.plane == Plane((0, 2), (0, 12, 0)))
+    desk.viewer.reset_view()
+    QTest.qWait(50)
+    desk.ready()
+    desk.click((4 * 2.0 + 5.0, 12 * 0.5 + 2.0))
+    np.testing.assert_allclose(desk.points.data, [[4, 12, 12]], atol=0.3)
+    assert desk.session.prompts(desk.session.plane).points[0].positive
+    assert isinstance(desk.session.prompts(desk.session.plane).points[0], Point)
+    assert desk.area() == 7 * 9
+    desk.hand.key(Qt.Key.Key_Return)
+    assert (desk.labels[:, 12] == 1).sum() == 63

@@ -1,0 +1,66 @@
+"""Real mouse and key events on the canvas of a real viewer."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+NONE, ALT, CONTROL = (
+    Qt.KeyboardModifier.NoModifier,
+    Qt.KeyboardModifier.AltModifier,
+    Qt.KeyboardModifier.ControlModifier,
+)
+LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
+
+
+class Hand:
+    """Points at world positions of the displayed plane, given as (row, column)."""
+
+    def __init__(self, viewer) -> None:
+        self._vispy = viewer.window._qt_viewer.canvas
+        self._viewer = viewer
+
+    @property
+    def canvas(self):
+        return self._vispy.native
+
+    def at(self, world: Sequence[float]) -> QPoint:
+        transform = self._vispy.view.transform * self._vispy.view.scene.transform
+        x, y = transform.map([world[1], world[0], 0, 1])[:2]
+        return QPoint(round(float(x)), round(float(y)))
+
+    def click(self, world: Sequence[float], button=LEFT, modifier=NONE) -> None:
+        QTest.mouseMove(self.canvas, self.at(world))
+        QTest.mouseClick(self.canvas, button, modifier, self.at(world))
+
+    def hover(self, world: Sequence[float]) -> None:
+        self._move(QPointF(self.at(world)), Qt.MouseButton.NoButton, NONE)
+
+    def drag(self, start: Sequence[float], end: Sequence[float], button=LEFT, modifier=NONE, steps: int = 6) -> None:
+        first, last = self.at(start), self.at(end)
+        QTest.mousePress(self.canvas, button, modifier, first)
+        for step in range(1, steps + 1):
+            self._move(QPointF(first + (last - first) * step / steps), button, modifier)
+            QTest.qWait(5)
+        QTest.mouseRelease(self.canvas, button, modifier, last)
+
+    def _move(self, position: QPointF, held, modifier) -> None:
+        """A movement of the mouse; QTest's own says that no button is held, and may say nothing."""
+        place = QPointF(self.canvas.mapToGlobal(position.toPoint()))
+        event = QMouseEvent(QEvent.Type.MouseMove, position, place, Qt.MouseButton.NoButton, held, modifier)
+        QApplication.sendEvent(self.canvas, event)
+
+    def key(self, key: Qt.Key, modifier=NONE) -> None:
+        QTest.keyClick(self.canvas, key, modifier)
+
+    def press(self, button) -> None:
+        QTest.mouseClick(button, LEFT, NONE, button.rect().center())
+
+    def until(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            QTest.qWait(5)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from skimage import measure
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
@@ -141,7 +142,8 @@ class Batches(IterableDataset[Batch]):
                 return None
             pieces.append((origin, (prompts.points, prompts.labels, prompts.masks, prompts.targets)))
         pixels = disturb(rng, scale(rng, raw, image, self.config.contrast), self.config.contrast)
-        return pixels, auxiliary_maps(labels), pieces
+        maps = auxiliary_maps(measure.label(labels, background=0, connectivity=1).astype(np.int32))
+        return pixels, maps, pieces
 
     def _neighbour(self, rng: np.random.Generator, plane: int, planes: int) -> list[int]:
         if planes == 1:

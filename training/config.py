@@ -37,11 +37,13 @@ class WindowConfig:
     """Decoded windows a step."""
     diameters: list[list[float]] = field(default_factory=lambda: [[1.0, 14.0, 110.0]])
     """[weight, smallest, largest] of log-uniform ranges of the object diameter in the window, pixels."""
-    zoom: list[float] = field(default_factory=lambda: [0.15, 8.0])
+    zoom: list[float] = field(default_factory=lambda: [0.15, 5.0])
     """Smallest and largest factor by which an image is rescaled to reach that diameter."""
+    mirrored: float = 0.4
+    """How much of a piece may lie beyond a small image, of the image's shorter side."""
     anisotropy: float = 0.1
     """Standard deviation of the logarithm of the ratio of the two axes' scales."""
-    smallest_object: int = 24
+    smallest_object: int = 40
     """Pixels an object must show in the window to be prompted."""
 
 
@@ -74,6 +76,8 @@ class PromptConfig:
     """First prompts, and the corrective clicks that follow."""
 
     per_window: int = 8
+    cut_objects: float = 0.3
+    """Weight of objects that the window's edge cuts; the product centres its windows on what is prompted."""
     point: float = 0.5
     box: float = 0.2
     box_and_point: float = 0.05

@@ -6,6 +6,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage import measure
 
 from training.config import PromptConfig
 from training.mask_prompts import deform, misplace
@@ -62,6 +63,8 @@ def draw_first_prompts(
 ) -> WindowPrompts | None:
     """Prompts for objects drawn from one window.
 
+    An object is a connected piece: what else has its label may be far away, or its mirror image beyond the border.
+
     Parameters
     ----------
     labels
@@ -77,21 +80,26 @@ def draw_first_prompts(
     -------
     None if there is no object.
     """
-    source = neighbour if kind is Kind.MASK and neighbour is not None else labels
+    if kind is not Kind.MASK:
+        neighbour = None
+    pieces = measure.label(labels, background=0, connectivity=1)
+    source = pieces if neighbour is None else measure.label(neighbour, background=0, connectivity=1)
     areas = np.bincount(source.ravel())
     areas[0] = 0
     ids = np.flatnonzero(areas >= smallest)
     if not len(ids):
         return None
-    chosen = rng.choice(ids, config.per_window, replace=len(ids) < config.per_window)
+    frame = np.concatenate([source[0], source[-1], source[:, 0], source[:, -1]])
+    weights = np.where(np.isin(ids, frame), config.cut_objects, 1.0)
+    chosen = rng.choice(ids, config.per_window, replace=len(ids) < config.per_window, p=weights / weights.sum())
     boxes = ndimage.find_objects(source)
     scribbled = int(rng.integers(2, 5))
     points, kinds, masks, targets = [], [], [], []
     for label in chosen:
-        target = labels == label
+        target = pieces == label if neighbour is None else _continued(labels, pieces, neighbour, source == label)
         if kind is Kind.MASK:
             if neighbour is None and rng.random() < config.missing:
-                shape = misplace(rng, target, labels)
+                shape = misplace(rng, target, pieces)
                 target = np.zeros_like(target)
             else:
                 shape = deform(rng, source == label, gentle=neighbour is not None)
@@ -111,6 +119,15 @@ def draw_first_prompts(
         np.stack(masks) if masks else None,
         np.stack(targets),
     )
+
+
+def _continued(
+    labels: NDArray[np.int32], pieces: NDArray[np.int32], neighbour: NDArray[np.int32], shape: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """The pieces of this plane with the label of a neighbouring plane's piece that lie where it was, or nearly so."""
+    same = labels == neighbour[shape][0]
+    near = ndimage.binary_dilation(shape, iterations=4)
+    return np.isin(pieces, np.unique(pieces[same & near])) & same
 
 
 def _halve(mask: NDArray[np.bool_]) -> NDArray[np.float32]:

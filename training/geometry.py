@@ -47,10 +47,12 @@ def draw_placement(
     rng: np.random.Generator, image: TrainingImage, side: int, config: WindowConfig
 ) -> tuple[int, Placement]:
     """A plane, and a piece in it that shows at least one object at a random diameter."""
-    index = rng.integers(len(image.objects))
-    plane, _, area = image.objects[index]
-    diameter = 2 * np.sqrt(area / np.pi)
-    zoom = np.clip(draw_diameter(rng, config.diameters) / diameter, *config.zoom)
+    # Slivers, of which dense labels of stacks are full, are drawn less often than bodies.
+    diameters = 2 * np.sqrt(image.objects[:, 2] / np.pi)
+    index = rng.choice(len(diameters), p=diameters / diameters.sum())
+    plane, _, _ = image.objects[index]
+    lowest = max(config.zoom[0], side / min(image.labels.shape[1:]) / (1 + config.mirrored))
+    zoom = np.clip(draw_diameter(rng, config.diameters) / diameters[index], lowest, max(lowest, config.zoom[1]))
     row0, row1, column0, column1 = image.boxes[index]
     point = np.array([rng.uniform(row0, row1), rng.uniform(column0, column1)])
     centre = point + rng.uniform(-0.4, 0.4, 2) * side / zoom

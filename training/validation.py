@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from skimage import measure
 from torch import Tensor
 
 from napari_sam.nn.nano import Nano
@@ -63,6 +64,9 @@ def _score_window(
     box = image.boxes[index]
     centre = np.array([box[:2].mean(), box[2:].mean()])
     pixels, (labels,) = cut(image, [int(plane)], Placement(np.eye(2) / zoom, centre, SIDE))
+    pieces = measure.label(labels, background=0, connectivity=1)
+    label = int(np.bincount(pieces[labels == label], minlength=1).argmax())
+    labels = pieces
     low, span = image.limits[:, :1, None], np.ptp(image.limits, axis=1)[:, None, None]
     scaled = np.broadcast_to((pixels - low) / np.maximum(span, 1e-6), (3, SIDE, SIDE)).astype(np.float32)
     side = config.window.side

@@ -80,7 +80,8 @@ def _carried(segmenter: Segmenter, plane: Plane, neighbour: Mask, cancel: Cancel
     if cancel is not None:
         cancel.check()
     # The neighbour's logits are about another plane: only its outline is carried over.
-    return segmenter.segment(plane, Prompts(mask=Mask(neighbour.box, neighbour.pixels)), cancel=cancel).mask
+    prompts = Prompts(mask=Mask(neighbour.box, neighbour.pixels))
+    return segmenter.segment(plane, prompts, tight=True, cancel=cancel).mask
 
 
 def _key_evidence(segmenter: Segmenter, plane: Plane, mask: Mask, cancel: CancelToken | None) -> Evidence:

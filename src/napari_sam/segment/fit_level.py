@@ -52,6 +52,8 @@ class LevelFit:
         The mask that the prompts correct.
     multimask
         Three candidates if True, else one.
+    tight
+        Encode no more than a window at a time.
     cancel
         Checked between the encoder's blocks.
     """
@@ -61,6 +63,7 @@ class LevelFit:
     prompts: Prompts
     previous: Mask | None
     multimask: bool
+    tight: bool
     cancel: CancelToken | None
 
     def level_for_prompts(self, object_size: float | None) -> float:
@@ -102,7 +105,8 @@ class LevelFit:
     def _decoded(
         self, level: float, center: tuple[float, float], *, tight: bool = False
     ) -> tuple[Segmentation, Window]:
-        embedded = self.embedder.at(self.plane, step_at(level, self._aspect), center, self.cancel, tight=tight)
+        step = step_at(level, self._aspect)
+        embedded = self.embedder.at(self.plane, step, center, self.cancel, tight=tight or self.tight)
         found = decode_window(
             self.embedder.model,
             embedded,

@@ -86,6 +86,7 @@ class Segmenter:
         object_size: float | None = None,
         previous: Mask | None = None,
         multimask: bool | None = None,
+        tight: bool = False,
         cancel: CancelToken | None = None,
     ) -> Segmentation:
         """Segment one object.
@@ -103,6 +104,8 @@ class Segmenter:
             The mask that the prompts correct; its logits are fed back.
         multimask
             Three candidates if True, one if False; None gives three for a single point.
+        tight
+            Encode no more than a window: faster for a plane on which no other click will follow.
         cancel
             Checked between the encoder's blocks.
 
@@ -122,7 +125,7 @@ class Segmenter:
             previous = None
         if multimask is None:
             multimask = len(prompts.points) == 1 and not prompts.box and not prompts.mask and previous is None
-        fit = LevelFit(self.embedder, plane, prompts, previous, multimask, cancel)
+        fit = LevelFit(self.embedder, plane, prompts, previous, multimask, tight, cancel)
         if previous is not None and previous.window is not None:
             row0, column0, row1, column1 = previous.window.bounds
             finer = math.log2(self.model.network.mask_stride)

@@ -12,14 +12,13 @@ from napari_sam.plugin.demo.play import Demo, sample_for_demo, save_screenshot
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "images"
 SIZE = (1280, 860)
-COLOURS = 160
+SHOWN = ("before", "click", "correction", "propagated")
 
 
 def shrink(path: Path) -> None:
-    """Reduce a screenshot to few colours: a quarter of the bytes, hardly a difference to the eye."""
+    """Store a picture in as few bytes as PNG can."""
     with Image.open(path) as picture:
-        few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    few.save(path, optimize=True)
+        picture.convert("RGB").save(path, optimize=True)
 
 
 def main() -> None:
@@ -29,6 +28,8 @@ def main() -> None:
     viewer.window.resize(*SIZE)
 
     def save(name: str) -> None:
+        if name not in SHOWN:
+            return
         path = FOLDER / f"{name}.png"
         save_screenshot(viewer, path)
         shrink(path)

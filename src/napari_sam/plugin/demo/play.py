@@ -42,6 +42,9 @@ GOOD_ENOUGH = 0.92
 
 MAX_CORRECTIONS = 3
 
+SAMPLE_SEED = 6
+"""Makes a stack in whose middle lies a nucleus that one click does not quite get: something to correct."""
+
 
 class Demo:
     """One object, from the first click to the accepted labels, in a viewer.
@@ -115,8 +118,7 @@ class Demo:
 
     def iou(self) -> float:
         """IoU of what was accepted with the known object, over the whole stack."""
-        found, known = self.labels > 0, self._known == self.aim.label
-        return float((found & known).sum() / (found | known).sum())
+        return _iou(self.labels > 0, np.asarray(self._known == self.aim.label))
 
     def save_labels(self, path: Path) -> None:
         """Save what was accepted, as *Save* does."""
@@ -134,7 +136,7 @@ class Demo:
             self.viewer.camera.zoom *= min(height, width) / SHOWN_SIDE
 
     def _prepare(self) -> None:
-        self._say("The plane in view is embedded ahead of the first click")
+        self._say("The plane is embedded ahead of the first click")
         self._settle("the embedding")
         self._step("before")
 
@@ -150,13 +152,22 @@ class Demo:
         if self._known is None:
             self._add_told(likely_correction(self.aim, self.mask, self._segmenter(), shape))
         else:
-            known = self._known[self.aim.plane.index[:-2]] == self.aim.label
-            for _ in range(MAX_CORRECTIONS):
-                found = self.mask.painted(shape)
-                if (found & known).sum() / (found | known).sum() >= GOOD_ENOUGH:
-                    break
-                self._add_told(largest_error(found, known))
+            self._correct_towards(self._known[self.aim.plane.index[:-2]] == self.aim.label)
         self._step("correction")
+
+    def _correct_towards(self, known: NDArray[np.bool_]) -> None:
+        """Click the largest error until the mask is good; a click that did not help is taken back."""
+        agreement = _iou(self.mask.painted(known.shape), known)
+        for _ in range(MAX_CORRECTIONS):
+            if agreement >= GOOD_ENOUGH:
+                return
+            self._add_told(largest_error(self.mask.painted(known.shape), known))
+            before, agreement = agreement, _iou(self.mask.painted(known.shape), known)
+            if agreement < before:
+                self._say("U removes a click that did not help")
+                self.hand.key(Qt.Key.Key_U)
+                self._settle("the mask")
+                return
 
     def _propagate(self) -> None:
         self._say("G carries the object through the stack, both ways")
@@ -215,7 +226,7 @@ class Demo:
         self._tell(sentence)
         # napari 0.9 moved it.
         overlay = self.viewer.canvas.overlays.text if hasattr(self.viewer, "canvas") else self.viewer.text_overlay
-        overlay.text, overlay.visible, overlay.font_size, overlay.color = sentence, True, 14, "white"
+        overlay.text, overlay.visible, overlay.font_size, overlay.color = sentence, True, 12, "white"
 
     @property
     def _plane_in_view(self) -> Plane:
@@ -285,7 +296,7 @@ def play_demo(
 
 def sample_for_demo() -> tuple[ImageSource, NDArray[np.int32]]:
     """A generated stack of nuclei, and what they truly are."""
-    stack = generate_stack(TISSUE)
+    stack = generate_stack(TISSUE, SAMPLE_SEED)
     source = ImageSource(stack.nuclei, scale=stack.scale, axis_labels="zyx", units=("um",) * 3)
     return source, stack.nucleus_labels
 
@@ -294,6 +305,10 @@ def save_screenshot(viewer: Viewer, path: Path) -> None:
     """Save a picture of the whole window."""
     path.parent.mkdir(parents=True, exist_ok=True)
     iio.imwrite(path, viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+
+
+def _iou(found: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:
+    return float((found & known).sum() / max(int((found | known).sum()), 1))
 
 
 def _show(viewer: Viewer, source: ImageSource) -> Image:

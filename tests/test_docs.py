@@ -1,0 +1,33 @@
+"""What the README and the guide promise is what there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from napari_sam.plugin.actions import CONTROLS
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_readme_lists_every_key() -> None:
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("| Gesture or key |")[1].split("\n\n")[0]
+    keys = {key.strip() for row in table.splitlines()[2:] for key in row.split("|")[1].split(",")}
+    assert {control.shown for control in CONTROLS.values()} <= keys
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert not missing
+
+
+def test_the_python_example_uses_functions_that_exist() -> None:
+    from napari_sam import api
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    used = set(re.findall(r"\bapi\.(\w+)\(", text))
+    assert used
+    assert used <= set(api.__all__)

@@ -205,6 +205,8 @@ class SegmentController:
         """Tell the session what is in view."""
         if self._image is None:
             return
+        if self._own is not None:
+            self._own.prompts.follow_zoom(self._screen_pixel(self._image))
         view = self.resolve()
         if isinstance(view, str):
             self.session.clear_view(view)
@@ -231,7 +233,7 @@ class SegmentController:
         """A box is being dragged."""
         view = self.resolve()
         if self._own is not None and isinstance(view, View):
-            self._own.prompts.show_box(view.plane, self._clipped_box(view, start, end), self._edge_width())
+            self._own.prompts.show_box(view.plane, self._clipped_box(view, start, end))
 
     def dragged(self, start: np.ndarray, end: np.ndarray) -> None:
         """A box was dragged."""
@@ -471,13 +473,10 @@ class SegmentController:
         (row0, column0), (row1, column1) = np.clip(corners, -0.5, limits)
         return Box(float(row0), float(column0), float(row1), float(column1))
 
-    def _edge_width(self) -> float:
-        """About two screen pixels, in data pixels."""
-        if self._image is None:
-            return 1.0
-        axes = self._axes_in_view(self._image)
-        step = min(abs(float(self._image.scale[axis])) for axis in axes)
-        return 2.0 / max(float(camera_of(self.viewer).zoom) * step, 1e-6)
+    def _screen_pixel(self, image: Image) -> float:
+        """A pixel of the screen, in data pixels of the image (of its last axis, as napari measures points)."""
+        step = abs(float(image.scale[-1])) * float(camera_of(self.viewer).zoom)
+        return 1 / step if step > 0 else 1.0
 
     def _follow_view_now(self) -> None:
         """The view is usually followed with a delay; a click does not wait for it."""
@@ -537,7 +536,7 @@ class SegmentController:
 
     def _show_prompts(self) -> None:
         if self._own is not None:
-            self._own.prompts.write(self.session.draft.prompts, self._edge_width())
+            self._own.prompts.write(self.session.draft.prompts)
 
     def _show_masks(self) -> None:
         if self._own is None:

@@ -1,6 +1,6 @@
 """The plugin's Points and Shapes layers, read as prompts and written from them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ BOXES_NAME = "Segment: boxes"
 POSITIVE, NEGATIVE = "positive", "negative"
 COLOURS = {POSITIVE: "#21d04f", NEGATIVE: "#ff3b30"}
 BOX_COLOUR = "#ffd60a"
-_POINT_PIXELS = 12
+_POINT_PIXELS, _LINE_PIXELS = 12, 2
 _PAST = ("added", "changed", "removed")
 
 
@@ -46,8 +46,8 @@ class PromptLayers:
             features=_table((), "polarity", "axes"),
             face_color="polarity",
             face_color_cycle=COLOURS,
-            size=1,
-            canvas_size_limits=(_POINT_PIXELS, _POINT_PIXELS),
+            # Where no point is in view napari draws one of size 0, which any lower limit would make visible.
+            canvas_size_limits=(0, 10_000),
             **placement,
         )
         # The border does not shrink with the point, and would cover most of it.
@@ -61,11 +61,24 @@ class PromptLayers:
             **placement,
         )
         self._quiet = False
+        self._pixel = 1.0
         self._axes = (image.ndim - 2, image.ndim - 1)
         self.set_defaults()
         for layer in (self.points, self.boxes):
             layer.events.data.connect(self._on_data)
             layer.events.features.connect(self._on_features)
+
+    def follow_zoom(self, pixel: float) -> None:
+        """Keep points and lines as large as ever on the screen, one pixel of which is `pixel` data pixels."""
+        if pixel == self._pixel:
+            return
+        self._pixel = pixel
+        with self.quiet():
+            self.points.size = _POINT_PIXELS * pixel
+            self.points.current_size = _POINT_PIXELS * pixel
+            if len(self.boxes.data):
+                self.boxes.edge_width = [_LINE_PIXELS * pixel] * len(self.boxes.data)
+            self.boxes.current_edge_width = _LINE_PIXELS * pixel
 
     def place(self, image: Image) -> None:
         """Follow the image to another place in the world."""
@@ -95,14 +108,14 @@ class PromptLayers:
         self.points.add(np.asarray(plane.to_data(point.row, point.column)))
         self.points.selected_data = set()
 
-    def show_box(self, plane: Plane, box: Box, width: float) -> None:
-        """Show a box in place of the plane's earlier ones, without telling; edges are `width` data pixels wide."""
+    def show_box(self, plane: Plane, box: Box) -> None:
+        """Show a box in place of the plane's earlier ones, without telling."""
         others = [
             (corners, axes)
             for corners, axes in zip(self.boxes.data, self._axes_of(self.boxes), strict=True)
             if _plane_of(corners, axes) != plane
         ]
-        self._write_boxes([*others, (_corners(plane, box), plane.axes)], width)
+        self._write_boxes([*others, (_corners(plane, box), plane.axes)])
 
     def read(self) -> dict[Plane, Prompts]:
         """The points and boxes per plane; of several boxes on one plane the last counts."""
@@ -125,12 +138,24 @@ class PromptLayers:
         planes = list(dict.fromkeys([*points, *boxes]))
         return {plane: Prompts(tuple(points.get(plane, ())), boxes.get(plane)) for plane in planes}
 
-    def write(self, prompts: Mapping[Plane, Prompts], width: float) -> None:
-        """Show these prompts and no others, without telling; box edges are `width` data pixels wide."""
-        if _without_masks(prompts) == self.read():
-            return
-        clicks = [(plane, point) for plane, each in prompts.items() for point in each.points]
-        boxes = [(_corners(plane, each.box), plane.axes) for plane, each in prompts.items() if each.box is not None]
+    def write(self, prompts: Mapping[Plane, Prompts]) -> None:
+        """Show these prompts and no others, without telling."""
+        shown = self.read()
+        if {plane: each.points for plane, each in prompts.items() if each.points} != {
+            plane: each.points for plane, each in shown.items() if each.points
+        }:
+            self._write_points([(plane, point) for plane, each in prompts.items() for point in each.points])
+        boxes = {plane: each.box for plane, each in prompts.items() if each.box is not None}
+        if boxes != {plane: each.box for plane, each in shown.items() if each.box is not None}:
+            self._write_boxes([(_corners(plane, box), plane.axes) for plane, box in boxes.items()])
+
+    def empty(self, layer: Points | Shapes) -> None:
+        """Take everything out of one of the two layers, without telling."""
+        with self.quiet():
+            layer.data = np.zeros((0, layer.ndim)) if layer is self.points else []
+        self.set_defaults()
+
+    def _write_points(self, clicks: Sequence[tuple[Plane, Point]]) -> None:
         with self.quiet():
             self.points.selected_data = set()
             self.points.data = np.asarray(
@@ -141,22 +166,16 @@ class PromptLayers:
                 "polarity",
                 "axes",
             )
-        self._write_boxes(boxes, width)
-
-    def empty(self, layer: Points | Shapes) -> None:
-        """Take everything out of one of the two layers, without telling."""
-        with self.quiet():
-            layer.data = np.zeros((0, layer.ndim)) if layer is self.points else []
+        # Emptied tables forget their defaults.
         self.set_defaults()
 
-    def _write_boxes(self, boxes: list[tuple[NDArray[Any], tuple[int, int]]], width: float) -> None:
+    def _write_boxes(self, boxes: list[tuple[NDArray[Any], tuple[int, int]]]) -> None:
         with self.quiet():
             self.boxes.selected_data = set()
             self.boxes.data = [corners for corners, _ in boxes]
             self.boxes.features = _table([(_axes_text(axes),) for _, axes in boxes], "axes")
             if boxes:
-                self.boxes.edge_width = [width] * len(boxes)
-            self.boxes.current_edge_width = width
+                self.boxes.edge_width = [_LINE_PIXELS * self._pixel] * len(boxes)
         # Emptied tables forget their defaults.
         self.set_defaults()
 
@@ -216,8 +235,3 @@ def _corners(plane: Plane, box: Box) -> NDArray[np.float64]:
         ],
         float,
     )
-
-
-def _without_masks(prompts: Mapping[Plane, Prompts]) -> dict[Plane, Prompts]:
-    shown = {plane: Prompts(each.points, each.box) for plane, each in prompts.items()}
-    return {plane: each for plane, each in shown.items() if each}

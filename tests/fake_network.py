@@ -16,8 +16,8 @@ class ThresholdNetwork:
     """Segments what is brighter than half; several pieces and holes included.
 
     Counts the pixels that it encodes and the prompts that it decodes. Its embedding is the image averaged over 8
-    pixels, its finer features over 4 and 2. The candidates' predicted IoUs are 0.5, 0.9 and 0.7, and they are the bright
-    pixels grown by one cell, as they are, and shrunk by one cell.
+    pixels, its finer features over 4 and 2. The candidates' predicted IoUs are 0.5, 0.9 and 0.7, and they are
+    the bright pixels grown by one cell, as they are, and shrunk by one cell.
     """
 
     stride = 8

@@ -37,9 +37,7 @@ class EncodedPrompts:
     mask: NDArray[np.float32] | None
 
 
-def encode_prompts(
-    prompts: Prompts, window: Window, mask_stride: int, previous: Mask | None = None
-) -> EncodedPrompts:
+def encode_prompts(prompts: Prompts, window: Window, mask_stride: int, previous: Mask | None = None) -> EncodedPrompts:
     """Encode an object's prompts for a network.
 
     A mask prompt without any other goes along with its box and an inner point: alone it can collapse to the whole

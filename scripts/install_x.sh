@@ -35,8 +35,10 @@ libxcb-xkb.so.1 libxcb-xkb1
 libxkbcommon-x11.so.0 libxkbcommon-x11-0
 LIBRARIES
 
-command -v Xvfb >/dev/null || need xvfb
-command -v xauth >/dev/null || need xauth
+if [ -z "${DISPLAY:-}" ]; then
+    command -v Xvfb >/dev/null || need xvfb
+    command -v xauth >/dev/null || need xauth
+fi
 # Debian ships Python without the part that makes environments.
 python3 -c "import ensurepip" 2>/dev/null || need python3-venv
 

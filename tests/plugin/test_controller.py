@@ -498,6 +498,6 @@ def test_closing_takes_the_plugins_own_layers_away(bench) -> None:
 def test_the_layers_contrast_limits_can_be_used(bench) -> None:
     bench.controller.use_layer_contrast(True)
     bench.settle()
-    assert bench.session._contrast is not None
+    assert bench.session.contrast is not None
     bench.controller.use_layer_contrast(False)
-    assert bench.session._contrast is None
+    assert bench.session.contrast is None

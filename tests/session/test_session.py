@@ -602,3 +602,30 @@ def test_a_mask_given_as_prompt_is_kept_when_a_point_follows(session, main, engi
     main.settle(session)
     assert session.prompts(Z4).mask is mask
     assert area(session) == 162
+
+
+@pytest.mark.parametrize("ids_known", [True, False])
+def test_an_accept_on_its_way_survives_a_change_of_image(session, main, engine, ids_known) -> None:
+    target = ArrayTarget(np.zeros((9, 40, 50), np.uint16))
+    target.array[0, 0, 0] = 6
+    engine.gate = threading.Event()
+    session.add_point(Z4, A)
+    session.set_target(target, next_label=7 if ids_known else None)
+    assert session.accept() is None
+    session.set_image(ImageSource(np.eye(20, dtype=np.uint8)))
+    engine.gate.set()
+    main.settle(session)
+    assert target.array[4, 12, 12] == 7
+    assert session.status.state is State.NO_PLANE
+
+
+def test_an_accept_whose_answer_fails_gives_the_object_back(session, main, engine, target) -> None:
+    engine.gate = threading.Event()
+    engine.error = UserError("Out of memory.")
+    session.add_point(Z4, A)
+    assert session.accept() is None
+    engine.gate.set()
+    main.settle(session)
+    assert session.prompts(Z4) == Prompts((A,))
+    assert session.status.sentence == "Out of memory."
+    assert not target.array.any()

@@ -18,7 +18,8 @@ from napari_sam.plugin.own_layers import OwnLayers
 from napari_sam.plugin.placement import placed_alike
 from napari_sam.plugin.view import View, camera_of, displayed_axes, resolve_view
 from napari_sam.prompts.prompt import Box, Point, Prompts
-from napari_sam.session.session import DOUBTFUL, Session
+from napari_sam.session.propagation import DOUBTFUL
+from napari_sam.session.session import Session
 from napari_sam.session.target import Target
 
 NEW_LABELS_NAME = "objects"

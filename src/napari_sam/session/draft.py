@@ -1,5 +1,6 @@
 """The object that the user is working on, before it is accepted."""
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
@@ -42,6 +43,8 @@ class Draft:
         (plane, kind) of every prompt in the order they were given.
     in_flight
         Planes whose prompts are being decoded.
+    image
+        Serial number of the image it is drawn on.
     """
 
     label: int | None = None
@@ -51,6 +54,7 @@ class Draft:
     proposal: dict[Plane, PropagatedPlane] = field(default_factory=dict)
     order: list[tuple[Plane, PromptKind]] = field(default_factory=list)
     in_flight: set[Plane] = field(default_factory=set)
+    image: int = 0
     serial: int = field(default_factory=lambda: next(_serials))
 
     def __bool__(self) -> bool:
@@ -68,6 +72,24 @@ class Draft:
         for plane, answer in self.segmentations.items():
             masks[plane] = answer.mask
         return {plane: mask for plane, mask in masks.items() if mask.area}
+
+    @property
+    def diameter(self) -> float | None:
+        """Diameter of the disc that is as large as the largest mask, in plane pixels; None without a mask."""
+        area = max((mask.area for mask in self.masks.values()), default=0)
+        return 2 * math.sqrt(area / math.pi) if area else None
+
+    def copy_as(self, label: int) -> "Draft":
+        """The same object, to be worked on again under `label`."""
+        return Draft(
+            label=label,
+            refines=self.refines,
+            prompts=dict(self.prompts),
+            segmentations=dict(self.segmentations),
+            proposal=dict(self.proposal),
+            order=list(self.order),
+            image=self.image,
+        )
 
     def put(self, plane: Plane, prompts: Prompts) -> None:
         """Replace the prompts on one plane."""

@@ -26,15 +26,12 @@ class Accept:
         Its id there.
     draft
         The object as it was when accepted, so that undoing brings its prompts back.
-    image
-        Serial number of the image it was drawn on.
     """
 
     target: Target
     edit: Edit
     label: int
     draft: Draft
-    image: int
 
     @property
     def nbytes(self) -> int:

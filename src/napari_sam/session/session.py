@@ -1,6 +1,5 @@
 """One annotation session: from prompts to accepted labels."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,8 +11,6 @@ from napari_sam.errors import UserError
 from napari_sam.labels.collision import Collision
 from napari_sam.labels.edit import Edit
 from napari_sam.labels.ids import check_fits
-from napari_sam.labels.ids import next_label as find_next_label
-from napari_sam.labels.paint import paint
 from napari_sam.labels.to_mask import label_mask
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.contrast import Contrast
@@ -21,17 +18,16 @@ from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
-from napari_sam.propagate.propagated_plane import PropagatedPlane
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.draft import Draft, PromptKind
 from napari_sam.session.engine import Engine, NetworkEngine, OpenedImage
 from napari_sam.session.history import Accept, History
+from napari_sam.session.labelling import Labelling, check_shape
+from napari_sam.session.propagation import Propagation, plot_course, summary
 from napari_sam.session.scheduler import PostToMain, Priority, Scheduler
 from napari_sam.session.state import State, Status
 from napari_sam.session.target import Target
-
-DOUBTFUL = 0.5
-"""Confidence below which a propagated plane is worth a look."""
+from napari_sam.session.view_embedding import ViewEmbedding
 
 
 class Session:
@@ -77,7 +73,6 @@ class Session:
 
     def __init__(self, post_to_main: PostToMain, *, engine: Engine | None = None, model: str = "nano") -> None:
         self.scheduler = Scheduler(post_to_main)
-        self.history = History()
         self._engine: Engine = engine or NetworkEngine()
         self._model = model
         self._source: ImageSource | None = None
@@ -85,24 +80,17 @@ class Session:
         self._axes: tuple[int, int] = (0, 1)
         self._opened: OpenedImage | None = None
         self._image = 0
-        self._plane: Plane | None = None
-        self._no_plane = ""
-        self._center: tuple[float, float] | None = None
         self._object_size: float | None = None
         self._accepted_size: float | None = None
-        self._target: Target | None = None
-        self._next_label: int | None = None
         self._draft = Draft()
         self._brought_back = False
+        # Objects that were accepted before the answer to their last prompts, or their id, was there.
         self._finishing: dict[Draft, tuple[Target, Collision]] = {}
-        self._propagating: Draft | None = None
-        self._propagate_when_decoded: Draft | None = None
         self._saving = False
-        self._view = State.WAITING
-        self._view_put_off = False
-        self._progress = (0, 0)
-        self._error = ""
-        self._note = ""
+        self._error = self._note = ""
+        self._view = ViewEmbedding(self.scheduler, self._report, self._failed)
+        self._labelling = Labelling(self.scheduler, self.label_changed.emit, self._found_free_label, self._ids_failed)
+        self._propagation = Propagation(self.scheduler, self._engine, self._masks_grew, self._propagated, self._failed)
         self._status = Status(State.NO_IMAGE)
         self._report()
 
@@ -119,6 +107,11 @@ class Session:
         return self._source
 
     @property
+    def contrast(self) -> Contrast | None:
+        """The limits that were given; None where they are measured."""
+        return self._contrast
+
+    @property
     def model(self) -> str:
         """Name of, or path to, the model."""
         return self._model
@@ -126,12 +119,17 @@ class Session:
     @property
     def target(self) -> Target | None:
         """The labels that objects are accepted into."""
-        return self._target
+        return self._labelling.target
+
+    @property
+    def history(self) -> History:
+        """What was accepted, and can be undone."""
+        return self._labelling.history
 
     @property
     def plane(self) -> Plane | None:
         """The plane in view."""
-        return self._plane
+        return self._view.plane
 
     @property
     def draft(self) -> Draft:
@@ -141,7 +139,7 @@ class Session:
     @property
     def current_label(self) -> int | None:
         """The id that the object being worked on will get; None while that is not known."""
-        return self._next_label if self._draft.label is None else self._draft.label
+        return self._labelling.next_label if self._draft.label is None else self._draft.label
 
     @property
     def object_size(self) -> float | None:
@@ -151,7 +149,7 @@ class Session:
     @property
     def propagating(self) -> bool:
         """Whether the object is being carried along an axis, or is about to be."""
-        return self._propagating is not None or self._propagate_when_decoded is not None
+        return self._propagation.active
 
     def prompts(self, plane: Plane) -> Prompts:
         """The object's prompts on one plane."""
@@ -175,46 +173,40 @@ class Session:
         contrast
             Limits that the encoder's input is scaled by; None to measure them.
         """
-        self.scheduler.cancel_all()
-        self._finishing.clear()
         self._source, self._axes, self._contrast = source, axes, contrast
         self._image += 1
-        self._plane, self._no_plane = None, ""
         self._accepted_size = None
-        self._saving = False
-        self._target, self._next_label = None, None
-        self._start(Draft())
-        self._reopen()
+        self._view.look_away("")
+        self._labelling.choose(None)
+        self._start(self._new_draft())
+        self._open()
 
     def set_model(self, model: str) -> None:
-        """Use another model; prompts on the plane in view are decoded again with it."""
-        if model == self._model:
-            return
-        self._model = model
-        self._accepted_size = None
-        self._reopen()
+        """Use another model; the object's prompts are answered again by it."""
+        if model != self._model:
+            self._model = model
+            self._accepted_size = None
+            self._open()
 
     def set_contrast(self, contrast: Contrast | None) -> None:
         """Scale the encoder's input by other limits; None to measure them."""
-        if contrast == self._contrast:
-            return
-        self._contrast = contrast
-        self._reopen()
+        if contrast != self._contrast:
+            self._contrast = contrast
+            self._open()
 
     def set_object_size(self, diameter: float | None) -> None:
-        """Say how large objects are.
+        """Say how large objects are; the object's prompts are answered again.
 
         Parameters
         ----------
         diameter
             In plane pixels; None for auto.
         """
-        if diameter == self._object_size:
-            return
-        self._object_size = diameter
-        self._error = ""
-        self._embed(anew=True)
-        self._decode_again()
+        if diameter != self._object_size:
+            self._object_size = diameter
+            self._error = ""
+            self._embed(anew=True)
+            self._segment_again()
 
     def set_view(self, plane: Plane, center: tuple[float, float] | None = None) -> None:
         """Say which plane is in view; it is embedded ahead of the first click.
@@ -228,18 +220,16 @@ class Session:
         """
         if self._source is None:
             return
-        anew = plane != self._plane
-        if not anew and center == self._center:
+        anew = self._view.look_at(plane, center)
+        if anew is None:
             return
-        self._plane, self._center, self._no_plane = plane, center, ""
         if anew:
             self._error = ""
         self._embed(anew)
 
     def clear_view(self, why: str) -> None:
         """Say that no plane of the image is in view, and why, in one sentence."""
-        self._plane, self._center, self._no_plane = None, None, why
-        self.scheduler.cancel("view")
+        self._view.look_away(why)
         self._report()
 
     def set_target(self, target: Target | None, *, next_label: int | None = None) -> None:
@@ -257,39 +247,23 @@ class Session:
         UserError
             If the labels do not fit the image.
         """
-        if target is not None and self._source is not None and tuple(target.array.shape) != self._source.shape:
-            raise UserError(
-                f"The labels '{target.name}' have shape {tuple(target.array.shape)} and the image has shape "
-                f"{self._source.shape}; choose labels of the same shape, or new ones."
-            )
-        self._target, self._next_label = target, next_label
-        self.scheduler.cancel("ids")
-        if not self._draft:
+        if target is not None:
+            check_shape(target, self._source)
+        if target is not self.target:
+            # An id of the former labels means nothing in these.
             self._draft.label, self._draft.refines = None, False
-        if target is not None and next_label is None:
-            array = target.array
-            self.scheduler.submit(
-                "ids",
-                lambda _: find_next_label(array),
-                priority=Priority.CLICK,
-                on_result=self._found_next_label,
-                on_error=self._failed,
-            )
-        self.label_changed.emit()
+        self._labelling.choose(target, next_label)
 
     def forget_target(self, target: Target) -> None:
         """Labels are gone, or were replaced: nothing in them is undone any more, nothing more is written there."""
-        self.history.forget(lambda accept: accept.target is target)
         self._finishing = {draft: into for draft, into in self._finishing.items() if into[0] is not target}
-        if self._target is target:
-            self.set_target(None)
+        self._labelling.forget(target)
         self.history_changed.emit()
+        self._report()
 
     def saw_label(self, label: int) -> None:
         """Something else wrote `label` into the target; later objects get higher ids."""
-        if self._next_label is not None and label >= self._next_label:
-            self._next_label = label + 1
-            self.label_changed.emit()
+        self._labelling.saw(label)
 
     # Prompts
 
@@ -317,7 +291,7 @@ class Session:
         previous = had_answer.mask if had_answer is not None and _corrects(old, prompts) else None
         if had_answer is None and plane in draft.proposal and prompts.box is None:
             previous = draft.proposal[plane].mask
-        self._decode(draft, plane, previous)
+        self._segment(draft, plane, previous)
 
     def add_point(self, plane: Plane, point: Point) -> None:
         """Add a point to the object's prompts on one plane."""
@@ -390,7 +364,7 @@ class Session:
 
     def choose(self, candidate: int, plane: Plane | None = None) -> None:
         """Take another of the candidate masks on one plane (the one in view by default)."""
-        plane = plane or self._plane
+        plane = plane or self.plane
         answer = self._draft.segmentations.get(plane) if plane is not None else None
         if plane is None or answer is None:
             raise UserError("There is no mask to choose from on this plane: click an object first.")
@@ -415,7 +389,7 @@ class Session:
 
     def clear(self, plane: Plane | None = None) -> None:
         """Remove the object's prompts on one plane (the one in view by default)."""
-        plane = plane or self._plane
+        plane = plane or self.plane
         if plane is None or plane not in self._draft.prompts:
             raise UserError("There are no prompts on this plane.")
         self.set_prompts(plane, Prompts())
@@ -424,18 +398,23 @@ class Session:
     # Objects
 
     def reject(self) -> None:
-        """Drop the proposal of a propagation; where there is none, drop the object with all its prompts."""
+        """Drop the proposal of a propagation; where there is none, drop the object with all its prompts.
+
+        Raises
+        ------
+        UserError
+            If there is neither.
+        """
         if not self._draft and not self.propagating:
             raise UserError("There is nothing to reject.")
         if self._draft.proposal or self.propagating:
-            self._stop_propagation()
+            self._propagation.stop()
             self._draft.proposal.clear()
             self._note = "The propagated planes were dropped; the prompts are kept."
             self.masks_changed.emit()
-            self._report()
-            return
-        self._start(Draft())
-        self._note = "The object was dropped."
+        else:
+            self._start(self._new_draft())
+            self._note = "The object was dropped."
         self._report()
 
     def accept(self, collision: Collision = Collision.KEEP) -> Edit | None:
@@ -456,50 +435,55 @@ class Session:
         UserError
             If there is nothing to accept, no target, or the id does not fit the target's dtype; the object is kept.
         """
-        draft = self._draft
+        draft, target = self._draft, self.target
         if not draft.masks and not draft.in_flight:
             raise UserError("There is nothing to accept: click an object first.")
-        if self._target is None:
+        if target is None:
             raise UserError("Choose the labels to write into first.")
         if self.current_label is not None:
-            check_fits(self.current_label, self._target.array.dtype)
-        self._stop_propagation()
-        self._finishing[draft] = (self._target, collision)
-        self._start(Draft(), keep=draft)
+            check_fits(self.current_label, target.array.dtype)
+            draft.label = self.current_label
+        self._finishing[draft] = (target, collision)
+        if draft.label is not None:
+            self._labelling.saw(draft.label)
+        self._start(self._new_draft())
         return self._finish(draft)
 
     def next_object(self, collision: Collision = Collision.KEEP) -> Edit | None:
         """Leave this object and start the next one with a free id; what is not accepted yet is accepted first."""
         if self._draft.masks or self._draft.in_flight:
             return self.accept(collision)
-        self._start(Draft())
+        self._start(self._new_draft())
         return None
 
     def undo(self) -> None:
-        """Take the last accept back; its object can be corrected again, if no other one is being worked on."""
-        accept = self.history.undo()
-        if accept is None:
-            raise UserError("There is nothing to undo.")
-        bring_back = accept.image == self._image and (not self._draft or self._brought_back)
-        if accept.target is self._target:
-            self._next_label = _lower(self._next_label, accept)
-        if bring_back:
-            self._start(_reopened(accept))
+        """Take the last accept back; its object can be corrected again, if no other one is being worked on.
+
+        Raises
+        ------
+        UserError
+            If there is nothing to undo.
+        """
+        accept = self._labelling.undo()
+        if accept.draft.image == self._image and (not self._draft or self._brought_back):
+            self._start(accept.draft.copy_as(accept.label))
             self._brought_back = True
-        self._after_exchange(accept)
+        self._labels_exchanged(accept)
 
     def redo(self) -> None:
-        """Do the accept that was undone last again."""
-        accept = self.history.redo()
-        if accept is None:
-            raise UserError("There is nothing to redo.")
-        if self._brought_back:
-            self._start(Draft())
-        self._after_exchange(accept)
-        if accept.target is self._target:
-            self.saw_label(accept.label)
+        """Do the accept that was undone last again.
 
-    # Propagation
+        Raises
+        ------
+        UserError
+            If there is nothing to redo.
+        """
+        accept = self._labelling.redo()
+        if self._brought_back:
+            self._start(self._new_draft())
+        self._labels_exchanged(accept)
+
+    # Propagating and saving
 
     def propagate(self, axis: int | None = None, start: int | None = None, stop: int | None = None) -> None:
         """Carry the object along an axis, from its key planes outwards; the result is a proposal until accepted.
@@ -516,56 +500,31 @@ class Session:
         UserError
             If there is no object on planes like the one in view, or the image has no axis to go along.
         """
-        draft = self._draft
-        if self._plane is None or self._source is None:
+        draft, plane = self._draft, self.plane
+        if plane is None or self._source is None or self._opened is None:
             raise UserError("Choose an image and show one of its planes first.")
         if draft.in_flight:
-            self._propagate_when_decoded = draft
-            self._report()
-            return
-        plane, source, opened = self._plane, self._source, self._opened
-        across = [other for other in range(plane.ndim) if other not in plane.axes]
-        if not across:
-            raise UserError("This image has a single plane: there is nothing to propagate along.")
-        along = across[-1] if axis is None else axis
-        if along not in across:
-            raise UserError(f"Axis {along} cannot be propagated along: it is displayed or does not exist.")
-        keys = {
-            other.index[along]: mask
-            for other, mask in draft.key_masks.items()
-            if other.axes == plane.axes and other.at(along, 0) == plane.at(along, 0)
-        }
-        if not keys or opened is None:
-            raise UserError("There is nothing to propagate on this plane or its neighbours: click an object first.")
-        first = 0 if start is None else start
-        last = source.shape[along] - 1 if stop is None else stop
-        total = last - first + 1 - len(keys)
-        draft.proposal.clear()
-        self._propagating, self._progress, self._error, self._note = draft, (0, total), "", ""
-
-        def steps(token: CancelToken) -> Iterator[PropagatedPlane]:
-            return self._engine.propagate(opened.segmenter(), plane, keys, along, start=first, stop=last, cancel=token)
-
-        self.scheduler.submit_steps(
-            "propagate",
-            steps,
-            priority=Priority.PROPAGATION,
-            on_step=partial(self._reached, draft, plane, along),
-            on_done=partial(self._propagated, draft),
-            on_error=partial(self._propagation_failed, draft),
-        )
-        self.masks_changed.emit()
+            self._propagation.start_later(draft, partial(self._try_to_propagate, axis, start, stop))
+        else:
+            course = plot_course(draft, plane, self._source.shape, axis, start, stop)
+            self._error = self._note = ""
+            self._propagation.start(draft, course, self._opened)
+            self.masks_changed.emit()
         self._report()
 
     def cancel(self) -> None:
-        """Stop propagating; the planes that were reached stay proposed."""
+        """Stop propagating; the planes that were reached stay proposed.
+
+        Raises
+        ------
+        UserError
+            If nothing is being propagated.
+        """
         if not self.propagating:
             raise UserError("Nothing is being propagated.")
-        self._stop_propagation()
+        self._propagation.stop()
         self._note = f"Propagation was stopped; {len(self._draft.proposal)} planes were reached."
         self._report()
-
-    # Saving
 
     def save(self, path: str | Path) -> None:
         """Write the target to an OME-TIFF with the image's axes and scale, on the inference thread.
@@ -575,9 +534,9 @@ class Session:
         UserError
             If there is no target.
         """
-        if self._target is None or self._source is None:
+        if self.target is None or self._source is None:
             raise UserError("There are no labels to save yet: accept an object first.")
-        array, source = self._target.array, self._source
+        array, source = self.target.array, self._source
 
         def write(_: CancelToken) -> None:
             from napari_sam.export.save_labels import save_labels
@@ -602,64 +561,31 @@ class Session:
         self._finishing.clear()
         return self.scheduler.close()
 
-    # Inside: opening and embedding
+    # Inside: embedding and segmenting
 
-    def _reopen(self) -> None:
+    @property
+    def _expected_size(self) -> float | None:
+        return self._accepted_size if self._object_size is None else self._object_size
+
+    def _open(self) -> None:
         self._error = self._note = ""
-        self.scheduler.cancel("view")
         self._opened = (
             None
             if self._source is None
             else OpenedImage(self._engine, self._model, self._source, self._contrast, self._axes)
         )
         self._embed(anew=True)
-        self._decode_again()
+        self._segment_again()
 
     def _embed(self, anew: bool) -> None:
-        opened, plane, center, size = self._opened, self._plane, self._center, self._expected_size
-        if opened is None or plane is None:
-            self._report()
-            return
-        self._view_put_off = False
-        if anew:
-            self._view, self._progress = State.WAITING, (0, 0)
-
-        def steps(token: CancelToken) -> Iterator[tuple[int, int]]:
-            return opened.segmenter().prepare(plane, center, size, token)
-
-        self.scheduler.submit_steps(
-            "view",
-            steps,
-            priority=Priority.VIEW,
-            on_start=partial(self._embedding, anew),
-            on_step=self._embedded,
-            on_done=self._ready,
-            on_error=self._failed,
-        )
+        self._view.start(self._opened, self._expected_size, anew=anew)
         self._report()
 
-    def _embedding(self, anew: bool) -> None:
-        if anew:
-            self._view = State.EMBEDDING
-            self._report()
+    def _segment_again(self) -> None:
+        for plane in self._draft.prompts:
+            self._segment(self._draft, plane, None)
 
-    def _embedded(self, progress: tuple[int, int]) -> None:
-        if self._view is not State.READY:
-            if not self.propagating:
-                self._progress = progress
-            self._report()
-
-    def _ready(self) -> None:
-        self._view = State.READY
-        self._report()
-
-    @property
-    def _expected_size(self) -> float | None:
-        return self._accepted_size if self._object_size is None else self._object_size
-
-    # Inside: segmenting
-
-    def _decode(self, draft: Draft, plane: Plane, previous: Mask | None) -> None:
+    def _segment(self, draft: Draft, plane: Plane, previous: Mask | None) -> None:
         opened, prompts, size = self._opened, draft.prompts[plane], self._expected_size
         if opened is None:
             return
@@ -667,25 +593,18 @@ class Session:
             # A mask without logits cannot be fed back as such: it is a dense prompt.
             prompts = prompts if prompts.mask is not None else replace(prompts, mask=previous)
             previous = None
-        if plane != self._plane and self._view is not State.READY:
-            # The view's embedding would only delay an answer on another plane; it starts again after that.
-            self.scheduler.cancel("view")
-            self._view_put_off = True
+        self._view.give_way_to(plane)
         draft.in_flight.add(plane)
         self.scheduler.submit(
             ("segment", draft.serial, plane),
             lambda token: opened.segmenter().segment(plane, prompts, object_size=size, previous=previous, cancel=token),
             priority=Priority.CLICK,
-            on_result=partial(self._decoded, draft, plane),
-            on_error=partial(self._decode_failed, draft, plane),
+            on_result=partial(self._segmented, draft, plane),
+            on_error=partial(self._segmenting_failed, draft, plane),
         )
         self._report()
 
-    def _decode_again(self) -> None:
-        for plane in self._draft.prompts:
-            self._decode(self._draft, plane, None)
-
-    def _decoded(self, draft: Draft, plane: Plane, answer: Segmentation) -> None:
+    def _segmented(self, draft: Draft, plane: Plane, answer: Segmentation) -> None:
         draft.in_flight.discard(plane)
         draft.segmentations[plane] = answer
         if draft is self._draft:
@@ -693,45 +612,43 @@ class Session:
             self.masks_changed.emit()
         self._answered(draft)
 
-    def _decode_failed(self, draft: Draft, plane: Plane, error: Exception) -> None:
+    def _segmenting_failed(self, draft: Draft, plane: Plane, error: Exception) -> None:
         draft.in_flight.discard(plane)
+        if draft in self._finishing:
+            self._give_back(draft)
         self._failed(error)
         self._answered(draft)
 
     def _answered(self, draft: Draft) -> None:
-        if draft in self._finishing and not draft.in_flight:
-            try:
-                self._finish(draft)
-            except UserError as error:
-                self._failed(error)
-        elif draft is self._propagate_when_decoded and not draft.in_flight:
-            self._propagate_when_decoded = None
-            try:
-                self.propagate()
-            except UserError as error:
-                self._failed(error)
-        if self._view_put_off:
-            self._embed(anew=True)
+        if not draft.in_flight:
+            if draft in self._finishing:
+                self._try_to_finish(draft)
+            self._propagation.answered(draft)
+        self._view.resume(self._opened, self._expected_size)
         self._report()
 
     def _drop_answer(self, plane: Plane) -> None:
-        draft = self._draft
-        self.scheduler.cancel(("segment", draft.serial, plane))
-        draft.in_flight.discard(plane)
-        draft.segmentations.pop(plane, None)
+        self._stop_segmenting(self._draft, plane)
+        self._draft.segmentations.pop(plane, None)
         self.masks_changed.emit()
         self._report()
 
+    def _stop_segmenting(self, draft: Draft, plane: Plane) -> None:
+        self.scheduler.cancel(("segment", draft.serial, plane))
+        draft.in_flight.discard(plane)
+
     # Inside: objects
 
-    def _start(self, draft: Draft, keep: Draft | None = None) -> None:
-        """Leave the current object for `draft`; nothing more is computed for the old one, unless it is `keep`."""
+    def _new_draft(self) -> Draft:
+        return Draft(image=self._image)
+
+    def _start(self, draft: Draft) -> None:
+        """Leave the current object for `draft`; for the old one only what accepting it needs is computed any more."""
         old = self._draft
-        if old is not keep:
-            for plane in old.in_flight:
-                self.scheduler.cancel(("segment", old.serial, plane))
-            old.in_flight.clear()
-        self._stop_propagation()
+        if old not in self._finishing:
+            for plane in tuple(old.in_flight):
+                self._stop_segmenting(old, plane)
+        self._propagation.stop()
         self._draft, self._brought_back = draft, False
         self._error = self._note = ""
         self.prompts_changed.emit()
@@ -740,74 +657,70 @@ class Session:
         self._report()
 
     def _finish(self, draft: Draft) -> Edit | None:
-        """Write a draft that was accepted, as soon as all that it needs is there."""
-        label = self._next_label if draft.label is None else draft.label
+        """Write an object that was accepted, as soon as all that it needs is there."""
+        label = draft.label
         if draft.in_flight or label is None:
             return None
         target, collision = self._finishing.pop(draft)
-        masks = draft.masks
         try:
-            if not masks:
-                raise UserError("Nothing was accepted: no object was found there.")
-            check_fits(label, target.array.dtype)
-            edit = paint(target.array, masks, label, collision, replace=draft.refines)
-            if not edit.changed:
-                raise UserError("Nothing would change: every pixel has this label, or belongs to another object.")
-            edit.apply(target.array)
+            accept = self._labelling.write(draft, label, target, collision)
         except Exception:
-            if not self._draft:
-                self._start(draft)
+            self._give_back(draft)
             raise
-        self.history.record(Accept(target, edit, label, draft, self._image))
-        self._accepted_size = _diameter(draft)
-        if target is self._target:
-            self.saw_label(label)
+        self._accepted_size = draft.diameter
+        self._labels_exchanged(accept)
         self._note = f"Object {label} was accepted."
-        self.labels_changed.emit(target, edit.box)
-        self.history_changed.emit()
-        self.label_changed.emit()
         self._report()
-        return edit
+        return accept.edit
 
-    def _after_exchange(self, accept: Accept) -> None:
+    def _try_to_finish(self, draft: Draft) -> None:
+        try:
+            self._finish(draft)
+        except UserError as error:
+            self._failed(error)
+
+    def _give_back(self, draft: Draft) -> None:
+        """An object could not be written: let the user go on with it, unless there is a next one already."""
+        self._finishing.pop(draft, None)
+        if not self._draft and draft.image == self._image:
+            self._start(draft)
+
+    def _labels_exchanged(self, accept: Accept) -> None:
         self._error = self._note = ""
         self.labels_changed.emit(accept.target, accept.edit.box)
         self.history_changed.emit()
         self.label_changed.emit()
         self._report()
 
-    def _found_next_label(self, label: int) -> None:
-        self._next_label = label
-        self.label_changed.emit()
+    def _found_free_label(self, target: Target, label: int) -> None:
+        """Objects that were accepted before the ids were known get theirs, in that order."""
+        for draft, (into, _) in tuple(self._finishing.items()):
+            if into is target and draft.label is None:
+                draft.label, label = label, label + 1
+                if target is self.target:
+                    self._labelling.saw(draft.label)
+                self._answered(draft)
+
+    def _ids_failed(self, error: Exception) -> None:
         for draft in tuple(self._finishing):
-            self._answered(draft)
+            self._give_back(draft)
+        self._failed(error)
 
     # Inside: propagation
 
-    def _reached(self, draft: Draft, plane: Plane, axis: int, reached: PropagatedPlane) -> None:
-        if draft is not self._propagating:
-            return
-        draft.proposal[plane.at(axis, reached.index)] = reached
-        self._progress = (self._progress[0] + 1, self._progress[1])
+    def _try_to_propagate(self, axis: int | None, start: int | None, stop: int | None) -> None:
+        try:
+            self.propagate(axis, start, stop)
+        except UserError as error:
+            self._failed(error)
+
+    def _masks_grew(self) -> None:
         self.masks_changed.emit()
         self._report()
 
     def _propagated(self, draft: Draft) -> None:
-        self._propagating = None
-        reached = [each for each in draft.proposal.values() if each.mask is not None and each.mask.area]
-        doubtful = sorted(each.index for each in reached if each.confidence < DOUBTFUL)
-        self._note = f"Propagated to {len(reached)} more planes"
-        self._note += f"; doubtful: {', '.join(map(str, doubtful))}." if doubtful else "."
+        self._note = summary(draft)
         self._report()
-
-    def _propagation_failed(self, draft: Draft, error: Exception) -> None:
-        if draft is self._propagating:
-            self._propagating = None
-        self._failed(error)
-
-    def _stop_propagation(self) -> None:
-        self.scheduler.cancel("propagate")
-        self._propagating = self._propagate_when_decoded = None
 
     # Inside: reporting
 
@@ -832,18 +745,18 @@ class Session:
         if self._source is None:
             return Status(State.NO_IMAGE, "Choose an image.")
         if self.propagating:
-            return Status(State.PROPAGATING, self._error or "Propagating.", *self._progress)
+            return Status(State.PROPAGATING, self._error, *self._propagation.progress)
         if self._draft.in_flight or self._finishing:
             return Status(State.SEGMENTING, self._error)
         if self._error:
             return Status(State.ERROR, self._error)
         if self._saving:
-            return Status(State.SAVING, "Saving the labels.")
-        if self._plane is None:
-            return Status(State.NO_PLANE, self._no_plane)
-        if self._view is State.READY:
+            return Status(State.SAVING)
+        if self.plane is None:
+            return Status(State.NO_PLANE, self._view.why_none)
+        if self._view.state is State.READY:
             return Status(State.READY, self._note)
-        return Status(self._view, self._note, *self._progress)
+        return Status(self._view.state, self._note, *self._view.progress)
 
 
 def _axis_letters(source: ImageSource) -> str | None:
@@ -855,28 +768,3 @@ def _axis_letters(source: ImageSource) -> str | None:
 def _corrects(old: Prompts, new: Prompts) -> bool:
     """Whether `new` is `old` and more points, so that the old answer may be fed back."""
     return new.points[: len(old.points)] == old.points and new.box == old.box and new.mask is old.mask
-
-
-def _diameter(draft: Draft) -> float | None:
-    """Diameter of the disc of the object's largest mask's area, in plane pixels."""
-    area = max((mask.area for mask in draft.masks.values()), default=0)
-    return float((4 * area / 3.141592653589793) ** 0.5) if area else None
-
-
-def _lower(current: int | None, accept: Accept) -> int | None:
-    """The next free id after `accept` was taken back: its own, if it was the last one given."""
-    if current == accept.label + 1 and not accept.draft.refines:
-        return accept.label
-    return current
-
-
-def _reopened(accept: Accept) -> Draft:
-    draft = accept.draft
-    return Draft(
-        label=accept.label,
-        refines=draft.refines,
-        prompts=dict(draft.prompts),
-        segmentations=dict(draft.segmentations),
-        proposal=dict(draft.proposal),
-        order=list(draft.order),
-    )

@@ -9,9 +9,16 @@ def test_every_model_is_listed(run: Run) -> None:
     ended = run("models")
     assert ended.status == 0
     lines = ended.out.splitlines()
-    assert [line.split()[0] for line in lines] == list(REGISTRY)
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(REGISTRY)
+    assert all(spec.url is None or spec.url in ended.out for spec in REGISTRY.values())
     assert "bundled" in lines[0]
     assert REGISTRY["nano"].licence in lines[0]
+
+
+def test_without_words_the_help_is_shown_and_nothing_else(run: Run) -> None:
+    ended = run()
+    assert "propagate" in ended.out
+    assert ended.err == ""
 
 
 def test_the_installed_command_ends_with_its_status() -> None:

@@ -50,5 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _fail(message: str) -> NoReturn:
-    typer.echo(f"napari-sam: {' '.join(message.split())}", err=True)
+    # Without any words typer has already said all there is to say: the help.
+    if message:
+        typer.echo(f"napari-sam: {' '.join(message.split())}", err=True)
     sys.exit(BAD_INPUT)

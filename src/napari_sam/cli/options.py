@@ -36,7 +36,9 @@ AtPlane = Annotated[
         "--plane", metavar="Z", help="The plane of prompts that name none; T,Z with more axes.", show_default=False
     ),
 ]
-ModelName = Annotated[str, typer.Option("--model", metavar="NAME", help="See: napari-sam models.")]
+ModelName = Annotated[
+    str, typer.Option("--model", metavar="NAME", help="One of: napari-sam models; or a file of weights.")
+]
 ObjectSize = Annotated[
     float | None,
     typer.Option("--object-size", metavar="PX", help="Rough diameter of the object in pixels; found out if not given."),

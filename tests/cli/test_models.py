@@ -29,8 +29,6 @@ def test_the_installed_command_ends_with_its_status() -> None:
     assert ended.stderr.count("\n") == 1
 
 
-def test_the_command_line_does_not_load_napari() -> None:
-    code = (
-        "import sys, napari_sam.cli.app; print([name for name in ('napari', 'qtpy', 'vispy') if name in sys.modules])"
-    )
+def test_the_command_line_starts_without_napari_and_torch() -> None:
+    code = "import sys, napari_sam.cli.app; print([name for name in ('napari', 'qtpy', 'vispy', 'torch') if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

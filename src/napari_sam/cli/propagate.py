@@ -17,7 +17,6 @@ from napari_sam.labels.ids import smallest_dtype
 from napari_sam.labels.paint import paint
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
-from napari_sam.propagate.propagate import propagate as propagate_planes
 
 First = Annotated[int | None, typer.Option("--first", metavar="Z", help="Go no further than this plane.")]
 Last = Annotated[int | None, typer.Option("--last", metavar="Z", help="Go no further than this plane.")]
@@ -48,6 +47,9 @@ def propagate(
     source, prompts = open_and_read(stack, words, object_size)
     along = _check_axis(source, axis, first, last)
     base = _one_line(prompts, along)
+
+    # Late, since it imports torch; see `make_segmenter`.
+    from napari_sam.propagate.propagate import propagate as propagate_planes
 
     segmenter = make_segmenter(source, list(prompts), model)
     keys = {

@@ -2,19 +2,21 @@
 
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import typer
 
 from napari_sam.cli.prompts import PromptWords
 from napari_sam.errors import UserError
-from napari_sam.models.load import load_model
 from napari_sam.planes.contrast import Contrast, measure_contrast
 from napari_sam.planes.open_image import open_image
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.segment.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    from napari_sam.segment.segmenter import Segmenter
 
 MAX_INSPECTED_PIXELS = 64_000_000
 
@@ -35,7 +37,7 @@ def open_and_read(
     return source, words.read(source)
 
 
-def make_segmenter(source: ImageSource, planes: list[Plane], model: str) -> Segmenter:
+def make_segmenter(source: ImageSource, planes: list[Plane], model: str) -> "Segmenter":
     """A segmenter of the image; warns on standard error if the pixels of the prompted planes are poor.
 
     Raises
@@ -43,6 +45,10 @@ def make_segmenter(source: ImageSource, planes: list[Plane], model: str) -> Segm
     UserError
         If there is no such model.
     """
+    # Importing torch takes seconds: not before it is needed, so that help and bad input answer at once.
+    from napari_sam.models.load import load_model
+    from napari_sam.segment.segmenter import Segmenter
+
     loaded = load_model(model)
     contrast = measure_contrast(source, planes[0].axes)
     _warn(source, planes, contrast)

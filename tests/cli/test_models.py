@@ -30,5 +30,6 @@ def test_the_installed_command_ends_with_its_status() -> None:
 
 
 def test_the_command_line_starts_without_napari_and_torch() -> None:
-    code = "import sys, napari_sam.cli.app; print([name for name in ('napari', 'qtpy', 'vispy', 'torch') if name in sys.modules])"
+    heavy = ("napari", "qtpy", "vispy", "torch")
+    code = f"import sys, napari_sam.cli.app; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -28,9 +28,20 @@ from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.propagate.propagate import propagate as propagate_planes
+from napari_sam.segment.reference_frame import ReferencePredictor
 from napari_sam.segment.segmenter import Segmenter
 
-__all__ = ["load_model", "open_image", "open_stack", "plane_at", "propagate", "save_labels", "segment", "to_labels"]
+__all__ = [
+    "ReferencePredictor",
+    "load_model",
+    "open_image",
+    "open_stack",
+    "plane_at",
+    "propagate",
+    "save_labels",
+    "segment",
+    "to_labels",
+]
 
 Position = tuple[float, float]
 

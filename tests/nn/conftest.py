@@ -1,36 +1,21 @@
 """The published implementation, and weights that hide no mistake."""
 
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable
-from functools import cache, partial
-from types import ModuleType
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
+from benchmarks.published_predictor import published_modeling
 from napari_sam.nn.sam import SamConfig
 
 LEARNED_TOKENS = ("token.weight", "tokens.weight", "_embed.weight", "pos_embed", "_matrix")
 
 
-@cache
-def _modeling() -> ModuleType:
-    """The `modeling` part of segment-anything, without the rest, which needs torchvision."""
-    if "segment_anything" not in sys.modules:
-        spec = importlib.util.find_spec("segment_anything")
-        assert spec is not None
-        bare = ModuleType("segment_anything")
-        bare.__path__ = list(spec.submodule_search_locations or [])
-        sys.modules["segment_anything"] = bare
-    return importlib.import_module("segment_anything.modeling")
-
-
 def _published_sam(config: SamConfig) -> nn.Module:
     """A published network of the given sizes."""
-    parts = _modeling()
+    parts = published_modeling()
     encoder = config.encoder
     side = (encoder.side, encoder.side)
     sam = parts.Sam(

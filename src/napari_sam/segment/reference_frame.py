@@ -1,0 +1,151 @@
+"""The published predictor's own frame: the way of an image and its prompts into the network, and of masks back.
+
+`Segmenter` works on windows at a chosen level with contrast limits of the layer. The numbers in the literature were
+made otherwise, and this is how.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_sam.errors import UserError
+from napari_sam.models.load import Model
+from napari_sam.nn.cancel import CancelToken
+from napari_sam.nn.prompt_encoder import BOX_END, BOX_START
+from napari_sam.nn.sam import PIXEL_MEAN
+
+
+class ReferencePrediction(NamedTuple):
+    """What the published predictor returns for one object.
+
+    Attributes
+    ----------
+    masks
+        (M, H, W) bool at the image's size; M is 3 or 1.
+    iou
+        (M,) float32, the predicted IoU of each mask.
+    logits
+        (M, h, w) float32, in the network's frame; one of them (``logits[i : i + 1]``) is the next call's `mask`.
+    """
+
+    masks: NDArray[np.bool_]
+    iou: NDArray[np.float32]
+    logits: NDArray[np.float32]
+
+
+class ReferencePredictor:
+    """Predicts as the published `SamPredictor` does (Kirillov et al. 2023): same masks, same scores.
+
+    The image's longer side is scaled to the network's 1024 pixels with an anti-aliased bilinear filter in 8 bits, its
+    raw RGB values are normalised, and it is padded with zeros at the right and the bottom. The image is encoded here,
+    once.
+
+    Parameters
+    ----------
+    model
+        A published one, or one fine-tuned from it.
+    image
+        (H, W, 3) uint8 RGB.
+    cancel
+        Checked between the encoder's blocks.
+
+    Raises
+    ------
+    UserError
+        If the image is of another shape or type, or the model has no published predictor (the bundled one).
+    Cancelled
+        If `cancel` was set.
+    """
+
+    def __init__(self, model: Model, image: NDArray[np.uint8], cancel: CancelToken | None = None) -> None:
+        if model.network.fully_convolutional:
+            raise UserError(f"There is no published predictor for the model {model.name}; choose a published model.")
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise UserError(
+                f"The published predictor takes RGB images of 8 bits, (rows, columns, 3); this one is of shape "
+                f"{image.shape} and type {image.dtype}."
+            )
+        self._network, self._device = model.network, model.device
+        self._shape = (image.shape[0], image.shape[1])
+        self._scaled = _scaled_shape(self._shape, model.network.window)
+        rows, columns = self._scaled
+        pixels = np.array(Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR))
+        side = model.network.window
+        # The colour that normalisation turns into zero.
+        padded = (torch.tensor(PIXEL_MEAN) / 255)[None, :, None, None].repeat(1, 1, side, side)
+        padded[0, :, :rows, :columns] = torch.from_numpy(pixels).permute(2, 0, 1) / 255
+        with torch.inference_mode():
+            self._features = model.network.encode(padded.to(model.device), cancel)
+
+    def predict(
+        self,
+        points: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        box: ArrayLike | None = None,
+        mask: NDArray[np.float32] | None = None,
+        multimask: bool = True,
+    ) -> ReferencePrediction:
+        """Predict one object's masks.
+
+        Parameters
+        ----------
+        points
+            (K, 2) as (x, y) in the image's pixels: the published order, not napari's (row, column).
+        labels
+            (K,): 1 positive, 0 negative.
+        box
+            (x0, y0, x1, y1).
+        mask
+            (1, h, w) logits of an earlier prediction.
+        multimask
+            Three candidates if True, else one.
+
+        Returns
+        -------
+        ReferencePrediction
+
+        Raises
+        ------
+        UserError
+            If there are not as many labels as points.
+        """
+        places = np.zeros((0, 2)) if points is None else np.asarray(points, float).reshape(-1, 2)
+        kinds = np.zeros(0, np.int64) if labels is None else np.asarray(labels, np.int64).reshape(-1)
+        if len(places) != len(kinds):
+            raise UserError(f"There are {len(places)} points but {len(kinds)} labels.")
+        if box is not None:
+            places = np.concatenate([places, np.asarray(box, float).reshape(2, 2)])
+            kinds = np.concatenate([kinds, [BOX_START, BOX_END]])
+        factors = [self._scaled[axis] / self._shape[axis] for axis in (1, 0)]
+        with torch.inference_mode():
+            prediction = self._network.decode(
+                self._features,
+                torch.from_numpy(places * factors)[None].to(self._device, torch.float32),
+                torch.from_numpy(kinds)[None].to(self._device),
+                None if mask is None else torch.from_numpy(mask)[None].to(self._device, torch.float32),
+                multimask,
+            )
+            masks = self._upscaled(prediction.logits) > 0
+        return ReferencePrediction(
+            masks[0].cpu().numpy(), prediction.iou[0].float().cpu().numpy(), prediction.logits[0].float().cpu().numpy()
+        )
+
+    def _upscaled(self, logits: Tensor) -> Tensor:
+        """(1, M, h, w) -> (1, M, H, W), by way of the network's frame, whose padding is cut off there."""
+        side, (rows, columns) = self._network.window, self._scaled
+        in_frame = F.interpolate(logits.float(), (side, side), mode="bilinear", align_corners=False)
+        in_frame = in_frame[..., :rows, :columns]
+        if self._scaled == self._shape:
+            return in_frame
+        return F.interpolate(in_frame, self._shape, mode="bilinear", align_corners=False)
+
+
+def _scaled_shape(shape: tuple[int, int], side: int) -> tuple[int, int]:
+    """(rows, columns) of an image whose longer side is scaled to `side`."""
+    scale = side / max(shape)
+    return int(shape[0] * scale + 0.5), int(shape[1] * scale + 0.5)

@@ -21,12 +21,12 @@ def blobs() -> np.ndarray:
 class Bench:
     """A controller on a viewer model without a window; `settle` stands for the event loop."""
 
-    def __init__(self, viewer: ViewerModel, engine: FakeEngine) -> None:
+    def __init__(self, viewer: ViewerModel, engine: FakeEngine, **how) -> None:
         self.posted: list[Callable[[], None]] = []
         self.engine = engine
         self.viewer = viewer
         self.session = Session(self.posted.append, engine=engine)
-        self.controller = SegmentController(viewer, self.session)
+        self.controller = SegmentController(viewer, self.session, **how)
         self.told: list[str] = []
         self.controller.told.connect(self.told.append)
 

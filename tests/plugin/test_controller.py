@@ -501,3 +501,24 @@ def test_the_layers_contrast_limits_can_be_used(bench) -> None:
     assert bench.session.contrast is not None
     bench.controller.use_layer_contrast(False)
     assert bench.session.contrast is None
+
+
+def test_of_several_layers_that_come_together_the_visible_image_is_chosen(engine) -> None:
+    waiting = []
+    bench = Bench(ViewerModel(), engine, later=waiting.append)
+    bench.viewer.add_image(blobs(), name="hidden", visible=False)
+    shown = bench.viewer.add_image(blobs(), name="shown")
+    bench.viewer.add_labels(np.zeros((9, 40, 50), np.uint8), visible=False)
+    assert len(waiting) == 1
+    waiting.pop()()
+    assert bench.controller.image is shown
+    bench.settle()
+    assert bench.session.close()
+
+
+def test_the_plugins_own_layers_stay_on_top_of_what_is_added(bench) -> None:
+    own = list(bench.viewer.layers)[-3:]
+    other = bench.viewer.add_image(blobs(), name="other")
+    assert list(bench.viewer.layers)[-3:] == own
+    assert bench.viewer.layers.selection.active is other
+    assert bench.controller.image.name == "cells"

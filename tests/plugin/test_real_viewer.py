@@ -374,7 +374,7 @@ def test_removing_layers_while_it_works(desk) -> None:
 
 def test_three_d_display_is_named(desk) -> None:
     desk.viewer.dims.ndisplay = 3
-    desk.hand.until(lambda: "3-D" in desk.widget.status.state.text())
+    desk.hand.until(lambda: "3-D" in desk.widget.status.message.text())
     desk.viewer.dims.ndisplay = 2
     desk.ready()
 

@@ -34,6 +34,8 @@ class SegmentController:
         The viewer.
     session
         The session.
+    later
+        Has a function called once the present event is over; at once by default.
 
     Signals
     -------
@@ -49,7 +51,12 @@ class SegmentController:
     told = Signal(str)
     picking_changed = Signal(bool)
 
-    def __init__(self, viewer: ViewerModel, session: Session) -> None:
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        session: Session,
+        later: Callable[[Callable[[], None]], None] = lambda function: function(),
+    ) -> None:
         self.viewer = viewer
         self.session = session
         self.collision = Collision.KEEP
@@ -60,6 +67,8 @@ class SegmentController:
         self._layer_contrast = False
         self._picking = False
         self._changing = False
+        self._later = later
+        self._arranging = False
         self._deeds: dict[Action, Callable[[], object]] = {
             Action.ACCEPT: self.accept,
             Action.REJECT: session.reject,
@@ -135,10 +144,10 @@ class SegmentController:
         return self._picking
 
     def choose_first_image(self) -> None:
-        """Choose the selected image layer, else the topmost visible one, if there is any."""
-        selected = [layer for layer in self.images if layer in self.viewer.layers.selection]
+        """Choose a visible image layer, if there is any: a selected one first, then the topmost."""
         visible = [layer for layer in self.images if layer.visible]
-        for layer in (*selected, *visible, *self.images):
+        selected = [layer for layer in visible if layer in self.viewer.layers.selection]
+        for layer in (*selected, *visible):
             self.choose_image(layer)
             return
 
@@ -406,9 +415,19 @@ class SegmentController:
         event.value.events.name.connect(self._on_renamed)
         if self._changing:
             return
-        if self._image is None and isinstance(event.value, Image):
-            self.choose_first_image()
         self.layers_changed.emit()
+        if not self._arranging:
+            # A file or a sample may bring several layers; which is the one to work on shows when all are there.
+            self._arranging = True
+            self._later(self._arrange)
+
+    def _arrange(self) -> None:
+        """After layers were added: choose an image if none is, and keep the plugin's own layers on top."""
+        self._arranging = False
+        if self._image is None:
+            self.choose_first_image()
+        elif self._own is not None:
+            self._own.raise_to_top()
 
     def _on_removed(self, event: Any) -> None:
         layer = event.value

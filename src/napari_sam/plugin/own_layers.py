@@ -57,6 +57,14 @@ class OwnLayers:
         self.prompts.points.visible = True
         self.gestures.start()
 
+    def raise_to_top(self) -> None:
+        """Bring the layers above all others, where nothing hides them."""
+        layers = self._viewer.layers
+        present = [layer for layer in self if layer in layers]
+        if list(layers)[len(layers) - len(present) :] != present:
+            for layer in present:
+                layers.move(layers.index(layer), len(layers))
+
     def remove(self) -> None:
         """Take the layers out of the viewer."""
         self.gestures.close()

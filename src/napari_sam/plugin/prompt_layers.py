@@ -18,7 +18,7 @@ BOXES_NAME = "Segment: boxes"
 POSITIVE, NEGATIVE = "positive", "negative"
 COLOURS = {POSITIVE: "#21d04f", NEGATIVE: "#ff3b30"}
 BOX_COLOUR = "#ffd60a"
-_POINT_PIXELS, _LINE_PIXELS = 12, 2
+_POINT_PIXELS, _LINE_PIXELS = 9, 2
 _PAST = ("added", "changed", "removed")
 
 

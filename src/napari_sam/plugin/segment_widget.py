@@ -65,7 +65,7 @@ class SegmentWidget(QWidget):
         super().__init__()
         self._main_thread = MainThread(self)
         self.session = Session(self._main_thread.post, engine=engine)
-        self.controller = SegmentController(viewer, self.session)
+        self.controller = SegmentController(viewer, self.session, later=self._main_thread.post)
         self._viewer = viewer
         self._filling = False
         # Whatever happens to the window, the thread ends: when Qt deletes the widget, when Python does, at exit.

@@ -17,7 +17,9 @@ _COLOURS = {
     State.SAVING: "#3a9bdc",
     State.ERROR: "#ff5a4f",
 }
-_SENTENCES = {
+_HEADLINES = {
+    State.NO_IMAGE: "No image",
+    State.NO_PLANE: "No plane in view",
     State.WAITING: "Waiting to embed this plane",
     State.EMBEDDING: "Embedding this plane",
     State.READY: "Ready: click an object",
@@ -30,16 +32,10 @@ _SENTENCES = {
 
 def headline(status: Status) -> str:
     """The state in a few words."""
-    text = _SENTENCES.get(status.state, status.sentence)
+    text = _HEADLINES[status.state]
     if status.state in (State.EMBEDDING, State.PROPAGATING) and status.total:
         text += f": {status.done} of {status.total}"
     return text
-
-
-def detail(status: Status) -> str:
-    """What there is to say beyond the headline."""
-    text = status.sentence if status.state in _SENTENCES else ""
-    return "" if text.rstrip(".") == _SENTENCES.get(status.state) else text
 
 
 class ProgressStrip(QWidget):
@@ -81,8 +77,8 @@ class StatusLine(QWidget):
         self.message.setWordWrap(True)
         self.message.setTextFormat(Qt.TextFormat.PlainText)
         self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
-        # Room for three lines, so that nothing below moves when a sentence comes.
-        self.message.setMinimumHeight(3 * self.message.fontMetrics().lineSpacing())
+        # Room for two lines, so that nothing below moves when a sentence comes.
+        self.message.setMinimumHeight(2 * self.message.fontMetrics().lineSpacing())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -104,4 +100,4 @@ class StatusLine(QWidget):
         self._write()
 
     def _write(self) -> None:
-        self.message.setText(self._told or detail(self._status))
+        self.message.setText(self._told or self._status.sentence)

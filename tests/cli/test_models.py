@@ -1,18 +1,67 @@
+import hashlib
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from napari_sam.models.registry import REGISTRY
 from tests.cli.conftest import Run
 
 
-def test_every_model_is_listed(run: Run) -> None:
+@pytest.fixture
+def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NAPARI_SAM_CACHE", str(tmp_path / "downloads"))
+    return tmp_path / "downloads"
+
+
+def test_every_model_is_listed(run: Run, downloads: Path) -> None:
     ended = run("models")
     assert ended.status == 0
-    lines = ended.out.splitlines()
+    listing, _, closing = ended.out.partition("\n\n")
+    lines = listing.splitlines()
     assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(REGISTRY)
     assert all(spec.url is None or spec.url in ended.out for spec in REGISTRY.values())
     assert "bundled" in lines[0]
     assert REGISTRY["nano"].licence in lines[0]
+    assert str(downloads) in closing
+    assert " downloaded" not in listing.replace("not downloaded", "")
+
+
+def test_downloading_finding_and_removing(run: Run, downloads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = b"weights"
+    file = downloads / "sam_vit_b_01ec64.pth"
+    known = replace(REGISTRY["vit_b"], known_hash=f"sha256:{hashlib.sha256(weights).hexdigest()}")
+    monkeypatch.setattr("napari_sam.models.cache.REGISTRY", {"vit_b": known})
+    assert run("models", "path", "vit_b").out.strip() == str(file)
+    downloads.mkdir()
+    file.write_bytes(weights)
+
+    assert str(file) in run("models", "download", "vit_b").out
+    assert "vit_b                downloaded  " in run("models").out
+    assert "was removed" in run("models", "remove", "vit_b").out
+    assert not file.exists()
+    assert "not downloaded" in run("models", "remove", "vit_b").out
+
+
+@pytest.mark.parametrize("command", ["download", "path", "remove"])
+@pytest.mark.parametrize("name", ["nano", "cellpose"])
+def test_models_without_a_download_end_with_one_sentence(run: Run, downloads: Path, command: str, name: str) -> None:
+    ended = run("models", command, name)
+    assert ended.status == 2
+    assert len(ended.sentences) == 1
+    assert name in ended.sentences[0]
+
+
+def test_model_that_cannot_be_fetched_ends_with_one_sentence(
+    run: Run, downloads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAPARI_SAM_OFFLINE", "1")
+    ended = run("models", "download", "vit_b")
+    assert ended.status == 2
+    assert len(ended.sentences) == 1
+    assert "put it at" in ended.sentences[0]
 
 
 def test_without_words_the_help_is_shown_and_nothing_else(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from napari_sam.errors import UserError
+from napari_sam.models.file_hash import file_hash
 from napari_sam.models.load import load_model
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.image_encoder import VitConfig
@@ -141,13 +143,42 @@ def test_code_in_a_file_is_not_run(tmp_path):
     assert target.exists(), "the file would have run its code elsewhere"
 
 
-def test_name_that_is_not_bundled_says_where_to_get_it():
-    with pytest.raises(UserError, match=r"sam_vit_b_01ec64\.pth"):
+@pytest.fixture
+def downloads(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_SAM_CACHE", str(tmp_path / "downloads"))
+    return tmp_path / "downloads"
+
+
+def test_name_that_is_not_downloaded_says_how_to_get_it(downloads):
+    with pytest.raises(UserError, match="run `napari-sam models download vit_b`"):
+        load_model("vit_b", "cpu")
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "xxh128"])
+def test_downloaded_model_is_loaded_by_name(tiny, downloads, monkeypatch, algorithm):
+    downloads.mkdir()
+    path = downloads / "tiny.pth"
+    torch.save(tiny.state_dict(), path)
+    spec = replace(REGISTRY["vit_b"], name="tiny", file_name=path.name, known_hash=file_hash(path, algorithm))
+    monkeypatch.setattr("napari_sam.models.load.REGISTRY", {"tiny": spec})
+
+    model = load_model("tiny", "cpu")
+
+    assert_same_network(model, tiny)
+    assert model.spec == spec
+    assert model.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_downloaded_file_of_another_hash_is_not_even_opened(downloads):
+    downloads.mkdir()
+    (downloads / REGISTRY["vit_b"].file_name).write_bytes(b"something else")
+
+    with pytest.raises(UserError, match=r"not vit_b as it was published.*models download vit_b"):
         load_model("vit_b", "cpu")
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(UserError, match="no model and no file cellpose; choose one of nano, vit_b"):
+    with pytest.raises(UserError, match="no model and no file cellpose; choose one of nano, vit_t"):
         load_model("cellpose", "cpu")
 
 

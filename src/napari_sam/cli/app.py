@@ -21,8 +21,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (segment, propagate, models, demo):
+for command in (segment, propagate, demo):
     app.command()(command)
+app.add_typer(models, name="models")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

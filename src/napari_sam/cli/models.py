@@ -1,16 +1,51 @@
-"""``napari-sam models``: what can be segmented with."""
+"""``napari-sam models``: what can be segmented with, and fetching it."""
+
+from typing import Annotated
 
 import typer
 
+from napari_sam.cli.progress import transferred
+from napari_sam.models.cache import cache_folder, cached_path, downloadable, is_downloaded
+from napari_sam.models.fetch import fetch, remove
 from napari_sam.models.registry import REGISTRY
 
+Name = Annotated[str, typer.Argument(metavar="NAME", help="See: napari-sam models.", show_default=False)]
 
-def models() -> None:
-    """List the models, their size and licence, and where to download those that are not bundled."""
+models = typer.Typer(help="List, download and remove models.")
+
+
+@models.callback(invoke_without_command=True)
+def listing(context: typer.Context) -> None:
+    """List the models: whether they are here, their size, licence and what they are for."""
+    if context.invoked_subcommand is not None:
+        return
     width = max(map(len, REGISTRY))
     for spec in REGISTRY.values():
-        origin = "bundled" if spec.bundled else "download"
+        origin = "bundled" if spec.bundled else "downloaded" if is_downloaded(spec) else "not downloaded"
         size = f"{spec.size_bytes / 1e6:,.0f} MB"
-        typer.echo(f"{spec.name:<{width}}  {origin:<8}  {size:>8}  {spec.licence:<13} {spec.description}")
+        typer.echo(f"{spec.name:<{width}}  {origin:<14}  {size:>8}  {spec.licence:<12}  {spec.description}")
+        typer.echo(f"{'':<{width}}  for {spec.suits}")
         if spec.url is not None:
             typer.echo(f"{'':<{width}}  {spec.url}")
+    typer.echo(f"\nDownloads are kept in {cache_folder()}.")
+
+
+@models.command()
+def download(name: Name) -> None:
+    """Download a model; a download that was interrupted goes on where it stopped."""
+    spec = downloadable(name)
+    with transferred(name) as progress:
+        path = fetch(name, progress=progress)
+    typer.echo(f"{name} is in {path} (licence: {spec.licence}).")
+
+
+@models.command()
+def path(name: Name) -> None:
+    """Say which file holds, or would hold, a model that is not bundled."""
+    typer.echo(cached_path(downloadable(name)))
+
+
+@models.command("remove")
+def remove_download(name: Name) -> None:
+    """Remove a downloaded model."""
+    typer.echo(f"{name} was removed." if remove(name) else f"{name} is not downloaded.")

@@ -24,3 +24,21 @@ def steps(names: Sequence[str]) -> Iterator[Callable[[], None]]:
                 bar.set_description(names[bar.n])
 
         yield done
+
+
+@contextmanager
+def transferred(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar over bytes; yields what to call with those that are here and those that there will be.
+
+    Parameters
+    ----------
+    name
+        What is transferred.
+    """
+    with tqdm(desc=name, unit="B", unit_scale=True, delay=0.5, leave=False) as bar:
+
+        def here(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield here

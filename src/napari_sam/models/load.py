@@ -11,6 +11,8 @@ from torch import Tensor
 
 from napari_sam.errors import UserError
 from napari_sam.models.architecture import NANO, architecture_of, sam_config
+from napari_sam.models.cache import cached_path
+from napari_sam.models.file_hash import has_hash
 from napari_sam.models.read_weights import read_weights
 from napari_sam.models.registry import REGISTRY, VIT_OBJECT_SIZE_PX, ModelSpec
 from napari_sam.nn.nano import Nano
@@ -51,8 +53,8 @@ def load_model(name_or_path: str | Path = "nano", device: str = "auto") -> Model
     Parameters
     ----------
     name_or_path
-        A name of `REGISTRY`, or a file of weights of nano or of a SAM with a plain vision transformer: safetensors, or
-        what `torch.save` wrote. No code in the file is run.
+        A name of `REGISTRY`, bundled or downloaded; or a file of weights of nano or of any SAM: safetensors, or what
+        `torch.save` wrote. No code in the file is run.
     device
         "auto" (a GPU if there is one), or what `torch.device` takes.
 
@@ -70,10 +72,25 @@ def load_model(name_or_path: str | Path = "nano", device: str = "auto") -> Model
     if path.is_file():
         return _load_file(path, chosen, None)
     if spec is not None:
-        raise UserError(f"{spec.name} is not bundled: download {spec.url} and give the path of that file instead.")
+        return _load_file(_downloaded(spec), chosen, spec)
     raise UserError(
         f"There is no model and no file {name_or_path}; choose one of {', '.join(REGISTRY)}, or a file of weights."
     )
+
+
+def _downloaded(spec: ModelSpec) -> Path:
+    """The downloaded file of a model, its hash checked."""
+    path = cached_path(spec)
+    command = f"`napari-sam models download {spec.name}`"
+    if not path.is_file():
+        raise UserError(f"{spec.name} is not downloaded: run {command} ({spec.size_bytes / 1e6:,.0f} MB).")
+    try:
+        good = spec.known_hash is not None and has_hash(path, spec.known_hash)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if not good:
+        raise UserError(f"{path} is not {spec.name} as it was published, or damaged: run {command} to replace it.")
+    return path
 
 
 def _load_file(path: Path, device: torch.device, spec: ModelSpec | None) -> Model:

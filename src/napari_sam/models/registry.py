@@ -14,7 +14,7 @@ class ModelSpec:
     name
         The name to load it by.
     architecture
-        "nano", "vit_b", "vit_l" or "vit_h".
+        "nano", "vit_t", "vit_b", "vit_l" or "vit_h".
     description
         One line for people.
     licence
@@ -27,8 +27,12 @@ class ModelSpec:
         Typical object diameter, in network pixels, that the model likes.
     url
         Where the weights are published; None for bundled ones.
-    sha256
-        Of the published file, where the publisher gives it.
+    known_hash
+        Of the published file: "sha256:" or "xxh128:" and hexadecimal digits, as the publisher gives it.
+    file_name
+        The file's name in the folder of downloads and on a mirror.
+    suits
+        What kind of images it is for.
     """
 
     name: str
@@ -39,16 +43,64 @@ class ModelSpec:
     bundled: bool
     object_size_px: float
     url: str | None = None
-    sha256: str | None = None
+    known_hash: str | None = None
+    file_name: str | None = None
+    suits: str = ""
 
 
 VIT_OBJECT_SIZE_PX = 100.0
-_META = "https://dl.fbaipublicfiles.com/segment_anything/"
+_ENCODERS = {
+    "vit_t": ("TinyViT", 40),
+    "vit_b": ("ViT-B", 375),
+    "vit_l": ("ViT-L", 1250),
+    "vit_h": ("ViT-H", 2560),
+}
 _BIOIMAGE_IO = "https://uk1s3.embassy.ebi.ac.uk/public-datasets/bioimage.io/"
+_LIGHT = "cells and nuclei in light microscopy, fluorescent or label-free"
+_ORGANELLES = "mitochondria, nuclei and other organelles in electron microscopy"
 
 
-def _vit(name: str, description: str, licence: str, megabytes: int, url: str, sha256: str | None = None) -> ModelSpec:
-    return ModelSpec(name, name[:5], description, licence, megabytes * 10**6, False, VIT_OBJECT_SIZE_PX, url, sha256)
+def _published(architecture: str, url: str, known_hash: str, file_name: str, suits: str) -> ModelSpec:
+    """A network as it was published first, trained on photographs."""
+    encoder, megabytes = _ENCODERS[architecture]
+    return ModelSpec(
+        name=architecture,
+        architecture=architecture,
+        description=f"{'MobileSAM' if architecture == 'vit_t' else 'Segment Anything'}, {encoder}",
+        licence="Apache-2.0",
+        size_bytes=megabytes * 10**6,
+        bundled=False,
+        object_size_px=VIT_OBJECT_SIZE_PX,
+        url=url,
+        known_hash=known_hash,
+        file_name=file_name,
+        suits=suits,
+    )
+
+
+def _meta(architecture: str, file_name: str, sha256: str, suits: str) -> ModelSpec:
+    url = f"https://dl.fbaipublicfiles.com/segment_anything/{file_name}"
+    return _published(architecture, url, f"sha256:{sha256}", file_name, suits)
+
+
+def _micro_sam(architecture: str, kind: str, place: str, xxh128: str) -> ModelSpec:
+    """A network that micro-sam fine-tuned on microscopy (Archit et al. 2025)."""
+    encoder, megabytes = _ENCODERS[architecture]
+    images = {"lm": "light microscopy", "em_organelles": "organelles in electron microscopy"}[kind]
+    name = f"{architecture}_{kind}"
+    return ModelSpec(
+        name=name,
+        architecture=architecture,
+        description=f"{encoder} fine-tuned on {images} (micro-sam)",
+        licence="CC-BY-4.0",
+        size_bytes=megabytes * 10**6,
+        bundled=False,
+        object_size_px=VIT_OBJECT_SIZE_PX,
+        url=f"{_BIOIMAGE_IO}{place}/files/{architecture}.pt",
+        known_hash=f"xxh128:{xxh128}",
+        file_name=f"{name}.pt",
+        suits={"lm": _LIGHT, "em_organelles": _ORGANELLES}[kind],
+    )
 
 
 _SPECS = (
@@ -60,59 +112,39 @@ _SPECS = (
         size_bytes=11_292_918,
         bundled=True,
         object_size_px=36.0,
+        suits="all microscopy, on any laptop",
     ),
-    _vit(
+    _published(
+        "vit_t",
+        "https://owncloud.gwdg.de/index.php/s/TuDzuwVDHd1ZDnQ/download",
+        "sha256:6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+        "mobile_sam.pt",
+        "photographs and anything unlike the other models' images; the fastest of the published ones",
+    ),
+    _meta(
         "vit_b",
-        "Segment Anything, ViT-B",
-        "Apache-2.0",
-        375,
-        f"{_META}sam_vit_b_01ec64.pth",
+        "sam_vit_b_01ec64.pth",
         "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+        "photographs and anything unlike the other models' images",
     ),
-    _vit(
+    _meta(
         "vit_l",
-        "Segment Anything, ViT-L",
-        "Apache-2.0",
-        1250,
-        f"{_META}sam_vit_l_0b3195.pth",
+        "sam_vit_l_0b3195.pth",
         "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+        "what vit_b is for, finer and slower; wants a GPU",
     ),
-    _vit(
+    _meta(
         "vit_h",
-        "Segment Anything, ViT-H",
-        "Apache-2.0",
-        2560,
-        f"{_META}sam_vit_h_4b8939.pth",
+        "sam_vit_h_4b8939.pth",
         "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+        "what vit_b is for, finest and slowest; wants a GPU",
     ),
-    _vit(
-        "vit_b_lm",
-        "ViT-B fine-tuned on light microscopy (micro-sam)",
-        "CC-BY-4.0",
-        375,
-        f"{_BIOIMAGE_IO}diplomatic-bug/1.2/files/vit_b.pt",
-    ),
-    _vit(
-        "vit_l_lm",
-        "ViT-L fine-tuned on light microscopy (micro-sam)",
-        "CC-BY-4.0",
-        1250,
-        f"{_BIOIMAGE_IO}idealistic-rat/1.2/files/vit_l.pt",
-    ),
-    _vit(
-        "vit_b_em_organelles",
-        "ViT-B fine-tuned on organelles in electron microscopy (micro-sam)",
-        "CC-BY-4.0",
-        375,
-        f"{_BIOIMAGE_IO}noisy-ox/1.2/files/vit_b.pt",
-    ),
-    _vit(
-        "vit_l_em_organelles",
-        "ViT-L fine-tuned on organelles in electron microscopy (micro-sam)",
-        "CC-BY-4.0",
-        1250,
-        f"{_BIOIMAGE_IO}humorous-crab/1.2/files/vit_l.pt",
-    ),
+    _micro_sam("vit_t", "lm", "faithful-chicken/1.1", "72ec5074774761a6e5c05a08942f981e"),
+    _micro_sam("vit_b", "lm", "diplomatic-bug/1.2", "fe9252a29f3f4ea53c15a06de471e186"),
+    _micro_sam("vit_l", "lm", "idealistic-rat/1.2", "017f20677997d628426dec80a8018f9d"),
+    _micro_sam("vit_t", "em_organelles", "greedy-whale/1", "253474720c497cce605e57c9b1d18fd9"),
+    _micro_sam("vit_b", "em_organelles", "noisy-ox/1.2", "f3bf2ed83d691456bae2c3f9a05fb438"),
+    _micro_sam("vit_l", "em_organelles", "humorous-crab/1.2", "810b084b6e51acdbf760a993d8619f2d"),
 )
 
 REGISTRY: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})

@@ -1,0 +1,49 @@
+"""Where downloaded weights are kept."""
+
+import os
+from pathlib import Path
+
+import pooch
+
+from napari_sam.errors import UserError
+from napari_sam.models.registry import REGISTRY, ModelSpec
+
+CACHE_VARIABLE = "NAPARI_SAM_CACHE"
+
+
+def cache_folder() -> Path:
+    """The folder of downloaded weights: ``$NAPARI_SAM_CACHE``, or a folder in the user's cache."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(chosen).expanduser().absolute() if chosen else Path(pooch.os_cache("napari-sam")) / "models"
+
+
+def cached_path(spec: ModelSpec) -> Path:
+    """Where the weights of a model that is not bundled are once they are downloaded; the file need not exist."""
+    assert spec.file_name is not None
+    return cache_folder() / spec.file_name
+
+
+def partial_path(path: Path) -> Path:
+    """Where a download is until it is complete and its hash is checked."""
+    return path.with_name(f"{path.name}.part")
+
+
+def is_downloaded(spec: ModelSpec) -> bool:
+    """Whether the weights of a model that is not bundled are in the folder of downloads."""
+    return cached_path(spec).is_file()
+
+
+def downloadable(name: str) -> ModelSpec:
+    """A model of the registry that is not bundled.
+
+    Raises
+    ------
+    UserError
+        If there is none of that name.
+    """
+    spec = REGISTRY.get(name)
+    if spec is None:
+        raise UserError(f"There is no model {name}; choose one of {', '.join(REGISTRY)}.")
+    if spec.bundled:
+        raise UserError(f"{name} is part of the package: it needs no download and cannot be removed.")
+    return spec

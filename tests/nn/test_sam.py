@@ -89,3 +89,15 @@ def test_prompts_with_and_without_a_box_do_not_share_a_batch_unpadded(tiny):
 
     with pytest.raises(ValueError, match="padding point"):
         tiny.decode(features, torch.rand(2, 2, 2), torch.tensor([[2, 3], [1, 0]]), None, True)
+
+
+def test_a_bfloat16_encoder_gives_nearly_the_same_embedding_in_float32(tiny):
+    images = torch.rand(1, 3, 64, 64)
+    exact = tiny.encode(images).embedding
+
+    tiny.image_encoder.to(torch.bfloat16)
+    rounded = tiny.encode(images).embedding
+
+    assert rounded.dtype == torch.float32
+    assert (rounded - exact).abs().max() > 0
+    assert torch.corrcoef(torch.stack([rounded.flatten(), exact.flatten()]))[0, 1] > 0.999

@@ -171,6 +171,11 @@ class ImageEncoder(nn.Module):
             LayerNorm2d(out_channels),
         )
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type in which images are encoded."""
+        return self.pos_embed.dtype
+
     def forward(self, images: Tensor, cancel: CancelToken | None = None) -> Tensor:
         """Encode images.
 

@@ -82,8 +82,9 @@ class Nano(nn.Module):
 
     def encode_logits(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
         """Encode images as `encode` does, but leave the auxiliary maps as logits, as their losses want them."""
-        features: ImageFeatures = self.image_encoder((images - 0.5).clamp(-1, 1), cancel)
-        return features
+        dtype = self.image_encoder.dtype
+        features: ImageFeatures = self.image_encoder((images - 0.5).clamp(-1, 1).to(dtype), cancel)
+        return features if dtype == images.dtype else features.to(images.dtype)
 
     def decode(
         self, features: ImageFeatures, points: Tensor, labels: Tensor, mask: Tensor | None, multimask: bool

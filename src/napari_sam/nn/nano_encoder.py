@@ -68,6 +68,11 @@ class NanoEncoder(nn.Module):
         )
         self.maps = AuxiliaryHead(dim, widths[1], map_channels)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type in which images are encoded."""
+        return self.embedding.weight.dtype
+
     def forward(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
         """Encode images.
 

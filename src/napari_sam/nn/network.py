@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 from napari_sam.nn.cancel import CancelToken
@@ -25,6 +26,14 @@ class ImageFeatures(NamedTuple):
     embedding: Tensor
     high_res: tuple[Tensor, ...] = ()
     maps: Tensor | None = None
+
+    def to(self, dtype: torch.dtype) -> "ImageFeatures":
+        """The same in another type of number."""
+        return ImageFeatures(
+            self.embedding.to(dtype),
+            tuple(each.to(dtype) for each in self.high_res),
+            None if self.maps is None else self.maps.to(dtype),
+        )
 
 
 class MaskPrediction(NamedTuple):

@@ -66,9 +66,13 @@ class Sam(nn.Module):
         self.mask_decoder = MaskDecoder(config.dim, config.depth, config.heads, config.mlp_dim)
 
     def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
-        """Encode images; see `PromptableNetwork.encode`. 0..1 stands for the published network's 0..255."""
+        """Encode images; see `PromptableNetwork.encode`. 0..1 stands for the published network's 0..255.
+
+        The encoder may be of another type than the images and the rest of the network, to which its result returns.
+        """
         mean, std = (torch.tensor(per_channel)[:, None, None].to(images) for per_channel in (PIXEL_MEAN, PIXEL_STD))
-        return ImageFeatures(self.image_encoder((255 * images - mean) / std, cancel))
+        normalised = (255 * images - mean) / std
+        return ImageFeatures(self.image_encoder(normalised.to(self.image_encoder.dtype), cancel)).to(images.dtype)
 
     def decode(
         self, features: ImageFeatures, points: Tensor, labels: Tensor, mask: Tensor | None, multimask: bool

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from napari_sam.errors import UserError
 from napari_sam.models.load import Model
 from napari_sam.nn.cancel import CancelToken
+from napari_sam.nn.network import ImageFeatures
 from napari_sam.nn.prompt_encoder import BOX_END, BOX_START
 from napari_sam.nn.sam import PIXEL_MEAN
 
@@ -53,6 +54,8 @@ class ReferencePredictor:
         (H, W, 3) uint8 RGB.
     cancel
         Checked between the encoder's blocks.
+    features
+        The `features` of an earlier predictor of the same image and model, which saves encoding it again.
 
     Raises
     ------
@@ -62,7 +65,13 @@ class ReferencePredictor:
         If `cancel` was set.
     """
 
-    def __init__(self, model: Model, image: NDArray[np.uint8], cancel: CancelToken | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        image: NDArray[np.uint8],
+        cancel: CancelToken | None = None,
+        features: ImageFeatures | None = None,
+    ) -> None:
         if model.network.fully_convolutional:
             raise UserError(f"There is no published predictor for the model {model.name}; choose a published model.")
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
@@ -73,14 +82,7 @@ class ReferencePredictor:
         self._network, self._device = model.network, model.device
         self._shape = (image.shape[0], image.shape[1])
         self._scaled = _scaled_shape(self._shape, model.network.window)
-        rows, columns = self._scaled
-        pixels = np.array(Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR))
-        side = model.network.window
-        # The colour that normalisation turns into zero.
-        padded = (torch.tensor(PIXEL_MEAN) / 255)[None, :, None, None].repeat(1, 1, side, side)
-        padded[0, :, :rows, :columns] = torch.from_numpy(pixels).permute(2, 0, 1) / 255
-        with torch.inference_mode():
-            self._features = model.network.encode(padded.to(model.device), cancel)
+        self.features = self._encode(image, cancel) if features is None else features
 
     def predict(
         self,
@@ -124,7 +126,7 @@ class ReferencePredictor:
         factors = [self._scaled[axis] / self._shape[axis] for axis in (1, 0)]
         with torch.inference_mode():
             prediction = self._network.decode(
-                self._features,
+                self.features,
                 torch.from_numpy(places * factors)[None].to(self._device, torch.float32),
                 torch.from_numpy(kinds)[None].to(self._device),
                 None if mask is None else torch.from_numpy(mask)[None].to(self._device, torch.float32),
@@ -134,6 +136,15 @@ class ReferencePredictor:
         return ReferencePrediction(
             masks[0].cpu().numpy(), prediction.iou[0].float().cpu().numpy(), prediction.logits[0].float().cpu().numpy()
         )
+
+    def _encode(self, image: NDArray[np.uint8], cancel: CancelToken | None) -> ImageFeatures:
+        side, (rows, columns) = self._network.window, self._scaled
+        pixels = np.array(Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR))
+        # The colour that normalisation turns into zero.
+        padded = (torch.tensor(PIXEL_MEAN) / 255)[None, :, None, None].repeat(1, 1, side, side)
+        padded[0, :, :rows, :columns] = torch.from_numpy(pixels).permute(2, 0, 1) / 255
+        with torch.inference_mode():
+            return self._network.encode(padded.to(self._device), cancel)
 
     def _upscaled(self, logits: Tensor) -> Tensor:
         """(1, M, h, w) -> (1, M, H, W), by way of the network's frame, whose padding is cut off there."""

@@ -92,8 +92,6 @@ class PromptConfig:
     """Rounds a step, the first included."""
     keep: float = 0.5
     """Share of the prompts that stay for the next round."""
-    padding_seen: float = 0.3
-    """Share of steps in which padding tokens take part in the attention."""
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def train(
         network.load_state_dict(checkpoint.network)
         optimizer.load_state_dict(checkpoint.optimizer)
     elif init is not None:
-        network.load_state_dict({name: tensor.float() for name, tensor in load_file(init).items()}, strict=False)
+        _load_released(network, init)
     average = MovingAverage(network, config.optimizer.ema)
     if checkpoint is not None:
         average.load_state_dict(checkpoint.average)
@@ -218,6 +218,15 @@ def _set_mode(network: nn.Module, frozen: bool) -> None:
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
+
+
+def _load_released(network: Nano, file: Path) -> None:
+    """Start from a released file; version 0 lacks the counters of batch normalisation, nothing else may be missing."""
+    state = {name: tensor.float() for name, tensor in load_file(file).items()}
+    missing, unexpected = network.load_state_dict(state, strict=False)
+    absent = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if absent or unexpected:
+        raise ValueError(f"{file} does not fit: missing {absent}, unexpected {unexpected}.")
 
 
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:

@@ -13,6 +13,7 @@ from napari_sam.errors import UserError
 from napari_sam.models.architecture import NANO, architecture_of, sam_config
 from napari_sam.models.cache import cached_path
 from napari_sam.models.file_hash import has_hash
+from napari_sam.models.precision import Precision, set_precision
 from napari_sam.models.read_weights import read_weights
 from napari_sam.models.registry import REGISTRY, VIT_OBJECT_SIZE_PX, ModelSpec
 from napari_sam.nn.nano import Nano
@@ -31,13 +32,15 @@ class Model:
     name
         A name of `REGISTRY`, or the name of the file without its suffix.
     network
-        In evaluation mode, float32, without gradients.
+        In evaluation mode, without gradients.
     device
         Where the network is.
     digest
         SHA-256 of the file of weights, hexadecimal.
     spec
         What is known about the model.
+    precision
+        In which images are encoded.
     """
 
     name: str
@@ -45,9 +48,10 @@ class Model:
     device: torch.device
     digest: str
     spec: ModelSpec
+    precision: Precision = Precision.FLOAT32
 
 
-def load_model(name_or_path: str | Path = "nano", device: str = "auto") -> Model:
+def load_model(name_or_path: str | Path = "nano", device: str = "auto", precision: str = Precision.FLOAT32) -> Model:
     """Load a model.
 
     Parameters
@@ -57,22 +61,24 @@ def load_model(name_or_path: str | Path = "nano", device: str = "auto") -> Model
         `torch.save` wrote. No code in the file is run.
     device
         "auto" (a GPU if there is one), or what `torch.device` takes.
+    precision
+        "float32", which is exact, or "bfloat16": see `Precision`.
 
     Raises
     ------
     UserError
-        If there is no such model or device, or the file cannot be used.
+        If there is no such model, device or precision, or the file cannot be used.
     """
     chosen = _device(device)
     spec = REGISTRY.get(str(name_or_path))
     if spec is not None and spec.bundled:
         with as_file(files("napari_sam.models") / "weights" / BUNDLED_FILES[spec.name]) as path:
-            return _load_file(path, chosen, spec)
+            return _load_file(path, chosen, spec, precision)
     path = Path(name_or_path)
     if path.is_file():
-        return _load_file(path, chosen, None)
+        return _load_file(path, chosen, None, precision)
     if spec is not None:
-        return _load_file(_downloaded(spec), chosen, spec)
+        return _load_file(_downloaded(spec), chosen, spec, precision)
     raise UserError(
         f"There is no model and no file {name_or_path}; choose one of {', '.join(REGISTRY)}, or a file of weights."
     )
@@ -93,14 +99,15 @@ def _downloaded(spec: ModelSpec) -> Path:
     return path
 
 
-def _load_file(path: Path, device: torch.device, spec: ModelSpec | None) -> Model:
+def _load_file(path: Path, device: torch.device, spec: ModelSpec | None, precision: str) -> Model:
     network, architecture = _network(path, read_weights(path))
     network.requires_grad_(False).eval().to(device=device)
     if isinstance(network, Nano):
         network.fuse()
+    used = set_precision(network, precision)
     _to_channels_last(network)
     spec = spec or _spec_of_file(path, architecture)
-    return Model(spec.name, network, device, _digest(path), spec)
+    return Model(spec.name, network, device, _digest(path), spec, used)
 
 
 def _network(path: Path, weights: Mapping[str, Tensor]) -> tuple[Nano | Sam, str]:

@@ -14,7 +14,7 @@ from napari_sam.models.file_hash import file_hash
 from napari_sam.models.load import load_model
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.image_encoder import VitConfig
-from napari_sam.nn.sam import Sam, SamConfig
+from napari_sam.nn.sam import VIT_T, Sam, SamConfig
 
 TINY = SamConfig(
     VitConfig(dim=16, depth=3, heads=2, global_blocks=(1,), image_side=64, attention_window=3),
@@ -108,6 +108,65 @@ def test_fine_tuned_checkpoint_with_other_things_in_it(tiny, tmp_path):
     torch.save(checkpoint, path)
 
     assert_same_network(load_model(str(path), "cpu"), tiny)
+
+
+@pytest.fixture
+def mobile():
+    torch.manual_seed(0)
+    network = Sam(VIT_T)
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            if tensor.is_floating_point():
+                tensor.copy_(torch.rand_like(tensor) + 0.5 if name.endswith("running_var") else tensor + 0.01)
+    return network.eval()
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_mobile_sam_with_its_classifier(mobile, tmp_path, counted):
+    path = tmp_path / "mobile_sam.pt"
+    state = mobile.state_dict() | {
+        "image_encoder.head.weight": torch.ones(1000, 320),
+        "image_encoder.head.bias": torch.ones(1000),
+        "image_encoder.norm_head.weight": torch.ones(320),
+        "image_encoder.norm_head.bias": torch.ones(320),
+    }
+    torch.save({key: value for key, value in state.items() if counted or "num_batches" not in key}, path)
+
+    model = load_model(path, "cpu")
+
+    assert model.spec.architecture == "vit_t"
+    assert model.network.config == VIT_T
+    images = torch.rand(1, 3, 128, 128)
+    with torch.inference_mode():
+        ours, theirs = (network.encode(images).embedding for network in (model.network, mobile))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def without(state, key):
+    return {name: value for name, value in state.items() if name != key}
+
+
+NECK = "image_encoder.neck.2.weight"
+TOKEN = "mask_decoder.iou_token.weight"
+SIZE = "prompt_encoder.mask_downscaling.0.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda state: without(state, NECK), f"lacks {NECK}, where vit has 32 x 32 x 3 x 3"),
+        (lambda state: without(state, SIZE), f"lacks {SIZE}, which vit has"),
+        (lambda state: state | {TOKEN: torch.ones(2, 32)}, f"holds {TOKEN} of 2 x 32, where vit has 1 x 32"),
+        (lambda state: state | {TOKEN: torch.ones(1, 32).int()}, f"holds {TOKEN} in int32, where vit has numbers with"),
+        (lambda state: state | {"mask_decoder.more": torch.ones(7)}, "holds mask_decoder.more of 7, which vit does"),
+    ],
+)
+def test_what_does_not_fit_is_named(tiny, tmp_path, change, sentence):
+    path = tmp_path / "other.pth"
+    torch.save(change(tiny.state_dict()), path)
+
+    with pytest.raises(UserError, match=sentence):
+        load_model(path, "cpu")
 
 
 def test_half_precision_safetensors(tiny, tmp_path):

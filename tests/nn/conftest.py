@@ -51,7 +51,7 @@ def _fill(network: nn.Module, seed: int) -> None:
     with torch.no_grad():
         for name, tensor in sorted(network.state_dict().items()):
             values = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
-            if name.endswith("norm.running_var"):
+            if name.endswith("running_var"):
                 values = 0.5 + values.abs()
             elif name.endswith(LEARNED_TOKENS) or "point_embeddings" in name:
                 values *= 0.7

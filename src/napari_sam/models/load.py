@@ -13,6 +13,7 @@ from napari_sam.errors import UserError
 from napari_sam.models.architecture import NANO, architecture_of, sam_config
 from napari_sam.models.cache import cached_path
 from napari_sam.models.file_hash import has_hash
+from napari_sam.models.fit import misfit
 from napari_sam.models.precision import Precision, set_precision
 from napari_sam.models.read_weights import read_weights
 from napari_sam.models.registry import REGISTRY, VIT_OBJECT_SIZE_PX, ModelSpec
@@ -20,6 +21,8 @@ from napari_sam.nn.nano import Nano
 from napari_sam.nn.network import PromptableNetwork
 from napari_sam.nn.sam import Sam
 
+CLASSIFIER = ("image_encoder.head.", "image_encoder.norm_head.")
+COUNTER = ".num_batches_tracked"
 BUNDLED_FILES = {"nano": "nano-0.safetensors"}
 
 
@@ -102,8 +105,7 @@ def _downloaded(spec: ModelSpec) -> Path:
 def _load_file(path: Path, device: torch.device, spec: ModelSpec | None, precision: str) -> Model:
     network, architecture = _network(path, read_weights(path))
     network.requires_grad_(False).eval().to(device=device)
-    if isinstance(network, Nano):
-        network.fuse()
+    network.fuse()
     used = set_precision(network, precision)
     _to_channels_last(network)
     spec = spec or _spec_of_file(path, architecture)
@@ -113,13 +115,28 @@ def _load_file(path: Path, device: torch.device, spec: ModelSpec | None, precisi
 def _network(path: Path, weights: Mapping[str, Tensor]) -> tuple[Nano | Sam, str]:
     architecture = architecture_of(weights)
     if architecture is None:
-        raise UserError(f"{path} is of an architecture that is not supported; use nano or a SAM with ViT-B, -L or -H.")
+        raise UserError(
+            f"{path} is of an architecture that is not supported; use nano or a SAM with ViT-B, -L, -H or TinyViT."
+        )
     try:
         network = Nano() if architecture == NANO else _uninitialised_sam(weights)
-        network.load_state_dict(weights, assign=True)
-    except (RuntimeError, LookupError, ValueError, ZeroDivisionError) as error:
-        raise UserError(f"The weights in {path} are incomplete or of other sizes than {architecture} has.") from error
+    except KeyError as error:
+        raise UserError(f"{path} lacks {error.args[0]}, which {architecture} has.") from error
+    except (RuntimeError, LookupError, ValueError, TypeError, ZeroDivisionError) as error:
+        raise UserError(f"The weights in {path} have other sizes than any {architecture} ({error}).") from error
+    expected = network.state_dict()
+    complete = _completed(weights, expected)
+    problem = misfit(complete, expected, architecture)
+    if problem is not None:
+        raise UserError(f"{path} {problem}")
+    network.load_state_dict(complete, assign=True)
     return network, architecture
+
+
+def _completed(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without the classifier of MobileSAM's encoder, and with the counters of training that some tools leave out."""
+    counters = {key: torch.zeros_like(each, device="cpu") for key, each in expected.items() if key.endswith(COUNTER)}
+    return counters | {key: each for key, each in weights.items() if not key.startswith(CLASSIFIER)}
 
 
 def _uninitialised_sam(weights: Mapping[str, Tensor]) -> Sam:

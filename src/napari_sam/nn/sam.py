@@ -10,6 +10,7 @@ from napari_sam.nn.image_encoder import ImageEncoder, VitConfig
 from napari_sam.nn.mask_decoder import CANDIDATES, SINGLE_MASK, MaskDecoder
 from napari_sam.nn.network import ImageFeatures, MaskPrediction
 from napari_sam.nn.prompt_encoder import BOX_START, PADDING, PromptEncoder
+from napari_sam.nn.tiny_vit import TinyVit, TinyVitConfig
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
@@ -31,7 +32,7 @@ class SamConfig:
         Of the two-way transformer.
     """
 
-    encoder: VitConfig
+    encoder: VitConfig | TinyVitConfig
     dim: int = 256
     mask_channels: tuple[int, int] = (4, 16)
     depth: int = 2
@@ -39,6 +40,7 @@ class SamConfig:
     mlp_dim: int = 2048
 
 
+VIT_T = SamConfig(TinyVitConfig())
 VIT_B = SamConfig(VitConfig(dim=768, depth=12, heads=12, global_blocks=(2, 5, 8, 11)))
 VIT_L = SamConfig(VitConfig(dim=1024, depth=24, heads=16, global_blocks=(5, 11, 17, 23)))
 VIT_H = SamConfig(VitConfig(dim=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31)))
@@ -50,7 +52,7 @@ class Sam(nn.Module):
     Parameters
     ----------
     config
-        `VIT_B`, `VIT_L`, `VIT_H` or other sizes.
+        `VIT_T`, `VIT_B`, `VIT_L`, `VIT_H` or other sizes.
     """
 
     fully_convolutional = False
@@ -61,9 +63,18 @@ class Sam(nn.Module):
         self.window = self.encode_multiple = config.encoder.image_side
         self.stride = config.encoder.patch
         self.mask_stride = self.stride // 4
-        self.image_encoder = ImageEncoder(config.encoder, config.dim)
+        self.image_encoder = (
+            TinyVit(config.encoder, config.dim)
+            if isinstance(config.encoder, TinyVitConfig)
+            else ImageEncoder(config.encoder, config.dim)
+        )
         self.prompt_encoder = PromptEncoder(config.dim, self.window, self.stride, config.mask_channels)
         self.mask_decoder = MaskDecoder(config.dim, config.depth, config.heads, config.mlp_dim)
+
+    def fuse(self) -> None:
+        """Fold what can be folded in evaluation mode, where it is exact: TinyViT's batch normalisation."""
+        if isinstance(self.image_encoder, TinyVit):
+            self.image_encoder.fuse()
 
     def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
         """Encode images; see `PromptableNetwork.encode`. 0..1 stands for the published network's 0..255.

@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.mask import Mask, overlap
 from napari_sam.planes.plane import Plane
@@ -67,7 +65,7 @@ def advance(
         if not found.area:
             yield PropagatedPlane(position, None, 0.0, Stop.EMPTY)
             return
-        trust = evidence_for(found, segmenter, here).trust(standard)
+        trust = evidence_for(found, segmenter, here, cancel).trust(standard)
         stopped = rule.judge(found, neighbour, trust)
         if stopped:
             yield PropagatedPlane(position, None, 0.0, stopped)
@@ -87,4 +85,4 @@ def _carried(segmenter: Segmenter, plane: Plane, neighbour: Mask, cancel: Cancel
 def _key_evidence(segmenter: Segmenter, plane: Plane, mask: Mask, cancel: CancelToken | None) -> Evidence:
     """What speaks for the key mask when it is prompted with itself, as its neighbours will be: a painted one too."""
     again = _carried(segmenter, plane, mask, cancel)
-    return evidence_for(again, segmenter, plane) if again.area else Evidence(0.0, np.zeros(3, np.float32))
+    return evidence_for(again, segmenter, plane, cancel) if again.area else Evidence(0.0, 0.0)

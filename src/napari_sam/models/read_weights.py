@@ -1,9 +1,8 @@
 """A file of weights -> a state dict."""
 
-import pickle
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -11,8 +10,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from napari_sam.errors import UserError
-from napari_sam.models import tensor_unpickler
+from napari_sam.models.tensor_pickle import StoredTensor
+from napari_sam.models.torch_file import open_torch_file
 
+T = TypeVar("T")
 PARTS = ("image_encoder.", "prompt_encoder.", "mask_decoder.")
 
 
@@ -36,47 +37,47 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise UserError(f"There is no file {path}.")
-    stored = _safetensors(path) if path.suffix == ".safetensors" else _torch(path)
-    state = stored.get("model_state", stored)
+    try:
+        if path.suffix == ".safetensors":
+            return _weights(path, load_file(path), Tensor, Tensor.clone)
+        with open_torch_file(path) as file:
+            return _weights(path, file.content, StoredTensor, file.read)
+    except (SafetensorError, KeyError) as error:
+        raise UserError(f"{path} cannot be read as safetensors; it may be damaged or of another kind.") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(
+            f"{path} cannot be read as a file of weights ({error}); it may be damaged or of another kind."
+        ) from error
+
+
+def _weights(path: Path, stored: object, kind: type[T], read: Callable[[T], Tensor]) -> dict[str, Tensor]:
+    """What the networks hold, of what a file holds.
+
+    Parameters
+    ----------
+    path
+        The file.
+    stored
+        Its content.
+    kind
+        Of its tensors.
+    read
+        Makes a tensor that does not depend on the file, which may be replaced while the network is in use.
+    """
+    state = stored.get("model_state", stored) if isinstance(stored, Mapping) else None
     if not isinstance(state, Mapping):
-        raise UserError(f"{path} holds no weights under model_state.")
+        where = " under model_state" if isinstance(stored, Mapping) else ""
+        raise UserError(f"{path} holds no weights of a Segment Anything network{where}.")
     weights = {}
     for key, tensor in state.items():
         name = str(key).removeprefix("sam.")
-        if isinstance(tensor, Tensor) and name.startswith(PARTS):
-            # Copied, since safetensors are views of a file that may be replaced while the network is in use.
-            weights[name] = tensor.detach().to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+        if isinstance(tensor, kind) and name.startswith(PARTS):
+            own = read(tensor)
+            weights[name] = own.to(torch.float32) if own.is_floating_point() else own
     if not weights:
         raise UserError(f"{path} holds no weights of a Segment Anything network.")
     return weights
-
-
-def _safetensors(path: Path) -> Mapping[str, object]:
-    try:
-        return dict(load_file(path))
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} cannot be read as safetensors ({error}).") from error
-
-
-def _torch(path: Path) -> Mapping[str, object]:
-    try:
-        # The archive form is read with our own unpickler, the form before torch 1.6 with torch's.
-        if zipfile.is_zipfile(path):
-            stored = torch.load(path, map_location="cpu", pickle_module=tensor_unpickler, weights_only=False)
-        else:
-            stored = torch.load(path, map_location="cpu", weights_only=True)
-    # A file from anywhere may break the reader in any of these ways.
-    except (
-        OSError,
-        RuntimeError,
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-    ) as error:
-        raise UserError(f"{path} cannot be read as a file of weights; it may be damaged or of another kind.") from error
-    if not isinstance(stored, Mapping):
-        raise UserError(f"{path} holds no weights of a Segment Anything network.")
-    return stored

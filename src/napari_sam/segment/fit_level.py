@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from napari_sam.embedding.embedder import Embedder
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.planes.mask import Mask
+from napari_sam.planes.mask import Mask, overlap
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.window import Window
 from napari_sam.prompts.prompt import Prompts
@@ -34,6 +34,12 @@ PROMPTED_SHARE = 5 / 8
 
 SCANNED_LEVELS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0)
 """Levels tried for a single point when nothing tells the object's size."""
+
+OCTAVES_OFF = 0.75
+"""Standard deviation of how far, in octaves, a mask may be from the size that the model likes."""
+
+AGREEING_LEVELS = 2
+"""A mask at one level is compared with those of so many other levels, the most similar ones."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +95,27 @@ class LevelFit:
         return found
 
     def scanned(self) -> Segmentation:
-        """Decode a single point at several levels and keep the most convincing mask."""
-        tried: list[tuple[float, float]] = []
+        """Decode a single point at several levels and keep the most convincing one.
+
+        Convincing is a mask of the size that the model likes, with a high predicted IoU, that other levels agree
+        with. The weights are those that chose best on the training images.
+        """
+        tried: list[tuple[float, Mask, bool]] = []
         for level in [level for level in SCANNED_LEVELS if level < self._coarsest] + [self._coarsest]:
             found, window = self._decoded(level, self._center(), tight=True)
-            tried.append((self._convincing(found.mask, window, level), level))
-        return self.fitted(max(tried)[1])
+            whole = bool(found.mask.area) and not touches_inner_edge(found.mask, window, self._shape)
+            tried.append((level, found.mask, whole))
+        scores = [
+            self._convincing(level, mask, [other for _, other, _ in tried if other is not mask]) if whole else 0.0
+            for level, mask, whole in tried
+        ]
+        return self.fitted(tried[scores.index(max(scores))][0])
 
-    def _convincing(self, mask: Mask, window: Window, level: float) -> float:
-        if not mask.area or touches_inner_edge(mask, window, self._shape):
-            return 0.0
+    def _convincing(self, level: float, mask: Mask, others: list[Mask]) -> float:
         off = math.log2(diameter(mask, self._aspect) / 2**level / self._liked)
-        return mask.predicted_iou * math.exp(-0.5 * (off / 1.0) ** 2)
+        agreements = sorted((overlap(mask, other) for other in others), reverse=True)[:AGREEING_LEVELS]
+        agreement = sum(agreements) / len(agreements) if agreements else 1.0
+        return max(mask.predicted_iou, 0.01) ** 2 * math.exp(-0.5 * (off / OCTAVES_OFF) ** 2) * math.sqrt(agreement)
 
     def _decoded(
         self, level: float, center: tuple[float, float], *, tight: bool = False

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from napari_sam.nn import image_encoder
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.nn.image_encoder import VitConfig
 from napari_sam.nn.network import ImageFeatures
@@ -101,3 +102,48 @@ def test_a_bfloat16_encoder_gives_nearly_the_same_embedding_in_float32(tiny):
     assert rounded.dtype == torch.float32
     assert (rounded - exact).abs().max() > 0
     assert torch.corrcoef(torch.stack([rounded.flatten(), exact.flatten()]))[0, 1] > 0.999
+
+
+def test_what_is_kept_of_an_embedding_is_not_used_for_another_or_with_other_weights(tiny):
+    def decode(features, mask=None):
+        with torch.inference_mode():
+            return tiny.decode(features, torch.full((1, 1, 2), 20.0), torch.ones(1, 1, dtype=torch.int64), mask, True)
+
+    with torch.inference_mode():
+        one, other = (ImageFeatures(torch.randn(1, 16, 4, 4)) for _ in range(2))
+    mask = torch.randn(1, 1, 16, 16)
+    first, first_masked = decode(one).logits, decode(one, mask).logits
+    second = decode(other).logits
+
+    assert torch.equal(decode(one, mask).logits, first_masked)
+    assert torch.equal(decode(one).logits, first)
+    assert torch.equal(decode(ImageFeatures(other.embedding.clone())).logits, second)
+    tiny.load_state_dict({name: 1.1 * tensor for name, tensor in tiny.state_dict().items()})
+    fresh = decode(ImageFeatures(one.embedding.clone())).logits
+    assert not torch.equal(fresh, first)
+    assert torch.equal(decode(one).logits, fresh)
+
+
+@pytest.mark.parametrize("tokens_at_once", [1, 5, 8, 1024])
+def test_without_gradients_encoding_in_parts_gives_the_same(tiny, monkeypatch, tokens_at_once):
+    monkeypatch.setattr(image_encoder, "TOKENS_AT_ONCE", tokens_at_once)
+    images = torch.rand(2, 3, 64, 64, dtype=torch.float64)
+    tiny.double()
+
+    whole = tiny.encode(images).embedding
+    with torch.inference_mode():
+        in_parts = tiny.encode(images).embedding
+
+    assert whole.requires_grad
+    torch.testing.assert_close(in_parts, whole.detach(), rtol=1e-10, atol=1e-10)
+
+
+def test_encoding_leaves_its_input_and_the_weights_as_they_are(tiny):
+    images = torch.rand(1, 3, 64, 64)
+    before, weights = images.clone(), {name: tensor.clone() for name, tensor in tiny.state_dict().items()}
+
+    with torch.inference_mode():
+        tiny.encode(images)
+
+    assert torch.equal(images, before)
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in tiny.state_dict().items())

@@ -26,10 +26,13 @@ def group(maps: Tensor, side: int) -> Tensor:
     (B, h * w, C), (B, h * w, 4, C) or (B, h * w, 4, 4, C).
     """
     batch, channels, height, width = maps.shape
+    if channels == 1 and side == 4:
+        by_cell = maps.reshape(batch, height // 4, 2, 2, width // 4, 2, 2).permute(0, 1, 4, 2, 5, 3, 6)
+        return by_cell.reshape(batch, -1, 4, 4, 1)
     pixels = maps.permute(0, 2, 3, 1).flatten(1, 2).contiguous()
     if side > 1:
         by_cell, by_row = _orders((height // side, width // side), side, maps.device)
-        pixels = _reordered(pixels, by_cell, by_row, 1)
+        pixels = _reordered(pixels, by_cell, by_row)
     within = (4,) if side == 2 else (4, 4) if side == 4 else ()
     return pixels.view(batch, -1, *within, channels)
 
@@ -48,8 +51,9 @@ def ungroup(pixels: Tensor, shape: tuple[int, int]) -> Tensor:
     -------
     (B, C, 4 h, 4 w).
     """
-    by_cell, by_row = _orders(shape, 4, pixels.device)
-    return _reordered(pixels, by_row, by_cell, 2).view(*pixels.shape[:2], 4 * shape[0], 4 * shape[1])
+    h, w = shape
+    by_row = pixels.reshape(-1, h, w, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4, 6)
+    return by_row.reshape(*pixels.shape[:2], 4 * h, 4 * w)
 
 
 def _orders(shape: tuple[int, int], side: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -67,20 +71,20 @@ class _Reorder(torch.autograd.Function):
     """Pick slices in another order. The gradient of a plain `index_select` sums, slice by slice, and is far slower."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor, axis: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
         ctx.save_for_backward(inverse)
-        ctx.axis = axis
-        return x.index_select(axis, order)
+        return x.index_select(1, order)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (inverse,) = ctx.saved_tensors
-        return gradients[0].index_select(ctx.axis, inverse), None, None, None
+        return gradients[0].index_select(1, inverse), None, None
 
 
-def _reordered(x: Tensor, order: Tensor, inverse: Tensor, axis: int) -> Tensor:
-    # Copying slices by an index is several times faster than copying a permuted view, whose runs are two pixels long.
-    reordered: Tensor = _Reorder.apply(x, order, inverse, axis)  # type: ignore[no-untyped-call]
+def _reordered(x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+    # Copying pixels of several channels by an index is several times faster than copying a permuted view, whose runs
+    # are two pixels long. With one channel it is the other way round.
+    reordered: Tensor = _Reorder.apply(x, order, inverse)  # type: ignore[no-untyped-call]
     return reordered
 
 

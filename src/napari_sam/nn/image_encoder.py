@@ -4,11 +4,16 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from napari_sam.nn.cancel import CancelToken
+from napari_sam.nn.in_place import Gelu
 from napari_sam.nn.layer_norm import LayerNorm2d
 from napari_sam.nn.mlp import MlpBlock
 from napari_sam.nn.relative_attention import relative_attention
+
+TOKENS_AT_ONCE = 1024
+"""Where tokens are taken in turns: the widest layer's features of so many fill no more than a few megabytes."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,32 @@ class VitAttention(nn.Module):
         out = relative_attention(q, k, v, self.rel_pos_h, self.rel_pos_w)
         out = out.view(batch, down, across, self.heads, self.side, self.side, -1)
         out = out.permute(0, 1, 4, 2, 5, 3, 6).reshape(batch, down * self.side, across * self.side, dim)
-        projected: Tensor = self.proj(out[:, :h, :w])
+        projected: Tensor = self.proj(out[:, :h, :w].contiguous())
         return projected
+
+    def add_(self, x: Tensor, norm: nn.Module) -> None:
+        """Add what attention over the whole image makes of ``norm(x)`` to `x`, a few rows of queries at a time.
+
+        Parameters
+        ----------
+        x
+            (B, side, side, dim), overwritten.
+        norm
+            Normalises tokens.
+        """
+        batch, side, _, dim = x.shape
+        weight, bias = self.qkv.weight, self.qkv.bias
+        kv = F.linear(norm(x), weight[dim:], bias[dim:]).view(batch, side, side, 2, self.heads, -1)
+        k, v = kv.permute(3, 0, 4, 1, 2, 5).flatten(1, 2)
+        del kv
+        rows = max(1, TOKENS_AT_ONCE // side)
+        for top in range(0, side, rows):
+            band = x[:, top : top + rows]
+            q = F.linear(norm(band), weight[:dim], bias[:dim]).view(batch, -1, side, self.heads, dim // self.heads)
+            q = q.permute(0, 3, 1, 2, 4).flatten(0, 1)
+            out = relative_attention(q, k, v, self.rel_pos_h, self.rel_pos_w, top)
+            out = out.view(batch, self.heads, -1, side, dim // self.heads).permute(0, 2, 3, 1, 4)
+            band += self.proj(out.reshape(band.shape))
 
     def _windows(self, qkv: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, windows down, windows across, side, side, C).
@@ -115,13 +144,30 @@ class VitBlock(nn.Module):
         self.norm1 = nn.LayerNorm(dim, eps=1e-6)
         self.attn = VitAttention(dim, heads, side)
         self.norm2 = nn.LayerNorm(dim, eps=1e-6)
-        self.mlp = MlpBlock(dim, 4 * dim, nn.GELU)
+        self.mlp = MlpBlock(dim, 4 * dim, Gelu)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, H, W, dim) to the same shape."""
+        if not torch.is_grad_enabled():
+            return self._forward_in_parts(x)
         x = x + self.attn(self.norm1(x))
         mixed: Tensor = x + self.mlp(self.norm2(x))
         return mixed
+
+    def _forward_in_parts(self, x: Tensor) -> Tensor:
+        """The same in a fraction of the memory, which is faster too: part by part, overwriting `x`."""
+        if self.attn.side == x.shape[1]:
+            self.attn.add_(x, self.norm1)
+        else:
+            # A row of windows needs nothing of the others.
+            for top in range(0, x.shape[1], self.attn.side):
+                band = x[:, top : top + self.attn.side]
+                band += self.attn(self.norm1(band))
+        tokens = x.view(-1, x.shape[-1])
+        for start in range(0, len(tokens), TOKENS_AT_ONCE):
+            part = tokens[start : start + TOKENS_AT_ONCE]
+            part += self.mlp(self.norm2(part))
+        return x
 
 
 class PatchEmbed(nn.Module):
@@ -190,7 +236,7 @@ class ImageEncoder(nn.Module):
         -------
         (B, out_channels, side / patch, side / patch).
         """
-        x = self.patch_embed(images) + self.pos_embed
+        x = (self.patch_embed(images) + self.pos_embed).contiguous()
         for block in self.blocks:
             if cancel is not None:
                 cancel.check()

@@ -4,8 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from napari_sam.nn import cells, drawn_prompts
+from napari_sam.nn.in_place import Gelu, plus
 from napari_sam.nn.mlp import Mlp
 from napari_sam.nn.network import MaskPrediction
+from napari_sam.nn.placed_image import PlacedImage
 from napari_sam.nn.prompt_encoder import EmbeddedPrompts
 from napari_sam.nn.two_way_transformer import TwoWayTransformer
 
@@ -35,9 +37,9 @@ class MaskDecoder(nn.Module):
         self.output_upscaling = nn.Sequential(
             cells.Double(dim, dim // 4),
             nn.LayerNorm(dim // 4, eps=1e-6),
-            nn.GELU(),
+            Gelu(),
             cells.Double(dim // 4, dim // 8),
-            nn.GELU(),
+            Gelu(),
         )
         self.output_hypernetworks_mlps = nn.ModuleList(Mlp(dim, dim, dim, dim // 8) for _ in range(4))
         self.iou_prediction_head = Mlp(dim, dim, dim, 4)
@@ -45,8 +47,7 @@ class MaskDecoder(nn.Module):
 
     def forward(
         self,
-        embedding: Tensor,
-        positions: Tensor,
+        image: PlacedImage,
         prompts: EmbeddedPrompts,
         high_res: tuple[Tensor, ...] = (),
         masks: slice = ALL_MASKS,
@@ -55,12 +56,10 @@ class MaskDecoder(nn.Module):
 
         Parameters
         ----------
-        embedding
-            (B, dim, h, w); prompts are ordered by image, N / B for each.
-        positions
-            (B, N or 1, h * w, dim) positions of the embedding's cells.
+        image
+            The image, the prompts' dense embedding added: one for each prompt, or one for all.
         prompts
-            N embedded prompts.
+            N embedded prompts, ordered by image if there are several images.
         high_res
             Nothing, or (B, dim / 4, 2 h, 2 w) and (B, dim / 8, 4 h, 4 w), added while upscaling.
         masks
@@ -68,16 +67,13 @@ class MaskDecoder(nn.Module):
         """
         own = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([own.expand(len(prompts.tokens), -1, -1), prompts.tokens], dim=1)
-        image = add_per_image(prompts.dense, cells.group(embedding, 1))
-        if len(positions) not in (1, len(image)):
-            positions = positions.repeat_interleave(len(image) // len(positions), dim=0)
-        tokens, image = self.transformer(image, positions, tokens)
-        pixels = self._upscale(image, high_res, prompts.drawn)
+        tokens, read = self.transformer(image, tokens)
+        pixels = self._upscale(read, high_res, prompts.drawn)
         chosen = range(4)[masks]
         weights = torch.stack([self.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in chosen], dim=1)
         logits = weights @ pixels.flatten(1, 3).transpose(1, 2)
         iou: Tensor = self.iou_prediction_head(tokens[:, 0])
-        return MaskPrediction(cells.ungroup(logits, (embedding.shape[-2], embedding.shape[-1])), iou[:, masks])
+        return MaskPrediction(cells.ungroup(logits, image.shape), iou[:, masks])
 
     def _upscale(self, image: Tensor, high_res: tuple[Tensor, ...], drawn: Tensor | None) -> Tensor:
         """(N, h * w, dim) -> (N, h * w, 4, 4, dim / 8), grouped by cell."""
@@ -89,7 +85,7 @@ class MaskDecoder(nn.Module):
         if high_res:
             pixels = add_per_image(pixels, cells.group(high_res[1], 4))
         if self.drawn_shortcut is not None and drawn is not None:
-            pixels = pixels + self.drawn_shortcut(drawn)
+            pixels = plus(pixels, self.drawn_shortcut(drawn))
         upscaled: Tensor = activate(pixels)
         return upscaled
 

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from napari_sam.nn import cells
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.conv_norm import ConvNorm
-from napari_sam.nn.mask_decoder import ALL_MASKS, CANDIDATES, SINGLE_MASK, MaskDecoder
+from napari_sam.nn.mask_decoder import ALL_MASKS, CANDIDATES, SINGLE_MASK, MaskDecoder, add_per_image
 from napari_sam.nn.nano_encoder import NanoEncoder
 from napari_sam.nn.network import ImageFeatures, MaskPrediction
+from napari_sam.nn.placed_image import PlacedImage
 from napari_sam.nn.prompt_encoder import PromptEncoder
 
 FRAME = 512
@@ -134,6 +136,10 @@ class Nano(nn.Module):
         if len(offset) not in (1, len(points)):
             per_prompt = offset.repeat_interleave(len(points) // len(offset), dim=0)
         prompts = self.prompt_encoder(points, labels, mask, (h, w), per_prompt)
+        image = add_per_image(prompts.dense, cells.group(features.embedding, 1))
         positions = self.prompt_encoder.image_positions((h, w), offset)
-        prediction: MaskPrediction = self.mask_decoder(features.embedding, positions, prompts, features.high_res, masks)
+        if len(positions) not in (1, len(image)):
+            positions = positions.repeat_interleave(len(image) // len(positions), dim=0)
+        placed = PlacedImage.of(image, positions, (h, w))
+        prediction: MaskPrediction = self.mask_decoder(placed, prompts, features.high_res, masks)
         return prediction

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from napari_sam.nn import cells, drawn_prompts
 from napari_sam.nn.fourier_positions import FourierPositions
+from napari_sam.nn.in_place import Gelu
 
 NEGATIVE, POSITIVE, PADDING = 0, 1, -1
 BOX_START, BOX_END = 2, 3
@@ -60,10 +61,10 @@ class PromptEncoder(nn.Module):
         self.mask_downscaling = nn.Sequential(
             cells.Halve(drawn_prompts.CHANNELS if drawn else 1, first),
             nn.LayerNorm(first, eps=1e-6),
-            nn.GELU(),
+            Gelu(),
             cells.Halve(first, second),
             nn.LayerNorm(second, eps=1e-6),
-            nn.GELU(),
+            Gelu(),
             cells.Pointwise(second, dim),
         )
         if not drawn:

@@ -9,7 +9,7 @@ BLOCK_QUERIES = 512
 BLOCK_WEIGHTS = 2**20
 
 
-def relative_attention(q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor) -> Tensor:
+def relative_attention(q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor, first_row: int = 0) -> Tensor:
     """Attend with decomposed relative positions (Li et al. 2022, MViTv2, equation 4).
 
     ``softmax(scale * q k^T + bias)``, where the bias of a query at (row, column) and a key at (row', column') is
@@ -18,20 +18,24 @@ def relative_attention(q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Te
 
     Parameters
     ----------
-    q, k, v
-        (G, S, S, d), one square of tokens for every group (image, window and head).
+    q
+        (G, R, S, d), some or all rows of a square of tokens for every group (image, window and head).
+    k, v
+        (G, S, S, d), the whole square.
     rel_h, rel_w
         (2 S - 1, d) learned embeddings of relative rows and columns.
+    first_row
+        Where in the square the rows of `q` begin.
 
     Returns
     -------
-    (G, S, S, d).
+    (G, R, S, d).
     """
-    side = q.shape[1]
+    rows, side = q.shape[1:3]
     ahead = torch.arange(side, device=q.device)
     distance = ahead[:, None] - ahead + side - 1
     # (G, row, column, row') and (G, row, column, column')
-    bias_h = torch.einsum("ghwc,hkc->ghwk", q, rel_h[distance])
+    bias_h = torch.einsum("ghwc,hkc->ghwk", q, rel_h[distance[first_row : first_row + rows]])
     bias_w = torch.einsum("ghwc,wkc->ghwk", q, rel_w[distance])
     return (attend_folded if q.is_cuda else attend_blocks)(q, k, v, bias_h, bias_w)
 
@@ -41,17 +45,19 @@ def attend_blocks(q: Tensor, k: Tensor, v: Tensor, bias_h: Tensor, bias_w: Tenso
 
     Parameters
     ----------
-    q, k, v
+    q
+        (G, R, S, d).
+    k, v
         (G, S, S, d).
     bias_h, bias_w
-        (G, S, S, S), of a query and a key's row or column.
+        (G, R, S, S), of a query and a key's row or column.
 
     Returns
     -------
-    (G, S, S, d).
+    (G, R, S, d).
     """
-    groups, side, _, features = q.shape
-    rows = min(side, max(1, BLOCK_QUERIES // side))
+    groups, height, side, features = q.shape
+    rows = min(height, max(1, BLOCK_QUERIES // side))
     together = max(1, BLOCK_WEIGHTS // (rows * side**3))
     q = q * features**-0.5
     keys, values = k.flatten(1, 2).transpose(1, 2), v.flatten(1, 2)
@@ -59,7 +65,7 @@ def attend_blocks(q: Tensor, k: Tensor, v: Tensor, bias_h: Tensor, bias_w: Tenso
     for group in range(0, groups, together):
         some = slice(group, group + together)
         blocks = []
-        for row in range(0, side, rows):
+        for row in range(0, height, rows):
             block = some, slice(row, row + rows)
             scores = torch.bmm(q[block].flatten(1, 2), keys[some])
             by_key = scores.view(len(scores), -1, side, side)
@@ -67,7 +73,7 @@ def attend_blocks(q: Tensor, k: Tensor, v: Tensor, bias_h: Tensor, bias_w: Tenso
             by_key += bias_w[block].flatten(1, 2)[..., None, :]
             blocks.append(torch.bmm(scores.softmax(-1), values[some]))
         done.append(torch.cat(blocks, dim=1))
-    return torch.cat(done).view(groups, side, side, features)
+    return torch.cat(done).view(groups, height, side, features)
 
 
 def attend_folded(q: Tensor, k: Tensor, v: Tensor, bias_h: Tensor, bias_w: Tensor) -> Tensor:
@@ -78,16 +84,18 @@ def attend_folded(q: Tensor, k: Tensor, v: Tensor, bias_h: Tensor, bias_w: Tenso
 
     Parameters
     ----------
-    q, k, v
+    q
+        (G, R, S, d).
+    k, v
         (G, S, S, d).
     bias_h, bias_w
-        (G, S, S, S), of a query and a key's row or column.
+        (G, R, S, S), of a query and a key's row or column.
 
     Returns
     -------
-    (G, S, S, d).
+    (G, R, S, d).
     """
-    groups, side, _, features = q.shape
+    groups, height, side, features = q.shape
     one = torch.eye(side, dtype=q.dtype, device=q.device)
     key_row = one[:, None].expand(groups, side, side, side)
     key_column = one.expand(groups, side, side, side)
@@ -97,4 +105,4 @@ def attend_folded(q: Tensor, k: Tensor, v: Tensor, bias_h: Tensor, bias_w: Tenso
     # Fused kernels take four axes: a leading batch of 1.
     long_q, long_k, long_v = (x.flatten(1, 2)[None] for x in (long_q, long_k, long_v))
     attended = F.scaled_dot_product_attention(long_q, long_k, long_v, scale=1.0)
-    return attended[0, :, :, :features].view(groups, side, side, features)
+    return attended[0, :, :, :features].reshape(groups, height, side, features)

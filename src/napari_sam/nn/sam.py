@@ -1,19 +1,26 @@
 """The published Segment Anything network (Kirillov et al. 2023)."""
 
+import weakref
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from napari_sam.nn import cells
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.image_encoder import ImageEncoder, VitConfig
 from napari_sam.nn.mask_decoder import CANDIDATES, SINGLE_MASK, MaskDecoder
 from napari_sam.nn.network import ImageFeatures, MaskPrediction
+from napari_sam.nn.placed_image import PlacedImage
 from napari_sam.nn.prompt_encoder import BOX_START, PADDING, PromptEncoder
 from napari_sam.nn.tiny_vit import TinyVit, TinyVitConfig
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
+
+# On the CPU: what one prompt makes of the image fits the processor's cache, and what several make does not.
+PROMPTS_AT_ONCE = 1
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,16 @@ VIT_L = SamConfig(VitConfig(dim=1024, depth=24, heads=16, global_blocks=(5, 11, 
 VIT_H = SamConfig(VitConfig(dim=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31)))
 
 
+class _Image(NamedTuple):
+    """An embedding, the weights that it was prepared with, and what came of it."""
+
+    embedding: weakref.ref[Tensor]
+    no_mask: Tensor
+    matrix: Tensor
+    cells: Tensor
+    without_mask: PlacedImage
+
+
 class Sam(nn.Module):
     """SAM under the published names of its parameters; a `PromptableNetwork`.
 
@@ -70,6 +87,7 @@ class Sam(nn.Module):
         )
         self.prompt_encoder = PromptEncoder(config.dim, self.window, self.stride, config.mask_channels)
         self.mask_decoder = MaskDecoder(config.dim, config.depth, config.heads, config.mlp_dim)
+        self._latest: _Image | None = None
 
     def fuse(self) -> None:
         """Fold what can be folded in evaluation mode, where it is exact: TinyViT's batch normalisation."""
@@ -98,14 +116,53 @@ class Sam(nn.Module):
             If some prompts have a box and others have neither a box nor a padding point of their own.
         """
         points, labels = _padded(points, labels)
-        h, w = features.embedding.shape[-2:]
-        corner = points.new_zeros(1, 2)
-        prompts = self.prompt_encoder(points, labels, mask, (h, w), corner)
-        positions = self.prompt_encoder.image_positions((h, w), corner)
-        prediction: MaskPrediction = self.mask_decoder(
-            features.embedding, positions, prompts, masks=CANDIDATES if multimask else SINGLE_MASK
-        )
+        image = self._image(features.embedding)
+        together = PROMPTS_AT_ONCE if points.device.type == "cpu" else max(len(points), 1)
+        parts = []
+        for start in range(0, max(len(points), 1), together):
+            some = slice(start, start + together)
+            part = points[some], labels[some], None if mask is None else mask[some]
+            parts.append(self._decode(image, *part, CANDIDATES if multimask else SINGLE_MASK))
+        if len(parts) == 1:
+            return parts[0]
+        return MaskPrediction(torch.cat([each.logits for each in parts]), torch.cat([each.iou for each in parts]))
+
+    def _decode(
+        self, image: _Image, points: Tensor, labels: Tensor, mask: Tensor | None, masks: slice
+    ) -> MaskPrediction:
+        placed = image.without_mask
+        prompts = self.prompt_encoder(points, labels, mask, placed.shape, points.new_zeros(1, 2))
+        if mask is not None:
+            placed = PlacedImage.of(image.cells + prompts.dense, placed.positions, placed.shape)
+        prediction: MaskPrediction = self.mask_decoder(placed, prompts, masks=masks)
         return prediction
+
+    def _image(self, embedding: Tensor) -> _Image:
+        """What the decoder needs of an embedding whatever the prompts: kept, since clicks on one plane follow."""
+        no_mask = self.prompt_encoder.no_mask_embed.weight
+        matrix = self.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
+        latest = self._latest
+        # Weights may change while the embedding stays the same.
+        if (
+            latest is not None
+            and latest.embedding() is embedding
+            and torch.equal(latest.no_mask, no_mask)
+            and torch.equal(latest.matrix, matrix)
+        ):
+            return latest
+        h, w = embedding.shape[-2:]
+        bare = cells.group(embedding, 1)
+        positions = self.prompt_encoder.image_positions((h, w), embedding.new_zeros(1, 2))
+        image = _Image(
+            weakref.ref(embedding),
+            no_mask.detach().clone(),
+            matrix.clone(),
+            bare,
+            PlacedImage.of(bare + no_mask, positions, (h, w)),
+        )
+        if torch.is_inference_mode_enabled():
+            self._latest = image
+        return image
 
 
 def _padded(points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

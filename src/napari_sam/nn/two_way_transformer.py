@@ -3,7 +3,9 @@
 from torch import Tensor, nn
 
 from napari_sam.nn.attention import Attention, ImageToTokenAttention, TokenToImageAttention
+from napari_sam.nn.in_place import plus
 from napari_sam.nn.mlp import MlpBlock
+from napari_sam.nn.placed_image import PlacedImage
 
 
 class TwoWayBlock(nn.Module):
@@ -33,15 +35,15 @@ class TwoWayBlock(nn.Module):
         self.norm4 = nn.LayerNorm(dim)
         self.cross_attn_image_to_token = ImageToTokenAttention(dim, heads, downsample=2)
 
-    def forward(self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, tokens: Tensor, image: PlacedImage, token_pe: Tensor) -> tuple[Tensor, Tensor]:
         """Update tokens and image.
 
         Parameters
         ----------
         tokens, token_pe
             (N, T, dim).
-        image, image_pe
-            (N or 1, S, dim).
+        image
+            S cells.
 
         Returns
         -------
@@ -53,11 +55,10 @@ class TwoWayBlock(nn.Module):
             placed = tokens + token_pe
             tokens = tokens + self.self_attn(placed, placed, tokens)
         tokens = self.norm1(tokens)
-        placed_image = image + image_pe
-        tokens = self.norm2(tokens + self.cross_attn_token_to_image(tokens + token_pe, placed_image, image))
+        tokens = self.norm2(tokens + self.cross_attn_token_to_image(tokens + token_pe, image.placed, image.cells))
         tokens = self.norm3(tokens + self.mlp(tokens))
-        image = self.norm4(image + self.cross_attn_image_to_token(placed_image, tokens + token_pe, tokens))
-        return tokens, image
+        update = self.cross_attn_image_to_token(image.placed, tokens + token_pe, tokens)
+        return tokens, self.norm4(plus(update, image.cells))
 
 
 class TwoWayTransformer(nn.Module):
@@ -77,13 +78,13 @@ class TwoWayTransformer(nn.Module):
         self.final_attn_token_to_image = TokenToImageAttention(dim, heads, downsample=2)
         self.norm_final_attn = nn.LayerNorm(dim)
 
-    def forward(self, image: Tensor, image_pe: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: PlacedImage, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Let tokens and image read each other.
 
         Parameters
         ----------
-        image, image_pe
-            (N or 1, S, dim) embedding and positions.
+        image
+            S cells.
         tokens
             (N, T, dim).
 
@@ -93,6 +94,7 @@ class TwoWayTransformer(nn.Module):
         """
         token_pe = tokens
         for layer in self.layers:
-            tokens, image = layer(tokens, image, token_pe, image_pe)
-        read = self.final_attn_token_to_image(tokens + token_pe, image + image_pe, image)
-        return self.norm_final_attn(tokens + read), image
+            tokens, cells = layer(tokens, image, token_pe)
+            image = PlacedImage.of(cells, image.positions, image.shape)
+        read = self.final_attn_token_to_image(tokens + token_pe, image.placed, image.cells)
+        return self.norm_final_attn(tokens + read), image.cells

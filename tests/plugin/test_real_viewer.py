@@ -391,6 +391,21 @@ def test_object_size_and_model_are_handed_on(desk) -> None:
     assert desk.widget.model_choice.currentText() == "nano-fast"
 
 
+def test_chosen_model_is_downloaded_and_opened(desk, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("NAPARI_SAM_CACHE", str(tmp_path))
+    monkeypatch.setattr("napari_sam.plugin.download_row.fetch", lambda name, **_: (tmp_path / "vit_b_lm.pt").touch())
+    row, choice = desk.widget.download, desk.widget.model_choice
+    assert not row.isVisible()
+    choice.setCurrentIndex(choice.findData("vit_b_lm"))
+    desk.ready()
+    assert row.isVisible()
+    opened = len(desk.engine.opened)
+    row.button.click()
+    desk.hand.until(lambda: len(desk.engine.opened) > opened)
+    assert desk.engine.opened[-1] == "vit_b_lm"
+    assert not row.isVisible()
+
+
 def test_layers_that_come_go_and_change_names_are_listed(desk) -> None:
     choice = desk.widget.image_choice
     other = desk.viewer.add_image(np.zeros((9, 40, 50), np.uint8), name="other")

@@ -33,6 +33,7 @@ from napari_sam.plugin.actions import CONTROLS, Action
 from napari_sam.plugin.closing import ClosingWatch
 from napari_sam.plugin.conflict import conflict_sentence
 from napari_sam.plugin.controller import SegmentController
+from napari_sam.plugin.download_row import DownloadRow
 from napari_sam.plugin.main_thread import MainThread
 from napari_sam.plugin.status_line import StatusLine
 from napari_sam.plugin.view import camera_of
@@ -92,9 +93,10 @@ class SegmentWidget(QWidget):
             self.model_choice.addItem(name, name)
             self.model_choice.setItemData(
                 self.model_choice.count() - 1,
-                f"{spec.description} ({spec.licence}, {spec.size_bytes / 1e6:.0f} MB)",
+                f"{spec.description}, for {spec.suits} ({spec.licence}, {spec.size_bytes / 1e6:.0f} MB)",
                 Qt.ItemDataRole.ToolTipRole,
             )
+        self.download = DownloadRow(self._main_thread.post)
         self.object_size = QSpinBox()
         self.object_size.setRange(0, 100_000)
         self.object_size.setSingleStep(5)
@@ -141,6 +143,7 @@ class SegmentWidget(QWidget):
         form.setSpacing(4)
         form.addRow("Image", self.image_choice)
         form.addRow("Model", self.model_choice)
+        form.addRow("", self.download)
         form.addRow("Labels", self.labels_choice)
         form.addRow("Object size", self.object_size)
         form.addRow("", self.layer_contrast)
@@ -207,6 +210,8 @@ class SegmentWidget(QWidget):
         controller.picking_changed.connect(self._show_picking)
         self.image_choice.currentIndexChanged.connect(self._choose_image)
         self.model_choice.currentIndexChanged.connect(self._choose_model)
+        self.download.downloaded.connect(self._downloaded)
+        self.download.failed.connect(self.status.tell)
         self.labels_choice.currentIndexChanged.connect(self._choose_labels)
         self.axis_choice.currentIndexChanged.connect(self._choose_axis)
         self.object_size.valueChanged.connect(self._choose_size)
@@ -270,6 +275,11 @@ class SegmentWidget(QWidget):
     def _choose_model(self, index: int) -> None:
         if not self._filling:
             self.session.set_model(self.model_choice.itemData(index))
+            self.download.offer(self.model_choice.itemData(index))
+
+    def _downloaded(self, name: str) -> None:
+        if name == self.session.model:
+            self.session.open_again()
 
     def _choose_labels(self, index: int) -> None:
         if not self._filling:
@@ -326,6 +336,7 @@ class SegmentWidget(QWidget):
             self.model_choice.setCurrentIndex(self.model_choice.findData(model))
         finally:
             self._filling = False
+        self.download.offer(model)
 
     def _show_label(self) -> None:
         label = self.session.current_label
@@ -370,6 +381,7 @@ class SegmentWidget(QWidget):
     def _on_closed(self, window: bool) -> None:
         for timer in (self._slider_timer, self._camera_timer, self._progress_timer):
             timer.stop()
+        self.download.cancel()
         self._main_thread.close()
         dims, camera = self._viewer.dims.events, camera_of(self._viewer).events
         for event in (dims.current_step, dims.order, dims.ndisplay):

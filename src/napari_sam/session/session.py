@@ -188,6 +188,10 @@ class Session:
             self._accepted_size = None
             self._open()
 
+    def open_again(self) -> None:
+        """Try again what the model could not be loaded for: its weights are here now."""
+        self._open()
+
     def set_contrast(self, contrast: Contrast | None) -> None:
         """Scale the encoder's input by other limits; None to measure them."""
         if contrast != self._contrast:

@@ -36,6 +36,8 @@ def release(run: Path, out: Path, version: str) -> None:
         raise FileNotFoundError(f"There is no checkpoint in {run}; train first.")
     partial = out.with_name(f"{out.name}.partial")
     save_file(half_precision(checkpoint.average["state"]), partial, metadata(checkpoint, version))
+    # safetensors writes for the owner alone; the file is part of a package.
+    partial.chmod(0o644)
     partial.replace(out)
 
 

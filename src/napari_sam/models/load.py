@@ -23,7 +23,7 @@ from napari_sam.nn.sam import Sam
 
 CLASSIFIER = ("image_encoder.head.", "image_encoder.norm_head.")
 COUNTER = ".num_batches_tracked"
-BUNDLED_FILES = {"nano": "nano-0.safetensors"}
+BUNDLED_FILES = {"nano": "nano-1.safetensors"}
 
 
 @dataclass(frozen=True, eq=False)

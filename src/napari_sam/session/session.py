@@ -12,7 +12,6 @@ from napari_sam.labels.collision import Collision
 from napari_sam.labels.edit import Edit
 from napari_sam.labels.ids import check_fits
 from napari_sam.labels.to_mask import label_mask
-from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
@@ -20,14 +19,16 @@ from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.draft import Draft, PromptKind
-from napari_sam.session.engine import Engine, NetworkEngine, OpenedImage
+from napari_sam.session.engine import Engine, NetworkEngine
+from napari_sam.session.finishing import Finishing
 from napari_sam.session.history import Accept, History
 from napari_sam.session.labelling import Labelling, check_shape
 from napari_sam.session.propagation import Propagation, plot_course, summary
+from napari_sam.session.saving import Saving
 from napari_sam.session.scheduler import PostToMain, Priority, Scheduler
+from napari_sam.session.segmenting import Segmenting
 from napari_sam.session.state import State, Status
 from napari_sam.session.target import Target
-from napari_sam.session.view_embedding import ViewEmbedding
 
 
 class Session:
@@ -73,25 +74,25 @@ class Session:
 
     def __init__(self, post_to_main: PostToMain, *, engine: Engine | None = None, model: str = "nano") -> None:
         self.scheduler = Scheduler(post_to_main)
-        self._engine: Engine = engine or NetworkEngine()
-        self._model = model
-        self._source: ImageSource | None = None
-        self._contrast: Contrast | None = None
-        self._axes: tuple[int, int] = (0, 1)
-        self._opened: OpenedImage | None = None
+        engine = engine or NetworkEngine()
         self._image = 0
-        self._object_size: float | None = None
-        self._accepted_size: float | None = None
         self._draft = Draft()
         self._brought_back = False
-        # Objects that were accepted before the answer to their last prompts, or their id, was there.
-        self._finishing: dict[Draft, tuple[Target, Collision]] = {}
-        self._saving = False
         self._error = self._note = ""
-        self._view = ViewEmbedding(self.scheduler, self._report, self._failed)
-        self._labelling = Labelling(self.scheduler, self.label_changed.emit, self._found_free_label, self._ids_failed)
-        self._propagation = Propagation(self.scheduler, self._engine, self._masks_grew, self._propagated, self._failed)
         self._status = Status(State.NO_IMAGE)
+        self._segmenting = Segmenting(
+            self.scheduler,
+            engine,
+            model,
+            on_change=self._report,
+            on_answer=self._segmented,
+            on_failure=self._segmenting_failed,
+            on_error=self._failed,
+        )
+        self._labelling = Labelling(self.scheduler, self.label_changed.emit, self._found_free_label, self._ids_failed)
+        self._finishing = Finishing(self._labelling, self._written, self._give_back)
+        self._propagation = Propagation(self.scheduler, engine, self._masks_grew, self._propagated, self._failed)
+        self._saving = Saving(self.scheduler, self._saved, self._failed)
         self._report()
 
     # What there is
@@ -104,17 +105,17 @@ class Session:
     @property
     def source(self) -> ImageSource | None:
         """The image."""
-        return self._source
+        return self._segmenting.source
 
     @property
     def contrast(self) -> Contrast | None:
         """The limits that were given; None where they are measured."""
-        return self._contrast
+        return self._segmenting.contrast
 
     @property
     def model(self) -> str:
         """Name of, or path to, the model."""
-        return self._model
+        return self._segmenting.model
 
     @property
     def target(self) -> Target | None:
@@ -129,7 +130,7 @@ class Session:
     @property
     def plane(self) -> Plane | None:
         """The plane in view."""
-        return self._view.plane
+        return self._segmenting.view.plane
 
     @property
     def draft(self) -> Draft:
@@ -144,7 +145,7 @@ class Session:
     @property
     def object_size(self) -> float | None:
         """Diameter of objects in plane pixels that the user set, or None for auto."""
-        return self._object_size
+        return self._segmenting.object_size
 
     @property
     def propagating(self) -> bool:
@@ -173,19 +174,17 @@ class Session:
         contrast
             Limits that the encoder's input is scaled by; None to measure them.
         """
-        self._source, self._axes, self._contrast = source, axes, contrast
+        self._segmenting.show(source, axes, contrast)
         self._image += 1
-        self._accepted_size = None
-        self._view.look_away("")
         self._labelling.choose(None)
         self._start(self._new_draft())
         self._open()
 
     def set_model(self, model: str) -> None:
         """Use another model; the object's prompts are answered again by it."""
-        if model != self._model:
-            self._model = model
-            self._accepted_size = None
+        if model != self.model:
+            self._segmenting.model = model
+            self._segmenting.accepted_size = None
             self._open()
 
     def open_again(self) -> None:
@@ -194,8 +193,8 @@ class Session:
 
     def set_contrast(self, contrast: Contrast | None) -> None:
         """Scale the encoder's input by other limits; None to measure them."""
-        if contrast != self._contrast:
-            self._contrast = contrast
+        if contrast != self.contrast:
+            self._segmenting.contrast = contrast
             self._open()
 
     def set_object_size(self, diameter: float | None) -> None:
@@ -206,11 +205,11 @@ class Session:
         diameter
             In plane pixels; None for auto.
         """
-        if diameter != self._object_size:
-            self._object_size = diameter
+        if diameter != self.object_size:
+            self._segmenting.object_size = diameter
             self._error = ""
-            self._embed(anew=True)
-            self._segment_again()
+            self._segmenting.embed(anew=True)
+            self._segmenting.ask_again(self._draft)
 
     def set_view(self, plane: Plane, center: tuple[float, float] | None = None) -> None:
         """Say which plane is in view; it is embedded ahead of the first click.
@@ -222,18 +221,18 @@ class Session:
         center
             (row, column) that the view is centred on, where embedding begins.
         """
-        if self._source is None:
+        if self.source is None:
             return
-        anew = self._view.look_at(plane, center)
+        anew = self._segmenting.view.look_at(plane, center)
         if anew is None:
             return
         if anew:
             self._error = ""
-        self._embed(anew)
+        self._segmenting.embed(anew)
 
     def clear_view(self, why: str) -> None:
         """Say that no plane of the image is in view, and why, in one sentence."""
-        self._view.look_away(why)
+        self._segmenting.view.look_away(why)
         self._report()
 
     def set_target(self, target: Target | None, *, next_label: int | None = None) -> None:
@@ -252,7 +251,7 @@ class Session:
             If the labels do not fit the image.
         """
         if target is not None:
-            check_shape(target, self._source)
+            check_shape(target, self.source)
         if target is not self.target:
             # An id of the former labels means nothing in these.
             self._draft.label, self._draft.refines = None, False
@@ -260,7 +259,7 @@ class Session:
 
     def forget_target(self, target: Target) -> None:
         """Labels are gone, or were replaced: nothing in them is undone any more, nothing more is written there."""
-        self._finishing = {draft: into for draft, into in self._finishing.items() if into[0] is not target}
+        self._finishing.forget(target)
         self._labelling.forget(target)
         self.history_changed.emit()
         self._report()
@@ -283,7 +282,7 @@ class Session:
         old = draft.prompts.get(plane, Prompts())
         if prompts == old:
             return
-        if self._opened is None:
+        if self._segmenting.opened is None:
             raise UserError("Choose an image first.")
         had_answer = draft.segmentations.get(plane)
         draft.put(plane, prompts)
@@ -295,7 +294,7 @@ class Session:
         previous = had_answer.mask if had_answer is not None and _corrects(old, prompts) else None
         if had_answer is None and plane in draft.proposal and prompts.box is None:
             previous = draft.proposal[plane].mask
-        self._segment(draft, plane, previous)
+        self._segmenting.ask(draft, plane, previous)
 
     def add_point(self, plane: Plane, point: Point) -> None:
         """Add a point to the object's prompts on one plane."""
@@ -342,11 +341,11 @@ class Session:
         UserError
             If the array does not fit the image, or the id is 0.
         """
-        if self._source is None:
+        if self.source is None:
             raise UserError("Choose an image first.")
-        if tuple(labels.shape) != self._source.shape:
+        if tuple(labels.shape) != self.source.shape:
             raise UserError(
-                f"The labels have shape {tuple(labels.shape)} and the image has shape {self._source.shape}; "
+                f"The labels have shape {tuple(labels.shape)} and the image has shape {self.source.shape}; "
                 "only labels of the same shape can be prompts."
             )
         if label == 0:
@@ -447,11 +446,10 @@ class Session:
         if self.current_label is not None:
             check_fits(self.current_label, target.array.dtype)
             draft.label = self.current_label
-        self._finishing[draft] = (target, collision)
-        if draft.label is not None:
-            self._labelling.saw(draft.label)
+        self._finishing.add(draft, target, collision)
         self._start(self._new_draft())
-        return self._finish(draft)
+        accepted = self._finishing.finish(draft)
+        return None if accepted is None else accepted.edit
 
     def next_object(self, collision: Collision = Collision.KEEP) -> Edit | None:
         """Leave this object and start the next one with a free id; what is not accepted yet is accepted first."""
@@ -505,14 +503,15 @@ class Session:
             If there is no object on planes like the one in view, or the image has no axis to go along.
         """
         draft, plane = self._draft, self.plane
-        if plane is None or self._source is None or self._opened is None:
+        source, opened = self.source, self._segmenting.opened
+        if plane is None or source is None or opened is None:
             raise UserError("Choose an image and show one of its planes first.")
         if draft.in_flight:
             self._propagation.start_later(draft, partial(self._try_to_propagate, axis, start, stop))
         else:
-            course = plot_course(draft, plane, self._source.shape, axis, start, stop)
+            course = plot_course(draft, plane, source.shape, axis, start, stop)
             self._error = self._note = ""
-            self._propagation.start(draft, course, self._opened)
+            self._propagation.start(draft, course, opened)
             self.masks_changed.emit()
         self._report()
 
@@ -538,26 +537,10 @@ class Session:
         UserError
             If there is no target.
         """
-        if self.target is None or self._source is None:
+        if self.target is None or self.source is None:
             raise UserError("There are no labels to save yet: accept an object first.")
-        array, source = self.target.array, self._source
-
-        def write(_: CancelToken) -> None:
-            from napari_sam.export.save_labels import save_labels
-
-            save_labels(path, array, axes=_axis_letters(source), scale=source.scale, units=source.units)
-
-        def saved(_: None) -> None:
-            self._saving = False
-            self._note = f"Saved {Path(path).name}."
-            self._report()
-
-        def failed(error: Exception) -> None:
-            self._saving = False
-            self._failed(error)
-
-        self._saving, self._error, self._note = True, "", ""
-        self.scheduler.submit("save", write, priority=Priority.VIEW, on_result=saved, on_error=failed)
+        self._error = self._note = ""
+        self._saving.start(Path(path), self.target, self.source)
         self._report()
 
     def close(self) -> bool:
@@ -565,81 +548,37 @@ class Session:
         self._finishing.clear()
         return self.scheduler.close()
 
-    # Inside: embedding and segmenting
-
-    @property
-    def _expected_size(self) -> float | None:
-        return self._accepted_size if self._object_size is None else self._object_size
+    # Inside: segmenting
 
     def _open(self) -> None:
         self._error = self._note = ""
-        self._opened = (
-            None
-            if self._source is None
-            else OpenedImage(self._engine, self._model, self._source, self._contrast, self._axes)
-        )
-        self._embed(anew=True)
-        self._segment_again()
-
-    def _embed(self, anew: bool) -> None:
-        self._view.start(self._opened, self._expected_size, anew=anew)
-        self._report()
-
-    def _segment_again(self) -> None:
-        for plane in self._draft.prompts:
-            self._segment(self._draft, plane, None)
-
-    def _segment(self, draft: Draft, plane: Plane, previous: Mask | None) -> None:
-        opened, prompts, size = self._opened, draft.prompts[plane], self._expected_size
-        if opened is None:
-            return
-        if previous is not None and previous.logits is None:
-            # A mask without logits cannot be fed back as such: it is a dense prompt.
-            prompts = prompts if prompts.mask is not None else replace(prompts, mask=previous)
-            previous = None
-        self._view.give_way_to(plane)
-        draft.in_flight.add(plane)
-        self.scheduler.submit(
-            ("segment", draft.serial, plane),
-            lambda token: opened.segmenter().segment(plane, prompts, object_size=size, previous=previous, cancel=token),
-            priority=Priority.CLICK,
-            on_result=partial(self._segmented, draft, plane),
-            on_error=partial(self._segmenting_failed, draft, plane),
-        )
-        self._report()
+        self._segmenting.open()
+        self._segmenting.ask_again(self._draft)
 
     def _segmented(self, draft: Draft, plane: Plane, answer: Segmentation) -> None:
-        draft.in_flight.discard(plane)
         draft.segmentations[plane] = answer
         if draft is self._draft:
             self._note = "" if answer.mask.area else "No object was found there: add a click or draw a box."
             self.masks_changed.emit()
         self._answered(draft)
 
-    def _segmenting_failed(self, draft: Draft, plane: Plane, error: Exception) -> None:
-        draft.in_flight.discard(plane)
-        if draft in self._finishing:
-            self._give_back(draft)
+    def _segmenting_failed(self, draft: Draft, _: Plane, error: Exception) -> None:
+        self._finishing.give_back(draft)
         self._failed(error)
         self._answered(draft)
 
     def _answered(self, draft: Draft) -> None:
         if not draft.in_flight:
-            if draft in self._finishing:
-                self._try_to_finish(draft)
+            self._try_to_finish(draft)
             self._propagation.answered(draft)
-        self._view.resume(self._opened, self._expected_size)
+        self._segmenting.resume()
         self._report()
 
     def _drop_answer(self, plane: Plane) -> None:
-        self._stop_segmenting(self._draft, plane)
+        self._segmenting.stop(self._draft, plane)
         self._draft.segmentations.pop(plane, None)
         self.masks_changed.emit()
         self._report()
-
-    def _stop_segmenting(self, draft: Draft, plane: Plane) -> None:
-        self.scheduler.cancel(("segment", draft.serial, plane))
-        draft.in_flight.discard(plane)
 
     # Inside: objects
 
@@ -650,8 +589,7 @@ class Session:
         """Leave the current object for `draft`; for the old one only what accepting it needs is computed any more."""
         old = self._draft
         if old not in self._finishing:
-            for plane in tuple(old.in_flight):
-                self._stop_segmenting(old, plane)
+            self._segmenting.stop_all(old)
         self._propagation.stop()
         self._draft, self._brought_back = draft, False
         self._error = self._note = ""
@@ -660,32 +598,19 @@ class Session:
         self.label_changed.emit()
         self._report()
 
-    def _finish(self, draft: Draft) -> Edit | None:
-        """Write an object that was accepted, as soon as all that it needs is there."""
-        label = draft.label
-        if draft.in_flight or label is None:
-            return None
-        target, collision = self._finishing.pop(draft)
-        try:
-            accept = self._labelling.write(draft, label, target, collision)
-        except Exception:
-            self._give_back(draft)
-            raise
-        self._accepted_size = draft.diameter
+    def _written(self, accept: Accept) -> None:
+        self._segmenting.accepted_size = accept.draft.diameter
         self._labels_exchanged(accept)
-        self._note = f"Object {label} was accepted."
+        self._note = f"Object {accept.label} was accepted."
         self._report()
-        return accept.edit
 
     def _try_to_finish(self, draft: Draft) -> None:
-        try:
-            self._finish(draft)
-        except UserError as error:
+        error = self._finishing.try_to_finish(draft)
+        if error is not None:
             self._failed(error)
 
     def _give_back(self, draft: Draft) -> None:
         """An object could not be written: let the user go on with it, unless there is a next one already."""
-        self._finishing.pop(draft, None)
         if not self._draft and draft.image == self._image:
             self._start(draft)
 
@@ -698,16 +623,11 @@ class Session:
 
     def _found_free_label(self, target: Target, label: int) -> None:
         """Objects that were accepted before the ids were known get theirs, in that order."""
-        for draft, (into, _) in tuple(self._finishing.items()):
-            if into is target and draft.label is None:
-                draft.label, label = label, label + 1
-                if target is self.target:
-                    self._labelling.saw(draft.label)
-                self._answered(draft)
+        for draft in self._finishing.give_ids(target, label):
+            self._answered(draft)
 
     def _ids_failed(self, error: Exception) -> None:
-        for draft in tuple(self._finishing):
-            self._give_back(draft)
+        self._finishing.give_all_back()
         self._failed(error)
 
     # Inside: propagation
@@ -724,6 +644,10 @@ class Session:
 
     def _propagated(self, draft: Draft) -> None:
         self._note = summary(draft)
+        self._report()
+
+    def _saved(self, path: Path) -> None:
+        self._note = f"Saved {path.name}."
         self._report()
 
     # Inside: reporting
@@ -746,7 +670,7 @@ class Session:
             self.status_changed.emit(status)
 
     def _current_status(self) -> Status:
-        if self._source is None:
+        if self.source is None:
             return Status(State.NO_IMAGE, "Choose an image.")
         if self.propagating:
             return Status(State.PROPAGATING, self._error, *self._propagation.progress)
@@ -754,19 +678,14 @@ class Session:
             return Status(State.SEGMENTING, self._error)
         if self._error:
             return Status(State.ERROR, self._error)
-        if self._saving:
+        if self._saving.active:
             return Status(State.SAVING)
         if self.plane is None:
-            return Status(State.NO_PLANE, self._view.why_none)
-        if self._view.state is State.READY:
+            return Status(State.NO_PLANE, self._segmenting.view.why_none)
+        view = self._segmenting.view
+        if view.state is State.READY:
             return Status(State.READY, self._note)
-        return Status(self._view.state, self._note, *self._view.progress)
-
-
-def _axis_letters(source: ImageSource) -> str | None:
-    """The image's axis labels as one letter each, where they are such letters."""
-    labels = tuple(source.axis_labels or ())
-    return "".join(labels) if labels and all(len(label) == 1 for label in labels) else None
+        return Status(view.state, self._note, *view.progress)
 
 
 def _corrects(old: Prompts, new: Prompts) -> bool:

@@ -10,7 +10,7 @@ from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.mask import Mask, overlap
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
-from napari_sam.prompts.prompt import Box, Point, Prompts
+from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.segment.segmenter import Segmenter
 
 PLANE = Plane((0, 1), (0, 0))
@@ -133,3 +133,21 @@ def test_cancelling_stops():
     cancel.cancel()
     with pytest.raises(Cancelled):
         segmenter_of(blobs((100, 100), (50, 50, 10))).segment(PLANE, Prompts((Point(50, 50),)), cancel=cancel)
+
+
+@pytest.mark.parametrize("radius", [6, 30, 120])
+def test_a_scribble_across_an_object_finds_it_at_its_size(radius):
+    image = blobs((600, 600), (300, 280, radius))
+    stroke = Scribble(((300, 280 - 0.8 * radius), (300, 280 + 0.8 * radius)))
+    segmenter = segmenter_of(image)
+    found = segmenter.segment(PLANE, Prompts(scribbles=(stroke,)))
+    assert len(found.candidates) == 1
+    assert overlap(found.mask, Mask.from_pixels(image > 0.5)) > 0.9
+    assert len(network_of(segmenter).decoded) <= 3
+
+
+def test_a_scribble_outside_the_plane_is_refused():
+    with pytest.raises(UserError, match="outside the image"):
+        segmenter_of(blobs((100, 100), (50, 50, 20))).segment(
+            PLANE, Prompts(scribbles=(Scribble(((50, 50), (50, 130))),))
+        )

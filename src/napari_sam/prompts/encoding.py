@@ -14,6 +14,7 @@ from napari_sam.planes.mask import Mask
 from napari_sam.planes.window import Window
 from napari_sam.prompts.mask_logits import mask_logits
 from napari_sam.prompts.prompt import Box, Point, Prompts
+from napari_sam.prompts.scribble_points import scribble_points
 
 NEGATIVE, POSITIVE, UPPER_LEFT, LOWER_RIGHT = 0, 1, 2, 3
 
@@ -41,8 +42,11 @@ def encode_prompts(prompts: Prompts, window: Window, mask_stride: int, previous:
     """Encode an object's prompts for a network.
 
     A mask prompt without any other goes along with its box and an inner point: alone it can collapse to the whole
-    window. Where the user clicked as well, the inner point stays and the box goes, since a correction may
+    window. Where the user clicked or scribbled as well, the inner point stays and the box goes, since a correction may
     lie outside.
+
+    A scribble is several points (see `scribble_points`), positive or negative as it is. The decoder has no token mask:
+    only prompts of equal token counts share a batch, so scribbles of different lengths are decoded one by one.
 
     Parameters
     ----------
@@ -60,10 +64,15 @@ def encode_prompts(prompts: Prompts, window: Window, mask_stride: int, previous:
     EncodedPrompts
     """
     points, box = list(prompts.points), prompts.box
+    for scribble in prompts.scribbles:
+        points += [
+            Point(float(row), float(column), scribble.positive) for row, column in scribble_points(scribble, window)
+        ]
+    given = bool(points)
     if prompts.mask is not None and prompts.mask.area:
         if not any(point.positive for point in points):
             points.append(inner_point(prompts.mask))
-        if box is None and not prompts.points:
+        if box is None and not given:
             box = mask_box(prompts.mask)
     positions = [(point.row, point.column) for point in points]
     labels = [POSITIVE if point.positive else NEGATIVE for point in points]

@@ -32,6 +32,31 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Scribble:
+    """A stroke along the object, or along what is beside it.
+
+    Parameters
+    ----------
+    vertices
+        (row, column) of the polyline's vertices in plane coordinates, pixel centres on integers; at least one.
+    positive
+        Whether it lies on the object.
+
+    Raises
+    ------
+    ValueError
+        Without a vertex.
+    """
+
+    vertices: tuple[tuple[float, float], ...]
+    positive: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.vertices:
+            raise ValueError("a scribble has at least one vertex")
+
+
+@dataclass(frozen=True)
 class Prompts:
     """All prompts for one object on one plane.
 
@@ -43,14 +68,17 @@ class Prompts:
         At most one box.
     mask
         A dense mask prompt: a label or the neighbouring plane's mask (binary), or a former result (with logits).
+    scribbles
+        Positive and negative scribbles, in the order they were given.
     """
 
     points: tuple[Point, ...] = ()
     box: Box | None = None
     mask: Mask | None = None
+    scribbles: tuple[Scribble, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.points) or self.box is not None or self.mask is not None
+        return bool(self.points) or self.box is not None or self.mask is not None or bool(self.scribbles)
 
     def with_point(self, point: Point) -> "Prompts":
         """These prompts and one more point."""

@@ -75,7 +75,10 @@ class LevelFit:
     def level_for_prompts(self, object_size: float | None) -> float:
         """The level that the prompts themselves, or the object's diameter (units), ask for."""
         height, width = extent(self._prompted(), self._aspect)
-        size = math.sqrt(height * width) if object_size is None else object_size
+        # A straight stroke has no area, and yet its object is about as long.
+        stroke = bool(self.prompts.scribbles) and self.prompts.box is None and self.prompts.mask is None
+        prompted = max(height, width) if stroke else math.sqrt(height * width)
+        size = prompted if object_size is None else object_size
         room = self._window * (PROMPTED_SHARE if object_size is not None else LARGEST_SHARE)
         return min(max(level_for(size, self._liked), level_holding(max(height, width), room)), self._coarsest)
 

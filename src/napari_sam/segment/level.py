@@ -58,6 +58,9 @@ def prompt_box(prompts: Prompts) -> tuple[float, float, float, float] | None:
     """(row0, column0, row1, column1) that all prompts lie in, in plane coordinates; None without prompts."""
     rows = [point.row for point in prompts.points]
     columns = [point.column for point in prompts.points]
+    for scribble in prompts.scribbles:
+        rows += [row for row, _ in scribble.vertices]
+        columns += [column for _, column in scribble.vertices]
     if prompts.box is not None:
         rows += [prompts.box.row0, prompts.box.row1]
         columns += [prompts.box.column0, prompts.box.column1]

@@ -124,7 +124,7 @@ class Segmenter:
         if previous is not None and (previous.window is None or not previous.area):
             previous = None
         if multimask is None:
-            multimask = len(prompts.points) == 1 and not prompts.box and not prompts.mask and previous is None
+            multimask = prompts == Prompts(prompts.points[:1]) and previous is None
         fit = LevelFit(self.embedder, plane, prompts, previous, multimask, tight, cancel)
         if previous is not None and previous.window is not None:
             row0, column0, row1, column1 = previous.window.bounds
@@ -133,7 +133,7 @@ class Segmenter:
             return fit.fitted(level, ((row0 + row1) / 2, (column0 + column1) / 2))
         if prompts.box is not None or prompts.mask is not None:
             return fit.fitted(fit.level_for_prompts(None))
-        if object_size is None and len(prompts.points) == 1:
+        if object_size is None and prompts == Prompts(prompts.points[:1]):
             return fit.scanned()
         return fit.fitted(fit.level_for_prompts(object_size))
 
@@ -141,7 +141,7 @@ class Segmenter:
         rows, columns = plane.shape(self.source.shape)
         box = prompt_box(prompts)
         if box is None:
-            raise UserError("There is nothing to segment: give a point, a box or a mask.")
+            raise UserError("There is nothing to segment: give a point, a box, a scribble or a mask.")
         if box[0] < -0.5 or box[1] < -0.5 or box[2] > rows - 0.5 or box[3] > columns - 0.5:
             raise UserError(
                 f"A prompt lies outside the image: this plane has {rows} rows and {columns} columns, "

@@ -18,6 +18,7 @@ class PromptKind(StrEnum):
     POINT = "point"
     BOX = "box"
     MASK = "mask"
+    SCRIBBLE = "scribble"
 
 
 _serials = count()
@@ -98,6 +99,7 @@ class Draft:
             self.prompts[plane] = prompts
         for kind, before, after in (
             (PromptKind.POINT, len(old.points), len(prompts.points)),
+            (PromptKind.SCRIBBLE, len(old.scribbles), len(prompts.scribbles)),
             (PromptKind.BOX, int(old.box is not None), int(prompts.box is not None)),
             (PromptKind.MASK, int(old.mask is not None), int(prompts.mask is not None)),
         ):

@@ -383,6 +383,8 @@ class Session:
         prompts = self.prompts(plane)
         if kind is PromptKind.POINT:
             prompts = replace(prompts, points=prompts.points[:-1])
+        elif kind is PromptKind.SCRIBBLE:
+            prompts = replace(prompts, scribbles=prompts.scribbles[:-1])
         elif kind is PromptKind.BOX:
             prompts = replace(prompts, box=None)
         else:
@@ -690,4 +692,9 @@ class Session:
 
 def _corrects(old: Prompts, new: Prompts) -> bool:
     """Whether `new` is `old` and more points, so that the old answer may be fed back."""
-    return new.points[: len(old.points)] == old.points and new.box == old.box and new.mask is old.mask
+    return (
+        new.points[: len(old.points)] == old.points
+        and new.scribbles[: len(old.scribbles)] == old.scribbles
+        and new.box == old.box
+        and new.mask is old.mask
+    )

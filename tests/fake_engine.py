@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import ndimage
@@ -20,7 +20,10 @@ from napari_sam.segment.segmentation import Segmentation
 
 @dataclass
 class FakeEngine:
-    """Counts calls; `delay` seconds are spent in every one of them, watching the token."""
+    """Counts calls; `delay` seconds are spent in every one of them, watching the token.
+
+    If `ambiguous`, a single click gives the object shrunk, as it is, and grown, with IoUs of .5, .9 and .7.
+    """
 
     delay: float = 0.0
     error: Exception | None = None
@@ -30,6 +33,7 @@ class FakeEngine:
     threads: set[str] = field(default_factory=set)
     gate: threading.Event | None = None
     working: threading.Event = field(default_factory=threading.Event)
+    ambiguous: bool = False
 
     def open(self, model, source, contrast, axes) -> "FakeSegmenter":
         if model == "unknown":
@@ -94,6 +98,13 @@ class FakeSegmenter:
             label = objects[round(point.row), round(point.column)]
             if label:
                 taken[objects == label] = point.positive
+        if self.engine.ambiguous and prompts == Prompts(prompts.points[:1]) and previous is None:
+            shapes = (ndimage.binary_erosion(taken), taken, ndimage.binary_dilation(taken))
+            masks = [
+                replace(Mask.from_pixels(at), predicted_iou=iou)
+                for at, iou in zip(shapes, (0.5, 0.9, 0.7), strict=True)
+            ]
+            return Segmentation(tuple(masks), 1)
         mask = Mask.from_pixels(taken)
         return Segmentation((mask,), 0)
 

@@ -6,8 +6,11 @@ import numpy as np
 from fake_engine import FakeEngine
 from napari.components import ViewerModel
 
+from napari_sam.planes.plane import Plane
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.session.session import Session
+
+Z4 = Plane((1, 2), (4, 0, 0))
 
 
 def blobs() -> np.ndarray:

@@ -4,14 +4,15 @@ import time
 from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-NONE, ALT, CONTROL = (
+NONE, ALT, CONTROL, SHIFT = (
     Qt.KeyboardModifier.NoModifier,
     Qt.KeyboardModifier.AltModifier,
     Qt.KeyboardModifier.ControlModifier,
+    Qt.KeyboardModifier.ShiftModifier,
 )
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 
@@ -51,6 +52,21 @@ class Hand:
         """A movement of the mouse; QTest's own says that no button is held, and may say nothing."""
         place = QPointF(self.canvas.mapToGlobal(position.toPoint()))
         event = QMouseEvent(QEvent.Type.MouseMove, position, place, Qt.MouseButton.NoButton, held, modifier)
+        QApplication.sendEvent(self.canvas, event)
+
+    def wheel(self, world: Sequence[float], notches: int, modifier=NONE) -> None:
+        """Turn the wheel towards the user, or away for negative notches."""
+        position = QPointF(self.at(world))
+        event = QWheelEvent(
+            position,
+            QPointF(self.canvas.mapToGlobal(position.toPoint())),
+            QPoint(),
+            QPoint(0, -120 * notches),
+            Qt.MouseButton.NoButton,
+            modifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        )
         QApplication.sendEvent(self.canvas, event)
 
     def key(self, key: Qt.Key, modifier=NONE) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from fake_engine import FakeEngine
 from napari.components import ViewerModel
-from plugin_bench import Bench, blobs
+from plugin_bench import Z4, Bench, blobs
+from plugin_desk import Desk
 
 from napari_sam.session.state import State
 
@@ -39,3 +40,26 @@ def bench(make_bench) -> Bench:
     bench = make_bench(blobs(), scale=(2.0, 1.0, 1.0))
     assert bench.session.status.state is State.READY
     return bench
+
+
+@pytest.fixture
+def make_desk(make_napari_viewer, engine) -> Iterator[Callable[..., Desk]]:
+    desks = []
+
+    def make(**attributes) -> Desk:
+        desks.append(Desk(make_napari_viewer(show=True), engine, blobs(), **attributes))
+        return desks[-1]
+
+    yield make
+    for desk in desks:
+        # napari's fixture fails where anything still refers to the viewer, and pytest keeps a test's arguments.
+        vars(desk).clear()
+
+
+@pytest.fixture
+def desk(make_desk) -> Desk:
+    desk = make_desk()
+    desk.viewer.dims.set_current_step(0, 4)
+    desk.hand.until(lambda: desk.session.plane == Z4)
+    desk.ready()
+    return desk

@@ -2,97 +2,19 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
 
 import numpy as np
-import pytest
-from fake_engine import FakeEngine
-from plugin_bench import blobs
-from plugin_hand import ALT, CONTROL, LEFT, RIGHT, Hand
+from plugin_bench import Z4
+from plugin_hand import ALT, CONTROL, RIGHT
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_sam.planes.plane import Plane
 from napari_sam.plugin.actions import CONTROLS, Action
-from napari_sam.plugin.segment_widget import SegmentWidget
 from napari_sam.prompts.prompt import Point
 from napari_sam.session.state import State
 
-Z4 = Plane((1, 2), (4, 0, 0))
 A, B = (12, 12), (28, 34)
-
-
-class Desk:
-    """A shown viewer with the docked widget and a hand."""
-
-    def __init__(self, viewer, engine: FakeEngine, data: np.ndarray, **attributes) -> None:
-        self.viewer = viewer
-        self.engine = engine
-        viewer.window.resize(1300, 1000)
-        self.image = viewer.add_image(data, name="cells", **attributes)
-        self.widget = SegmentWidget(viewer, engine=engine)
-        self.dock = viewer.window.add_dock_widget(self.widget, name="Segment", area="right")
-        self.hand = Hand(viewer)
-        # The dock finds its width once napari's style has reached it.
-        QTest.qWait(250)
-        viewer.reset_view()
-        QTest.qWait(20)
-
-    @property
-    def session(self):
-        return self.widget.session
-
-    @property
-    def points(self):
-        return self.widget.controller.own.prompts.points
-
-    @property
-    def boxes(self):
-        return self.widget.controller.own.prompts.boxes
-
-    @property
-    def preview(self):
-        return self.widget.controller.own.preview.layer
-
-    @property
-    def labels(self):
-        return self.widget.controller.target_layer.data
-
-    def ready(self) -> None:
-        self.hand.until(lambda: self.session.status.state is State.READY)
-
-    def click(self, world, button=LEFT, modifier=Qt.KeyboardModifier.NoModifier) -> None:
-        asked = len(self.engine.segmented)
-        self.hand.click(world, button, modifier)
-        self.hand.until(lambda: len(self.engine.segmented) > asked)
-        self.ready()
-
-    def area(self) -> int:
-        mask = self.session.draft.masks.get(self.session.plane)
-        return 0 if mask is None else mask.area
-
-
-@pytest.fixture
-def make_desk(make_napari_viewer, engine) -> Iterator[Callable[..., Desk]]:
-    desks = []
-
-    def make(**attributes) -> Desk:
-        desks.append(Desk(make_napari_viewer(show=True), engine, blobs(), **attributes))
-        return desks[-1]
-
-    yield make
-    for desk in desks:
-        # napari's fixture fails where anything still refers to the viewer, and pytest keeps a test's arguments.
-        vars(desk).clear()
-
-
-@pytest.fixture
-def desk(make_desk) -> Desk:
-    desk = make_desk()
-    desk.viewer.dims.set_current_step(0, 4)
-    desk.hand.until(lambda: desk.session.plane == Z4)
-    desk.ready()
-    return desk
 
 
 def test_click_exclude_and_modifiers(desk) -> None:
@@ -151,7 +73,7 @@ def test_space_pans_as_ever_and_draws_nothing(desk) -> None:
 
 def test_a_point_moved_with_naparis_own_tool_counts(desk) -> None:
     desk.click(A)
-    desk.hand.press(desk.widget.points_button)
+    desk.hand.press(desk.widget.prompts.points)
     assert str(desk.points.mode) == "select"
     desk.hand.hover(A)
     desk.hand.drag(A, B)
@@ -159,7 +81,7 @@ def test_a_point_moved_with_naparis_own_tool_counts(desk) -> None:
     np.testing.assert_allclose(desk.points.data, [[4, 28, 34]], atol=0.3)
     desk.hand.key(Qt.Key.Key_Delete)
     desk.hand.until(lambda: not desk.session.draft)
-    desk.hand.press(desk.widget.draw_button)
+    desk.hand.press(desk.widget.prompts.draw)
     desk.click(A)
     assert desk.area() == 81
 
@@ -189,7 +111,7 @@ def test_accept_undo_redo_and_next_object_by_keys(desk) -> None:
     desk.click(B)
     desk.hand.key(Qt.Key.Key_N)
     assert desk.labels[4, 28, 34] == 2
-    assert "Object 3" in desk.widget.object_title.text()
+    assert "Object 3" in desk.widget.object.title.text()
 
 
 def test_reject_remove_last_clear_and_hide_by_keys(desk) -> None:
@@ -211,8 +133,8 @@ def test_reject_remove_last_clear_and_hide_by_keys(desk) -> None:
 
 
 def test_every_action_has_a_button_that_shows_its_key(desk) -> None:
-    for action, control in CONTROLS.items():
-        assert f"[{control.shown}]" in desk.widget.buttons[action].text()
+    for action in CONTROLS.keys() - {Action.CANDIDATE, Action.CANDIDATE_BACK}:
+        assert f"[{CONTROLS[action].shown}]" in desk.widget.buttons[action].text()
 
 
 def test_the_same_by_buttons(desk) -> None:
@@ -267,13 +189,13 @@ def test_a_label_under_the_mouse_is_refined(desk) -> None:
     labels = np.zeros((9, 40, 50), np.uint16)
     labels[4, 11:14, 11:14] = 6
     layer = desk.viewer.add_labels(labels, name="mine")
-    choice = desk.widget.labels_choice
+    choice = desk.widget.choices.labels
     choice.setCurrentIndex(choice.findText("mine"))
-    desk.hand.press(desk.widget.draw_button)
+    desk.hand.press(desk.widget.prompts.draw)
     desk.hand.hover(A)
     desk.hand.key(Qt.Key.Key_K)
     desk.hand.until(lambda: desk.area() == 81)
-    assert "Object 6" in desk.widget.object_title.text()
+    assert "Object 6" in desk.widget.object.title.text()
     desk.ready()
     desk.hand.key(Qt.Key.Key_Return)
     assert (layer.data == 6).sum() == 81
@@ -284,7 +206,7 @@ def test_the_button_lets_a_click_pick_the_label(desk) -> None:
     labels = np.zeros((9, 40, 50), np.uint16)
     labels[4, 11:14, 11:14] = 6
     desk.viewer.add_labels(labels, name="theirs")
-    desk.hand.press(desk.widget.draw_button)
+    desk.hand.press(desk.widget.prompts.draw)
     desk.hand.press(desk.widget.buttons[Action.PICK])
     assert desk.widget.buttons[Action.PICK].isChecked()
     desk.hand.click(A)
@@ -297,15 +219,15 @@ def test_overwriting_is_chosen_beside_accept(desk) -> None:
     labels = np.zeros((9, 40, 50), np.uint16)
     labels[4, 12, 12] = 6
     layer = desk.viewer.add_labels(labels, name="mine")
-    choice = desk.widget.labels_choice
+    choice = desk.widget.choices.labels
     choice.setCurrentIndex(choice.findText("mine"))
-    desk.hand.press(desk.widget.draw_button)
+    desk.hand.press(desk.widget.prompts.draw)
     desk.click((14, 14))
     desk.hand.key(Qt.Key.Key_Return)
     desk.hand.until(lambda: desk.session.history.can_undo)
     assert layer.data[4, 12, 12] == 6
     desk.hand.key(Qt.Key.Key_Z, CONTROL)
-    desk.widget.overwrite.setChecked(True)
+    desk.widget.object.overwrite.setChecked(True)
     desk.hand.key(Qt.Key.Key_Return)
     assert layer.data[4, 12, 12] == 7
 
@@ -368,7 +290,7 @@ def test_removing_layers_while_it_works(desk) -> None:
     desk.viewer.layers.remove(desk.image)
     QTest.qWait(100)
     assert desk.session.status.state is State.NO_IMAGE
-    assert desk.widget.image_choice.currentIndex() == 0
+    assert desk.widget.choices.image.currentIndex() == 0
     assert len(desk.viewer.layers) == 0
 
 
@@ -380,21 +302,21 @@ def test_three_d_display_is_named(desk) -> None:
 
 
 def test_object_size_and_model_are_handed_on(desk) -> None:
-    desk.widget.object_size.setValue(40)
+    desk.widget.choices.object_size.setValue(40)
     desk.ready()
     assert desk.engine.prepared[-1][2] == 40
-    desk.widget.object_size.setValue(0)
+    desk.widget.choices.object_size.setValue(0)
     desk.ready()
     assert desk.engine.prepared[-1][2] is None
     desk.session.set_model("nano-fast")
     desk.ready()
-    assert desk.widget.model_choice.currentText() == "nano-fast"
+    assert desk.widget.choices.model.currentText() == "nano-fast"
 
 
 def test_chosen_model_is_downloaded_and_opened(desk, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("NAPARI_SAM_CACHE", str(tmp_path))
     monkeypatch.setattr("napari_sam.plugin.download_row.fetch", lambda name, **_: (tmp_path / "vit_b_lm.pt").touch())
-    row, choice = desk.widget.download, desk.widget.model_choice
+    row, choice = desk.widget.choices.download, desk.widget.choices.model
     assert not row.isVisible()
     choice.setCurrentIndex(choice.findData("vit_b_lm"))
     desk.ready()
@@ -407,7 +329,7 @@ def test_chosen_model_is_downloaded_and_opened(desk, monkeypatch, tmp_path) -> N
 
 
 def test_layers_that_come_go_and_change_names_are_listed(desk) -> None:
-    choice = desk.widget.image_choice
+    choice = desk.widget.choices.image
     other = desk.viewer.add_image(np.zeros((9, 40, 50), np.uint8), name="other")
     assert [choice.itemText(at) for at in range(choice.count())] == ["Choose an image", "other", "cells"]
     assert choice.currentText() == "cells"

@@ -17,6 +17,8 @@ class Action(StrEnum):
     CLEAR = "clear"
     HIDE = "hide"
     PICK = "pick"
+    CANDIDATE = "candidate"
+    CANDIDATE_BACK = "candidate back"
     PROPAGATE = "propagate"
     CANCEL = "cancel"
     UNDO = "undo"
@@ -61,6 +63,10 @@ CONTROLS: dict[Action, Control] = {
         "K",
         "K",
         "Refine a label: press the key over it, or press the button and click it (any Labels layer).",
+    ),
+    Action.CANDIDATE: Control("Other candidate", "O", "O", "Show the next candidate for an ambiguous click."),
+    Action.CANDIDATE_BACK: Control(
+        "Candidate before", "Shift-O", "Shift+O", "Show the candidate before, for an ambiguous click."
     ),
     Action.PROPAGATE: Control(
         "Propagate", "G", "G", "Carry the object through the stack, both ways; a proposal until accepted."

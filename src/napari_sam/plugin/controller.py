@@ -18,6 +18,7 @@ from napari_sam.plugin.own_layers import OwnLayers
 from napari_sam.plugin.placement import placed_alike
 from napari_sam.plugin.view import View, camera_of, displayed_axes, resolve_view
 from napari_sam.prompts.prompt import Box, Point, Prompts
+from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.propagation import DOUBTFUL
 from napari_sam.session.session import Session
 from napari_sam.session.target import Target
@@ -77,6 +78,8 @@ class SegmentController:
             Action.CLEAR: session.clear,
             Action.HIDE: self.toggle_preview,
             Action.PICK: self.refine_under_cursor,
+            Action.CANDIDATE: partial(self.cycle_candidates, 1),
+            Action.CANDIDATE_BACK: partial(self.cycle_candidates, -1),
             Action.PROPAGATE: self.propagate,
             Action.CANCEL: session.cancel,
             Action.UNDO: session.undo,
@@ -142,6 +145,13 @@ class SegmentController:
     def picking(self) -> bool:
         """Whether the next click picks a label to refine."""
         return self._picking
+
+    @property
+    def candidates(self) -> Segmentation | None:
+        """The answer on the plane in view, if it offers more than one candidate."""
+        plane = self.session.plane
+        answer = None if plane is None else self.session.draft.segmentations.get(plane)
+        return answer if answer is not None and len(answer.candidates) > 1 else None
 
     def choose_first_image(self) -> None:
         """Choose a visible image layer, if there is any: a selected one first, then the topmost."""
@@ -255,6 +265,10 @@ class SegmentController:
         self.dragging(start, end)
         self._read_prompts()
 
+    def scrolled(self, step: int) -> None:
+        """The wheel was turned while Shift was held."""
+        self.do(Action.CANDIDATE if step > 0 else Action.CANDIDATE_BACK)
+
     # Deeds
 
     def do(self, action: Action) -> None:
@@ -279,6 +293,24 @@ class SegmentController:
         if self.session.draft:
             self._ensure_target()
         self.session.next_object(self.collision)
+
+    def choose_candidate(self, at: int) -> None:
+        """Take another candidate on the plane in view."""
+        if self.candidates is None:
+            raise UserError("There are no candidates to choose from here: they come with a single click.")
+        self.session.choose(at)
+
+    def cycle_candidates(self, step: int) -> None:
+        """Take the next candidate that is not empty, or the one before."""
+        answer = self.candidates
+        if answer is None:
+            raise UserError("There are no candidates to choose from here: they come with a single click.")
+        at = answer.chosen
+        for _ in answer.candidates:
+            at = (at + step) % len(answer.candidates)
+            if answer.candidates[at].area:
+                break
+        self.choose_candidate(at)
 
     def propagate(self) -> None:
         """Carry the object through the stack."""

@@ -1,10 +1,10 @@
-"""Click, exclude and drag on the plugin's Points layer."""
+"""Click, exclude, drag and scroll on the plugin's own layers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from napari.layers import Points
+from napari.layers import Layer, Points
 
 DRAG_PIXELS = 5
 """Screen pixels that the mouse must move before a click becomes a drag."""
@@ -26,6 +26,10 @@ class GestureTarget(Protocol):
 
     def dragged(self, start: np.ndarray, end: np.ndarray) -> None:
         """A box was dragged."""
+        ...
+
+    def scrolled(self, step: int) -> None:
+        """The wheel was turned by one notch while Shift was held: 1 towards the user, -1 away."""
         ...
 
 
@@ -98,3 +102,41 @@ class Gestures:
             self._target.clicked(start, positive)
         elif positive:
             self._target.dragged(start, end)
+
+
+class WheelGesture:
+    """Shift and the wheel on some layers, in any of their modes.
+
+    napari itself zooms by the bare wheel, scrolls the slider with Ctrl and the layer list with Alt.
+
+    Parameters
+    ----------
+    layers
+        The layers.
+    target
+        Who is told.
+    """
+
+    def __init__(self, layers: Sequence[Layer], target: GestureTarget) -> None:
+        self._target = target
+        self._turned = 0.0
+        self._layers = tuple(layers)
+        self._listening: Callable[[Layer, Any], None] = self._turn
+        for layer in layers:
+            layer.mouse_wheel_callbacks.append(self._listening)
+
+    def close(self) -> None:
+        """Leave the layers to napari."""
+        for layer in self._layers:
+            layer.mouse_wheel_callbacks.remove(self._listening)
+
+    def _turn(self, _: Layer, event: Any) -> None:
+        if "Shift" not in event.modifiers:
+            return
+        # Some systems turn the wheel's axis when Shift is held.
+        self._turned += float(np.clip(np.sum(event.delta), -1, 1))
+        while abs(self._turned) >= 1:
+            step = 1 if self._turned > 0 else -1
+            self._turned -= step
+            self._target.scrolled(-step)
+        event.handled = True

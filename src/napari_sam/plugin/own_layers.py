@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
-from napari_sam.plugin.gestures import Gestures, GestureTarget
+from napari_sam.plugin.gestures import Gestures, GestureTarget, WheelGesture
 from napari_sam.plugin.preview import Preview
 from napari_sam.plugin.prompt_layers import PromptLayers
 
@@ -31,6 +31,7 @@ class OwnLayers:
         for layer in (self.preview.layer, self.prompts.boxes, self.prompts.points):
             viewer.layers.append(layer)
         self.gestures = Gestures(self.prompts.points, gestures_to)
+        self._wheel = WheelGesture((self.prompts.points, self.prompts.boxes), gestures_to)
         for event in (
             image.events.scale,
             image.events.translate,
@@ -68,6 +69,7 @@ class OwnLayers:
     def remove(self) -> None:
         """Take the layers out of the viewer."""
         self.gestures.close()
+        self._wheel.close()
         for event in (
             self.image.events.scale,
             self.image.events.translate,

@@ -1,0 +1,1 @@
+"""The rows of the dock widget *Segment*, from top to bottom."""

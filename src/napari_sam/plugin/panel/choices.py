@@ -1,0 +1,124 @@
+"""What to work on: image, model, labels, object size, contrast."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QSpinBox, QWidget
+
+from napari_sam.models.registry import REGISTRY
+from napari_sam.plugin.controller import SegmentController
+from napari_sam.plugin.download_row import DownloadRow
+from napari_sam.plugin.panel.parts import SPACING, choose, combo
+
+NEW_LABELS = "New labels layer"
+
+
+class Choices(QWidget):
+    """A form of choices; what is chosen goes to the controller and its session.
+
+    Parameters
+    ----------
+    controller
+        Where choices go.
+    post
+        Has a function called on the main thread.
+    """
+
+    def __init__(self, controller: SegmentController, post: Callable[[Callable[[], None]], None]) -> None:
+        super().__init__()
+        self._controller = controller
+        self._session = controller.session
+        self._filling = False
+        self.image, self.model, self.labels = combo(), combo(), combo()
+        for name, spec in REGISTRY.items():
+            self.model.addItem(name, name)
+            self.model.setItemData(
+                self.model.count() - 1,
+                f"{spec.description}, for {spec.suits} ({spec.licence}, {spec.size_bytes / 1e6:.0f} MB)",
+                Qt.ItemDataRole.ToolTipRole,
+            )
+        self.download = DownloadRow(post)
+        self.object_size = QSpinBox()
+        self.object_size.setRange(0, 100_000)
+        self.object_size.setSingleStep(5)
+        self.object_size.setSpecialValueText("auto")
+        self.object_size.setSuffix(" px")
+        self.object_size.setKeyboardTracking(False)
+        self.object_size.setToolTip("Diameter of the objects in pixels; auto finds the scale by itself.")
+        self.layer_contrast = QCheckBox("Use the layer's contrast limits")
+        self.layer_contrast.setToolTip(
+            "What the model sees is scaled by the image layer's contrast limits, instead of by limits measured once "
+            "on the whole stack."
+        )
+        form = QFormLayout(self)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setSpacing(SPACING)
+        form.addRow("Image", self.image)
+        form.addRow("Model", self.model)
+        form.addRow("", self.download)
+        form.addRow("Labels", self.labels)
+        form.addRow("Object size", self.object_size)
+        form.addRow("", self.layer_contrast)
+        self.image.currentIndexChanged.connect(self._choose_image)
+        self.model.currentIndexChanged.connect(self._choose_model)
+        self.download.downloaded.connect(self._downloaded)
+        self.labels.currentIndexChanged.connect(self._choose_labels)
+        self.object_size.valueChanged.connect(self._choose_size)
+        self.layer_contrast.toggled.connect(controller.use_layer_contrast)
+
+    def fill(self) -> None:
+        """List the layers again; the chosen ones stay chosen."""
+        controller = self._controller
+        self._filling = True
+        try:
+            self.image.clear()
+            self.image.addItem("Choose an image", None)
+            for image in controller.images:
+                self.image.addItem(image.name, image)
+            choose(self.image, controller.image)
+            self.labels.clear()
+            self.labels.addItem(NEW_LABELS, None)
+            for labels in controller.labels:
+                self.labels.addItem(labels.name, labels)
+            choose(self.labels, controller.target_layer)
+        finally:
+            self._filling = False
+
+    def show_model(self) -> None:
+        """Show which model the session uses."""
+        model = self._session.model
+        if self.model.currentData() == model:
+            return
+        self._filling = True
+        try:
+            if self.model.findData(model) < 0:
+                self.model.addItem(Path(model).name, model)
+            self.model.setCurrentIndex(self.model.findData(model))
+        finally:
+            self._filling = False
+        self.download.offer(model)
+
+    def _choose_image(self, index: int) -> None:
+        if not self._filling:
+            image = self.image.itemData(index)
+            self._controller.choose_image(image if isinstance(image, Image) else None)
+
+    def _choose_model(self, index: int) -> None:
+        if not self._filling:
+            self._session.set_model(self.model.itemData(index))
+            self.download.offer(self.model.itemData(index))
+
+    def _downloaded(self, name: str) -> None:
+        if name == self._session.model:
+            self._session.open_again()
+
+    def _choose_labels(self, index: int) -> None:
+        if not self._filling:
+            labels = self.labels.itemData(index)
+            self._controller.choose_target(labels if isinstance(labels, Labels) else None)
+
+    def _choose_size(self, diameter: int) -> None:
+        self._session.set_object_size(float(diameter) if diameter else None)

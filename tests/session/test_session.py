@@ -179,27 +179,35 @@ def test_undo_step_by_step_to_the_start_and_redo_to_the_end(session, main, targe
         main.settle(session)
         session.accept()
     end = target.array.copy()
-    session.undo()
-    session.undo()
+    for left in (Prompts((B,)), Prompts(), Prompts((A,)), Prompts()):
+        assert session.journal.can_undo
+        session.undo()
+        assert session.prompts(Z4) == left
     assert not target.array.any()
-    assert not session.history.can_undo
-    assert session.prompts(Z4) == Prompts((A,))
-    session.redo()
-    session.redo()
+    assert not session.journal.can_undo
+    for _ in range(4):
+        session.redo()
     np.testing.assert_array_equal(target.array, end)
     with pytest.raises(UserError, match="nothing to redo"):
         session.redo()
 
 
-def test_undo_does_not_drop_the_object_being_worked_on(session, main, target) -> None:
+def test_undo_goes_through_clicks_and_accepts_in_the_order_they_were_made(session, main, target) -> None:
     session.add_point(Z4, A)
     main.settle(session)
     session.accept()
     session.add_point(Z4, B)
     main.settle(session)
     session.undo()
+    assert (target.array == 1).sum() == 81
+    assert not session.draft
+    session.undo()
     assert not target.array.any()
+    assert session.prompts(Z4) == Prompts((A,))
+    session.redo()
+    session.redo()
     assert session.prompts(Z4) == Prompts((B,))
+    assert area(session) == 81
 
 
 def test_undo_leaves_alone_what_was_painted_since(session, main, target) -> None:
@@ -215,7 +223,7 @@ def test_undo_leaves_alone_what_was_painted_since(session, main, target) -> None
 @pytest.mark.parametrize(("collision", "kept"), [(Collision.KEEP, True), (Collision.OVERWRITE, False)])
 def test_what_happens_to_other_objects_is_the_users_choice(session, main, target, collision, kept) -> None:
     target.array[4, 10, 10] = 7
-    session.saw_label(7)
+    session.set_target(target, next_label=8)
     session.add_point(Z4, A)
     main.settle(session)
     session.accept(collision)
@@ -260,13 +268,13 @@ def test_an_id_that_does_not_fit_is_refused_and_the_object_kept(session, main) -
 
 def test_an_object_that_others_cover_wholly_is_refused_and_kept(session, main, target) -> None:
     target.array[...] = 5
-    session.saw_label(5)
+    session.set_target(target, next_label=6)
     session.add_point(Z4, A)
     main.settle(session)
     with pytest.raises(UserError, match="Nothing would change"):
         session.accept(Collision.KEEP)
     assert area(session) == 81
-    assert not session.history.can_undo
+    assert not len(session.objects)
 
 
 def test_nothing_is_accepted_without_a_mask_or_without_labels(session, main) -> None:
@@ -410,7 +418,7 @@ def test_there_is_nothing_to_propagate_along_in_a_single_plane(main, engine) -> 
 
 def test_a_label_as_prompt_is_refined_under_its_own_id(session, main, target) -> None:
     target.array[4, 10:14, 10:14] = 5
-    session.saw_label(5)
+    session.set_target(target, next_label=6)
     session.refine_label(Z4, target.array, 5, own=True)
     main.settle(session)
     assert session.current_label == 5
@@ -530,6 +538,7 @@ def test_another_image_drops_the_object_but_not_the_labels(session, main, target
     assert not session.draft
     assert session.target is None
     session.undo()
+    assert not session.journal.can_undo
     assert not target.array.any()
     assert not session.draft
 
@@ -546,7 +555,9 @@ def test_forgotten_labels_are_neither_written_nor_undone(session, main, engine, 
     engine.gate.set()
     main.settle(session)
     np.testing.assert_array_equal(target.array, before)
-    assert not session.history.can_undo
+    session.undo()
+    np.testing.assert_array_equal(target.array, before)
+    assert session.prompts(Z4) == Prompts((B,))
 
 
 def test_an_empty_answer_is_told(session, main, target) -> None:
@@ -583,16 +594,6 @@ def test_closing_while_it_works_leaves_no_thread(main, image) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "napari-sam-inference"]
     main.pump()
     assert not session.draft.segmentations
-
-
-def test_the_history_is_bounded_by_bytes(session, main, target) -> None:
-    session.history._max_bytes = 2000
-    for _ in range(10):
-        session.add_point(Z4, A)
-        main.settle(session)
-        session.accept(Collision.OVERWRITE)
-    assert session.history.nbytes <= 2000
-    assert session.history.can_undo
 
 
 def test_a_mask_given_as_prompt_is_kept_when_a_point_follows(session, main, engine) -> None:

@@ -72,8 +72,13 @@ CONTROLS: dict[Action, Control] = {
         "Propagate", "G", "G", "Carry the object through the stack, both ways; a proposal until accepted."
     ),
     Action.CANCEL: Control("Cancel", "Q", "Q", "Stop propagating; the planes that were reached stay proposed."),
-    Action.UNDO: Control("Undo", "Control-Z", "Ctrl+Z", "Take the last accept back, and its prompts with it."),
-    Action.REDO: Control("Redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Accept again what was undone."),
+    Action.UNDO: Control(
+        "Undo",
+        "Control-Z",
+        "Ctrl+Z",
+        "Take back what was done last: prompts, accepts, brush strokes, changes of objects.",
+    ),
+    Action.REDO: Control("Redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Do again what was undone."),
 }
 
 # napari finishes shapes that are drawn vertex by vertex with these keys.

@@ -11,11 +11,13 @@ from psygnal import Signal
 
 from napari_sam.errors import UserError
 from napari_sam.labels.collision import Collision
+from napari_sam.labels.pixel_change import PixelChange
 from napari_sam.plugin.actions import Action, bind_keys
 from napari_sam.plugin.image_source import contrast_of, source_of
 from napari_sam.plugin.layer_target import LayerTarget, check_writable, new_labels
 from napari_sam.plugin.own_layers import OwnLayers
 from napari_sam.plugin.placement import placed_alike
+from napari_sam.plugin.strokes import StrokeWatch
 from napari_sam.plugin.view import View, camera_of, displayed_axes, resolve_view
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.segment.segmentation import Segmentation
@@ -64,6 +66,7 @@ class SegmentController:
         self._image: Image | None = None
         self._own: OwnLayers | None = None
         self._targets: dict[Labels, LayerTarget] = {}
+        self._strokes: dict[Labels, StrokeWatch] = {}
         self.propagation_axis: int | None = None
         self._layer_contrast = False
         self._picking = False
@@ -274,6 +277,9 @@ class SegmentController:
     def do(self, action: Action) -> None:
         """Do what a key or button asks for; what cannot be done is told."""
         self.told.emit("")
+        for strokes in self._strokes.values():
+            # What is done in the middle of a stroke comes after what is painted of it.
+            strokes.flush()
         self.try_to(self._deeds[action])
 
     def try_to(self, deed: Callable[[], object]) -> None:
@@ -373,6 +379,9 @@ class SegmentController:
             event.disconnect(callback)
         for layer in self.viewer.layers:
             layer.events.name.disconnect(self._on_renamed)
+        for strokes in self._strokes.values():
+            strokes.close()
+        self._strokes.clear()
         ended = self.session.close()
         if not keep_layers:
             self._drop_image()
@@ -418,7 +427,9 @@ class SegmentController:
     def _target_of(self, layer: Labels) -> LayerTarget:
         if layer not in self._targets:
             self._targets[layer] = LayerTarget(layer)
-            layer.events.paint.connect(self._on_paint)
+            self._strokes[layer] = StrokeWatch(
+                layer, self._painted, partial(self.do, Action.UNDO), partial(self.do, Action.REDO)
+            )
             layer.events.data.connect(self._on_labels_data)
         return self._targets[layer]
 
@@ -466,7 +477,7 @@ class SegmentController:
         layer.events.name.disconnect(self._on_renamed)
         if layer in self._targets:
             target = self._targets.pop(layer)
-            layer.events.paint.disconnect(self._on_paint)
+            self._strokes.pop(layer).close()
             layer.events.data.disconnect(self._on_labels_data)
             self.session.forget_target(target)
         if layer is self._image:
@@ -496,12 +507,10 @@ class SegmentController:
             if chosen:
                 self.choose_target(event.source)
 
-    def _on_paint(self, event: Any) -> None:
-        target = self._targets.get(event.source)
-        if target is None or target is not self.session.target:
-            return
-        for atom in event.value:
-            self.session.saw_label(int(np.max(atom[2], initial=0)))
+    def _painted(self, layer: Labels, change: PixelChange) -> None:
+        """A stroke on a layer that is or was the target."""
+        if layer in self._targets:
+            self.session.painted(self._targets[layer], change)
 
     # Inside: prompts
 
@@ -539,11 +548,11 @@ class SegmentController:
         if self._own is None:
             return
         read = self._own.prompts.read()
-        session = self.session
-        for plane in tuple(dict.fromkeys([*session.draft.prompts, *read])):
+        prompts = {}
+        for plane in dict.fromkeys([*self.session.draft.prompts, *read]):
             points, box = (read[plane].points, read[plane].box) if plane in read else ((), None)
-            earlier = session.prompts(plane)
-            self.try_to(partial(session.set_prompts, plane, Prompts(points, box, earlier.mask)))
+            prompts[plane] = Prompts(points, box, self.session.prompts(plane).mask)
+        self.try_to(partial(self.session.set_all_prompts, prompts))
 
     def _refine_at(self, position: np.ndarray) -> None:
         view = self.resolve()

@@ -107,7 +107,7 @@ class SegmentWidget(QWidget):
         session.status_changed.connect(self._on_status)
         session.masks_changed.connect(self.object.candidates.show_candidates)
         session.label_changed.connect(self.object.show_label)
-        session.history_changed.connect(self.object.show_history)
+        session.history_changed.connect(self._on_history)
         session.crashed.connect(_report_crash)
         controller.layers_changed.connect(self._fill_choices)
         controller.told.connect(self.status.tell)
@@ -132,6 +132,11 @@ class SegmentWidget(QWidget):
     def _fill_choices(self) -> None:
         self.choices.fill()
         self.stack.fill()
+
+    def _on_history(self) -> None:
+        """Something was done, so other things can be done now."""
+        self.object.show_history()
+        self._show_status(self.session.status)
 
     def _on_status(self, status: Status) -> None:
         """Mere progress is shown a few times a second: each time costs a drawing of the window."""

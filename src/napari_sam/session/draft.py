@@ -1,15 +1,17 @@
 """The object that the user is working on, before it is accepted."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import count
+from typing import TypeAlias
 
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.propagate.propagated_plane import PropagatedPlane
 from napari_sam.segment.segmentation import Segmentation
+from napari_sam.session.question import Asked, Question, next_serial
 
 
 class PromptKind(StrEnum):
@@ -21,7 +23,50 @@ class PromptKind(StrEnum):
     SCRIBBLE = "scribble"
 
 
-_serials = count()
+@dataclass(frozen=True)
+class Carried:
+    """A propagation, as a step of an object.
+
+    Parameters
+    ----------
+    plane
+        Any of the planes along which it went.
+    axis, first, last
+        The axis, and the first and last position along it, inclusive.
+    keys
+        Positions of the key planes it started from.
+    reached
+        Positions in the order they were reached; fewer than asked for where it was stopped.
+    """
+
+    plane: Plane
+    axis: int
+    first: int
+    last: int
+    keys: tuple[int, ...]
+    reached: tuple[int, ...]
+    serial: int = field(default_factory=next_serial)
+
+
+Step: TypeAlias = Asked | Carried
+Given: TypeAlias = tuple[Plane, PromptKind]
+
+
+@dataclass(frozen=True, eq=False)
+class DraftState:
+    """What an object in work consists of at one moment; see `Draft` for the fields."""
+
+    label: int | None = None
+    refines: bool = False
+    questions: Mapping[Plane, Question] = field(default_factory=dict)
+    proposal: Mapping[Plane, PropagatedPlane] = field(default_factory=dict)
+    order: tuple[Given, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def planes(self) -> tuple[Plane, ...]:
+        """Planes that it has prompts or masks on."""
+        return tuple(dict.fromkeys([*self.questions, *self.proposal]))
 
 
 @dataclass(eq=False)
@@ -34,32 +79,55 @@ class Draft:
         Its id in the labels, or None for the next free one (decided when it is accepted).
     refines
         Whether `label` already has pixels in the labels, which accepting replaces.
-    prompts
-        Prompts per plane; never empty ones.
-    segmentations
-        The newest answer per prompted plane.
+    questions
+        The prompts of every prompted plane with their answer, where that is there.
     proposal
         Planes that propagation reached.
     order
         (plane, kind) of every prompt in the order they were given.
-    in_flight
-        Planes whose prompts are being decoded.
+    steps
+        What led to the masks, in order: replaying them gives the same masks.
     image
         Serial number of the image it is drawn on.
     """
 
     label: int | None = None
     refines: bool = False
-    prompts: dict[Plane, Prompts] = field(default_factory=dict)
-    segmentations: dict[Plane, Segmentation] = field(default_factory=dict)
+    questions: dict[Plane, Question] = field(default_factory=dict)
     proposal: dict[Plane, PropagatedPlane] = field(default_factory=dict)
-    order: list[tuple[Plane, PromptKind]] = field(default_factory=list)
-    in_flight: set[Plane] = field(default_factory=set)
+    order: tuple[Given, ...] = ()
+    steps: tuple[Step, ...] = ()
     image: int = 0
-    serial: int = field(default_factory=lambda: next(_serials))
 
     def __bool__(self) -> bool:
-        return bool(self.prompts) or bool(self.proposal)
+        return bool(self.questions) or bool(self.proposal)
+
+    @property
+    def state(self) -> DraftState:
+        """All of it, as it is now; later changes of the draft leave it alone (answers that come are in both)."""
+        return DraftState(self.label, self.refines, dict(self.questions), dict(self.proposal), self.order, self.steps)
+
+    def restore(self, state: DraftState) -> None:
+        """Be as at another moment."""
+        self.label, self.refines = state.label, state.refines
+        self.questions, self.proposal = dict(state.questions), dict(state.proposal)
+        self.order, self.steps = state.order, state.steps
+
+    @property
+    def prompts(self) -> dict[Plane, Prompts]:
+        """Prompts per plane; never empty ones."""
+        return {plane: question.prompts for plane, question in self.questions.items()}
+
+    @property
+    def segmentations(self) -> dict[Plane, Segmentation]:
+        """The newest answer per prompted plane, with the user's choice of candidate."""
+        shown = {plane: question.shown for plane, question in self.questions.items()}
+        return {plane: answer for plane, answer in shown.items() if answer is not None}
+
+    @property
+    def in_flight(self) -> set[Plane]:
+        """Planes whose prompts are being answered."""
+        return {plane for plane, question in self.questions.items() if question.in_flight}
 
     @property
     def key_masks(self) -> dict[Plane, Mask]:
@@ -80,39 +148,57 @@ class Draft:
         area = max((mask.area for mask in self.masks.values()), default=0)
         return 2 * math.sqrt(area / math.pi) if area else None
 
-    def copy_as(self, label: int) -> "Draft":
-        """The same object, to be worked on again under `label`."""
-        return Draft(
-            label=label,
-            refines=self.refines,
-            prompts=dict(self.prompts),
-            segmentations=dict(self.segmentations),
-            proposal=dict(self.proposal),
-            order=list(self.order),
-            image=self.image,
-        )
-
-    def put(self, plane: Plane, prompts: Prompts) -> None:
-        """Replace the prompts on one plane."""
-        old = self.prompts.pop(plane, Prompts())
-        if prompts:
-            self.prompts[plane] = prompts
+    def put(self, plane: Plane, question: Question | None) -> None:
+        """Replace the prompts on one plane; None for none."""
+        old_question = self.questions.get(plane)
+        old = Prompts() if old_question is None else old_question.prompts
+        prompts = Prompts() if question is None else question.prompts
+        if question is None:
+            self.questions.pop(plane, None)
+        else:
+            self.questions[plane] = question
+            self.steps = (*self.steps, question.step)
         for kind, before, after in (
             (PromptKind.POINT, len(old.points), len(prompts.points)),
             (PromptKind.SCRIBBLE, len(old.scribbles), len(prompts.scribbles)),
             (PromptKind.BOX, int(old.box is not None), int(prompts.box is not None)),
             (PromptKind.MASK, int(old.mask is not None), int(prompts.mask is not None)),
         ):
-            self.order.extend([(plane, kind)] * max(after - before, 0))
+            self.order += ((plane, kind),) * max(after - before, 0)
             for _ in range(before - after):
                 self._forget_last(plane, kind)
         if old.box is not None and prompts.box is not None and prompts.box != old.box:
             # A new box in the old one's place is the last prompt given.
             self._forget_last(plane, PromptKind.BOX)
-            self.order.append((plane, PromptKind.BOX))
+            self.order += ((plane, PromptKind.BOX),)
+
+    def choose(self, plane: Plane, candidate: int) -> None:
+        """Take another candidate of the answer on one plane."""
+        former = self.questions[plane]
+        chosen = former.choosing(candidate)
+        self.questions[plane] = chosen
+        self._replace_step(former.serial, chosen)
+
+    def renew(self, plane: Plane, object_size: float | None) -> None:
+        """Forget the answer on one plane: something else will answer."""
+        question = self.questions[plane]
+        question.renew(object_size)
+        self._replace_step(question.serial, question)
+
+    def source_of(self, plane: Plane) -> int | None:
+        """Serial number of the step that gave the mask shown on a plane; None if there is none."""
+        if plane in self.questions:
+            return self.questions[plane].shown_from
+        carried = [step.serial for step in self.steps if isinstance(step, Carried)]
+        return carried[-1] if carried and plane in self.proposal else None
+
+    def _replace_step(self, serial: int, question: Question) -> None:
+        self.steps = tuple(
+            question.step if isinstance(step, Asked) and step.serial == serial else step for step in self.steps
+        )
 
     def _forget_last(self, plane: Plane, kind: PromptKind) -> None:
         for at in range(len(self.order) - 1, -1, -1):
             if self.order[at] == (plane, kind):
-                del self.order[at]
+                self.order = self.order[:at] + self.order[at + 1 :]
                 return

@@ -1,101 +1,168 @@
 """Objects that were accepted before the answer to their last prompts, or their id, was there."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from napari_sam.errors import UserError
 from napari_sam.labels.collision import Collision
 from napari_sam.session.draft import Draft
-from napari_sam.session.history import Accept
+from napari_sam.session.journal.entry import Entry
+from napari_sam.session.journal.journal import Journal
+from napari_sam.session.journal.labels_patch import LabelsPatch
 from napari_sam.session.labelling import Labelling
+from napari_sam.session.question import Question
 from napari_sam.session.target import Target
 
 
+@dataclass(eq=False)
+class Waiting:
+    """An object that is to be written.
+
+    Parameters
+    ----------
+    draft
+        The object.
+    target, collision
+        Where to, and what happens to pixels of other labels.
+    """
+
+    draft: Draft
+    target: Target
+    collision: Collision
+
+
 class Finishing:
-    """Writes accepted objects as soon as all that they need is there.
+    """Writes accepted objects, in the order of their accepts, as soon as all that they need is there.
 
     Parameters
     ----------
     labelling
         What writes them.
+    journal
+        Whose entries are completed when they are written.
     on_written
-        Called with what was written.
-    on_given_back
-        Called with an object that could not be written.
+        Called with the entry and the object.
+    on_failed
+        Called with the entry, the object and what was raised.
     """
 
     def __init__(
-        self, labelling: Labelling, on_written: Callable[[Accept], None], on_given_back: Callable[[Draft], None]
+        self,
+        labelling: Labelling,
+        journal: Journal,
+        on_written: Callable[[Entry, Draft], None],
+        on_failed: Callable[[Entry, Draft, Exception], None],
     ) -> None:
         self._labelling = labelling
+        self._journal = journal
         self._on_written = on_written
-        self._on_given_back = on_given_back
-        self._waiting: dict[Draft, tuple[Target, Collision]] = {}
+        self._on_failed = on_failed
+        self._waiting: dict[Entry, Waiting] = {}
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def __contains__(self, draft: object) -> bool:
-        return draft in self._waiting
+    def __contains__(self, question: Question) -> bool:
+        return any(waiting.draft.questions.get(question.plane) is question for waiting in self._waiting.values())
 
-    def add(self, draft: Draft, target: Target, collision: Collision) -> None:
-        """An object was accepted; `finish` writes it."""
-        self._waiting[draft] = (target, collision)
-        if draft.label is not None:
-            self._labelling.saw(draft.label)
+    def labels(self, target: Target | None) -> set[int | None]:
+        """Ids of the objects that wait to be written into `target`."""
+        return {waiting.draft.label for waiting in self._waiting.values() if waiting.target is target}
 
-    def finish(self, draft: Draft) -> Accept | None:
-        """Write an object, if all that it needs is there.
+    def add(self, entry: Entry, draft: Draft) -> None:
+        """An object was accepted, and cannot be written yet."""
+        assert entry.target is not None
+        assert entry.collision is not None
+        entry.pending = True
+        self._waiting[entry] = Waiting(draft, entry.target, entry.collision)
+        self._reserve(entry, draft.label)
 
-        Raises
-        ------
-        UserError
-            If it cannot be written; it is given back.
-        """
-        label = draft.label
-        if draft not in self._waiting or draft.in_flight or label is None:
-            return None
-        target, collision = self._waiting.pop(draft)
-        try:
-            accept = self._labelling.write(draft, label, target, collision)
-        except Exception:
-            self._on_given_back(draft)
-            raise
-        self._on_written(accept)
-        return accept
+    def call_off(self, entry: Entry) -> Draft | None:
+        """An accept that waits was undone: the object, which is not written any more."""
+        waiting = self._waiting.pop(entry, None)
+        return None if waiting is None else waiting.draft
 
-    def try_to_finish(self, draft: Draft) -> UserError | None:
-        """As `finish`, but what it raises for the user is returned."""
-        try:
-            self.finish(draft)
-        except UserError as error:
-            return error
-        return None
+    def finish(self) -> None:
+        """Write what can be written."""
+        stuck: set[Target] = set()
+        for entry, waiting in tuple(self._waiting.items()):
+            draft = waiting.draft
+            if entry not in self._waiting:
+                continue
+            if draft.label is None:
+                # Ids are given in the order of the accepts.
+                draft.label = self._labelling.book_of(waiting.target).next_label
+                self._reserve(entry, draft.label)
+            if draft.label is None or draft.in_flight or waiting.target in stuck:
+                stuck.add(waiting.target)
+                continue
+            del self._waiting[entry]
+            entry.pending = False
+            try:
+                self._write(entry, draft, draft.label, waiting)
+            except Exception as error:
+                self._on_failed(entry, draft, error)
+            else:
+                self._journal.amended(entry)
+                self._on_written(entry, draft)
 
-    def give_back(self, draft: Draft) -> None:
-        """An object cannot be written, if it is waiting to be."""
-        if self._waiting.pop(draft, None) is not None:
-            self._on_given_back(draft)
+    def fail(self, question: Question, error: Exception) -> None:
+        """A question that an object waits for has no answer."""
+        for entry, waiting in tuple(self._waiting.items()):
+            if waiting.draft.questions.get(question.plane) is question:
+                self._fail(entry, error)
 
-    def give_all_back(self) -> None:
+    def fail_all(self, error: Exception) -> None:
         """Nothing that waits can be written."""
-        for draft in tuple(self._waiting):
-            self.give_back(draft)
+        for entry in tuple(self._waiting):
+            self._fail(entry, error)
 
     def forget(self, target: Target) -> None:
         """Labels are gone: what waits for them is dropped."""
-        self._waiting = {draft: into for draft, into in self._waiting.items() if into[0] is not target}
+        self._waiting = {entry: each for entry, each in self._waiting.items() if each.target is not target}
 
     def clear(self) -> None:
         """Nothing that waits is written any more."""
         self._waiting.clear()
 
-    def give_ids(self, target: Target, label: int) -> list[Draft]:
-        """The first free id in `target` is known: objects without one get theirs, in the order of their accepts."""
-        given = []
-        for draft, (into, _) in self._waiting.items():
-            if into is target and draft.label is None:
-                draft.label, label = label, label + 1
-                if target is self._labelling.target:
-                    self._labelling.saw(draft.label)
-                given.append(draft)
-        return given
+    def _reserve(self, entry: Entry, label: int | None) -> None:
+        """Nobody else gets the id meanwhile."""
+        if label is not None and entry.target is not None:
+            entry.change_labels(LabelsPatch(next_label=self._labelling.book_of(entry.target).saw(label)))
+
+    def _fail(self, entry: Entry, error: Exception) -> None:
+        waiting = self._waiting.pop(entry)
+        entry.pending = False
+        self._on_failed(entry, waiting.draft, error)
+
+    def _write(self, entry: Entry, draft: Draft, label: int, waiting: Waiting) -> None:
+        """Write an object as if that had been done when it was accepted: what was painted since stays on top."""
+        book = self._labelling.book_of(waiting.target)
+        since = [
+            later for later in self._journal.since(entry) if later.target is waiting.target and later.labels is not None
+        ]
+        patches = [later.labels.content() for later in since if later.labels is not None]
+        for patch in reversed(patches):
+            book.exchange(patch, forward=False)
+        try:
+            written = self._labelling.write(draft, label, waiting.target, waiting.collision)
+        except Exception:
+            for patch in patches:
+                book.exchange(patch, forward=True)
+            raise
+        if entry.labels is not None:
+            written = replace(written, next_label=entry.labels.content().next_label)
+        entry.change_labels(written)
+        for later, patch in zip(since, patches, strict=True):
+            later.change_labels(self._made_again(waiting.target, patch))
+        # What was undone since was to be redone on labels without the object.
+        self._journal.drop_undone(of=waiting.target)
+
+    def _made_again(self, target: Target, patch: LabelsPatch) -> LabelsPatch:
+        book = self._labelling.book_of(target)
+        pixels = []
+        for change in patch.pixels:
+            pixels.append(change.made_on(target.array))
+            pixels[-1].apply(target.array)
+        rows = {label: row for label, (_, row) in patch.rows.items()}
+        after = patch.next_label[1]
+        return book.make(pixels, rows, uses=0 if after is None else after - 1, written=True)

@@ -1,30 +1,36 @@
-"""Writing accepted objects into labels, and taking them back."""
+"""Writing accepted objects into labels."""
 
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
+
 from napari_sam.errors import UserError
 from napari_sam.labels.collision import Collision
+from napari_sam.labels.edit import Edit
 from napari_sam.labels.ids import check_fits, next_label
 from napari_sam.labels.paint import paint
+from napari_sam.labels.pixel_change import PixelChange, hull
+from napari_sam.labels.to_mask import label_mask
+from napari_sam.planes.mask import Mask
 from napari_sam.planes.source import ImageSource
+from napari_sam.session.book import Book
 from napari_sam.session.draft import Draft
-from napari_sam.session.history import Accept, History
+from napari_sam.session.journal.labels_patch import LabelsPatch
+from napari_sam.session.object_row import Extent, ObjectRow
 from napari_sam.session.scheduler import Priority, Scheduler
 from napari_sam.session.target import Target
 
 
 class Labelling:
-    """The chosen labels, the next free id in them, and the history of what was written.
+    """The chosen labels, and a book for all that were ever chosen.
 
     Parameters
     ----------
     scheduler
         Where free ids are looked up.
-    on_label
-        Called when `next_label` is different.
     on_found
-        Called with labels and the first free id in them, when it was looked up; the labels may not be chosen any more.
+        Called with labels when the first free id in them was looked up; they may not be chosen any more.
     on_error
         Called with what looking up raised.
 
@@ -32,49 +38,56 @@ class Labelling:
     ----------
     target : Target or None
         The labels that objects are accepted into.
-    next_label : int or None
-        The next free id there; None while that is not known.
-    history : History
-        What was accepted, into any labels.
     """
 
     def __init__(
-        self,
-        scheduler: Scheduler,
-        on_label: Callable[[], None],
-        on_found: Callable[[Target, int], None],
-        on_error: Callable[[Exception], None],
+        self, scheduler: Scheduler, on_found: Callable[[Target], None], on_error: Callable[[Exception], None]
     ) -> None:
         self._scheduler = scheduler
-        self._on_label = on_label
         self._on_found = on_found
         self._on_error = on_error
+        self._books: dict[Target, Book] = {}
         self.target: Target | None = None
-        self.next_label: int | None = None
-        self.history = History()
+
+    @property
+    def book(self) -> Book | None:
+        """Of the chosen labels."""
+        return None if self.target is None else self._books[self.target]
+
+    @property
+    def next_label(self) -> int | None:
+        """The next free id in the chosen labels; None while that is not known."""
+        return None if self.book is None else self.book.next_label
+
+    def book_of(self, target: Target) -> Book:
+        """The book of labels that were chosen at some time."""
+        return self._books.setdefault(target, Book(target))
+
+    def knows(self, target: Target) -> bool:
+        """Whether these labels were chosen at some time, and are not gone."""
+        return target in self._books
 
     def choose(self, target: Target | None, first_free: int | None = None) -> None:
         """Take other labels; the next free id is looked up unless it is given."""
-        self.target, self.next_label = target, first_free
-        if target is not None and first_free is None:
-            array = target.array
-            self._scheduler.submit(
-                ("ids", id(target)),
-                lambda _: next_label(array),
-                priority=Priority.CLICK,
-                on_result=partial(self._found, target),
-                on_error=self._on_error,
-            )
-        self._on_label()
+        self.target = target
+        if target is None:
+            return
+        book = self.book_of(target)
+        if first_free is not None:
+            book.starts_at(first_free)
+            return
+        book.next_label = None
+        array = target.array
+        self._scheduler.submit(
+            ("ids", id(target)),
+            lambda _: next_label(array),
+            priority=Priority.CLICK,
+            on_result=partial(self._found, target),
+            on_error=self._on_error,
+        )
 
-    def saw(self, label: int) -> None:
-        """`label` is in use; later objects get higher ids."""
-        if self.next_label is not None and label >= self.next_label:
-            self.next_label = label + 1
-            self._on_label()
-
-    def write(self, draft: Draft, label: int, target: Target, collision: Collision) -> Accept:
-        """Write an object, on all its planes at once.
+    def write(self, draft: Draft, label: int, target: Target, collision: Collision) -> LabelsPatch:
+        """Write an object, on all its planes at once; on those that it has or had, its former pixels go.
 
         Raises
         ------
@@ -85,59 +98,58 @@ class Labelling:
         if not masks:
             raise UserError("Nothing was accepted: no object was found there.")
         check_fits(label, target.array.dtype)
-        edit = paint(target.array, masks, label, collision, replace=draft.refines)
-        if not edit.changed:
+        book = self.book_of(target)
+        former, known = book.rows.get(label), book.extents.get(label)
+        left = {} if former is None else dict.fromkeys(former.state().planes, _NOTHING)
+        edit = paint(
+            target.array,
+            {**left, **masks},
+            label,
+            collision,
+            replace=draft.refines or former is not None,
+            earlier=None if known is None else known.box,
+        )
+        if not edit.changed and former is None:
             raise UserError("Nothing would change: every pixel has this label, or belongs to another object.")
-        edit.apply(target.array)
-        accept = Accept(target, edit, label, draft)
-        self.history.record(accept)
-        if target is self.target:
-            self.saw(label)
-        return accept
-
-    def undo(self) -> Accept:
-        """Take the last accept back; its id is free again.
-
-        Raises
-        ------
-        UserError
-            If there is none.
-        """
-        accept = self.history.undo()
-        if accept is None:
-            raise UserError("There is nothing to undo.")
-        newest = self.next_label == accept.label + 1 and not accept.draft.refines
-        if accept.target is self.target and newest:
-            self.next_label = accept.label
-        return accept
-
-    def redo(self) -> Accept:
-        """Do the accept that was undone last again.
-
-        Raises
-        ------
-        UserError
-            If there is none.
-        """
-        accept = self.history.redo()
-        if accept is None:
-            raise UserError("There is nothing to redo.")
-        if accept.target is self.target:
-            self.saw(accept.label)
-        return accept
+        row = ObjectRow.of(draft, label, "" if former is None else former.name)
+        return book.make(
+            [PixelChange.from_edit(edit)] if edit.changed else [],
+            {label: row},
+            areas={label: _extent_on_planes(draft, label, target, edit)} if draft.refines and known is None else None,
+            uses=label,
+        )
 
     def forget(self, target: Target) -> None:
-        """Labels are gone, or were replaced: nothing in them is undone any more."""
+        """Labels are gone, or were replaced."""
         self._scheduler.cancel(("ids", id(target)))
-        self.history.forget(lambda accept: accept.target is target)
+        self._books.pop(target, None)
         if self.target is target:
-            self.choose(None)
+            self.target = None
 
     def _found(self, target: Target, label: int) -> None:
-        if target is self.target:
-            self.next_label = label
-            self._on_label()
-        self._on_found(target, label)
+        self.book_of(target).starts_at(label)
+        self._on_found(target)
+
+
+_NOTHING = Mask((0, 0, 0, 0), np.zeros((0, 0), bool))
+
+
+def _extent_on_planes(draft: Draft, label: int, target: Target, edit: Edit) -> Extent:
+    """Where a label that came from elsewhere is once `edit` is applied, as far as the object's planes tell."""
+    array = target.array
+    boxes, area = [edit.box], 0
+    for plane in draft.masks:
+        mask = label_mask(array, plane, label)
+        area += mask.area
+        box = [slice(at, at + 1) for at in plane.index]
+        for axis, start, stop in zip(plane.axes, mask.box[:2], mask.box[2:], strict=True):
+            box[axis] = slice(start, stop)
+        if mask.area:
+            boxes.append(tuple(box))
+    area += int(np.count_nonzero(edit.after == label)) - int(np.count_nonzero(edit.before == label))
+    extent = hull(box for box in boxes if all(part.stop > part.start for part in box))
+    assert extent is not None
+    return Extent(area, extent)
 
 
 def check_shape(target: Target, source: ImageSource | None) -> None:

@@ -8,7 +8,7 @@ from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.propagate.propagated_plane import PropagatedPlane
-from napari_sam.session.draft import Draft
+from napari_sam.session.draft import Carried, Draft
 from napari_sam.session.engine import Engine, OpenedImage
 from napari_sam.session.scheduler import Priority, Scheduler
 
@@ -98,6 +98,9 @@ class Propagation:
         Where it is computed, and by what.
     on_reached
         Called after each plane, which is in the draft's proposal by then.
+    on_ended
+        Called with the draft, its former proposal and the step, when the last plane was reached, or when it was stopped
+        or failed on the way; `proposal` is what was reached by then.
     on_done
         Called with the draft after the last plane.
     on_error
@@ -114,15 +117,19 @@ class Propagation:
         scheduler: Scheduler,
         engine: Engine,
         on_reached: Callable[[], None],
+        on_ended: Callable[[Draft, dict[Plane, PropagatedPlane], Carried], None],
         on_done: Callable[[Draft], None],
         on_error: Callable[[Exception], None],
     ) -> None:
         self._scheduler = scheduler
         self._engine = engine
         self._on_reached = on_reached
+        self._on_ended = on_ended
         self._on_done = on_done
         self._on_error = on_error
         self._draft: Draft | None = None
+        self._former: dict[Plane, PropagatedPlane] = {}
+        self._course: Course | None = None
         self._waiting: tuple[Draft, Callable[[], None]] | None = None
         self.progress = (0, 0)
 
@@ -133,8 +140,9 @@ class Propagation:
 
     def start(self, draft: Draft, course: Course, opened: OpenedImage) -> None:
         """Carry an object along; a former proposal is dropped."""
-        draft.proposal.clear()
-        self._draft, self._waiting, self.progress = draft, None, (0, course.total)
+        self.stop()
+        self._former, draft.proposal = draft.proposal, {}
+        self._draft, self._course, self.progress = draft, course, (0, course.total)
 
         def steps(token: CancelToken) -> Iterator[PropagatedPlane]:
             return self._engine.propagate(
@@ -153,11 +161,11 @@ class Propagation:
             self._on_reached()
 
         def done() -> None:
-            self._draft = None
+            self._ended()
             self._on_done(draft)
 
         def failed(error: Exception) -> None:
-            self._draft = None
+            self._ended()
             self._on_error(error)
 
         self._scheduler.submit_steps(
@@ -178,7 +186,17 @@ class Propagation:
     def stop(self) -> None:
         """Stop; the planes that were reached stay proposed."""
         self._scheduler.cancel(_KEY)
-        self._draft = self._waiting = None
+        self._waiting = None
+        self._ended()
+
+    def _ended(self) -> None:
+        draft, course, former = self._draft, self._course, self._former
+        self._draft, self._course, self._former = None, None, {}
+        if draft is None or course is None:
+            return
+        reached = tuple(plane.index[course.axis] for plane in draft.proposal)
+        keys = tuple(sorted(course.keys))
+        self._on_ended(draft, former, Carried(course.plane, course.axis, course.first, course.last, keys, reached))
 
 
 def summary(draft: Draft) -> str:

@@ -5,12 +5,11 @@ from dataclasses import replace
 from functools import partial
 
 from napari_sam.planes.contrast import Contrast
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.draft import Draft
 from napari_sam.session.engine import Engine, OpenedImage
+from napari_sam.session.question import Question
 from napari_sam.session.scheduler import Priority, Scheduler
 from napari_sam.session.view_embedding import ViewEmbedding
 
@@ -27,9 +26,9 @@ class Segmenting:
     on_change
         Called when the state of the embedding, or of a question, is different.
     on_answer
-        Called with a draft, a plane and the answer to the draft's prompts there.
+        Called with a question that has its answer now.
     on_failure
-        Called with a draft, a plane and what segmenting raised.
+        Called with a question and what answering it raised.
     on_error
         Called with what embedding raised.
 
@@ -58,8 +57,8 @@ class Segmenting:
         model: str,
         *,
         on_change: Callable[[], None],
-        on_answer: Callable[[Draft, Plane, Segmentation], None],
-        on_failure: Callable[[Draft, Plane, Exception], None],
+        on_answer: Callable[[Question], None],
+        on_failure: Callable[[Question, Exception], None],
         on_error: Callable[[Exception], None],
     ) -> None:
         self._scheduler = scheduler
@@ -105,45 +104,52 @@ class Segmenting:
         """Go on embedding what is in view, if that gave way to a click."""
         self.view.resume(self.opened, self.expected_size)
 
-    def ask(self, draft: Draft, plane: Plane, previous: Mask | None) -> None:
-        """Have the draft's prompts on one plane answered; `previous` is fed back to the model."""
-        opened, prompts, size = self.opened, draft.prompts[plane], self.expected_size
+    def ask(self, question: Question) -> None:
+        """Have a question answered."""
+        opened, prompts, fed = self.opened, question.prompts, question.fed
         if opened is None:
             return
-        if previous is not None and previous.logits is None:
+        if fed is not None and fed.logits is None:
             # A mask without logits cannot be fed back as such: it is a dense prompt.
-            prompts = prompts if prompts.mask is not None else replace(prompts, mask=previous)
-            previous = None
+            prompts = prompts if prompts.mask is not None else replace(prompts, mask=fed)
+            fed = None
+        plane, size = question.plane, question.object_size
         self.view.give_way_to(plane)
-        draft.in_flight.add(plane)
+        question.in_flight, question.failed = True, False
         self._scheduler.submit(
-            ("segment", draft.serial, plane),
-            lambda token: opened.segmenter().segment(plane, prompts, object_size=size, previous=previous, cancel=token),
+            ("segment", question.serial),
+            lambda token: opened.segmenter().segment(plane, prompts, object_size=size, previous=fed, cancel=token),
             priority=Priority.CLICK,
-            on_result=partial(self._answered, draft, plane),
-            on_error=partial(self._failed, draft, plane),
+            on_result=partial(self._answered, question),
+            on_error=partial(self._failed, question),
         )
         self._on_change()
 
     def ask_again(self, draft: Draft) -> None:
         """Have all of the draft's prompts answered anew."""
-        for plane in draft.prompts:
-            self.ask(draft, plane, None)
+        for plane, question in draft.questions.items():
+            self.stop(question)
+            draft.renew(plane, self.expected_size)
+            self.ask(question)
 
-    def stop(self, draft: Draft, plane: Plane) -> None:
-        """The draft's prompts on one plane need no answer any more."""
-        self._scheduler.cancel(("segment", draft.serial, plane))
-        draft.in_flight.discard(plane)
+    def stop(self, question: Question) -> None:
+        """A question needs no answer any more."""
+        self._scheduler.cancel(("segment", question.serial))
+        question.in_flight = False
 
-    def stop_all(self, draft: Draft) -> None:
-        """The draft's prompts need no answers any more."""
-        for plane in tuple(draft.in_flight):
-            self.stop(draft, plane)
+    def turn_to(self, draft: Draft, former: Draft, needed: Callable[[Question], bool]) -> None:
+        """Another draft is in work: what only the former one asked is not answered; what has no answer is asked."""
+        for plane, question in former.questions.items():
+            if question.in_flight and draft.questions.get(plane) is not question and not needed(question):
+                self.stop(question)
+        for question in draft.questions.values():
+            if question.answer is None and not question.in_flight:
+                self.ask(question)
 
-    def _answered(self, draft: Draft, plane: Plane, answer: Segmentation) -> None:
-        draft.in_flight.discard(plane)
-        self._on_answer(draft, plane, answer)
+    def _answered(self, question: Question, answer: Segmentation) -> None:
+        question.take(answer)
+        self._on_answer(question)
 
-    def _failed(self, draft: Draft, plane: Plane, error: Exception) -> None:
-        draft.in_flight.discard(plane)
-        self._on_failure(draft, plane, error)
+    def _failed(self, question: Question, error: Exception) -> None:
+        question.in_flight, question.failed = False, True
+        self._on_failure(question, error)

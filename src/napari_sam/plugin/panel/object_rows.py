@@ -72,8 +72,8 @@ class ObjectRows(QWidget):
 
     def show_history(self) -> None:
         """Say whether there is anything to undo or redo."""
-        self.buttons[Action.UNDO].setEnabled(self._session.history.can_undo)
-        self.buttons[Action.REDO].setEnabled(self._session.history.can_redo)
+        self.buttons[Action.UNDO].setEnabled(self._session.journal.can_undo)
+        self.buttons[Action.REDO].setEnabled(self._session.journal.can_redo)
 
     def _choose_collision(self, keep: bool) -> None:
         self._controller.collision = Collision.KEEP if keep else Collision.OVERWRITE

@@ -1,0 +1,135 @@
+"""What is known of one target: its objects, where they are, and the next free id."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from napari_sam.labels.pixel_change import Box, PixelChange, hull
+from napari_sam.session.journal.labels_patch import LabelsPatch
+from napari_sam.session.object_row import Extent, ObjectRow
+from napari_sam.session.target import Target
+
+_V = TypeVar("_V")
+
+
+class Book:
+    """The objects that were accepted into one target.
+
+    Parameters
+    ----------
+    target
+        The labels.
+
+    Attributes
+    ----------
+    next_label : int or None
+        The next free id; None while that is not known.
+    rows : dict
+        Accepted objects by label.
+    extents : dict
+        By label, where its pixels are: for the rows, and for labels that were not there when the target was chosen.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.next_label: int | None = None
+        self.rows: dict[int, ObjectRow] = {}
+        self.extents: dict[int, Extent] = {}
+        self._first: int | None = None
+        self._seen = 0
+
+    def starts_at(self, label: int) -> None:
+        """Every id below `label` may be in use, none from `label` on, but for those that were seen since."""
+        label = max(label, self._seen + 1)
+        self.next_label = label
+        if self._first is None:
+            self._first = label
+
+    def saw(self, label: int) -> tuple[int | None, int | None]:
+        """`label` is in use; later objects get higher ids. The next id before and after."""
+        before = self.next_label
+        if before is None:
+            self._seen = max(self._seen, label)
+        elif label >= before:
+            self.next_label = label + 1
+        return before, self.next_label
+
+    def make(
+        self,
+        pixels: Iterable[PixelChange] = (),
+        rows: Mapping[int, ObjectRow | None] | None = None,
+        *,
+        areas: Mapping[int, Extent] | None = None,
+        uses: int = 0,
+        written: bool = False,
+    ) -> LabelsPatch:
+        """Change pixels and rows together.
+
+        Parameters
+        ----------
+        pixels
+            Changes of the label array, in order.
+        rows
+            By label, the new row, or None to remove it.
+        areas
+            By label, where its pixels are once that is done, for labels of which it was not known.
+        uses
+            The largest id that is in use from now on.
+        written
+            Whether the pixels are in the array already.
+
+        Returns
+        -------
+        LabelsPatch
+            What to give to `exchange` to take it back.
+        """
+        pixels, rows = tuple(pixels), dict(rows or {})
+        if not written:
+            for change in pixels:
+                change.apply(self.target.array)
+        changed_rows = {label: (self.rows.get(label), row) for label, row in rows.items()}
+        _put(self.rows, rows)
+        extents = {**self._extents_after(pixels), **(areas or {})}
+        changed_extents = {label: (self.extents.get(label), extent) for label, extent in extents.items()}
+        _put(self.extents, extents)
+        return LabelsPatch(pixels, changed_rows, changed_extents, self.saw(uses) if uses else (None, None))
+
+    def exchange(self, patch: LabelsPatch, *, forward: bool) -> None:
+        """Take a change back, or make it again."""
+        for change in patch.pixels if forward else reversed(patch.pixels):
+            if forward:
+                change.apply(self.target.array)
+            else:
+                change.revert(self.target.array)
+        to = int(forward)
+        _put(self.rows, {label: pair[to] for label, pair in patch.rows.items()})
+        _put(self.extents, {label: pair[to] for label, pair in patch.extents.items()})
+        if patch.next_label[0] != patch.next_label[1] and self.next_label == patch.next_label[1 - to]:
+            self.next_label = patch.next_label[to]
+
+    def _extents_after(self, pixels: tuple[PixelChange, ...]) -> dict[int, Extent | None]:
+        growth: Counter[int] = Counter()
+        boxes: dict[int, list[Box]] = {}
+        for change in pixels:
+            growth.update(change.labels())
+            for label in change.written():
+                boxes.setdefault(label, []).append(change.box)
+        after: dict[int, Extent | None] = {}
+        for label, count in growth.items():
+            known = self.extents.get(label)
+            new = self._first is not None and label >= self._first
+            if label == 0 or (known is None and not new):
+                continue
+            box = hull([*([] if known is None else [known.box]), *boxes.get(label, [])])
+            if box is not None:
+                area = count + (0 if known is None else known.area)
+                after[label] = Extent(area, box) if area or label in self.rows else None
+        return after
+
+
+def _put(values: dict[int, _V], changes: Mapping[int, _V | None]) -> None:
+    for key, value in changes.items():
+        if value is None:
+            values.pop(key, None)
+        else:
+            values[key] = value

@@ -1,0 +1,183 @@
+"""Everything that was done, in one order."""
+
+from collections.abc import Callable
+
+from psygnal import Signal
+
+from napari_sam.session.journal.entry import Entry
+from napari_sam.session.journal.spill import SpillFolder
+from napari_sam.session.target import Target
+
+_MEMORY = 128 * 2**20
+_DISK = 4 * 2**30
+_STILL_CHANGING = 8
+
+
+class Journal:
+    """Entries with a position among them: those before it are done, those after it were undone.
+
+    What is far from the position goes to disk when memory runs out; what is oldest is forgotten when the disk's share
+    does.
+
+    Parameters
+    ----------
+    memory_bytes, disk_bytes
+        Bounds for what is held in memory and on disk; the newest entry is always kept.
+
+    Signals
+    -------
+    changed()
+        What can be undone or redone is different.
+    recorded(Entry)
+        Something was done, or an accept that was waiting was written (then the entry is not new).
+    undone(Entry), redone(Entry)
+        It was taken back, or done again.
+    """
+
+    changed = Signal()
+    recorded = Signal(object)
+    undone = Signal(object)
+    redone = Signal(object)
+
+    def __init__(self, memory_bytes: int = _MEMORY, disk_bytes: int = _DISK) -> None:
+        self.memory_bytes = memory_bytes
+        self.disk_bytes = disk_bytes
+        self._done: list[Entry] = []
+        self._undone: list[Entry] = []
+        self._folder = SpillFolder()
+
+    @property
+    def folder(self) -> SpillFolder:
+        """Where entries go when memory runs out."""
+        return self._folder
+
+    @property
+    def next_undo(self) -> Entry | None:
+        """What would be undone next."""
+        return self._done[-1] if self._done else None
+
+    @property
+    def next_redo(self) -> Entry | None:
+        """What would be redone next."""
+        return self._undone[-1] if self._undone else None
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is something to undo."""
+        return bool(self._done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is something to redo."""
+        return bool(self._undone)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, roughly."""
+        return sum(entry.nbytes for entry in (*self._done, *self._undone))
+
+    @property
+    def spilled_bytes(self) -> int:
+        """Held on disk, roughly."""
+        return sum(entry.spilled_bytes for entry in (*self._done, *self._undone))
+
+    def record(self, entry: Entry) -> None:
+        """Something was done; what was undone before can no longer be redone."""
+        self.drop_undone()
+        self._done.append(entry)
+        self._told(entry)
+
+    def amended(self, entry: Entry) -> None:
+        """An entry holds more than when it was recorded."""
+        self._told(entry)
+
+    def undo(self, take_back: Callable[[Entry], None]) -> Entry:
+        """Have the newest entry taken back, and step before it; if that raises, nothing is different."""
+        entry = self._done[-1]
+        take_back(entry)
+        if self._done and self._done[-1] is entry:
+            self._undone.append(self._done.pop())
+        self._bound()
+        self.undone.emit(entry)
+        self.changed.emit()
+        return entry
+
+    def redo(self, do_again: Callable[[Entry], None]) -> Entry:
+        """Have the entry that was undone last done again, and step after it; if that raises, nothing is different."""
+        entry = self._undone[-1]
+        do_again(entry)
+        self._done.append(self._undone.pop())
+        self._bound()
+        self.redone.emit(entry)
+        self.changed.emit()
+        return entry
+
+    def since(self, entry: Entry) -> list[Entry]:
+        """What was done after an entry, the oldest first."""
+        return self._done[self._done.index(entry) + 1 :]
+
+    def remove(self, entry: Entry) -> None:
+        """Forget one entry, as if it had never been."""
+        for entries in (self._done, self._undone):
+            if entry in entries:
+                entries.remove(entry)
+        entry.drop()
+        self.changed.emit()
+
+    def drop_undone(self, *, of: Target | None = None) -> None:
+        """Nothing that was undone can be redone; with `of`, only if any of it changes those labels."""
+        if of is None or any(entry.target is of and entry.labels is not None for entry in self._undone):
+            for entry in self._undone:
+                entry.drop()
+            self._undone.clear()
+
+    def forget_target(self, target: Target) -> None:
+        """Labels are gone: what was done to them cannot be undone; what was done to the object in work can."""
+        for entry in (*self._done, *self._undone):
+            if entry.target is target:
+                entry.change_labels(None)
+                entry.target, entry.pending = None, False
+        self._remove_empty()
+
+    def forget_drafts(self) -> None:
+        """The image is another one: what was done to the object in work cannot be undone."""
+        for entry in (*self._done, *self._undone):
+            entry.change_draft(None)
+        self._remove_empty()
+
+    def close(self) -> None:
+        """Forget everything, on disk too."""
+        for entry in (*self._done, *self._undone):
+            entry.drop()
+        self._done.clear()
+        self._undone.clear()
+        self._folder.close()
+
+    def _told(self, entry: Entry) -> None:
+        self._bound()
+        self.recorded.emit(entry)
+        self.changed.emit()
+
+    def _remove_empty(self) -> None:
+        for entries in (self._done, self._undone):
+            entries[:] = [
+                entry for entry in entries if entry.draft is not None or entry.labels is not None or entry.pending
+            ]
+        self.changed.emit()
+
+    def _bound(self) -> None:
+        for entry in self._done[-_STILL_CHANGING:]:
+            entry.weigh()
+        held = self.nbytes
+        # The farthest from the position first; the newest stays, and what is still to be written.
+        for entry in (*self._done[:-1], *self._undone[:-1]):
+            if held <= self.memory_bytes:
+                break
+            if not entry.pending:
+                before = entry.nbytes
+                entry.spill(self._folder)
+                held -= before - entry.nbytes
+        held = self.spilled_bytes
+        while held > self.disk_bytes and len(self._done) > 1:
+            held -= self._done[0].spilled_bytes
+            self._done.pop(0).drop()

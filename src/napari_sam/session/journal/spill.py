@@ -1,0 +1,103 @@
+"""What the journal holds, on disk while it is not needed."""
+
+import pickle
+import shutil
+import struct
+import tempfile
+import weakref
+from itertools import count
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+_T = TypeVar("_T")
+_LENGTH = struct.Struct("<Q")
+
+
+class SpillFolder:
+    """A private temporary folder that is made when first needed and goes when closed, or when Python ends."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._numbers = count()
+        self._end: weakref.finalize[Any, SpillFolder] | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is; None while nothing was written."""
+        return self._path
+
+    def write(self, content: Any) -> Path:
+        """Write `content` to a new file."""
+        if self._path is None:
+            self._path = Path(tempfile.mkdtemp(prefix="napari-sam-journal-"))
+            self._end = weakref.finalize(self, shutil.rmtree, self._path, ignore_errors=True)
+        path = self._path / f"{next(self._numbers)}"
+        buffers: list[pickle.PickleBuffer] = []
+        # Arrays go to the file as they are: copying them into the pickle first would take their memory twice.
+        head: bytes = pickle.dumps(content, protocol=5, buffer_callback=buffers.append)
+        with path.open("wb") as file:
+            parts: list[bytes | memoryview] = [head, *(buffer.raw() for buffer in buffers)]
+            for part in parts:
+                file.write(_LENGTH.pack(len(part)))
+                file.write(part)
+        return path
+
+    @staticmethod
+    def read(path: Path) -> Any:
+        """What was written to a file of this folder, which nobody else can write to."""
+        parts = []
+        with path.open("rb") as file:
+            while length := file.read(_LENGTH.size):
+                part = bytearray(_LENGTH.unpack(length)[0])
+                file.readinto(part)
+                parts.append(part)
+        return pickle.loads(parts[0], buffers=parts[1:])
+
+    def close(self) -> None:
+        """Remove it with all that is in it."""
+        if self._end is not None:
+            self._end()
+        self._path = self._end = None
+
+
+class Parcel(Generic[_T]):
+    """Something that lies in memory or on disk.
+
+    Parameters
+    ----------
+    content
+        What it holds.
+    nbytes
+        How much memory that takes, roughly.
+    """
+
+    def __init__(self, content: _T, nbytes: int) -> None:
+        self._content: _T | None = content
+        self._path: Path | None = None
+        self.nbytes = nbytes
+
+    @property
+    def spilled(self) -> bool:
+        """Whether it lies on disk."""
+        return self._path is not None
+
+    def content(self) -> _T:
+        """What it holds, in memory again."""
+        if self._path is not None:
+            path, self._path = self._path, None
+            self._content = SpillFolder.read(path)
+            path.unlink()
+        assert self._content is not None
+        return self._content
+
+    def spill(self, folder: SpillFolder) -> None:
+        """Put it on disk."""
+        if self._path is None:
+            self._path = folder.write(self._content)
+            self._content = None
+
+    def drop(self) -> None:
+        """It is not needed any more."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+        self._content, self._path = None, None

@@ -1,0 +1,207 @@
+"""The accepted objects: a table of them, and what can be done with one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from napari_sam.errors import UserError
+from napari_sam.labels.ids import check_fits
+from napari_sam.labels.pixel_change import PixelChange
+from napari_sam.planes.plane import Plane
+from napari_sam.session.book import Book
+from napari_sam.session.draft import DraftState
+from napari_sam.session.journal.entry import Kind
+from napari_sam.session.object_row import ObjectRow, TableRow
+from napari_sam.session.segmenting import Segmenting
+from napari_sam.session.sentences import Sentences
+from napari_sam.session.target import Target
+from napari_sam.session.work import Work
+
+
+class Objects:
+    """The objects in the chosen labels; everything here can be undone.
+
+    Parameters
+    ----------
+    work
+        The object in work, and the journal.
+    segmenting
+        Who knows the image.
+    sentences
+        What the user is told.
+    leave
+        Stops what goes on with the object in work.
+    """
+
+    def __init__(self, work: Work, segmenting: Segmenting, sentences: Sentences, leave: Callable[[], None]) -> None:
+        self._work = work
+        self._segmenting = segmenting
+        self._sentences = sentences
+        self._leave = leave
+
+    def __len__(self) -> int:
+        book = self._work.labelling.book
+        return 0 if book is None else len(book.rows)
+
+    @property
+    def labels(self) -> list[int]:
+        """The ids of the objects, ascending."""
+        book = self._work.labelling.book
+        return [] if book is None else sorted(book.rows)
+
+    def row(self, label: int) -> TableRow:
+        """What the table shows of one object.
+
+        Raises
+        ------
+        UserError
+            If there is none of that id.
+        """
+        book, row = self._find(label)
+        return TableRow.of(row, book.extents[label], self._segmenting.source)
+
+    def place(self, label: int) -> tuple[Plane, tuple[float, float]]:
+        """Where to look to see an object: one of its planes, and (row, column) of its middle there.
+
+        Raises
+        ------
+        UserError
+            If there is none of that id.
+        """
+        _, row = self._find(label)
+        return row.key, row.center
+
+    def reopen(self, label: int) -> None:
+        """Go on with an accepted object: all its prompts, masks and choices come back.
+
+        Its pixels stay in the labels until it is accepted again. On the planes that it has or had, all pixels of its
+        id then become what its masks say, also those that were painted by hand since; elsewhere they stay.
+
+        Raises
+        ------
+        UserError
+            If there is none of that id, or another object is in work.
+        """
+        _, row = self._find(label)
+        self._leave()
+        draft, work = self._work.draft, self._work
+        if draft and draft.label == label and draft.refines:
+            return
+        if draft and not self._as_accepted():
+            raise UserError("Another object is in work: accept or reject it first.")
+        self._sentences.clear()
+        before, state = draft.state, row.state()
+        with work.replacing(Kind.REOPEN, before):
+            work.start(replace(state, label=label, refines=True))
+        work.tell_draft()
+
+    def rename(self, label: int, name: str) -> None:
+        """Give an object a name; an empty one for none.
+
+        Raises
+        ------
+        UserError
+            If there is none of that id.
+        """
+        book, row = self._find(label)
+        if name != row.name:
+            patch = book.make(rows={label: replace(row, name=name)})
+            self._work.changed_labels(Kind.RENAME, book.target, patch)
+
+    def delete(self, label: int) -> None:
+        """Remove an object: all its pixels become background.
+
+        Raises
+        ------
+        UserError
+            If there is none of that id.
+        """
+        book, _ = self._find(label)
+        self._leave()
+        self._sentences.clear()
+        before = self._work.draft.state
+        if self._in_work(label):
+            self._work.start(DraftState())
+        patch = book.make(_repainted(book, label, 0), {label: None})
+        self._work.changed_labels(Kind.DELETE, book.target, patch, before)
+        self._work.tell_draft()
+
+    def relabel(self, label: int, new: int) -> None:
+        """Give an object another id.
+
+        Raises
+        ------
+        UserError
+            If there is none of that id, or the new one is taken or does not fit.
+        """
+        book, row = self._find(label)
+        if new == label:
+            return
+        self.check_free(new)
+        self._leave()
+        self._sentences.clear()
+        before = self._work.draft.state
+        if self._in_work(label):
+            self._work.draft.label = new
+        patch = book.make(
+            _repainted(book, label, new),
+            {label: None, new: replace(row, label=new)},
+            areas={new: book.extents[label]},
+            uses=new,
+        )
+        self._work.changed_labels(Kind.RELABEL, book.target, patch, before)
+
+    def check_free(self, label: int) -> None:
+        """Refuse an id that another object has, or that does not fit.
+
+        Raises
+        ------
+        UserError
+            Which of these it is.
+        """
+        book = self._book()
+        if label < 1:
+            raise UserError(f"{label} cannot be an object's id: ids start at 1.")
+        check_fits(label, book.target.array.dtype)
+        if label in book.rows or label in self._work.finishing.labels(book.target):
+            raise UserError(f"There is an object {label} already: reopen it, or choose another id.")
+
+    def painted(self, target: Target, change: PixelChange) -> None:
+        """Record what something else (a brush) changed in labels; the pixels are there already."""
+        book = self._work.labelling.book_of(target)
+        largest = max(change.written(), default=0)
+        patch = book.make([change], uses=max(largest, 0), written=True)
+        self._work.changed_labels(Kind.PAINT, target, patch, shown=True)
+
+    def _book(self) -> Book:
+        book = self._work.labelling.book
+        if book is None:
+            raise UserError("Choose the labels to write into first.")
+        return book
+
+    def _find(self, label: int) -> tuple[Book, ObjectRow]:
+        book = self._book()
+        if label in self._work.finishing.labels(book.target):
+            raise UserError(f"Object {label} is still being finished: try again when its mask is there.")
+        if label not in book.rows:
+            raise UserError(f"There is no accepted object {label}.")
+        return book, book.rows[label]
+
+    def _in_work(self, label: int) -> bool:
+        return self._work.draft.refines and self._work.draft.label == label
+
+    def _as_accepted(self) -> bool:
+        """Whether the object in work was reopened and not changed since: leaving it loses nothing."""
+        entry = self._work.journal.next_undo
+        return entry is not None and entry.kind is Kind.REOPEN
+
+
+def _repainted(book: Book, label: int, new: int) -> list[PixelChange]:
+    """The change that gives all pixels of a label another one."""
+    box = book.extents[label].box
+    where = np.asarray(book.target.array[box]) == label
+    if not where.any():
+        return []
+    dtype = np.dtype(book.target.array.dtype)
+    return [PixelChange.of(box, where, dtype.type(label), dtype.type(new))]

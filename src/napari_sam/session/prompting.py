@@ -1,0 +1,221 @@
+"""Changing the prompts of the object in work."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from napari_sam.errors import UserError
+from napari_sam.labels.to_mask import label_mask
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.plane import Plane
+from napari_sam.prompts.prompt import Prompts
+from napari_sam.session.draft import Draft, PromptKind
+from napari_sam.session.journal.entry import Kind
+from napari_sam.session.question import Question
+from napari_sam.session.scheduler import Priority, Scheduler
+from napari_sam.session.segmenting import Segmenting
+from napari_sam.session.sentences import Sentences
+from napari_sam.session.signals import SessionSignals
+from napari_sam.session.work import Work
+
+
+class Prompting:
+    """Turns changes of prompts into questions.
+
+    Parameters
+    ----------
+    work
+        The object in work.
+    segmenting
+        Who answers.
+    scheduler
+        Where labels are read.
+    signals
+        Who is told of changes.
+    sentences
+        What the user is told.
+    on_error
+        Called with what reading a label raised.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        segmenting: Segmenting,
+        scheduler: Scheduler,
+        signals: SessionSignals,
+        sentences: Sentences,
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._work = work
+        self._segmenting = segmenting
+        self._scheduler = scheduler
+        self._signals = signals
+        self._sentences = sentences
+        self._on_error = on_error
+
+    def set(self, prompts: Mapping[Plane, Prompts], label: int | None = None) -> None:
+        """Replace the object's prompts on some planes, as one deed; its masks there follow.
+
+        Parameters
+        ----------
+        prompts
+            By plane; empty ones to have none there.
+        label
+            The id in the target that accepting the object replaces, where that is new.
+
+        Raises
+        ------
+        UserError
+            If there is no image.
+        """
+        work = self._work
+        changed = {plane: new for plane, new in prompts.items() if new != _prompts_on(work.draft, plane)}
+        if not changed:
+            return
+        if self._segmenting.opened is None:
+            raise UserError("Choose an image first.")
+        self._sentences.clear()
+        stopped, asked = [], []
+        with work.deed(Kind.PROMPT, work.labelling.target) as draft:
+            if label is not None:
+                draft.label, draft.refines = label, True
+            for plane, new in changed.items():
+                stopped.append(draft.questions.get(plane))
+                question = _question(draft, plane, new, self._segmenting.expected_size) if new else None
+                draft.put(plane, question)
+                asked.append(question)
+        for former in stopped:
+            if former is not None:
+                self._segmenting.stop(former)
+        for question in asked:
+            if question is not None:
+                self._segmenting.ask(question)
+        if not all(changed.values()):
+            self._signals.masks_changed.emit()
+
+    def choose(self, plane: Plane | None, candidate: int) -> None:
+        """Take another candidate on one plane.
+
+        Raises
+        ------
+        UserError
+            If there is no mask on it.
+        """
+        question = None if plane is None else self._work.draft.questions.get(plane)
+        if question is None or question.answer is None:
+            raise UserError("There is no mask to choose from on this plane: click an object first.")
+        chosen = candidate % len(question.answer.candidates)
+        if question.shown is not None and question.shown.chosen == chosen:
+            return
+        with self._work.deed(Kind.CHOOSE) as draft:
+            draft.choose(question.plane, chosen)
+        self._signals.masks_changed.emit()
+
+    def remove_last(self) -> None:
+        """Take back the prompt that was given last, on whatever plane it is.
+
+        Raises
+        ------
+        UserError
+            If there is none.
+        """
+        draft = self._work.draft
+        if not draft.order:
+            raise UserError("There is no click to remove.")
+        plane, kind = draft.order[-1]
+        self.set({plane: _without_last(_prompts_on(draft, plane), kind)})
+        self._signals.prompts_changed.emit()
+
+    def clear(self, plane: Plane | None) -> None:
+        """Remove the object's prompts on one plane.
+
+        Raises
+        ------
+        UserError
+            If there are none.
+        """
+        if plane is None or plane not in self._work.draft.questions:
+            raise UserError("There are no prompts on this plane.")
+        self.set({plane: Prompts()})
+        self._signals.prompts_changed.emit()
+
+    def set_mask(self, plane: Plane, mask: Mask, label: int | None) -> None:
+        """Give the object a dense mask prompt on one plane; `label` is the id that it has already, if any."""
+        draft = self._work.draft
+        self.set({plane: replace(_prompts_on(draft, plane), mask=mask)}, None if draft else label)
+        self._signals.prompts_changed.emit()
+        self._signals.label_changed.emit()
+
+    def refine_label(self, plane: Plane, labels: Any, label: int, *, own: bool) -> None:
+        """Take a label as dense mask prompt; see `Session.refine_label`."""
+        source = self._segmenting.source
+        if source is None:
+            raise UserError("Choose an image first.")
+        if tuple(labels.shape) != source.shape:
+            raise UserError(
+                f"The labels have shape {tuple(labels.shape)} and the image has shape {source.shape}; "
+                "only labels of the same shape can be prompts."
+            )
+        if label == 0:
+            raise UserError("Label 0 is the background; pick a label to refine.")
+
+        def found(mask: Mask) -> None:
+            if mask.area:
+                self.set_mask(plane, mask, label if own else None)
+            else:
+                self._on_error(UserError(f"Label {label} has no pixels on this plane."))
+
+        self._scheduler.submit(
+            "label prompt",
+            lambda _: label_mask(labels, plane, label),
+            priority=Priority.CLICK,
+            on_result=found,
+            on_error=self._on_error,
+        )
+
+
+def _prompts_on(draft: Draft, plane: Plane) -> Prompts:
+    question = draft.questions.get(plane)
+    return Prompts() if question is None else question.prompts
+
+
+def _question(draft: Draft, plane: Plane, prompts: Prompts, size: float | None) -> Question:
+    """What to ask for prompts that replace the draft's; what is shown there is fed back where they correct it."""
+    former = draft.questions.get(plane)
+    shown = None if former is None else former.shown
+    fed = None
+    if former is not None and shown is not None and _corrects(former.prompts, prompts):
+        fed = shown.mask
+    elif shown is None and plane in draft.proposal and prompts.box is None:
+        fed = draft.proposal[plane].mask
+    return Question(
+        plane,
+        prompts,
+        fed=fed,
+        fed_from=None if fed is None else draft.source_of(plane),
+        fed_logits=fed is not None and fed.logits is not None,
+        object_size=size,
+        former=shown,
+        former_from=None if former is None else former.shown_from,
+    )
+
+
+def _corrects(old: Prompts, new: Prompts) -> bool:
+    """Whether `new` is `old` and more, so that the old answer may be fed back."""
+    return (
+        new.points[: len(old.points)] == old.points
+        and new.scribbles[: len(old.scribbles)] == old.scribbles
+        and new.box == old.box
+        and new.mask is old.mask
+    )
+
+
+def _without_last(prompts: Prompts, kind: PromptKind) -> Prompts:
+    if kind is PromptKind.POINT:
+        return replace(prompts, points=prompts.points[:-1])
+    if kind is PromptKind.SCRIBBLE:
+        return replace(prompts, scribbles=prompts.scribbles[:-1])
+    if kind is PromptKind.BOX:
+        return replace(prompts, box=None)
+    return replace(prompts, mask=None)

@@ -1,0 +1,38 @@
+"""What a session tells."""
+
+from psygnal import Signal
+
+from napari_sam.session.state import Status
+
+
+class SessionSignals:
+    """The signals of a `Session`, emitted on the main thread.
+
+    Signals
+    -------
+    status_changed(Status)
+        What the session is doing.
+    prompts_changed()
+        The session changed the prompts itself (removed, cleared, finished or brought back an object).
+    masks_changed()
+        The masks of the object being worked on are different.
+    labels_changed(Target, tuple[slice, ...])
+        The labels changed inside a box.
+    objects_changed()
+        The table of objects is different.
+    history_changed()
+        What can be undone or redone is different.
+    label_changed()
+        `current_label` is different.
+    crashed(Exception)
+        A computation raised something unexpected.
+    """
+
+    status_changed = Signal(Status)
+    prompts_changed = Signal()
+    masks_changed = Signal()
+    labels_changed = Signal(object, tuple)
+    objects_changed = Signal()
+    history_changed = Signal()
+    label_changed = Signal()
+    crashed = Signal(Exception)

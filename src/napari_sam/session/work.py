@@ -1,0 +1,276 @@
+"""The object in work, the labels, and the journal over both."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from napari_sam.errors import UserError
+from napari_sam.labels.collision import Collision
+from napari_sam.labels.pixel_change import Box, hull
+from napari_sam.session.draft import Draft, DraftState
+from napari_sam.session.finishing import Finishing
+from napari_sam.session.journal.draft_patch import DraftPatch
+from napari_sam.session.journal.entry import Entry, Kind
+from napari_sam.session.journal.journal import Journal
+from napari_sam.session.journal.labels_patch import LabelsPatch
+from napari_sam.session.journal.spill import Parcel
+from napari_sam.session.labelling import Labelling
+from napari_sam.session.scheduler import Scheduler
+from napari_sam.session.segmenting import Segmenting
+from napari_sam.session.sentences import Sentences
+from napari_sam.session.signals import SessionSignals
+from napari_sam.session.target import Target
+
+
+class Work:
+    """What is done goes through here, so that it is in the journal and can be taken back.
+
+    Parameters
+    ----------
+    scheduler
+        Where free ids are looked up.
+    segmenting
+        Who answers prompts.
+    signals
+        Who is told of changes.
+    sentences
+        What the user is told.
+
+    Attributes
+    ----------
+    draft : Draft
+        The object in work.
+    journal : Journal
+        What was done.
+    labelling : Labelling
+        The labels.
+    finishing : Finishing
+        Objects that were accepted and are yet to be written.
+    """
+
+    def __init__(
+        self, scheduler: Scheduler, segmenting: Segmenting, signals: SessionSignals, sentences: Sentences
+    ) -> None:
+        self._segmenting = segmenting
+        self._signals = signals
+        self._sentences = sentences
+        self._image = 0
+        self.draft = Draft()
+        self.journal = Journal()
+        self.labelling = Labelling(scheduler, self._ids_found, self._ids_failed)
+        self.finishing = Finishing(self.labelling, self.journal, self._written, self._not_written)
+        self.journal.changed.connect(signals.history_changed.emit)
+
+    # Doing
+
+    @contextmanager
+    def deed(self, kind: Kind, target: Target | None = None) -> Iterator[Draft]:
+        """Change the object in work inside, as one entry of the journal.
+
+        Parameters
+        ----------
+        kind
+            What is done.
+        target
+            The labels that an id of the object means.
+        """
+        before = self.draft.state
+        yield self.draft
+        patch = DraftPatch.between(before, self.draft.state)
+        self.journal.record(Entry(kind, Parcel(patch, patch.nbytes), target=target))
+
+    @contextmanager
+    def replacing(self, kind: Kind, before: DraftState) -> Iterator[None]:
+        """Put another object to work inside, as one entry of the journal; its id is one of the chosen labels."""
+        yield
+        patch = DraftPatch.between(before, self.draft.state)
+        self.journal.record(Entry(kind, Parcel(patch, patch.nbytes), target=self.labelling.target))
+
+    def changed_labels(
+        self, kind: Kind, target: Target, patch: LabelsPatch, before: DraftState | None = None, *, shown: bool = False
+    ) -> None:
+        """Record what was done to labels, and to the object in work since it was `before`; tell of it.
+
+        With `shown`, the pixels are on the screen already.
+        """
+        entry = Entry(kind, labels=Parcel(patch, patch.nbytes), target=target)
+        if before is not None:
+            entry.change_draft(DraftPatch.between(before, self.draft.state))
+        self.journal.record(entry)
+        self.tell_labels(target, None if shown else patch.box)
+
+    def accept(self, collision: Collision) -> LabelsPatch | None:
+        """Write the object in work into the chosen labels, now or when all that it needs is there; start the next one.
+
+        Returns
+        -------
+        LabelsPatch or None
+            What changed; None if it is yet to be written.
+
+        Raises
+        ------
+        UserError
+            If it cannot be written; nothing is different then.
+        """
+        target, draft, before = self.labelling.target, self.draft, self.draft.state
+        assert target is not None
+        if draft.label is None:
+            draft.label = self.labelling.next_label
+        entry = Entry(Kind.ACCEPT, target=target, collision=collision)
+        ready = not draft.in_flight and draft.label is not None and not self.finishing.labels(target)
+        patch = None
+        if ready and draft.label is not None:
+            try:
+                patch = self.labelling.write(draft, draft.label, target, collision)
+            except Exception:
+                draft.label = before.label
+                raise
+            entry.change_labels(patch)
+        else:
+            self.finishing.add(entry, draft)
+        self.start(DraftState())
+        entry.change_draft(DraftPatch.between(before, self.draft.state))
+        self.journal.record(entry)
+        if patch is not None:
+            self._written(entry, draft)
+        self.tell_draft()
+        return patch
+
+    def start(self, state: DraftState) -> None:
+        """Go on with another object; the one in work is left as it is."""
+        old = self.draft
+        self.draft = Draft(image=self._image)
+        self.draft.restore(state)
+        self._segmenting.turn_to(self.draft, old, self.finishing.__contains__)
+
+    # Taking back and doing again
+
+    def undo(self) -> None:
+        """Take the newest entry back."""
+        entry = self.journal.undo(self._take_back)
+        if entry.pending and entry.draft is None:
+            # The object belonged to another image, and was not written yet: nothing of it is left.
+            self.journal.remove(entry)
+        self.tell_draft()
+
+    def redo(self) -> None:
+        """Do again what was undone last."""
+        self.journal.redo(self._do_again)
+        self.finishing.finish()
+        self.tell_draft()
+
+    def _take_back(self, entry: Entry) -> None:
+        self.finishing.call_off(entry)
+        self._move(entry, forward=False)
+
+    def _do_again(self, entry: Entry) -> None:
+        if entry.pending:
+            # It was undone before it was written.
+            entry.change_labels(None)
+            if self.draft.label is None and entry.target is not None:
+                self.draft.label = self.labelling.book_of(entry.target).next_label
+            self.finishing.add(entry, self.draft)
+        self._move(entry, forward=True)
+
+    def _move(self, entry: Entry, *, forward: bool) -> None:
+        patch = None if entry.labels is None else entry.labels.content()
+        if patch is not None and entry.target is not None:
+            self.labelling.book_of(entry.target).exchange(patch, forward=forward)
+        if entry.draft is not None:
+            change = entry.draft.content()
+            self.start(change.moved(self.draft.state, forward=forward))
+            if change.label[0] != change.label[1] and entry.target is not self.labelling.target:
+                self.draft.label, self.draft.refines = None, False
+        if patch is not None and entry.target is not None:
+            self.tell_labels(entry.target, patch.box)
+
+    # Another image, other labels
+
+    def new_image(self) -> None:
+        """The image is another one: its objects start anew; accepts that wait are still written."""
+        self._image += 1
+        self.journal.forget_drafts()
+        self.labelling.choose(None)
+        self.start(DraftState())
+        self.tell_draft()
+
+    def choose_target(self, target: Target | None, next_label: int | None) -> None:
+        """Accept into other labels."""
+        if target is not self.labelling.target:
+            # An id of the former labels means nothing in these.
+            self.draft.label, self.draft.refines = None, False
+        self.labelling.choose(target, next_label)
+        self._signals.label_changed.emit()
+        self._signals.objects_changed.emit()
+
+    def forget_target(self, target: Target) -> None:
+        """Labels are gone."""
+        if target is self.labelling.target:
+            self.draft.label, self.draft.refines = None, False
+        self.finishing.forget(target)
+        self.labelling.forget(target)
+        self.journal.forget_target(target)
+        self._signals.label_changed.emit()
+        self._signals.objects_changed.emit()
+
+    def close(self) -> None:
+        """Nothing is written any more, and nothing can be undone."""
+        self.finishing.clear()
+        self.journal.close()
+
+    # Telling
+
+    def tell_draft(self) -> None:
+        """The object in work is another one, or is as it was at another time."""
+        self._signals.prompts_changed.emit()
+        self._signals.masks_changed.emit()
+        self._signals.label_changed.emit()
+
+    def tell_labels(self, target: Target, box: Box | None) -> None:
+        """Labels are different inside a box."""
+        if box is not None:
+            self._signals.labels_changed.emit(target, box)
+        self._signals.objects_changed.emit()
+        self._signals.label_changed.emit()
+
+    # Inside
+
+    def _written(self, entry: Entry, draft: Draft) -> None:
+        patch = None if entry.labels is None else entry.labels.content()
+        if patch is None or entry.target is None:
+            return
+        if draft.image == self._image:
+            self._segmenting.accepted_size = draft.diameter
+        since = self.journal.since(entry)
+        boxes = [
+            later.labels.content().box for later in since if later.target is entry.target and later.labels is not None
+        ]
+        self._sentences.clear()
+        self._sentences.note = f"Object {draft.label} was accepted."
+        self.tell_labels(entry.target, hull(box for box in (patch.box, *boxes) if box is not None))
+
+    def _not_written(self, entry: Entry, draft: Draft, error: Exception) -> None:
+        """Let the user go on with the object, unless there is a next one already: then undoing brings it back."""
+        last = self.journal.next_undo is entry
+        if entry.labels is not None and entry.target is not None:
+            self.labelling.book_of(entry.target).exchange(entry.labels.content(), forward=False)
+            entry.change_labels(None)
+        if last and not self.draft and entry.draft is not None:
+            state = entry.draft.content().moved(self.draft.state, forward=False)
+            self.journal.remove(entry)
+            self.start(state)
+            self.tell_draft()
+        self._signals.objects_changed.emit()
+        self._sentences.error = (
+            str(error)
+            if isinstance(error, UserError)
+            else f"An unexpected error kept object {draft.label} from being written ({type(error).__name__}: {error})."
+        )
+        if not isinstance(error, UserError):
+            self._signals.crashed.emit(error)
+
+    def _ids_found(self, _: Target) -> None:
+        self.finishing.finish()
+        self._signals.label_changed.emit()
+
+    def _ids_failed(self, error: Exception) -> None:
+        self.finishing.fail_all(error)

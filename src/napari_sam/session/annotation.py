@@ -1,0 +1,119 @@
+"""What was done to labels, in order: doing it again gives the same labels."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from napari_sam.labels.collision import Collision
+from napari_sam.planes.plane import Plane
+from napari_sam.session.object_record import ObjectRecord
+
+Bounds: TypeAlias = tuple[tuple[int, int], ...]
+"""(start, stop) along every axis, half-open."""
+
+
+@dataclass(frozen=True)
+class PackedLabels:
+    """Labels inside a box, compressed.
+
+    Parameters
+    ----------
+    bounds
+        The box.
+    dtype
+        Of the labels, as numpy writes it: "<u2", ...
+    where
+        Which pixels of the box are meant: bits in C order, deflated.
+    values
+        Labels of these pixels in C order, deflated.
+    """
+
+    bounds: Bounds
+    dtype: str
+    where: bytes
+    values: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Accepted:
+    """An object was written into the labels.
+
+    Parameters
+    ----------
+    record
+        The object; its label is known.
+    collision
+        What happened to pixels of other labels.
+    replaces
+        Whether pixels that had its label before, on its planes and on those in `left`, were removed first.
+    left
+        Planes that the object had been on before.
+    """
+
+    record: ObjectRecord
+    collision: Collision = Collision.KEEP
+    replaces: bool = False
+    left: tuple[Plane, ...] = ()
+
+
+@dataclass(frozen=True)
+class Painted:
+    """Pixels were changed by hand, or by anything else.
+
+    Parameters
+    ----------
+    after
+        The pixels that changed, with their new labels.
+    """
+
+    after: PackedLabels
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """All pixels of a label inside a box became background."""
+
+    label: int
+    bounds: Bounds
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """All pixels of a label inside a box got another one, and the object that id."""
+
+    label: int
+    new: int
+    bounds: Bounds
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """An object got another name."""
+
+    label: int
+    name: str
+
+
+Event: TypeAlias = Accepted | Painted | Deleted | Relabelled | Renamed
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """One image's labels: how they began, and what was done to them.
+
+    Parameters
+    ----------
+    shape, dtype
+        Of the label array.
+    base
+        The labels before the first event, where they were not 0.
+    events
+        What was done, in order.
+    draft
+        The object in work, which is in no labels yet; None if there is none.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    base: tuple[PackedLabels, ...] = ()
+    events: tuple[Event, ...] = ()
+    draft: ObjectRecord | None = field(default=None)

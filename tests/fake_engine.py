@@ -98,6 +98,11 @@ class FakeSegmenter:
             label = objects[round(point.row), round(point.column)]
             if label:
                 taken[objects == label] = point.positive
+        for scribble in prompts.scribbles:
+            for row, column in scribble.vertices:
+                label = objects[round(row), round(column)]
+                if label:
+                    taken[objects == label] = scribble.positive
         if self.engine.ambiguous and prompts == Prompts(prompts.points[:1]) and previous is None:
             shapes = (ndimage.binary_erosion(taken), taken, ndimage.binary_dilation(taken))
             masks = [

@@ -38,8 +38,8 @@ class Bench:
         return self.controller.own.prompts.points
 
     @property
-    def boxes(self):
-        return self.controller.own.prompts.boxes
+    def shapes(self):
+        return self.controller.own.prompts.shapes
 
     @property
     def preview(self):

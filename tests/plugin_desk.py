@@ -34,8 +34,8 @@ class Desk:
         return self.widget.controller.own.prompts.points
 
     @property
-    def boxes(self):
-        return self.widget.controller.own.prompts.boxes
+    def shapes(self):
+        return self.widget.controller.own.prompts.shapes
 
     @property
     def preview(self):

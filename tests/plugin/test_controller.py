@@ -50,7 +50,7 @@ def test_a_dragged_box_lands_in_the_shapes_layer(bench) -> None:
     bench.controller.dragging(np.array([4, 20.0, 25.0]), np.array([4, 36.0, 45.0]))
     bench.controller.dragged(np.array([4, 20.0, 25.0]), np.array([4, 36.0, 45.0]))
     bench.settle()
-    assert len(bench.boxes.data) == 1
+    assert len(bench.shapes.data) == 1
     assert bench.session.prompts(Z4).box == Box(20, 25, 36, 45)
     assert bench.session.draft.masks[Z4].box == (24, 30, 33, 39)
 
@@ -59,7 +59,7 @@ def test_a_second_box_on_a_plane_replaces_the_first(bench) -> None:
     for end in (36.0, 38.0):
         bench.controller.dragged(np.array([4, 20.0, 25.0]), np.array([4, end, 45.0]))
         bench.settle()
-    assert len(bench.boxes.data) == 1
+    assert len(bench.shapes.data) == 1
     assert bench.session.prompts(Z4).box.row1 == 38
 
 
@@ -86,11 +86,11 @@ def test_points_added_moved_recoloured_and_deleted_in_the_layer_count_the_same(b
 
 
 def test_a_rectangle_drawn_in_the_shapes_layer_counts_the_same(bench) -> None:
-    bench.boxes.add_rectangles(np.array([[4, 20, 25], [4, 20, 45], [4, 36, 45], [4, 36, 25]]))
+    bench.shapes.add_rectangles(np.array([[4, 20, 25], [4, 20, 45], [4, 36, 45], [4, 36, 25]]))
     bench.settle()
     assert bench.session.draft.masks[Z4].box == (24, 30, 33, 39)
-    bench.boxes.selected_data = {0}
-    bench.boxes.remove_selected()
+    bench.shapes.selected_data = {0}
+    bench.shapes.remove_selected()
     bench.settle()
     assert not bench.session.draft
 
@@ -164,7 +164,7 @@ def test_remove_last_and_clear_show_in_the_layers(bench) -> None:
     bench.controller.dragged(np.array([4, 20.0, 25.0]), np.array([4, 36.0, 45.0]))
     bench.settle()
     bench.controller.do(Action.REMOVE_LAST)
-    assert not len(bench.boxes.data)
+    assert not len(bench.shapes.data)
     assert len(bench.points.data) == 1
     bench.click(4, 28, 34, positive=False)
     bench.controller.do(Action.CLEAR)
@@ -312,7 +312,7 @@ def test_layers_follow_when_the_image_is_moved_or_scaled(bench) -> None:
     image = bench.controller.image
     image.scale = (5.0, 2.0, 2.0)
     image.translate = (1.0, 2.0, 3.0)
-    for layer in (bench.points, bench.boxes):
+    for layer in (bench.points, bench.shapes):
         np.testing.assert_allclose(layer.scale, image.scale)
         np.testing.assert_allclose(layer.translate, image.translate)
     assert (bench.shown()[4] > 0).sum() == 81

@@ -54,7 +54,7 @@ def test_a_drag_draws_a_box_and_does_not_pan(desk) -> None:
     desk.hand.until(lambda: desk.area() == 81)
     desk.ready()
     assert desk.hand.at(A) == before
-    assert len(desk.boxes.data) == 1
+    assert len(desk.shapes.data) == 1
     box = desk.session.prompts(Z4).box
     np.testing.assert_allclose([box.row0, box.column0, box.row1, box.column1], [20, 26, 36, 44], atol=0.2)
     assert not len(desk.points.data)
@@ -66,7 +66,7 @@ def test_space_pans_as_ever_and_draws_nothing(desk) -> None:
     desk.hand.drag((20, 26), (26, 30))
     QTest.keyRelease(desk.hand.canvas, Qt.Key.Key_Space)
     assert desk.hand.at(A) != before
-    assert not len(desk.boxes.data)
+    assert not len(desk.shapes.data)
     desk.click(A)
     assert desk.area() == 81
 
@@ -87,12 +87,12 @@ def test_a_point_moved_with_naparis_own_tool_counts(desk) -> None:
 
 
 def test_a_rectangle_drawn_with_naparis_own_tool_counts(desk) -> None:
-    desk.viewer.layers.selection.active = desk.boxes
-    desk.boxes.mode = "add_rectangle"
+    desk.viewer.layers.selection.active = desk.shapes
+    desk.shapes.mode = "add_rectangle"
     desk.hand.drag((20, 26), (36, 44))
     desk.hand.until(lambda: desk.area() == 81)
     # Keys work on the boxes layer too.
-    desk.boxes.mode = "select"
+    desk.shapes.mode = "select"
     desk.hand.key(Qt.Key.Key_Return)
     desk.hand.until(lambda: len(desk.session.objects))
     assert desk.labels[4, 28, 34] == 1

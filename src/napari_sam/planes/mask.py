@@ -10,6 +10,22 @@ from napari_sam.planes.window import Window
 
 
 @dataclass(frozen=True, eq=False)
+class Outline:
+    """The border that a mask was drawn by.
+
+    Parameters
+    ----------
+    kind
+        "polygon", or "ellipse" or "rectangle" given by their four corners in order.
+    vertices
+        (n, 2) plane coordinates (row, column), pixel centres on integers.
+    """
+
+    kind: str
+    vertices: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
 class Mask:
     """An object's pixels on one plane.
 
@@ -25,6 +41,8 @@ class Mask:
         (h, w) float32 low-resolution logits, or None for a binary mask.
     window
         Where the logits lie: one logit per window pixel. None exactly when `logits` is None.
+    outline
+        The border that it was drawn by; None if it was not drawn.
     """
 
     box: tuple[int, int, int, int]
@@ -32,6 +50,7 @@ class Mask:
     predicted_iou: float = float("nan")
     logits: NDArray[np.float32] | None = field(default=None, repr=False)
     window: Window | None = None
+    outline: Outline | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         row0, column0, row1, column1 = self.box

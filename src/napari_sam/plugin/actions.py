@@ -17,6 +17,7 @@ class Action(StrEnum):
     CLEAR = "clear"
     HIDE = "hide"
     PICK = "pick"
+    POLARITY = "polarity"
     CANDIDATE = "candidate"
     CANDIDATE_BACK = "candidate back"
     PROPAGATE = "propagate"
@@ -63,6 +64,9 @@ CONTROLS: dict[Action, Control] = {
         "K",
         "K",
         "Refine a label: press the key over it, or press the button and click it (any Labels layer).",
+    ),
+    Action.POLARITY: Control(
+        "Turn add/exclude", "Y", "Y", "Turn the selected clicks or scribbles, or the last one, to excluding or back."
     ),
     Action.CANDIDATE: Control("Other candidate", "O", "O", "Show the next candidate for an ambiguous click."),
     Action.CANDIDATE_BACK: Control(

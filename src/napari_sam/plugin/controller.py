@@ -1,31 +1,36 @@
 """Between a viewer and a session: layers and gestures in, masks and labels out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Labels, Layer, Points, Shapes
 from psygnal import Signal
+from skimage.measure import approximate_polygon
 
 from napari_sam.errors import UserError
 from napari_sam.labels.collision import Collision
 from napari_sam.labels.pixel_change import PixelChange
 from napari_sam.plugin.actions import Action, bind_keys
+from napari_sam.plugin.click_clipboard import ClickClipboard
 from napari_sam.plugin.image_source import contrast_of, source_of
 from napari_sam.plugin.layer_target import LayerTarget, check_writable, new_labels
 from napari_sam.plugin.own_layers import OwnLayers
 from napari_sam.plugin.placement import placed_alike
 from napari_sam.plugin.strokes import StrokeWatch
 from napari_sam.plugin.view import View, camera_of, displayed_axes, resolve_view
-from napari_sam.prompts.prompt import Box, Point, Prompts
+from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.propagation import DOUBTFUL
 from napari_sam.session.session import Session
 from napari_sam.session.target import Target
 
 NEW_LABELS_NAME = "objects"
+STROKE_TOLERANCE = 1.0
+"""Screen pixels by which a scribble may be straightened."""
 
 
 class SegmentController:
@@ -70,6 +75,7 @@ class SegmentController:
         self.propagation_axis: int | None = None
         self._layer_contrast = False
         self._picking = False
+        self._scribbling = False
         self._changing = False
         self._later = later
         self._arranging = False
@@ -83,6 +89,7 @@ class SegmentController:
             Action.PICK: self.refine_under_cursor,
             Action.CANDIDATE: partial(self.cycle_candidates, 1),
             Action.CANDIDATE_BACK: partial(self.cycle_candidates, -1),
+            Action.POLARITY: self.turn_polarity,
             Action.PROPAGATE: self.propagate,
             Action.CANCEL: session.cancel,
             Action.UNDO: session.undo,
@@ -91,6 +98,7 @@ class SegmentController:
         session.prompts_changed.connect(self._show_prompts)
         session.masks_changed.connect(self._show_masks)
         session.labels_changed.connect(self._show_labels)
+        session.label_changed.connect(self._show_object)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.events.reordered.connect(self._on_renamed)
@@ -268,6 +276,25 @@ class SegmentController:
         self.dragging(start, end)
         self._read_prompts()
 
+    def scribbling(self, path: Sequence[np.ndarray], positive: bool) -> None:
+        """A scribble is being drawn."""
+        view = self.resolve()
+        if self._own is not None and isinstance(view, View):
+            scribble = self._scribble(view, path, positive)
+            self._own.prompts.show_scribble(view.plane, scribble, instead=self._scribbling)
+            self._scribbling = True
+
+    def scribbled(self, path: Sequence[np.ndarray], positive: bool) -> None:
+        """A scribble was drawn."""
+        self.told.emit("")
+        view = self.resolve()
+        if isinstance(view, str):
+            self.told.emit(view)
+            return
+        self.scribbling(path, positive)
+        self._scribbling = False
+        self._read_prompts()
+
     def scrolled(self, step: int) -> None:
         """The wheel was turned while Shift was held."""
         self.do(Action.CANDIDATE if step > 0 else Action.CANDIDATE_BACK)
@@ -342,17 +369,24 @@ class SegmentController:
         if self._own is not None:
             self._own.draw()
 
+    def turn_polarity(self) -> None:
+        """Turn the selected clicks or scribbles, or the last one, from adding to excluding or back."""
+        if self._own is None:
+            raise UserError("Choose an image first.")
+        active = self.viewer.layers.selection.active
+        self._own.prompts.turn_polarity(active if isinstance(active, Points | Shapes) else None)
+
     def edit_points(self) -> None:
         """Make the Points layer active with napari's tool to select and move points."""
         if self._own is not None and self._own.whole:
             self.viewer.layers.selection.active = self._own.prompts.points
             self._own.prompts.points.mode = "select"
 
-    def edit_boxes(self) -> None:
+    def edit_shapes(self) -> None:
         """Make the Shapes layer active with napari's tool to select and move shapes."""
         if self._own is not None and self._own.whole:
-            self.viewer.layers.selection.active = self._own.prompts.boxes
-            self._own.prompts.boxes.mode = "select"
+            self.viewer.layers.selection.active = self._own.prompts.shapes
+            self._own.prompts.shapes.mode = "select"
 
     def refine_under_cursor(self) -> None:
         """Take the label under the mouse as prompt."""
@@ -371,6 +405,7 @@ class SegmentController:
         self.session.prompts_changed.disconnect(self._show_prompts)
         self.session.masks_changed.disconnect(self._show_masks)
         self.session.labels_changed.disconnect(self._show_labels)
+        self.session.label_changed.disconnect(self._show_object)
         for event, callback in (
             (self.viewer.layers.events.inserted, self._on_inserted),
             (self.viewer.layers.events.removed, self._on_removed),
@@ -401,9 +436,10 @@ class SegmentController:
         self._changing = True
         try:
             self._own = OwnLayers(self.viewer, self._image, self)
-            for layer in (self._own.prompts.points, self._own.prompts.boxes):
+            for layer in (self._own.prompts.points, self._own.prompts.shapes):
                 bind_keys(layer, self.do)
             self._own.prompts.edited.connect(self._read_prompts)
+            ClickClipboard(self._own.prompts, lambda: self.session.plane)
             self._own.draw()
         finally:
             self._changing = False
@@ -482,7 +518,7 @@ class SegmentController:
             self.session.forget_target(target)
         if layer is self._image:
             self.choose_image(None)
-        elif self._own is not None and layer in (self._own.prompts.points, self._own.prompts.boxes):
+        elif self._own is not None and layer in (self._own.prompts.points, self._own.prompts.shapes):
             # Deleting the layer deletes what is in it.
             self._own.prompts.empty(layer)
             self._read_prompts()
@@ -534,6 +570,15 @@ class SegmentController:
         (row0, column0), (row1, column1) = np.clip(corners, -0.5, limits)
         return Box(float(row0), float(column0), float(row1), float(column1))
 
+    def _scribble(self, view: View, path: Sequence[np.ndarray], positive: bool) -> Scribble:
+        assert self.session.source is not None
+        assert self._image is not None
+        limits = np.asarray(view.plane.shape(self.session.source.shape), float) - 0.5
+        vertices = np.clip([view.plane.from_data(tuple(at)) for at in path], -0.5, limits)
+        tolerance = STROKE_TOLERANCE * self._screen_pixel(self._image)
+        smooth = approximate_polygon(vertices, tolerance)  # type: ignore[no-untyped-call]
+        return Scribble(tuple((float(row), float(column)) for row, column in smooth), positive)
+
     def _screen_pixel(self, image: Image) -> float:
         """A pixel of the screen, in data pixels of the image (of its last axis, as napari measures points)."""
         step = abs(float(image.scale[-1])) * float(camera_of(self.viewer).zoom)
@@ -544,15 +589,18 @@ class SegmentController:
         self.update_view()
 
     def _read_prompts(self) -> None:
-        """The prompt layers changed: so do the session's prompts, mask prompts aside, which no layer shows."""
+        """The prompt layers changed: so do the session's prompts; mask prompts that no layer shows stay."""
         if self._own is None:
             return
-        read = self._own.prompts.read()
-        prompts = {}
+        layers = self._own.prompts
+        read = layers.read()
+        changed = {}
         for plane in dict.fromkeys([*self.session.draft.prompts, *read]):
-            points, box = (read[plane].points, read[plane].box) if plane in read else ((), None)
-            prompts[plane] = Prompts(points, box, self.session.prompts(plane).mask)
-        self.try_to(partial(self.session.set_all_prompts, prompts))
+            prompts, earlier = read.get(plane, Prompts()), self.session.prompts(plane).mask
+            if prompts.mask is None and (earlier is None or earlier.outline is None):
+                prompts = replace(prompts, mask=earlier)
+            changed[plane] = prompts
+        self.try_to(partial(self.session.set_all_prompts, changed))
 
     def _refine_at(self, position: np.ndarray) -> None:
         view = self.resolve()
@@ -598,6 +646,10 @@ class SegmentController:
     def _show_prompts(self) -> None:
         if self._own is not None:
             self._own.prompts.write(self.session.draft.prompts)
+
+    def _show_object(self) -> None:
+        if self._own is not None:
+            self._own.prompts.show_object(self.session.current_label)
 
     def _show_masks(self) -> None:
         if self._own is None:

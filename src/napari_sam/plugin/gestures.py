@@ -28,6 +28,14 @@ class GestureTarget(Protocol):
         """A box was dragged."""
         ...
 
+    def scribbling(self, path: Sequence[np.ndarray], positive: bool) -> None:
+        """A scribble is being drawn."""
+        ...
+
+    def scribbled(self, path: Sequence[np.ndarray], positive: bool) -> None:
+        """A scribble was drawn."""
+        ...
+
     def scrolled(self, step: int) -> None:
         """The wheel was turned by one notch while Shift was held: 1 towards the user, -1 away."""
         ...
@@ -76,7 +84,10 @@ class Gestures:
                 callbacks.remove(callback)
         callbacks.insert(0, self._listening)
         self._layer.mouse_pan = False
-        self._layer.help = "left click adds, right click or Alt excludes, drag draws a box, hold <space> to pan"
+        self._layer.help = (
+            "left click adds, right click or Alt excludes, drag draws a box, Shift and drag scribbles, "
+            "hold <space> to pan"
+        )
 
     def _stop_listening(self) -> None:
         if self._listening in self._layer.mouse_drag_callbacks:
@@ -86,22 +97,28 @@ class Gestures:
         if event.button not in (LEFT, RIGHT):
             return
         positive = event.button == LEFT and not EXCLUDING.intersection(event.modifiers)
+        stroke = not positive or "Shift" in event.modifiers
         pressed_at = np.asarray(event.pos, float)
-        start = np.asarray(layer.world_to_data(event.position), float)
-        end, moved = start, False
+        path = [np.asarray(layer.world_to_data(event.position), float)]
+        moved = False
         event.handled = True
         yield
         while event.type == "mouse_move":
             moved = moved or float(np.linalg.norm(np.asarray(event.pos, float) - pressed_at)) >= DRAG_PIXELS
-            if moved and positive:
-                end = np.asarray(layer.world_to_data(event.position), float)
-                self._target.dragging(start, end)
+            if moved:
+                path.append(np.asarray(layer.world_to_data(event.position), float))
+                if stroke:
+                    self._target.scribbling(path, positive)
+                else:
+                    self._target.dragging(path[0], path[-1])
             event.handled = True
             yield
         if not moved:
-            self._target.clicked(start, positive)
-        elif positive:
-            self._target.dragged(start, end)
+            self._target.clicked(path[0], positive)
+        elif stroke:
+            self._target.scribbled(path, positive)
+        else:
+            self._target.dragged(path[0], path[-1])
 
 
 class WheelGesture:

@@ -1,4 +1,4 @@
-"""The plugin's own layers on the chosen image: clicks, boxes and the preview."""
+"""The plugin's own layers on the chosen image: clicks, shapes and the preview."""
 
 from collections.abc import Iterator
 
@@ -28,10 +28,10 @@ class OwnLayers:
         self.prompts = PromptLayers(image)
         self.preview = Preview(image)
         self._viewer = viewer
-        for layer in (self.preview.layer, self.prompts.boxes, self.prompts.points):
+        for layer in (self.preview.layer, self.prompts.shapes, self.prompts.points):
             viewer.layers.append(layer)
         self.gestures = Gestures(self.prompts.points, gestures_to)
-        self._wheel = WheelGesture((self.prompts.points, self.prompts.boxes), gestures_to)
+        self._wheel = WheelGesture((self.prompts.points, self.prompts.shapes), gestures_to)
         for event in (
             image.events.scale,
             image.events.translate,
@@ -42,7 +42,7 @@ class OwnLayers:
             event.connect(self._follow_image)
 
     def __iter__(self) -> Iterator[Layer]:
-        yield from (self.preview.layer, self.prompts.boxes, self.prompts.points)
+        yield from (self.preview.layer, self.prompts.shapes, self.prompts.points)
 
     def __contains__(self, layer: object) -> bool:
         return any(own is layer for own in self)
@@ -50,7 +50,7 @@ class OwnLayers:
     @property
     def whole(self) -> bool:
         """Whether the prompt layers are still in the viewer."""
-        return self.prompts.points in self._viewer.layers and self.prompts.boxes in self._viewer.layers
+        return self.prompts.points in self._viewer.layers and self.prompts.shapes in self._viewer.layers
 
     def draw(self) -> None:
         """Make the Points layer active and ready for gestures."""
@@ -70,6 +70,7 @@ class OwnLayers:
         """Take the layers out of the viewer."""
         self.gestures.close()
         self._wheel.close()
+        self.prompts.close()
         for event in (
             self.image.events.scale,
             self.image.events.translate,

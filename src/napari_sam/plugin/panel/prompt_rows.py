@@ -7,7 +7,11 @@ from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.panel.parts import action_button, button, column, row, title
 from napari_sam.session.state import State, Status
 
-HINT = "Left click adds, right click or Alt/Ctrl + click excludes, dragging draws a box; hold Space to pan."
+_ACTIONS = (Action.REMOVE_LAST, Action.CLEAR, Action.PICK, Action.POLARITY)
+HINT = (
+    "Left click adds, right click (Alt, Ctrl) excludes. Drag draws a box, Shift + drag scribbles, right drag scribbles "
+    "to exclude. Space pans."
+)
 
 
 class PromptRows(QWidget):
@@ -22,28 +26,34 @@ class PromptRows(QWidget):
     def __init__(self, controller: SegmentController) -> None:
         super().__init__()
         self._session = controller.session
-        self.buttons = {action: action_button(action) for action in (Action.REMOVE_LAST, Action.CLEAR, Action.PICK)}
+        self.buttons = {action: action_button(action) for action in _ACTIONS}
         self.buttons[Action.PICK].setCheckable(True)
         self.draw = button("Click or box", "", "Make the clicks layer active, ready for clicks and boxes.")
         self.points = button("Move clicks", "", "Select, move and delete clicks with napari's own tool.")
-        self.boxes = button("Move boxes", "", "Select, move and delete boxes with napari's own tool.")
+        self.shapes = button(
+            "Shapes",
+            "",
+            "Draw, move and delete boxes, outlines and scribbles with napari's own tools: rectangle R, ellipse E, "
+            "polygon P, line L, path T.",
+        )
         hint = QLabel(HINT)
         hint.setWordWrap(True)
         rows = column(self)
         rows.addWidget(title("Prompts"))
         rows.addWidget(hint)
-        rows.addLayout(row(self.draw, self.points, self.boxes))
+        rows.addLayout(row(self.draw, self.points, self.shapes))
         rows.addLayout(row(self.buttons[Action.REMOVE_LAST], self.buttons[Action.CLEAR]))
-        rows.addLayout(row(self.buttons[Action.PICK]))
+        rows.addLayout(row(self.buttons[Action.POLARITY], self.buttons[Action.PICK]))
         self.draw.clicked.connect(lambda: controller.draw())
         self.points.clicked.connect(lambda: controller.edit_points())
-        self.boxes.clicked.connect(lambda: controller.edit_boxes())
+        self.shapes.clicked.connect(lambda: controller.edit_shapes())
         controller.picking_changed.connect(self._show_picking)
 
     def show_status(self, status: Status) -> None:
         """Say what can be done in this state."""
         session = self._session
         self.buttons[Action.REMOVE_LAST].setEnabled(bool(session.draft.order))
+        self.buttons[Action.POLARITY].setEnabled(bool(session.draft.order))
         self.buttons[Action.CLEAR].setEnabled(session.plane in session.draft.prompts)
         self.buttons[Action.PICK].setEnabled(status.state not in (State.NO_IMAGE, State.NO_PLANE))
 

@@ -1,0 +1,191 @@
+"""What the points and shapes of a napari layer say as prompts."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.layers import Points, Shapes
+from numpy.typing import ArrayLike, NDArray
+
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.plane import Plane
+from napari_sam.plugin.outlines import Outlines
+from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
+
+POSITIVE, NEGATIVE = "positive", "negative"
+STROKES = frozenset({"line", "path"})
+"""Shapes that are scribbles; all others have an inside."""
+_UPRIGHT = 1e-3
+
+ToImage = Callable[[ArrayLike], NDArray[np.float64]]
+Axes = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class LayerPrompt:
+    """One point or shape of a layer.
+
+    Parameters
+    ----------
+    plane
+        The plane it is on.
+    prompt
+        What it says there. A mask is that of an ellipse, a polygon or a turned rectangle.
+    at
+        Its position in the layer.
+    object
+        What the layer's feature "object" says; None where there is none.
+    """
+
+    plane: Plane
+    prompt: Point | Box | Scribble | Mask
+    at: int
+    object: int | None = None
+
+
+def read_points(layer: Points, to_image: ToImage, axes: Axes) -> list[LayerPrompt]:
+    """The clicks that a Points layer shows.
+
+    Parameters
+    ----------
+    layer
+        Its feature "polarity" tells clicks that exclude, "axes" the displayed axes, "object" the object; all of them
+        may be missing.
+    to_image
+        From its data coordinates to the image's.
+    axes
+        Displayed axes where the layer does not tell.
+    """
+    if not len(layer.data):
+        return []
+    positions = to_image(layer.data)
+    polarities, objects = column(layer, "polarity", POSITIVE), objects_of(layer)
+    found = []
+    for at, (position, shown) in enumerate(zip(positions, axes_of(layer, axes, positions.shape[1]), strict=True)):
+        if not np.isfinite(position).all():
+            continue
+        plane = plane_of(position[None], shown)
+        row, column_ = plane.from_data(position)
+        found.append(LayerPrompt(plane, Point(row, column_, polarities[at] != NEGATIVE), at, objects[at]))
+    return found
+
+
+def read_shapes(
+    layer: Shapes, to_image: ToImage, axes: Axes, outlines: Outlines, shape: Sequence[int]
+) -> list[LayerPrompt]:
+    """The boxes, outlines and scribbles that a Shapes layer shows, clipped to the image.
+
+    Parameters
+    ----------
+    layer, to_image, axes
+        As for `read_points`; polarity is that of scribbles.
+    outlines
+        Makes masks of outlines.
+    shape
+        The image's.
+    """
+    found = []
+    polarities, objects = column(layer, "polarity", POSITIVE), objects_of(layer)
+    kinds = list(layer.shape_type)
+    for at, (corners, shown) in enumerate(zip(layer.data, axes_of(layer, axes, len(shape)), strict=True)):
+        vertices = to_image(corners)
+        if not np.isfinite(vertices).all():
+            continue
+        plane = plane_of(vertices, shown)
+        flat = vertices[:, list(shown)]
+        limits = np.asarray(plane.shape(shape), float) - 0.5
+        if (flat.max(axis=0) < -0.5).any() or (flat.min(axis=0) > limits).any():
+            continue
+        prompt: Box | Scribble | Mask | None
+        if kinds[at] in STROKES:
+            clipped = np.clip(flat, -0.5, limits)
+            prompt = Scribble(tuple((float(row), float(col)) for row, col in clipped), polarities[at] != NEGATIVE)
+        elif kinds[at] == "rectangle" and upright(flat):
+            (row0, column0), (row1, column1) = np.clip([flat.min(axis=0), flat.max(axis=0)], -0.5, limits)
+            prompt = Box(float(row0), float(column0), float(row1), float(column1))
+        else:
+            prompt = outlines.mask(kinds[at], flat, plane.shape(shape))
+        if prompt is not None:
+            found.append(LayerPrompt(plane, prompt, at, objects[at]))
+    return found
+
+
+def gathered(found: Iterable[LayerPrompt]) -> dict[Plane, Prompts]:
+    """All of it as prompts for one object; of several boxes on a plane the last counts, and so of outlines."""
+    planes: dict[Plane, Prompts] = {}
+    for each in found:
+        earlier = planes.get(each.plane, Prompts())
+        planes[each.plane] = with_prompt(earlier, each.prompt)
+    return planes
+
+
+def with_prompt(prompts: Prompts, prompt: Point | Box | Scribble | Mask) -> Prompts:
+    """These prompts and one more; a box or a mask replaces an earlier one."""
+    match prompt:
+        case Point():
+            return Prompts((*prompts.points, prompt), prompts.box, prompts.mask, prompts.scribbles)
+        case Box():
+            return Prompts(prompts.points, prompt, prompts.mask, prompts.scribbles)
+        case Scribble():
+            return Prompts(prompts.points, prompts.box, prompts.mask, (*prompts.scribbles, prompt))
+        case Mask():
+            return Prompts(prompts.points, prompts.box, prompt, prompts.scribbles)
+
+
+def plane_of(positions: NDArray[Any], axes: Axes) -> Plane:
+    """The plane with these displayed axes that positions (n, ndim) are on, or nearest to."""
+    return Plane(axes, tuple(int(np.round(at)) for at in np.asarray(positions, float).mean(axis=0)))
+
+
+def upright(corners: NDArray[np.float64]) -> bool:
+    """Whether the four corners (4, 2) of a rectangle lie along the axes."""
+    sides = np.diff(np.vstack([corners, corners[:1]]), axis=0)
+    return bool((np.abs(sides).min(axis=1) <= _UPRIGHT * np.maximum(np.abs(sides).max(axis=1), 1.0)).all())
+
+
+def column(layer: Points | Shapes, name: str, default: str) -> list[str]:
+    """A feature of every point or shape as text; what is empty, or no text, has the default."""
+    features = layer.features
+    if name not in features:
+        return [default] * len(layer.data)
+    values = [value if isinstance(value, str) else default for value in features[name]]
+    # Between adding and its features, napari tells of rows that are not there yet.
+    return (values + [default] * len(layer.data))[: len(layer.data)]
+
+
+def objects_of(layer: Points | Shapes) -> list[int | None]:
+    """The feature "object" of every point or shape: a positive integer, or None."""
+    features = layer.features
+    count = len(layer.data)
+    if "object" not in features:
+        return [None] * count
+    return ([_as_id(value) for value in features["object"]] + [None] * count)[:count]
+
+
+def axes_of(layer: Points | Shapes, default: Axes, ndim: int) -> list[Axes]:
+    """The displayed axes of every point or shape."""
+    return [axes_from(text, default, ndim) for text in column(layer, "axes", axes_text(default))]
+
+
+def axes_text(axes: Axes) -> str:
+    """Displayed axes as the feature "axes" has them."""
+    return f"{axes[0]},{axes[1]}"
+
+
+def axes_from(text: str, default: Axes, ndim: int) -> Axes:
+    """Displayed axes from the feature's text."""
+    try:
+        row, column = (int(part) for part in text.split(","))
+    except ValueError:
+        return default
+    fits = row != column and min(row, column) >= 0 and max(row, column) < ndim
+    return (row, column) if fits else default
+
+
+def _as_id(value: object) -> int | None:
+    try:
+        number = int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        return None
+    return number if number > 0 else None

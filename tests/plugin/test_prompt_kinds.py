@@ -224,3 +224,17 @@ def test_clicks_and_shapes_carry_the_objects_id(bench) -> None:
     bench.controller.do(Action.ACCEPT)
     bench.click(4, 12, 12)
     assert list(bench.points.features["object"]) == [8]
+
+
+def test_a_reopened_object_shows_its_shapes_and_nothing_is_asked_again(bench) -> None:
+    bench.click(4, 12, 12)
+    draw(bench, "ellipse", corners(*AROUND_A))
+    draw(bench, "path", [(4, 9, 10), (4, 15, 14)])
+    bench.controller.do(Action.ACCEPT)
+    bench.session.objects.reopen(1)
+    bench.settle()
+    assert bench.shapes.shape_type == ["ellipse", "path"]
+    asked = len(bench.engine.segmented)
+    bench.scroll(0, 5)
+    bench.click(5, 12, 12)
+    assert len(bench.engine.segmented) == asked + 1

@@ -17,7 +17,7 @@ Vertices = NDArray[np.float64]
 
 
 class Outlines:
-    """Turns outlines into masks; the same outline gives the same mask, so that no change is seen where there is none."""
+    """Turns outlines into masks; the same outline gives the same mask, which tells that nothing changed."""
 
     def __init__(self) -> None:
         self._masks: WeakValueDictionary[tuple[object, ...], Mask] = WeakValueDictionary()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam.planes.mask import Mask
+from napari_sam.planes.mask import Mask, Outline
 from napari_sam.session.draft import DraftState
 
 
@@ -32,11 +32,11 @@ class _LeanPickler(pickle.Pickler):
 
     def reducer_override(self, thing: Any) -> Any:
         if type(thing) is Mask:
-            return _mask, (thing.box, np.packbits(thing.pixels).tobytes(), thing.predicted_iou)
+            return _mask, (thing.box, np.packbits(thing.pixels).tobytes(), thing.predicted_iou, thing.outline)
         return NotImplemented
 
 
-def _mask(box: tuple[int, int, int, int], bits: bytes, predicted_iou: float) -> Mask:
+def _mask(box: tuple[int, int, int, int], bits: bytes, predicted_iou: float, outline: Outline | None) -> Mask:
     shape = box[2] - box[0], box[3] - box[1]
     pixels = np.unpackbits(np.frombuffer(bits, np.uint8), count=shape[0] * shape[1])
-    return Mask(box, pixels.astype(bool).reshape(shape), predicted_iou)
+    return Mask(box, pixels.astype(bool).reshape(shape), predicted_iou, outline=outline)

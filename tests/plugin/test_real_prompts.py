@@ -1,0 +1,103 @@
+"""Prompts of every kind by real mouse and keys: the plugin's gestures and napari's own tools."""
+
+import numpy as np
+from plugin_bench import Z4
+from plugin_hand import ALT, CONTROL, RIGHT, SHIFT
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+A, B = (12, 12), (28, 34)
+ON_B = ((28, 31), (28, 37))
+
+
+def shapes_tool(desk, key: Qt.Key) -> None:
+    """The shapes layer, and one of napari's tools by its key."""
+    desk.hand.press(desk.widget.prompts.shapes)
+    desk.hand.key(key)
+
+
+def test_shift_and_drag_scribbles_and_a_right_drag_excludes(desk) -> None:
+    before = desk.hand.at(A)
+    desk.click(A)
+    desk.hand.drag(*ON_B, modifier=SHIFT)
+    desk.hand.until(lambda: desk.area() == 162)
+    assert len(desk.session.prompts(Z4).scribbles) == 1
+    assert desk.session.prompts(Z4).box is None
+    desk.hand.drag(*ON_B, button=RIGHT)
+    desk.hand.until(lambda: desk.area() == 81)
+    assert [scribble.positive for scribble in desk.session.prompts(Z4).scribbles] == [True, False]
+    for modifier in (ALT, CONTROL):
+        desk.hand.drag((26, 31), (30, 37), modifier=modifier)
+        desk.ready()
+    assert [scribble.positive for scribble in desk.session.prompts(Z4).scribbles] == [True, False, False, False]
+    assert desk.hand.at(A) == before
+
+
+def test_an_ellipse_drawn_with_naparis_tool(desk) -> None:
+    shapes_tool(desk, Qt.Key.Key_E)
+    assert str(desk.shapes.mode) == "add_ellipse"
+    desk.hand.drag((21, 27), (36, 42))
+    desk.hand.until(lambda: desk.area() == 81)
+    assert desk.session.prompts(Z4).mask is not None
+    assert desk.session.prompts(Z4).box is None
+
+
+def test_a_polygon_drawn_with_naparis_tool_is_finished_by_enter(desk) -> None:
+    shapes_tool(desk, Qt.Key.Key_P)
+    for corner in ((21, 27), (21, 42), (36, 42), (36, 27)):
+        desk.hand.hover(corner)
+        desk.hand.click(corner)
+        QTest.qWait(20)
+    desk.hand.key(Qt.Key.Key_Return)
+    desk.hand.until(lambda: desk.area() == 81)
+    assert desk.session.prompts(Z4).mask is not None
+    # It did not accept the object as well.
+    assert desk.widget.controller.target_layer is None
+
+
+def test_a_line_is_turned_by_key_with_its_colour(desk) -> None:
+    desk.click(A)
+    desk.click(B)
+    shapes_tool(desk, Qt.Key.Key_L)
+    desk.hand.drag(*ON_B)
+    desk.hand.until(lambda: len(desk.session.prompts(Z4).scribbles) == 1)
+    desk.ready()
+    assert desk.area() == 162
+    desk.hand.key(Qt.Key.Key_Y)
+    desk.hand.until(lambda: desk.area() == 81)
+    np.testing.assert_allclose(desk.shapes.edge_color[0][:3], [1, 0.23, 0.19], atol=0.01)
+
+
+def test_a_free_path_is_a_scribble(desk) -> None:
+    shapes_tool(desk, Qt.Key.Key_T)
+    desk.hand.drag(*ON_B)
+    desk.hand.until(lambda: desk.area() == 81)
+    assert len(desk.session.prompts(Z4).scribbles) == 1
+
+
+def test_a_shape_is_moved_and_deleted_with_naparis_tool(desk) -> None:
+    desk.hand.drag((5, 5), (20, 20))
+    desk.hand.until(lambda: desk.area() == 81)
+    desk.ready()
+    desk.hand.press(desk.widget.prompts.shapes)
+    desk.hand.hover(A)
+    desk.hand.click(A)
+    desk.hand.drag(A, B, steps=12)
+    desk.hand.until(lambda: desk.session.draft.masks.get(Z4) and desk.session.draft.masks[Z4].box == (24, 30, 33, 39))
+    desk.hand.key(Qt.Key.Key_Delete)
+    desk.hand.until(lambda: not desk.session.draft)
+
+
+def test_clicks_are_copied_and_pasted_onto_another_plane(desk) -> None:
+    desk.click(A)
+    desk.click(B, RIGHT)
+    desk.hand.press(desk.widget.prompts.points)
+    desk.hand.key(Qt.Key.Key_A)
+    assert len(desk.points.selected_data) == 2
+    desk.hand.key(Qt.Key.Key_C, CONTROL)
+    desk.viewer.dims.set_current_step(0, 5)
+    desk.hand.until(lambda: desk.session.plane == Z4.at(0, 5))
+    desk.ready()
+    desk.hand.key(Qt.Key.Key_V, CONTROL)
+    desk.hand.until(lambda: desk.area() == 81)
+    assert desk.session.prompts(Z4.at(0, 5)) == desk.session.prompts(Z4)

@@ -20,10 +20,11 @@ from napari_sam.planes.window import Window
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedWindow:
-    """The features of one window and where it lies."""
+    """The features of one window, where it lies, and the area that was encoded for it."""
 
     window: Window
     features: ImageFeatures
+    area: Window
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Embedder:
         self.channels = channels
         self._store = EmbeddingStore() if store is None else store
         self._areas: dict[tuple[Plane, tuple[float, float]], list[Window]] = {}
+        # Every answer remembers its areas: equal ones are one object.
+        self._known: dict[Window, Window] = {}
 
     def at(
         self,
@@ -72,6 +75,7 @@ class Embedder:
         cancel: CancelToken | None = None,
         *,
         tight: bool = False,
+        area: Window | None = None,
     ) -> EmbeddedWindow:
         """The embedding of the window around a place, encoded now unless it is at hand.
 
@@ -87,6 +91,8 @@ class Embedder:
             Checked between the encoder's blocks.
         tight
             Encode no more than a window: for a level that is only tried.
+        area
+            Take it from this area, whatever else is at hand; None for the one at hand, or a new one.
 
         Returns
         -------
@@ -100,12 +106,14 @@ class Embedder:
             If `cancel` was set.
         """
         layout = self._layout(plane, step)
-        for area in self._areas.get((plane, step), ()):
-            if layout.holds(area, center):
-                features = self._store.get(_AreaKey(plane, area))
-                if features is not None:
-                    return _cut(area, features, layout, center)
-        area = layout.around(center, tight)
+        if area is None:
+            for known in self._areas.get((plane, step), ()):
+                if layout.holds(known, center):
+                    features = self._store.get(_AreaKey(plane, known))
+                    if features is not None:
+                        return _cut(known, features, layout, center)
+            area = layout.around(center, tight)
+        area = self._known.setdefault(area, area)
         return _cut(area, self._encoded(plane, area, cancel), layout, center)
 
     def ready(self, plane: Plane, step: tuple[float, float], center: tuple[float, float]) -> bool:
@@ -128,12 +136,13 @@ class Embedder:
         layout = self._layout(plane, step)
         areas = sorted(layout.covering(), key=lambda area: _distance(area, center))
         for done, area in enumerate(areas, 1):
-            self._encoded(plane, area, cancel)
+            self._encoded(plane, self._known.setdefault(area, area), cancel)
             yield done, len(areas)
 
     def forget(self) -> None:
         """Drop every embedding: the image has changed."""
         self._areas.clear()
+        self._known.clear()
         self._store.clear()
 
     def _layout(self, plane: Plane, step: tuple[float, float]) -> AreaLayout:
@@ -159,7 +168,7 @@ def _cut(area: Window, features: ImageFeatures, layout: AreaLayout, center: tupl
     row, column = layout.cut(area, center)
     side = layout.window
     if area.shape == (side, side):
-        return EmbeddedWindow(area, features)
+        return EmbeddedWindow(area, features, area)
 
     def part(tensor: Tensor) -> Tensor:
         stride = area.shape[0] // tensor.shape[-2]
@@ -173,6 +182,7 @@ def _cut(area: Window, features: ImageFeatures, layout: AreaLayout, center: tupl
             tuple(part(tensor) for tensor in features.high_res),
             None if features.maps is None else part(features.maps),
         ),
+        area,
     )
 
 

@@ -1,12 +1,14 @@
 """Carry an object along an axis from its key planes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
+from napari_sam.planes.window import Window
 from napari_sam.propagate.blend import blend
 from napari_sam.propagate.front import StopRule, advance
 from napari_sam.propagate.propagated_plane import PropagatedPlane
@@ -23,6 +25,7 @@ def propagate(
     stop: int | None = None,
     rule: StopRule | None = None,
     cancel: CancelToken | None = None,
+    areas: Sequence[Window] = (),
 ) -> Iterator[PropagatedPlane]:
     """Carry an object along an axis, outwards from its key planes.
 
@@ -45,6 +48,9 @@ def propagate(
         When an object is taken to have ended; None for the default.
     cancel
         Checked between planes and between the encoder's blocks.
+    areas
+        `PropagatedPlane.areas` of all planes of an earlier run with the same keys, to get the same masks to the last
+        bit.
 
     Yields
     ------
@@ -63,11 +69,18 @@ def propagate(
     if not keys:
         raise UserError("There is nothing to propagate: segment the object on one plane first.")
     rule = StopRule() if rule is None else rule
+    traced, trace = segmenter.traced(areas)
 
     def front(key: int, positions: range) -> Iterator[PropagatedPlane]:
-        return advance(segmenter, plane, axis, key, keys[key], positions, rule, cancel)
+        return advance(traced, plane, axis, key, keys[key], positions, rule, cancel)
 
-    positions = list(keys)
+    for reached in _all_reached(front, list(keys), first, last):
+        yield replace(reached, areas=trace.take())
+
+
+def _all_reached(
+    front: Callable[[int, range], Iterator[PropagatedPlane]], positions: list[int], first: int, last: int
+) -> Iterator[PropagatedPlane]:
     yield from _alternating(
         front(positions[-1], range(positions[-1] + 1, last + 1)),
         front(positions[0], range(positions[0] - 1, first - 1, -1)),

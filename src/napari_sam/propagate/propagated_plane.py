@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from napari_sam.planes.mask import Mask
+from napari_sam.planes.window import Window
 
 
 class Stop(StrEnum):
@@ -29,9 +30,13 @@ class PropagatedPlane:
         0..1, how sure: the trust in the mask (`Evidence.trust`) times the root of its IoU with its neighbour.
     stopped
         Why it went no further; `Stop.NONE` while it goes on.
+    areas
+        The areas that were encoded since the plane that was reached before this one, in the order in which they were
+        used.
     """
 
     index: int
     mask: Mask | None
     confidence: float
     stopped: Stop = Stop.NONE
+    areas: tuple[Window, ...] = ()

@@ -1,8 +1,12 @@
 """One image and one model: prompts in, masks out."""
 
+import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Self
 
+from napari_sam.embedding.area_trace import AreaTrace
 from napari_sam.embedding.embedder import Embedder
 from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.errors import UserError
@@ -12,10 +16,12 @@ from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
+from napari_sam.planes.window import Window
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.fit_level import LevelFit
 from napari_sam.segment.level import level_for, level_of, pixel_aspect, prompt_box, step_at
 from napari_sam.segment.segmentation import Segmentation
+from napari_sam.segment.setup import Setup
 
 
 class Segmenter:
@@ -47,6 +53,32 @@ class Segmenter:
         self.model = model
         self.source = source
         self.embedder = Embedder(model, source, contrast, store, channels)
+
+    @property
+    def setup(self) -> Setup:
+        """What it computes with."""
+        model = self.model
+        return Setup(
+            model.name,
+            model.digest,
+            str(model.precision),
+            str(model.device),
+            self.embedder.contrast,
+            self.embedder.channels,
+        )
+
+    def traced(self, areas: Sequence[Window] = ()) -> tuple[Self, AreaTrace]:
+        """The same segmenter, with its embeddings, and a trace of the areas that it uses from now on.
+
+        Parameters
+        ----------
+        areas
+            See `AreaTrace`.
+        """
+        traced = copy.copy(self)
+        trace = AreaTrace(self.embedder, areas)
+        traced.embedder = trace
+        return traced, trace
 
     def prepare(
         self,
@@ -88,6 +120,7 @@ class Segmenter:
         multimask: bool | None = None,
         tight: bool = False,
         cancel: CancelToken | None = None,
+        areas: Sequence[Window] = (),
     ) -> Segmentation:
         """Segment one object.
 
@@ -108,6 +141,8 @@ class Segmenter:
             Encode no more than a window: faster for a plane on which no other click will follow.
         cancel
             Checked between the encoder's blocks.
+        areas
+            `Segmentation.areas` of an earlier answer to the same question, to get the same answer to the last bit.
 
         Returns
         -------
@@ -125,11 +160,16 @@ class Segmenter:
             previous = None
         if multimask is None:
             multimask = prompts == Prompts(prompts.points[:1]) and previous is None
-        fit = LevelFit(self.embedder, plane, prompts, previous, multimask, tight, cancel)
+        trace = AreaTrace(self.embedder, areas)
+        found = self._fitted(LevelFit(trace, plane, prompts, previous, multimask, tight, cancel), previous, object_size)
+        return replace(found, areas=trace.take())
+
+    def _fitted(self, fit: LevelFit, previous: Mask | None, object_size: float | None) -> Segmentation:
+        prompts = fit.prompts
         if previous is not None and previous.window is not None:
             row0, column0, row1, column1 = previous.window.bounds
             finer = math.log2(self.model.network.mask_stride)
-            level = level_of(previous.window.step, pixel_aspect(self.source.scale, plane.axes)) - finer
+            level = level_of(previous.window.step, pixel_aspect(self.source.scale, fit.plane.axes)) - finer
             return fit.fitted(level, ((row0 + row1) / 2, (column0 + column1) / 2))
         if prompts.box is not None or prompts.mask is not None:
             return fit.fitted(fit.level_for_prompts(None))

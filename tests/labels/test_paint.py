@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
-from napari_sam.labels.paint import paint
+from napari_sam.labels.collision import Collides, Collision, describe
+from napari_sam.labels.paint import paint, paint_all
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 
@@ -26,7 +26,7 @@ def cases(draw):
         size = draw(st.tuples(st.integers(1, 8), st.integers(1, 8)))
         origin = draw(st.tuples(st.integers(-10, 10), st.integers(-10, 10)))
         masks[Plane(axes, tuple(index))] = Mask.from_pixels(draw(arrays(bool, size)), origin)
-    return labels, masks, draw(st.integers(1, 5)), draw(st.sampled_from(Collision))
+    return labels, masks, draw(st.integers(1, 5)), draw(st.sampled_from([Collision.KEEP, Collision.OVERWRITE]))
 
 
 def expected(labels, masks, label, collision):
@@ -81,7 +81,7 @@ def test_other_labels(case):
         np.testing.assert_array_equal(view == label, mask.painted(view.shape))
 
 
-@pytest.mark.parametrize("collision", Collision)
+@pytest.mark.parametrize("collision", [Collision.KEEP, Collision.OVERWRITE])
 def test_zarr_arrays(collision):
     pixels = np.random.default_rng(0).integers(0, 3, (5, 40, 50), np.uint32)
     labels = zarr.array(pixels, chunks=(1, 16, 16))
@@ -136,3 +136,37 @@ def test_bad_input():
         paint(labels.astype(float), {Plane((1, 2), (0, 0, 0)): mask}, 1, Collision.KEEP)
     with pytest.raises(ValueError, match="at least 1"):
         paint(labels, {}, 0, Collision.KEEP)
+
+
+def test_asking_writes_nothing_and_says_how_many_pixels_of_which_labels_are_met():
+    labels = np.zeros((20, 20), np.uint8)
+    labels[0:4, 0:4], labels[8:10, 0:10] = 3, 5
+    masks = {Plane((0, 1), (0, 0)): Mask((2, 2, 10, 10), np.ones((8, 8), bool))}
+    with pytest.raises(Collides, match="16 pixels of label 5 and 4 of label 3") as raised:
+        paint(labels, masks, 9, Collision.ASK)
+    assert raised.value.pixels == {3: 4, 5: 16}
+    assert not (labels == 9).any()
+    free = {Plane((0, 1), (0, 0)): Mask((12, 2, 15, 10), np.ones((3, 8), bool))}
+    assert paint(labels, free, 9, Collision.ASK).changed == 24
+
+
+def test_many_labels_that_are_met_are_summed_up():
+    assert describe({1: 1}) == "1 pixel of label 1"
+    assert describe({1: 9, 2: 8, 3: 7, 4: 2, 5: 1}) == "9 pixels of label 1, 8 of label 2, 7 of label 3 and 3 of 2 more"
+
+
+@pytest.mark.parametrize("collision", [Collision.KEEP, Collision.OVERWRITE])
+def test_objects_painted_together_share_no_pixel_and_the_first_has_it(collision):
+    labels = np.zeros((4, 20, 20), np.uint8)
+    labels[2, 0:4, 0:4], labels[2, 10:14, 10:14] = 3, 8
+    first, second = Mask((1, 1, 6, 6), np.ones((5, 5), bool)), Mask((5, 5, 12, 12), np.ones((7, 7), bool))
+    plane = Plane((1, 2), (2, 0, 0))
+    former = {3: Mask((0, 0, 4, 4), np.ones((4, 4), bool))}
+    paint_all(labels, plane, [(3, first), (4, second)], collision, former=former).apply(labels)
+    assert (labels == 3).sum() == 25
+    assert labels[2, 0, 0] == 0
+    assert labels[2, 5, 5] == 3
+    assert labels[2, 11, 11] == (8 if collision is Collision.KEEP else 4)
+    assert (labels == 4).sum() == 49 - 1 - (4 if collision is Collision.KEEP else 0)
+    with pytest.raises(Collides):
+        paint_all(labels, plane, [(9, second)], Collision.ASK)

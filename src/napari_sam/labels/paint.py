@@ -1,13 +1,14 @@
 """From the masks of one object to one edit of a label array."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
+from napari_sam.labels.collision import Collides, Collision
 from napari_sam.labels.edit import Edit
 from napari_sam.labels.ids import check_fits
 from napari_sam.labels.to_mask import label_mask
@@ -53,6 +54,8 @@ def paint(
     ------
     UserError
         If the label does not fit the array's type or the array has no such plane.
+    Collides
+        If pixels of other labels are met and `collision` is to ask.
     """
     if label < 1:
         raise ValueError(f"an object's label is at least 1, not {label}")
@@ -73,8 +76,68 @@ def paint(
         for plane, _ in pairs:
             view = _view(after, plane, box)
             view[view == label] = 0
+    met: Counter[int] = Counter()
     for plane, mask in pairs:
-        _put(_view(after, plane, box), plane, mask, box, label, collision)
+        met += _put(_view(after, plane, box), plane, mask, box, label, collision)
+    if met and collision is Collision.ASK:
+        raise Collides(met)
+    return _tight(box, before, after)
+
+
+def paint_all(
+    labels: Any,
+    plane: Plane,
+    objects: Sequence[tuple[int, Mask]],
+    collision: Collision,
+    *,
+    former: Mapping[int, Mask] | None = None,
+) -> Edit:
+    """The edit that gives several objects their masks on one plane. Nothing is written: apply the edit.
+
+    Where two of the objects meet, the earlier one in `objects` has the pixels.
+
+    Parameters
+    ----------
+    labels, plane
+        As for `paint`.
+    objects
+        (id, mask) of each object.
+    collision
+        What happens to pixels of labels that are none of the objects.
+    former
+        By id, where an object has had its pixels on this plane: they are removed first.
+
+    Returns
+    -------
+    Edit
+
+    Raises
+    ------
+    UserError
+        As for `paint`.
+    Collides
+        If pixels of other labels are met and `collision` is to ask.
+    """
+    for label, _ in objects:
+        check_fits(label, labels.dtype)
+    shape = tuple(int(size) for size in labels.shape)
+    _check(plane, shape)
+    erased = former or {}
+    boxes = [_box(plane, mask, shape) for mask in (*(mask for _, mask in objects), *erased.values())]
+    box = _union([box for box in boxes if all(part.stop > part.start for part in box)], len(shape))
+    before = np.array(labels[box])
+    after = before.copy()
+    view = _view(after, plane, box)
+    for label, mask in erased.items():
+        part, pixels = _meeting(view, plane, mask, box)
+        part[pixels & (part == label)] = 0
+    met: Counter[int] = Counter()
+    mine = np.zeros(view.shape, bool)
+    for label, mask in objects:
+        free, _ = _meeting(mine, plane, mask, box)
+        met += _put(view, plane, mask, box, label, collision, taken=free)
+    if met and collision is Collision.ASK:
+        raise Collides(met)
     return _tight(box, before, after)
 
 
@@ -115,18 +178,42 @@ def _view(inside: NDArray[Any], plane: Plane, box: Box) -> NDArray[Any]:
     return view.T if plane.axes[0] > plane.axes[1] else view
 
 
-def _put(view: NDArray[Any], plane: Plane, mask: Mask, box: Box, label: int, collision: Collision) -> None:
+def _put(
+    view: NDArray[Any],
+    plane: Plane,
+    mask: Mask,
+    box: Box,
+    label: int,
+    collision: Collision,
+    taken: NDArray[np.bool_] | None = None,
+) -> Counter[int]:
+    """Paint a mask into the plane's view; how many pixels of which other labels it meets.
+
+    `taken`, where given, is what of the mask's place is not to be painted, and takes in what is.
+    """
+    target, painted = _meeting(view, plane, mask, box)
+    if taken is not None and painted.size:
+        painted = painted & ~taken
+    others = painted & (target != 0) & (target != label)
+    if collision is not Collision.OVERWRITE:
+        painted = painted & ~others
+    met = Counter(dict(zip(*(each.tolist() for each in np.unique(target[others], return_counts=True)), strict=True)))
+    target[painted] = label
+    if taken is not None and painted.size:
+        taken |= painted
+    return met
+
+
+def _meeting(view: NDArray[Any], plane: Plane, mask: Mask, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """The part of the plane's view that the mask's box covers, and the mask's pixels there; both may be empty."""
     rows, columns = (box[axis] for axis in plane.axes)
     row0, column0, row1, column1 = mask.box
     top, bottom = max(row0, rows.start), min(row1, rows.stop)
     left, right = max(column0, columns.start), min(column1, columns.stop)
     if bottom <= top or right <= left or not view.size:
-        return
-    target = view[top - rows.start : bottom - rows.start, left - columns.start : right - columns.start]
-    painted = mask.pixels[top - row0 : bottom - row0, left - column0 : right - column0]
-    if collision is Collision.KEEP:
-        painted = painted & ((target == 0) | (target == label))
-    target[painted] = label
+        return np.empty((0, 0), view.dtype), np.empty((0, 0), bool)
+    part = view[top - rows.start : bottom - rows.start, left - columns.start : right - columns.start]
+    return part, mask.pixels[top - row0 : bottom - row0, left - column0 : right - column0]
 
 
 def _tight(box: Box, before: NDArray[Any], after: NDArray[Any]) -> Edit:

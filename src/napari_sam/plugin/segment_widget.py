@@ -140,7 +140,7 @@ class SegmentWidget(QWidget):
 
     def _on_status(self, status: Status) -> None:
         """Mere progress is shown a few times a second: each time costs a drawing of the window."""
-        if status.state is not self._shown_state:
+        if status.state is not self._shown_state or not status.working:
             self._show_status(status)
         elif not self._progress_timer.isActive():
             self._progress_timer.start()

@@ -16,6 +16,7 @@ from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.propagate.propagated_plane import PropagatedPlane
 from napari_sam.segment.segmentation import Segmentation
+from napari_sam.segment.setup import Setup
 
 
 @dataclass
@@ -70,6 +71,7 @@ class FakeEngine:
 class FakeSegmenter:
     engine: FakeEngine
     source: ImageSource
+    setup: Setup = field(default_factory=lambda: Setup("fake"))
 
     def prepare(self, plane, center=None, object_size=None, cancel=None) -> Iterator[tuple[int, int]]:
         self.engine.prepared.append((plane, center, object_size))

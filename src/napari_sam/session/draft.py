@@ -11,7 +11,8 @@ from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.propagate.propagated_plane import PropagatedPlane
 from napari_sam.segment.segmentation import Segmentation
-from napari_sam.session.question import Asked, Question, next_serial
+from napari_sam.session.origin import Carried, Origin
+from napari_sam.session.question import Question
 
 
 class PromptKind(StrEnum):
@@ -23,32 +24,6 @@ class PromptKind(StrEnum):
     SCRIBBLE = "scribble"
 
 
-@dataclass(frozen=True)
-class Carried:
-    """A propagation, as a step of an object.
-
-    Parameters
-    ----------
-    plane
-        Any of the planes along which it went.
-    axis, first, last
-        The axis, and the first and last position along it, inclusive.
-    keys
-        Positions of the key planes it started from.
-    reached
-        Positions in the order they were reached; fewer than asked for where it was stopped.
-    """
-
-    plane: Plane
-    axis: int
-    first: int
-    last: int
-    keys: tuple[int, ...]
-    reached: tuple[int, ...]
-    serial: int = field(default_factory=next_serial)
-
-
-Step: TypeAlias = Asked | Carried
 Given: TypeAlias = tuple[Plane, PromptKind]
 
 
@@ -61,7 +36,7 @@ class DraftState:
     questions: Mapping[Plane, Question] = field(default_factory=dict)
     proposal: Mapping[Plane, PropagatedPlane] = field(default_factory=dict)
     order: tuple[Given, ...] = ()
-    steps: tuple[Step, ...] = ()
+    carried: Carried | None = None
 
     @property
     def planes(self) -> tuple[Plane, ...]:
@@ -85,8 +60,8 @@ class Draft:
         Planes that propagation reached.
     order
         (plane, kind) of every prompt in the order they were given.
-    steps
-        What led to the masks, in order: replaying them gives the same masks.
+    carried
+        The propagation that reached the planes of the proposal.
     image
         Serial number of the image it is drawn on.
     """
@@ -96,7 +71,7 @@ class Draft:
     questions: dict[Plane, Question] = field(default_factory=dict)
     proposal: dict[Plane, PropagatedPlane] = field(default_factory=dict)
     order: tuple[Given, ...] = ()
-    steps: tuple[Step, ...] = ()
+    carried: Carried | None = None
     image: int = 0
 
     def __bool__(self) -> bool:
@@ -105,13 +80,13 @@ class Draft:
     @property
     def state(self) -> DraftState:
         """All of it, as it is now; later changes of the draft leave it alone (answers that come are in both)."""
-        return DraftState(self.label, self.refines, dict(self.questions), dict(self.proposal), self.order, self.steps)
+        return DraftState(self.label, self.refines, dict(self.questions), dict(self.proposal), self.order, self.carried)
 
     def restore(self, state: DraftState) -> None:
         """Be as at another moment."""
         self.label, self.refines = state.label, state.refines
         self.questions, self.proposal = dict(state.questions), dict(state.proposal)
-        self.order, self.steps = state.order, state.steps
+        self.order, self.carried = state.order, state.carried
 
     @property
     def prompts(self) -> dict[Plane, Prompts]:
@@ -157,7 +132,6 @@ class Draft:
             self.questions.pop(plane, None)
         else:
             self.questions[plane] = question
-            self.steps = (*self.steps, question.step)
         for kind, before, after in (
             (PromptKind.POINT, len(old.points), len(prompts.points)),
             (PromptKind.SCRIBBLE, len(old.scribbles), len(prompts.scribbles)),
@@ -174,28 +148,16 @@ class Draft:
 
     def choose(self, plane: Plane, candidate: int) -> None:
         """Take another candidate of the answer on one plane."""
-        former = self.questions[plane]
-        chosen = former.choosing(candidate)
-        self.questions[plane] = chosen
-        self._replace_step(former.serial, chosen)
+        self.questions[plane] = self.questions[plane].choosing(candidate)
 
     def renew(self, plane: Plane, object_size: float | None) -> None:
         """Forget the answer on one plane: something else will answer."""
-        question = self.questions[plane]
-        question.renew(object_size)
-        self._replace_step(question.serial, question)
+        self.questions[plane].renew(object_size)
 
-    def source_of(self, plane: Plane) -> int | None:
-        """Serial number of the step that gave the mask shown on a plane; None if there is none."""
-        if plane in self.questions:
-            return self.questions[plane].shown_from
-        carried = [step.serial for step in self.steps if isinstance(step, Carried)]
-        return carried[-1] if carried and plane in self.proposal else None
-
-    def _replace_step(self, serial: int, question: Question) -> None:
-        self.steps = tuple(
-            question.step if isinstance(step, Asked) and step.serial == serial else step for step in self.steps
-        )
+    def source_of(self, plane: Plane) -> Origin | None:
+        """Where the mask shown on a plane comes from; None if there is none."""
+        shown = self.questions[plane].shown_from if plane in self.questions else None
+        return self.carried if shown is None and plane in self.proposal else shown
 
     def _forget_last(self, plane: Plane, kind: PromptKind) -> None:
         for at in range(len(self.order) - 1, -1, -1):

@@ -1,6 +1,7 @@
 """What a session computes with; tests put a fake in its place."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -12,6 +13,7 @@ from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.propagate.propagated_plane import PropagatedPlane
 from napari_sam.segment.segmentation import Segmentation
+from napari_sam.segment.setup import Setup
 from napari_sam.session.idle_threads import let_idle_threads_sleep
 
 if TYPE_CHECKING:
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 
 class PlaneSegmenter(Protocol):
     """What a session needs of a `Segmenter`."""
+
+    @property
+    def setup(self) -> Setup:
+        """What it computes with."""
+        ...
 
     def prepare(
         self,
@@ -126,6 +133,7 @@ class OpenedImage:
         self, engine: Engine, model: str, source: ImageSource, contrast: Contrast | None, axes: tuple[int, int]
     ) -> None:
         self.source = source
+        self._model = model
         self._open = partial(engine.open, model, source, contrast, axes)
         self._segmenter: PlaneSegmenter | None = None
 
@@ -134,3 +142,9 @@ class OpenedImage:
         if self._segmenter is None:
             self._segmenter = self._open()
         return self._segmenter
+
+    @property
+    def setup(self) -> Setup | None:
+        """What computes its answers; None while it was not opened. Any thread may ask."""
+        # The model as it was asked for: a path, where it is a file of the user's.
+        return None if self._segmenter is None else replace(self._segmenter.setup, model=self._model)

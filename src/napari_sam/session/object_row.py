@@ -51,7 +51,7 @@ class ObjectRow:
     confidence
         The lowest confidence of its propagated planes, 0..1; None if none was propagated.
     packed
-        All its prompts, masks, candidates and steps, compressed; without logits.
+        All its prompts, masks, candidates and where they came from, compressed; without logits.
     """
 
     label: int

@@ -12,7 +12,7 @@ from napari_sam.session.draft import DraftState
 
 
 def pack(state: DraftState) -> bytes:
-    """Prompts, masks, candidates and steps, compressed; logits are left out."""
+    """Prompts, masks, candidates and where they came from, compressed; logits are left out."""
     file = io.BytesIO()
     _LeanPickler(file, protocol=5).dump(state)
     return zlib.compress(file.getbuffer(), 1)

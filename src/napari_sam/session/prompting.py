@@ -194,7 +194,6 @@ def _question(draft: Draft, plane: Plane, prompts: Prompts, size: float | None) 
         prompts,
         fed=fed,
         fed_from=None if fed is None else draft.source_of(plane),
-        fed_logits=fed is not None and fed.logits is not None,
         object_size=size,
         former=shown,
         former_from=None if former is None else former.shown_from,

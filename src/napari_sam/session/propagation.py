@@ -1,17 +1,21 @@
 """Carrying the object being worked on along an axis."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.propagate.propagated_plane import PropagatedPlane
-from napari_sam.session.draft import Carried, Draft
+from napari_sam.session.draft import Draft
 from napari_sam.session.engine import Engine, OpenedImage
+from napari_sam.session.origin import Carried, Shown
 from napari_sam.session.scheduler import Priority, Scheduler
 
+Proposal: TypeAlias = tuple[dict[Plane, PropagatedPlane], Carried | None]
+"""The planes that were reached, and the propagation that reached them."""
 DOUBTFUL = 0.5
 """Confidence below which a propagated plane is worth a look."""
 _KEY = "propagate"
@@ -31,6 +35,8 @@ class Course:
         Positions, both inclusive.
     keys
         The user's masks, by position.
+    origins
+        Where these come from.
     """
 
     plane: Plane
@@ -38,6 +44,7 @@ class Course:
     first: int
     last: int
     keys: dict[int, Mask]
+    origins: dict[int, Shown] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -79,14 +86,25 @@ def plot_course(
     along = across[-1] if axis is None else axis
     if along not in across:
         raise UserError(f"Axis {along} cannot be propagated along: it is displayed or does not exist.")
-    keys = {
-        other.index[along]: mask
-        for other, mask in draft.key_masks.items()
+    key_planes = {
+        other.index[along]: other
+        for other in draft.key_masks
         if other.axes == plane.axes and other.at(along, 0) == plane.at(along, 0)
     }
-    if not keys:
+    if not key_planes:
         raise UserError("There is nothing to propagate on this plane or its neighbours: click an object first.")
-    return Course(plane, along, 0 if start is None else start, shape[along] - 1 if stop is None else stop, keys)
+    return Course(
+        plane,
+        along,
+        0 if start is None else start,
+        shape[along] - 1 if stop is None else stop,
+        {position: draft.key_masks[other] for position, other in key_planes.items()},
+        {
+            position: origin
+            for position, other in key_planes.items()
+            if isinstance(origin := draft.source_of(other), Shown)
+        },
+    )
 
 
 class Propagation:
@@ -99,8 +117,8 @@ class Propagation:
     on_reached
         Called after each plane, which is in the draft's proposal by then.
     on_ended
-        Called with the draft, its former proposal and the step, when the last plane was reached, or when it was stopped
-        or failed on the way; `proposal` is what was reached by then.
+        Called with the draft and its former proposal, when the last plane was reached, or when it was stopped or failed
+        on the way; the draft's proposal is what was reached by then.
     on_done
         Called with the draft after the last plane.
     on_error
@@ -117,7 +135,7 @@ class Propagation:
         scheduler: Scheduler,
         engine: Engine,
         on_reached: Callable[[], None],
-        on_ended: Callable[[Draft, dict[Plane, PropagatedPlane], Carried], None],
+        on_ended: Callable[[Draft, Proposal], None],
         on_done: Callable[[Draft], None],
         on_error: Callable[[Exception], None],
     ) -> None:
@@ -128,8 +146,7 @@ class Propagation:
         self._on_done = on_done
         self._on_error = on_error
         self._draft: Draft | None = None
-        self._former: dict[Plane, PropagatedPlane] = {}
-        self._course: Course | None = None
+        self._former: Proposal = {}, None
         self._waiting: tuple[Draft, Callable[[], None]] | None = None
         self.progress = (0, 0)
 
@@ -141,8 +158,10 @@ class Propagation:
     def start(self, draft: Draft, course: Course, opened: OpenedImage) -> None:
         """Carry an object along; a former proposal is dropped."""
         self.stop()
-        self._former, draft.proposal = draft.proposal, {}
-        self._draft, self._course, self.progress = draft, course, (0, course.total)
+        carried = Carried(course.plane, course.axis, course.first, course.last, course.origins)
+        self._former = draft.proposal, draft.carried
+        draft.proposal, draft.carried = {}, carried
+        self._draft, self.progress = draft, (0, course.total)
 
         def steps(token: CancelToken) -> Iterator[PropagatedPlane]:
             return self._engine.propagate(
@@ -156,11 +175,14 @@ class Propagation:
             )
 
         def reached(plane: PropagatedPlane) -> None:
-            draft.proposal[course.plane.at(course.axis, plane.index)] = plane
+            draft.proposal[course.plane.at(course.axis, plane.index)] = replace(plane, areas=())
+            carried.reached, carried.areas = carried.reached + 1, carried.areas + plane.areas
+            carried.setup = opened.setup
             self.progress = (self.progress[0] + 1, self.progress[1])
             self._on_reached()
 
         def done() -> None:
+            carried.complete = True
             self._ended()
             self._on_done(draft)
 
@@ -190,13 +212,10 @@ class Propagation:
         self._ended()
 
     def _ended(self) -> None:
-        draft, course, former = self._draft, self._course, self._former
-        self._draft, self._course, self._former = None, None, {}
-        if draft is None or course is None:
-            return
-        reached = tuple(plane.index[course.axis] for plane in draft.proposal)
-        keys = tuple(sorted(course.keys))
-        self._on_ended(draft, former, Carried(course.plane, course.axis, course.first, course.last, keys, reached))
+        draft, former = self._draft, self._former
+        self._draft, self._former = None, ({}, None)
+        if draft is not None:
+            self._on_ended(draft, former)
 
 
 def summary(draft: Draft) -> str:

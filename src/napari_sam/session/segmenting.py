@@ -120,7 +120,7 @@ class Segmenting:
             ("segment", question.serial),
             lambda token: opened.segmenter().segment(plane, prompts, object_size=size, previous=fed, cancel=token),
             priority=Priority.CLICK,
-            on_result=partial(self._answered, question),
+            on_result=partial(self._answered, question, opened),
             on_error=partial(self._failed, question),
         )
         self._on_change()
@@ -146,8 +146,8 @@ class Segmenting:
             if question.answer is None and not question.in_flight:
                 self.ask(question)
 
-    def _answered(self, question: Question, answer: Segmentation) -> None:
-        question.take(answer)
+    def _answered(self, question: Question, opened: OpenedImage, answer: Segmentation) -> None:
+        question.take(answer, opened.setup)
         self._on_answer(question)
 
     def _failed(self, question: Question, error: Exception) -> None:

@@ -15,8 +15,7 @@ from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
-from napari_sam.propagate.propagated_plane import PropagatedPlane
-from napari_sam.session.draft import Carried, Draft, DraftState
+from napari_sam.session.draft import Draft, DraftState
 from napari_sam.session.engine import Engine, NetworkEngine
 from napari_sam.session.journal.entry import Kind
 from napari_sam.session.journal.journal import Journal
@@ -24,7 +23,7 @@ from napari_sam.session.journal.labels_patch import LabelsPatch
 from napari_sam.session.labelling import check_shape
 from napari_sam.session.objects import Objects
 from napari_sam.session.prompting import Prompting
-from napari_sam.session.propagation import Propagation, plot_course, summary
+from napari_sam.session.propagation import Propagation, Proposal, plot_course, summary
 from napari_sam.session.question import Question
 from napari_sam.session.saving import Saving
 from napari_sam.session.scheduler import PostToMain, Scheduler
@@ -384,7 +383,7 @@ class Session(SessionSignals):
         self._propagation.stop()
         if self.draft.proposal:
             with self._work.deed(Kind.DROP) as draft:
-                draft.proposal = {}
+                draft.proposal, draft.carried = {}, None
             self._say("The propagated planes were dropped; the prompts are kept.")
             self.masks_changed.emit()
         elif self.draft:
@@ -584,12 +583,13 @@ class Session(SessionSignals):
         self.masks_changed.emit()
         self._report()
 
-    def _carried(self, draft: Draft, former: dict[Plane, PropagatedPlane], step: Carried) -> None:
+    def _carried(self, draft: Draft, former: Proposal) -> None:
         """A propagation ended, one way or another: what it reached is one step of the journal."""
-        reached, draft.proposal = draft.proposal, former
-        if draft is self.draft and (reached or former):
+        reached = draft.proposal, draft.carried
+        draft.proposal, draft.carried = former
+        if draft is self.draft and (reached[0] or former[0]):
             with self._work.deed(Kind.PROPAGATE):
-                draft.proposal, draft.steps = reached, (*draft.steps, step)
+                draft.proposal, draft.carried = reached
 
     def _propagated(self, draft: Draft) -> None:
         self._say(summary(draft))

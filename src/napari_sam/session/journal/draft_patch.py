@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.propagate.propagated_plane import PropagatedPlane
-from napari_sam.session.draft import DraftState, Given, Step
+from napari_sam.session.draft import DraftState, Given
 from napari_sam.session.journal.weight import masks_of, weight
+from napari_sam.session.origin import Carried
 from napari_sam.session.question import Question
 
 _V = TypeVar("_V")
@@ -65,9 +66,9 @@ class DraftPatch:
 
     Parameters
     ----------
-    label, refines
+    label, refines, carried
         Before and after.
-    questions, proposal, order, steps
+    questions, proposal, order
         Differences of the fields of `DraftState`.
     """
 
@@ -76,7 +77,7 @@ class DraftPatch:
     questions: _Entries[Question]
     proposal: _Entries[PropagatedPlane]
     order: _Tail[Given]
-    steps: _Tail[Step]
+    carried: tuple[Carried | None, Carried | None]
 
     @classmethod
     def between(cls, before: DraftState, after: DraftState) -> "DraftPatch":
@@ -87,7 +88,7 @@ class DraftPatch:
             _Entries.between(before.questions, after.questions),
             _Entries.between(before.proposal, after.proposal),
             _Tail.between(before.order, after.order),
-            _Tail.between(before.steps, after.steps),
+            (before.carried, after.carried),
         )
 
     def moved(self, state: DraftState, *, forward: bool) -> DraftState:
@@ -99,14 +100,13 @@ class DraftPatch:
             self.questions.moved(state.questions, to),
             self.proposal.moved(state.proposal, to),
             self.order.moved(state.order, to),
-            self.steps.moved(state.steps, to),
+            self.carried[to] if self.carried[0] is not self.carried[1] else state.carried,
         )
 
     @property
     def nbytes(self) -> int:
         """Memory held, roughly."""
-        small: Any = (self.order.tails, self.steps.tails)
-        return weight(self._masks()) + 64 * sum(len(tail) for tails in small for tail in tails) + 512
+        return weight(self._masks()) + 64 * sum(len(tail) for tail in self.order.tails) + 512
 
     def _masks(self) -> Iterable[Mask]:
         for pair in self.questions.changed.values():

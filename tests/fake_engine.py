@@ -97,6 +97,8 @@ class FakeSegmenter:
             for label in np.unique(inside):
                 taken |= (objects == label) & (label > 0)
         for point in prompts.points:
+            if not (-0.5 <= point.row < objects.shape[0] - 0.5 and -0.5 <= point.column < objects.shape[1] - 0.5):
+                raise UserError("A prompt lies outside the image.")
             label = objects[round(point.row), round(point.column)]
             if label:
                 taken[objects == label] = point.positive

@@ -33,7 +33,7 @@ _HEADLINES = {
 def headline(status: Status) -> str:
     """The state in a few words."""
     text = _HEADLINES[status.state]
-    if status.state in (State.EMBEDDING, State.PROPAGATING) and status.total:
+    if status.working and status.total:
         text += f": {status.done} of {status.total}"
     return text
 

@@ -1,13 +1,13 @@
 """One annotation session: from prompts to accepted labels."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
+from napari_sam.labels.collision import Collides, Collision
 from napari_sam.labels.ids import check_fits
 from napari_sam.labels.pixel_change import PixelChange
 from napari_sam.planes.contrast import Contrast
@@ -15,6 +15,7 @@ from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
+from napari_sam.session.batch import Batch, BatchObject
 from napari_sam.session.draft import Draft, DraftState
 from napari_sam.session.engine import Engine, NetworkEngine
 from napari_sam.session.journal.entry import Kind
@@ -76,6 +77,7 @@ class Session(SessionSignals):
         self._propagation = Propagation(
             self.scheduler, engine, self._masks_grew, self._carried, self._propagated, self._failed
         )
+        self._batch = Batch(self.scheduler, self._work, self._report, self._batch_written, self._batch_failed)
         self._saving = Saving(self.scheduler, self._saved, self._failed)
         self.objects = Objects(self._work, self._segmenting, self._sentences, self._propagation.stop)
         for signal in (self.label_changed, self.objects_changed, self.history_changed):
@@ -139,6 +141,11 @@ class Session(SessionSignals):
         """Whether the object is being carried along an axis, or is about to be."""
         return self._propagation.active
 
+    @property
+    def batching(self) -> bool:
+        """Whether several objects are being segmented in one go."""
+        return self._batch.active
+
     def prompts(self, plane: Plane) -> Prompts:
         """The object's prompts on one plane."""
         return self.draft.prompts.get(plane, Prompts())
@@ -163,6 +170,7 @@ class Session(SessionSignals):
             Limits that the encoder's input is scaled by; None to measure them.
         """
         self._propagation.stop()
+        self._batch.stop()
         self._segmenting.show(source, axes, contrast)
         self._work.new_image()
         self._open()
@@ -246,6 +254,7 @@ class Session(SessionSignals):
 
         Undoing an accept into them still brings the object's prompts back.
         """
+        self._batch.forget(target)
         self._work.forget_target(target)
         self._report()
 
@@ -393,13 +402,19 @@ class Session(SessionSignals):
             self._work.tell_draft()
         self._report()
 
-    def accept(self, collision: Collision = Collision.KEEP) -> LabelsPatch | None:
+    def accept(
+        self,
+        collision: Collision = Collision.KEEP,
+        decide: Callable[[Mapping[int, int]], Collision] | None = None,
+    ) -> LabelsPatch | None:
         """Write the object into the target, on all its planes at once, and start the next object.
 
         Parameters
         ----------
         collision
             What happens to pixels that belong to another label.
+        decide
+            Where that is to ask: given how many pixels of which labels are met, if any, says what happens to them.
 
         Returns
         -------
@@ -411,6 +426,8 @@ class Session(SessionSignals):
         ------
         UserError
             If there is nothing to accept, no target, or the id does not fit the target's dtype; the object is kept.
+        Collides
+            If pixels of other labels are met, `collision` is to ask, and nobody is there to decide; the object is kept.
         """
         self._propagation.stop()
         draft, target = self.draft, self.target
@@ -420,9 +437,55 @@ class Session(SessionSignals):
             raise UserError("Choose the labels to write into first.")
         if self.current_label is not None:
             check_fits(self.current_label, target.array.dtype)
-        patch = self._work.accept(collision)
+        if collision is Collision.ASK and draft.in_flight:
+            raise UserError("The mask is not there yet, and what it will meet is not known: wait for it, then accept.")
+        try:
+            patch = self._work.accept(collision)
+        except Collides as error:
+            if decide is None:
+                raise
+            patch = self._work.accept(decide(error.pixels))
         self._report()
         return patch
+
+    def segment_each(self, objects: Sequence[BatchObject], collision: Collision = Collision.KEEP) -> None:
+        """Segment several objects, one after another, and write them together, as one entry of the journal.
+
+        The object in work is left alone. Where two of them meet, the one with the higher predicted IoU has the pixels.
+        What is not found is left out; `cancel` gives all of it up.
+
+        Parameters
+        ----------
+        objects
+            A plane, prompts and perhaps an id for each.
+        collision
+            What happens to pixels of other labels. If it is to ask and any are met, `collided` is emitted at the end,
+            and nothing is written before `write_batch`.
+
+        Raises
+        ------
+        UserError
+            If there are none, no image or no target.
+        """
+        opened, target = self._segmenting.opened, self.target
+        if not objects:
+            raise UserError("There is nothing to segment: no box, outline or label on this plane.")
+        if opened is None:
+            raise UserError("Choose an image first.")
+        if target is None:
+            raise UserError("Choose the labels to write into first.")
+        self._sentences.clear()
+        self._batch.start(objects, opened, target, collision, self._segmenting.expected_size)
+        self._report()
+
+    def write_batch(self, collision: Collision | None) -> None:
+        """Write the batch that met other labels; None gives it up."""
+        if collision is None:
+            self._batch.stop()
+            self._say("Nothing was written.")
+        else:
+            self._batch.write(collision)
+        self._report()
 
     def next_object(self, collision: Collision = Collision.KEEP) -> None:
         """Leave this object and start the next one with a free id; what is not accepted yet is accepted first."""
@@ -513,13 +576,18 @@ class Session(SessionSignals):
         self._report()
 
     def cancel(self) -> None:
-        """Stop propagating; the planes that were reached stay proposed.
+        """Stop propagating: the planes that were reached stay proposed; or stop a batch: nothing of it is written.
 
         Raises
         ------
         UserError
-            If nothing is being propagated.
+            If neither is going on.
         """
+        if self.batching:
+            self._say(f"Stopped after {self._batch.progress[0]} of {self._batch.progress[1]}; nothing was written.")
+            self._batch.stop()
+            self._report()
+            return
         if not self.propagating:
             raise UserError("Nothing is being propagated.")
         self._propagation.stop()
@@ -570,6 +638,19 @@ class Session(SessionSignals):
             self._propagation.answered(self.draft)
         self._segmenting.resume()
         self._report()
+
+    # Inside: batches
+
+    def _batch_written(self, found: int, total: int) -> None:
+        self._say(f"{found} objects were accepted." + (f" {total - found} were not found." if found < total else ""))
+        self._report()
+
+    def _batch_failed(self, error: Exception) -> None:
+        if isinstance(error, Collides):
+            self.collided.emit(error)
+            self._report()
+        else:
+            self._failed(error)
 
     # Inside: propagation
 
@@ -626,6 +707,8 @@ class Session(SessionSignals):
             return Status(State.NO_IMAGE, "Choose an image.")
         if self.propagating:
             return Status(State.PROPAGATING, self._sentences.error, *self._propagation.progress)
+        if self.batching:
+            return Status(State.SEGMENTING, self._sentences.error, *self._batch.progress)
         if self.draft.in_flight or self._work.finishing:
             return Status(State.SEGMENTING, self._sentences.error)
         if self._sentences.error:

@@ -24,6 +24,8 @@ class SessionSignals:
         What can be undone or redone is different.
     label_changed()
         `current_label` is different.
+    collided(Collides)
+        A batch is done and meets pixels of other labels: `Session.write_batch` says what becomes of it.
     crashed(Exception)
         A computation raised something unexpected.
     """
@@ -35,4 +37,5 @@ class SessionSignals:
     objects_changed = Signal()
     history_changed = Signal()
     label_changed = Signal()
+    collided = Signal(object)
     crashed = Signal(Exception)

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     DROP = "rejected planes"
     REJECT = "rejected object"
     ACCEPT = "accepted object"
+    BATCH = "several objects"
     PAINT = "brush stroke"
     REOPEN = "reopened object"
     RENAME = "new name"

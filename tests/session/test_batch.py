@@ -1,0 +1,160 @@
+"""Several objects in one go, and being asked about what they meet."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from napari_sam.errors import UserError
+from napari_sam.labels.collision import Collides, Collision
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.plane import Plane
+from napari_sam.prompts.prompt import Box, Point, Prompts
+from napari_sam.session.batch import BatchObject
+from napari_sam.session.state import State
+from napari_sam.session.target import ArrayTarget
+
+Z4 = Plane((1, 2), (4, 0, 0))
+BOX_A, BOX_B = Prompts(box=Box(5, 5, 20, 20)), Prompts(box=Box(20, 26, 36, 44))
+
+
+def rough(row0, column0, row1, column1) -> Prompts:
+    return Prompts(mask=Mask((row0, column0, row1, column1), np.ones((row1 - row0, column1 - column0), bool)))
+
+
+def test_each_box_becomes_an_object_and_one_undo_takes_all_back(session, main, target) -> None:
+    session.segment_each([BatchObject(Z4, BOX_A), BatchObject(Z4, BOX_B), BatchObject(Z4.at(0, 5), BOX_A)])
+    assert session.batching
+    main.settle(session)
+    assert not session.batching
+    assert [(target.array == label).sum() for label in (1, 2, 3)] == [81, 81, 81]
+    assert session.objects.labels == [1, 2, 3]
+    assert session.current_label == 4
+    assert "3 objects" in session.status.sentence
+    session.undo()
+    assert not target.array.any()
+    assert not session.objects.labels
+    assert session.current_label == 1
+    session.redo()
+    assert (target.array > 0).sum() == 243
+
+
+def test_an_object_of_a_batch_can_be_reopened_with_its_prompts(session, main, target) -> None:
+    session.segment_each([BatchObject(Z4, BOX_A), BatchObject(Z4, BOX_B)])
+    main.settle(session)
+    session.objects.reopen(2)
+    assert session.prompts(Z4) == BOX_B
+    assert session.objects.row(2).area == 81
+
+
+def test_labels_are_refined_under_their_ids(session, main) -> None:
+    target = ArrayTarget(np.zeros((9, 40, 50), np.uint16))
+    target.array[4, 5:12, 5:12], target.array[4, 26:38, 30:34], target.array[3, 12, 12] = 8, 3, 8
+    session.set_target(target)
+    session.segment_each([BatchObject(Z4, rough(5, 5, 12, 12), 8), BatchObject(Z4, rough(26, 30, 38, 34), 3)])
+    main.settle(session)
+    expected = np.zeros((9, 40, 50), np.uint16)
+    expected[4, 8:17, 8:17], expected[4, 24:33, 30:39], expected[3, 12, 12] = 8, 3, 8
+    np.testing.assert_array_equal(target.array, expected)
+    assert session.objects.labels == [3, 8]
+    assert session.objects.row(8).area == 81
+    assert session.current_label == 9
+    session.undo()
+    assert target.array[4, 5, 5] == 8
+    assert session.current_label == 9
+
+
+def test_what_is_not_found_is_left_out_and_counted(session, main, target) -> None:
+    nothing, outside = Prompts((Point(0, 45),)), Prompts((Point(0, 450),))
+    session.segment_each([BatchObject(Z4, BOX_A), BatchObject(Z4, nothing), BatchObject(Z4, outside)])
+    main.settle(session)
+    assert session.objects.labels == [1]
+    assert "2 were not found" in session.status.sentence
+    session.segment_each([BatchObject(Z4, nothing)])
+    main.settle(session)
+    assert session.status.state is State.ERROR
+
+
+def test_progress_and_cancel(session, main, engine, target) -> None:
+    gate = engine.gate = threading.Event()
+    session.segment_each([BatchObject(Z4, BOX_A), BatchObject(Z4, BOX_B)])
+    main.pump()
+    assert session.status.state is State.SEGMENTING
+    assert session.status.total == 2
+    session.cancel()
+    gate.set()
+    main.settle(session)
+    assert not target.array.any()
+    assert "nothing was written" in session.status.sentence
+    assert not session.journal.can_undo
+
+
+def test_clicks_go_on_meanwhile(session, main, engine, target) -> None:
+    gate = engine.gate = threading.Event()
+    session.segment_each([BatchObject(Z4, BOX_A), BatchObject(Z4, BOX_B)])
+    session.add_point(Z4, Point(12, 12))
+    gate.set()
+    main.settle(session)
+    assert session.objects.labels == [1, 2]
+    assert session.draft.masks[Z4].area == 81
+    assert session.current_label == 3
+
+
+def test_a_batch_asks_once_about_all_that_it_meets(session, main, target) -> None:
+    target.array[4, 8:10, 8:10], target.array[4, 30, 30:33] = 20, 21
+    session.set_target(target)
+    asked = []
+    session.collided.connect(asked.append)
+    for choice in (Collision.KEEP, None, Collision.OVERWRITE):
+        session.segment_each([BatchObject(Z4, BOX_A), BatchObject(Z4, BOX_B)], Collision.ASK)
+        main.settle(session)
+        assert asked.pop().pixels == {20: 4, 21: 3}
+        session.write_batch(choice)
+        assert (target.array == 22).sum() == {Collision.KEEP: 77, None: 0, Collision.OVERWRITE: 81}[choice]
+        if choice is not None:
+            session.undo()
+    assert (target.array == 20).sum() == 4
+
+
+def test_without_anything_to_do_or_to_write_into_it_is_refused(session, main, target) -> None:
+    with pytest.raises(UserError, match="nothing to segment"):
+        session.segment_each([])
+    session.set_target(None)
+    with pytest.raises(UserError, match="Choose the labels"):
+        session.segment_each([BatchObject(Z4, BOX_A)])
+
+
+def test_another_image_or_no_labels_end_a_batch(session, main, engine, target, image) -> None:
+    gate = engine.gate = threading.Event()
+    session.segment_each([BatchObject(Z4, BOX_A)])
+    session.forget_target(target)
+    assert not session.batching
+    gate.set()
+    main.settle(session)
+    assert not target.array.any()
+
+
+def test_accepting_with_a_question(session, main, target) -> None:
+    target.array[4, 8:10, 8:10] = 20
+    session.set_target(target)
+    session.add_point(Z4, Point(12, 12))
+    with pytest.raises(UserError, match="not there yet"):
+        session.accept(Collision.ASK)
+    main.settle(session)
+    with pytest.raises(Collides, match="4 pixels of label 20"):
+        session.accept(Collision.ASK)
+    assert session.draft.masks
+    assert session.journal.next_undo.kind == "prompt"
+    met = []
+
+    def decide(pixels):
+        met.append(dict(pixels))
+        return Collision.OVERWRITE
+
+    session.accept(Collision.ASK, decide)
+    assert met == [{20: 4}]
+    assert (target.array == 21).sum() == 81
+    session.add_point(Z4, Point(28, 34))
+    main.settle(session)
+    session.accept(Collision.ASK, decide)
+    assert len(met) == 1

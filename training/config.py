@@ -102,6 +102,13 @@ class LossConfig:
     other_mode: float = 0.2
     """Weight of the single mask where three candidates are trained, and the other way round."""
     iou: float = 4.0
+    """Weight of the squared error of the predicted IoUs."""
+    regret: float = 2.0
+    """Weight of the IoU that is lost by choosing among the candidates by their predicted IoU."""
+    temperature: float = 0.05
+    """Of the softmax that stands for that choice, in units of IoU."""
+    other_candidates: float = 0.05
+    """Weight of the mask loss of the candidates that are not the best."""
     maps: float = 1.0
     centre_maps: float = 8.0
     """Weight of the squared errors of centre and boundary maps against the foreground's cross-entropy."""

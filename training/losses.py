@@ -17,18 +17,24 @@ class MaskLoss(NamedTuple):
     mask
         (N,) loss of the masks.
     iou
-        (N,) loss of the predicted IoUs.
+        (N,) squared error of the four predicted IoUs.
+    regret
+        (N,) IoU that is lost, on average, by choosing a candidate with the softmax of the predicted IoUs instead of
+        the best one; 0 where nothing is chosen.
     true_iou
         (N, 4) IoU of every mask with the target; 0 where the target is empty.
     """
 
     mask: Tensor
     iou: Tensor
+    regret: Tensor
     true_iou: Tensor
 
 
 def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates: bool, config: LossConfig) -> MaskLoss:
     """Focal loss, dice and cross-entropy of the best of three candidates, or of the single mask.
+
+    The candidates that are not the best are trained a little as well, so that a wrong choice costs less.
 
     Parameters
     ----------
@@ -48,10 +54,19 @@ def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates:
     rows = torch.arange(len(logits))
     one = _pixel_loss(logits[:, 0].float(), target, config)
     chosen = _pixel_loss(logits[rows, best].float(), target, config)
+    predicted_iou = predicted_iou.float()
+    regret = torch.zeros(len(logits))
+    if candidates:
+        regret = _regret(predicted_iou[:, 1:], true_iou[:, 1:], config.temperature)
+        others = torch.stack([(best - 1 + shift) % 3 + 1 for shift in (1, 2)])
+        for other_candidate in others:
+            chosen = chosen + config.other_candidates * _pixel_loss(
+                logits[rows, other_candidate].float(), target, config
+            )
     main, other = (chosen, one) if candidates else (one, chosen)
     empty = target.flatten(1).amax(1) == 0
     mask = (main + config.other_mode * other) * torch.where(empty, config.empty, 1.0)
-    return MaskLoss(mask, (predicted_iou.float() - true_iou).square().mean(1), true_iou)
+    return MaskLoss(mask, (predicted_iou - true_iou).square().mean(1), regret, true_iou)
 
 
 def map_loss(logits: Tensor, target: Tensor, config: LossConfig) -> Tensor:
@@ -59,6 +74,12 @@ def map_loss(logits: Tensor, target: Tensor, config: LossConfig) -> Tensor:
     logits = logits.float()
     foreground = functional.binary_cross_entropy_with_logits(logits[:, 0], target[:, 0])
     return foreground + config.centre_maps * (logits[:, 1:].sigmoid() - target[:, 1:]).square().mean()
+
+
+def _regret(predicted: Tensor, true: Tensor, temperature: float) -> Tensor:
+    """What (N, 3) predicted IoUs lose against the best choice, smoothed so that it has a gradient."""
+    shares = (predicted / temperature).softmax(1)
+    return true.amax(1) - (shares * true).sum(1)
 
 
 def _pixel_loss(logits: Tensor, target: Tensor, config: LossConfig) -> Tensor:

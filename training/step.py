@@ -81,13 +81,15 @@ def training_step(network: Nano, batch: Batch, config: Config, rng: np.random.Ge
             with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
                 prediction = network.decode_all(group.features, group.points, group.labels, group.masks, group.offsets)
             losses = mask_loss(prediction.logits, prediction.iou, group.targets, group.ambiguous, config.loss)
-            total = total + weight * (losses.mask + config.loss.iou * losses.iou).sum()
+            choosing = config.loss.iou * losses.iou + config.loss.regret * losses.regret
+            total = total + weight * (losses.mask + choosing).sum()
             weights += weight * len(losses.mask)
             chosen = _choose(prediction.iou.detach(), group.ambiguous)
             iou = losses.true_iou.gather(1, chosen[:, None])[:, 0]
             numbers[f"iou_{_name(group, turn)}"] += iou.tolist()
             numbers["iou_error"].append(float(losses.iou.detach().mean().sqrt()))
             if group.ambiguous:
+                numbers["regret"] += losses.regret.tolist()
                 numbers["iou_oracle"] += losses.true_iou[:, 1:].amax(1).tolist()
             if turn + 1 < config.prompt.rounds:
                 logits = prediction.logits.detach()[torch.arange(len(chosen)), chosen].float()

@@ -78,6 +78,15 @@ def test_a_box_sets_the_level_and_gives_one_mask():
     assert overlap(found.mask, Mask.from_pixels(image > 0.5)) > 0.95
 
 
+def test_a_boxed_object_is_shown_larger_than_a_clicked_one():
+    segmenter = segmenter_of(blobs((500, 500), (250, 250, 90)))
+    clicked = segmenter.segment(PLANE, Prompts((Point(250, 250),)), object_size=180).mask
+    boxed = segmenter.segment(PLANE, Prompts(box=Box(160, 160, 339, 339))).mask
+    assert clicked.window is not None
+    assert boxed.window is not None
+    assert boxed.window.step[0] < clicked.window.step[0]
+
+
 def test_a_correction_feeds_the_previous_logits_back_on_the_same_window():
     segmenter = segmenter_of(blobs((500, 500), (250, 250, 20)))
     first = segmenter.segment(PLANE, Prompts((Point(250, 250),)), object_size=40)

@@ -87,13 +87,31 @@ def test_loss_is_that_of_the_best_candidate():
     target[:, 2:6, 2:6] = 1
     right = (target * 2 - 1) * 20
     wrong = -right
-    config = LossConfig(other_mode=0.0)
+    config = LossConfig(other_mode=0.0, other_candidates=0.0)
     good = mask_loss(torch.stack([wrong, wrong, right, wrong], 1), torch.zeros(1, 4), target, True, config)
     assert good.mask.item() == pytest.approx(0, abs=1e-3)
     torch.testing.assert_close(good.true_iou, torch.tensor([[0.0, 0, 1, 0]]))
     assert good.iou.item() == pytest.approx(0.25)
     single = mask_loss(torch.stack([wrong, wrong, right, wrong], 1), torch.zeros(1, 4), target, False, config)
     assert single.mask.item() > 1
+    assert single.regret.item() == 0
+
+
+def test_regret_teaches_to_choose_the_best_candidate():
+    target = torch.zeros(1, 8, 8)
+    target[:, 2:6, 2:6] = 1
+    right = (target * 2 - 1) * 20
+    logits = torch.stack([right, -right, right, -right], 1)
+    predicted = torch.tensor([[0.5, 0.6, 0.5, 0.6]], requires_grad=True)
+    losses = mask_loss(logits, predicted, target, True, LossConfig())
+    assert losses.regret.item() > 0.9
+    losses.regret.sum().backward()
+    assert predicted.grad is not None
+    assert predicted.grad[0, 2] < 0
+    assert (predicted.grad[0, [1, 3]] > 0).all()
+    assert predicted.grad[0, 0] == 0
+    certain = torch.tensor([[0.0, 0.1, 0.9, 0.1]])
+    assert mask_loss(logits, certain, target, True, LossConfig()).regret.item() < 0.01
 
 
 def test_an_absent_object_has_no_iou():

@@ -155,6 +155,7 @@ def _spec_of_file(path: Path, architecture: str) -> ModelSpec:
         size_bytes=path.stat().st_size,
         bundled=False,
         object_size_px=known.object_size_px if known else VIT_OBJECT_SIZE_PX,
+        boxed_size_px=known.boxed_size_px if known else VIT_OBJECT_SIZE_PX,
     )
 
 

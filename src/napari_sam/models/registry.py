@@ -24,7 +24,9 @@ class ModelSpec:
     bundled
         Whether the weights are part of this package.
     object_size_px
-        Typical object diameter, in network pixels, that the model likes.
+        Diameter, in network pixels, at which the model likes clicked objects.
+    boxed_size_px
+        The same for objects in a box, or with a mask prompt, whose extent is known: more detail, less surroundings.
     url
         Where the weights are published; None for bundled ones.
     known_hash
@@ -42,6 +44,7 @@ class ModelSpec:
     size_bytes: int
     bundled: bool
     object_size_px: float
+    boxed_size_px: float
     url: str | None = None
     known_hash: str | None = None
     file_name: str | None = None
@@ -71,6 +74,7 @@ def _published(architecture: str, url: str, known_hash: str, file_name: str, sui
         size_bytes=megabytes * 10**6,
         bundled=False,
         object_size_px=VIT_OBJECT_SIZE_PX,
+        boxed_size_px=VIT_OBJECT_SIZE_PX,
         url=url,
         known_hash=known_hash,
         file_name=file_name,
@@ -96,6 +100,7 @@ def _micro_sam(architecture: str, kind: str, place: str, xxh128: str) -> ModelSp
         size_bytes=megabytes * 10**6,
         bundled=False,
         object_size_px=VIT_OBJECT_SIZE_PX,
+        boxed_size_px=VIT_OBJECT_SIZE_PX,
         url=f"{_BIOIMAGE_IO}{place}/files/{architecture}.pt",
         known_hash=f"xxh128:{xxh128}",
         file_name=f"{name}.pt",
@@ -112,6 +117,7 @@ _SPECS = (
         size_bytes=11294982,
         bundled=True,
         object_size_px=36.0,
+        boxed_size_px=54.0,
         suits="all microscopy, on any laptop",
     ),
     _published(

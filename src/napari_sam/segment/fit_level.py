@@ -80,7 +80,9 @@ class LevelFit:
         prompted = max(height, width) if stroke else math.sqrt(height * width)
         size = prompted if object_size is None else object_size
         room = self._window * (PROMPTED_SHARE if object_size is not None else LARGEST_SHARE)
-        return min(max(level_for(size, self._liked), level_holding(max(height, width), room)), self._coarsest)
+        whole = self.prompts.box is not None or self.prompts.mask is not None
+        liked = self._liked_in_box if whole else self._liked
+        return min(max(level_for(size, liked), level_holding(max(height, width), room)), self._coarsest)
 
     def fitted(self, level: float, center: tuple[float, float] | None = None) -> Segmentation:
         """Decode at `level` around `center`, and again where the mask does not fit the window."""
@@ -185,6 +187,10 @@ class LevelFit:
     @property
     def _liked(self) -> float:
         return self.embedder.model.spec.object_size_px
+
+    @property
+    def _liked_in_box(self) -> float:
+        return self.embedder.model.spec.boxed_size_px
 
     @property
     def _window(self) -> int:

@@ -41,7 +41,7 @@ def relative_attention(q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Te
 
 
 def attend_blocks(q: Tensor, k: Tensor, v: Tensor, bias_h: Tensor, bias_w: Tensor) -> Tensor:
-    """Attend block of queries by block of queries, adding the bias to the scores in place.
+    """Attend block of queries by block of queries, which keeps the scores in the cache.
 
     Parameters
     ----------
@@ -59,18 +59,19 @@ def attend_blocks(q: Tensor, k: Tensor, v: Tensor, bias_h: Tensor, bias_w: Tenso
     groups, height, side, features = q.shape
     rows = min(height, max(1, BLOCK_QUERIES // side))
     together = max(1, BLOCK_WEIGHTS // (rows * side**3))
-    q = q * features**-0.5
-    keys, values = k.flatten(1, 2).transpose(1, 2), v.flatten(1, 2)
+    # Products of bfloat16 copy what is not contiguous, and every block would copy it again.
+    queries = (q * features**-0.5).contiguous().flatten(1, 2)
+    keys, values = k.contiguous().flatten(1, 2).transpose(1, 2), v.contiguous().flatten(1, 2)
+    bias_h, bias_w = bias_h.flatten(1, 2), bias_w.flatten(1, 2)
     done = []
     for group in range(0, groups, together):
         some = slice(group, group + together)
         blocks = []
-        for row in range(0, height, rows):
-            block = some, slice(row, row + rows)
-            scores = torch.bmm(q[block].flatten(1, 2), keys[some])
-            by_key = scores.view(len(scores), -1, side, side)
-            by_key += bias_h[block].flatten(1, 2)[..., None]
-            by_key += bias_w[block].flatten(1, 2)[..., None, :]
+        for start in range(0, height * side, rows * side):
+            block = some, slice(start, start + rows * side)
+            # The product is added to the bias: one pass over the scores less than the other way round.
+            scores = (bias_h[block][..., None] + bias_w[block][..., None, :]).flatten(2)
+            scores.baddbmm_(queries[block], keys[some])
             blocks.append(torch.bmm(scores.softmax(-1), values[some]))
         done.append(torch.cat(blocks, dim=1))
     return torch.cat(done).view(groups, height, side, features)

@@ -7,11 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from napari_sam.nn.bands import by_bands
 from napari_sam.nn.cancel import CancelToken
+from napari_sam.nn.in_place import Gelu, plus
 from napari_sam.nn.layer_norm import LayerNorm2d
 
 STEM_STRIDE = 4
 EXPANSION = 4
+TOKENS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,12 @@ class NormalisedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, before, H, W) to (B, after, H / stride, W / stride)."""
-        normalised: Tensor = self.bn(self.c(x))
+        if self.c.kernel_size == (1, 1):
+            # In channels-last memory a plain product, which copies nothing.
+            convolved = F.linear(x.permute(0, 2, 3, 1), self.c.weight.flatten(1), self.c.bias).permute(0, 3, 1, 2)
+        else:
+            convolved = self.c(x)
+        normalised: Tensor = self.bn(convolved)
         return normalised
 
     def fuse(self) -> None:
@@ -98,16 +106,16 @@ class Stem(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
+        self.hidden = dim // 2
         self.seq = nn.Sequential(
             NormalisedConv(3, dim // 2, kernel=3, stride=2),
-            nn.GELU(),
+            Gelu(),
             NormalisedConv(dim // 2, dim, kernel=3, stride=2),
         )
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (B, 3, H, W) to (B, dim, H / 4, W / 4)."""
-        x: Tensor = self.seq(images)
-        return x
+        return by_bands(self.seq, images, self.hidden, STEM_STRIDE)
 
 
 class InvertedBottleneck(nn.Module):
@@ -126,10 +134,16 @@ class InvertedBottleneck(nn.Module):
         self.conv1 = NormalisedConv(dim, hidden)
         self.conv2 = NormalisedConv(hidden, hidden, kernel=3, groups=hidden)
         self.conv3 = NormalisedConv(hidden, dim)
+        self.act = Gelu()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, dim, H, W) to the same shape."""
-        return F.gelu(x + self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x))))))
+        return by_bands(self._mixed, x, self.conv1.c.out_channels)
+
+    def _mixed(self, x: Tensor) -> Tensor:
+        hidden = self.act(self.conv2(self.act(self.conv1(x))))
+        mixed: Tensor = self.act(plus(self.conv3(hidden), x))
+        return mixed
 
 
 class PatchMerging(nn.Module):
@@ -148,10 +162,15 @@ class PatchMerging(nn.Module):
         self.conv1 = NormalisedConv(before, after)
         self.conv2 = NormalisedConv(after, after, kernel=3, stride=stride, groups=after)
         self.conv3 = NormalisedConv(after, after)
+        self.act = Gelu()
+        self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, before, H, W) to (B, after, H / stride, W / stride)."""
-        merged: Tensor = self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x)))))
+        return by_bands(self._merged, x, self.conv1.c.out_channels, self.stride)
+
+    def _merged(self, x: Tensor) -> Tensor:
+        merged: Tensor = self.conv3(self.act(self.conv2(self.act(self.conv1(x)))))
         return merged
 
 
@@ -186,7 +205,11 @@ class WindowAttention(nn.Module):
         # (3, windows, heads, tokens, features); queries, keys and values lie side by side for every head
         split = windows.reshape(batch * down * across, side * side, self.heads, 3, -1)
         q, k, v = split.permute(3, 0, 2, 1, 4)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=self._bias())
+        # Plain products beat the fused kernel here: with a bias that falls back to a slow general form.
+        q, k, v = ((q * q.shape[-1] ** -0.5).flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1))
+        scores = self._bias().expand(batch * down * across, -1, -1, -1).flatten(0, 1)
+        out = torch.bmm(scores.baddbmm_(q, k.transpose(1, 2)).softmax(-1), v)
+        out = out.view(-1, self.heads, side * side, dim // self.heads)
         # The projection comes before the windows are put together: it takes tokens in any order.
         out = self.proj(out.transpose(1, 2).flatten(2)).view(batch, down, across, side, side, dim)
         out = out.transpose(2, 3).reshape(batch, down * side, across * side, dim)
@@ -234,10 +257,11 @@ class Mlp(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.fc1 = nn.Linear(dim, hidden)
         self.fc2 = nn.Linear(hidden, dim)
+        self.act = Gelu()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., dim) to the same shape."""
-        narrowed: Tensor = self.fc2(F.gelu(self.fc1(self.norm(x))))
+        narrowed: Tensor = self.fc2(self.act(self.fc1(self.norm(x))))
         return narrowed
 
 
@@ -262,11 +286,26 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, dim, H, W) to the same shape; fastest in channels-last memory."""
+        if not torch.is_grad_enabled():
+            return self._forward_in_parts(x)
         tokens = x.permute(0, 2, 3, 1)
         mixed = (tokens + self.attn(tokens)).permute(0, 3, 1, 2)
         tokens = self.local_conv(mixed).permute(0, 2, 3, 1)
         out: Tensor = (tokens + self.mlp(tokens)).permute(0, 3, 1, 2)
         return out
+
+    def _forward_in_parts(self, x: Tensor) -> Tensor:
+        """The same, part by part, overwriting `x`."""
+        # A row of windows needs nothing of the others.
+        for top in range(0, x.shape[2], self.attn.side):
+            band = x[:, :, top : top + self.attn.side].permute(0, 2, 3, 1)
+            band += self.attn(band)
+        x = self.local_conv(x)
+        tokens = x.permute(0, 2, 3, 1).flatten(0, 2)
+        for start in range(0, len(tokens), TOKENS_AT_ONCE):
+            part = tokens[start : start + TOKENS_AT_ONCE]
+            part += self.mlp(part)
+        return x
 
 
 class Stage(nn.Module):

@@ -149,11 +149,12 @@ class ReferencePredictor:
     def _upscaled(self, logits: Tensor) -> Tensor:
         """(1, M, h, w) -> (1, M, H, W), by way of the network's frame, whose padding is cut off there."""
         side, (rows, columns) = self._network.window, self._scaled
-        in_frame = F.interpolate(logits.float(), (side, side), mode="bilinear", align_corners=False)
+        # As images of one channel: for three there is a form for colours, which is several times slower.
+        in_frame = F.interpolate(logits.float().transpose(0, 1), (side, side), mode="bilinear", align_corners=False)
         in_frame = in_frame[..., :rows, :columns]
-        if self._scaled == self._shape:
-            return in_frame
-        return F.interpolate(in_frame, self._shape, mode="bilinear", align_corners=False)
+        if self._scaled != self._shape:
+            in_frame = F.interpolate(in_frame, self._shape, mode="bilinear", align_corners=False)
+        return in_frame.transpose(0, 1)
 
 
 def _scaled_shape(shape: tuple[int, int], side: int) -> tuple[int, int]:

@@ -5,8 +5,8 @@
 Every object is clicked once at its true size, so that the level plays no part. *chosen* is the mean IoU of the
 candidate that the model shows, *oracle* of the best of the three; what lies between them is lost by ranking. *bias* is
 the mean of predicted minus true IoU of the chosen candidate, *error* its root mean square. Below, the same by object
-diameter, and the true IoU by predicted IoU. `--worst` draws the objects that were met worst: the truth green, the chosen
-candidate red.
+diameter, and the true IoU by predicted IoU. `--worst` draws the objects that were met worst: the truth green, the
+chosen candidate red.
 """
 
 import argparse

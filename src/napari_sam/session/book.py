@@ -54,6 +54,11 @@ class Book:
             self.next_label = label + 1
         return before, self.next_label
 
+    def follows(self, label: int) -> bool:
+        """Whether it is known where all pixels of a label are."""
+        new = self._first is not None and label >= self._first
+        return label != 0 and (new or label in self.extents)
+
     def make(
         self,
         pixels: Iterable[PixelChange] = (),
@@ -117,8 +122,7 @@ class Book:
         after: dict[int, Extent | None] = {}
         for label, count in growth.items():
             known = self.extents.get(label)
-            new = self._first is not None and label >= self._first
-            if label == 0 or (known is None and not new):
+            if not self.follows(label):
                 continue
             box = hull([*([] if known is None else [known.box]), *boxes.get(label, [])])
             if box is not None:

@@ -115,7 +115,7 @@ class Labelling:
         return book.make(
             [PixelChange.from_edit(edit)] if edit.changed else [],
             {label: row},
-            areas={label: _extent_on_planes(draft, label, target, edit)} if draft.refines and known is None else None,
+            areas=None if book.follows(label) else {label: _extent_on_planes(draft, label, target, edit)},
             uses=label,
         )
 

@@ -147,7 +147,7 @@ class Objects:
         patch = book.make(
             _repainted(book, label, new),
             {label: None, new: replace(row, label=new)},
-            areas={new: book.extents[label]},
+            areas=None if book.follows(new) else {new: book.extents[label]},
             uses=new,
         )
         self._work.changed_labels(Kind.RELABEL, book.target, patch, before)

@@ -509,6 +509,8 @@ class Session(SessionSignals):
         """
         if label is not None:
             self.objects.check_free(label)
+        if (label, False) == (self.draft.label, self.draft.refines):
+            return
         with self._work.deed(Kind.LABEL, self.target) as draft:
             draft.label, draft.refines = label, False
         self.label_changed.emit()

@@ -166,8 +166,6 @@ class Work:
         if entry.pending:
             # It was undone before it was written.
             entry.change_labels(None)
-            if self.draft.label is None and entry.target is not None:
-                self.draft.label = self.labelling.book_of(entry.target).next_label
             self.finishing.add(entry, self.draft)
         self._move(entry, forward=True)
 
@@ -250,14 +248,8 @@ class Work:
 
     def _not_written(self, entry: Entry, draft: Draft, error: Exception) -> None:
         """Let the user go on with the object, unless there is a next one already: then undoing brings it back."""
-        last = self.journal.next_undo is entry
-        if entry.labels is not None and entry.target is not None:
-            self.labelling.book_of(entry.target).exchange(entry.labels.content(), forward=False)
-            entry.change_labels(None)
-        if last and not self.draft and entry.draft is not None:
-            state = entry.draft.content().moved(self.draft.state, forward=False)
-            self.journal.remove(entry)
-            self.start(state)
+        if self.journal.next_undo is entry and not self.draft and entry.draft is not None:
+            self.journal.remove(entry, self._take_back)
             self.tell_draft()
         self._signals.objects_changed.emit()
         self._sentences.error = (

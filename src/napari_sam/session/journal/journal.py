@@ -62,6 +62,11 @@ class Journal:
         return self._undone[-1] if self._undone else None
 
     @property
+    def done(self) -> tuple[Entry, ...]:
+        """What can be undone, the oldest first."""
+        return tuple(self._done)
+
+    @property
     def can_undo(self) -> bool:
         """Whether there is something to undo."""
         return bool(self._done)
@@ -116,8 +121,13 @@ class Journal:
         """What was done after an entry, the oldest first."""
         return self._done[self._done.index(entry) + 1 :]
 
-    def remove(self, entry: Entry) -> None:
-        """Forget one entry, as if it had never been."""
+    def remove(self, entry: Entry, take_back: Callable[[Entry], None] | None = None) -> None:
+        """Forget one entry, as if it had never been; `take_back` undoes it first."""
+        if take_back is not None:
+            take_back(entry)
+            # What was undone was to be redone on what it had done.
+            self.drop_undone()
+            self.undone.emit(entry)
         for entries in (self._done, self._undone):
             if entry in entries:
                 entries.remove(entry)

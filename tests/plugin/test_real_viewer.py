@@ -9,6 +9,7 @@ from plugin_hand import ALT, CONTROL, RIGHT
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_sam.labels.collision import Collision
 from napari_sam.planes.plane import Plane
 from napari_sam.plugin.actions import CONTROLS, Action
 from napari_sam.prompts.prompt import Point
@@ -133,7 +134,7 @@ def test_reject_remove_last_clear_and_hide_by_keys(desk) -> None:
 
 
 def test_every_action_has_a_button_that_shows_its_key(desk) -> None:
-    for action in CONTROLS.keys() - {Action.CANDIDATE, Action.CANDIDATE_BACK}:
+    for action in CONTROLS.keys() - {Action.CANDIDATE, Action.CANDIDATE_BACK, Action.ACCEPT_OVERWRITING}:
         assert f"[{CONTROLS[action].shown}]" in desk.widget.buttons[action].text()
 
 
@@ -227,7 +228,7 @@ def test_overwriting_is_chosen_beside_accept(desk) -> None:
     desk.hand.until(lambda: len(desk.session.objects))
     assert layer.data[4, 12, 12] == 6
     desk.hand.key(Qt.Key.Key_Z, CONTROL)
-    desk.widget.object.overwrite.setChecked(True)
+    desk.widget.object.collision.choices[Collision.OVERWRITE].setChecked(True)
     desk.hand.key(Qt.Key.Key_Return)
     assert layer.data[4, 12, 12] == 7
 

@@ -158,3 +158,38 @@ def test_accepting_with_a_question(session, main, target) -> None:
     main.settle(session)
     session.accept(Collision.ASK, decide)
     assert len(met) == 1
+
+
+def test_a_batch_may_take_the_place_of_the_object_in_work(session, main, target) -> None:
+    session.set_prompts(Z4, BOX_B)
+    main.settle(session)
+    session.segment_each([BatchObject(Z4, BOX_A), BatchObject(Z4, BOX_B)], instead=True)
+    assert session.draft
+    main.settle(session)
+    assert not session.draft
+    session.undo()
+    assert session.prompts(Z4) == BOX_B
+    assert not target.array.any()
+
+
+def test_an_id_given_on_a_second_plane_is_the_same_object_there(session, main, target) -> None:
+    for plane in (Z4, Z4.at(0, 5)):
+        session.segment_each([BatchObject(plane, BOX_A, 7)])
+        main.settle(session)
+    assert (target.array == 7).sum() == 162
+    assert session.objects.row(7).n_planes == 2
+    assert session.objects.row(7).area == 162
+    session.segment_each([BatchObject(Z4, BOX_B, 7)])
+    main.settle(session)
+    assert target.array[4, 28, 34] == 7
+    assert target.array[4, 12, 12] == 0
+    assert session.objects.row(7).area == 162
+
+
+def test_objects_may_be_read_on_the_inference_thread(session, main, target) -> None:
+    session.segment_each(lambda: [BatchObject(Z4, BOX_A)])
+    main.settle(session)
+    assert session.objects.labels == [1]
+    session.segment_each(lambda: [])
+    main.settle(session)
+    assert "nothing to segment" in session.status.sentence

@@ -1,8 +1,8 @@
 """Labels of any shape and place, laid on a plane of an image."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from napari_sam.labels.blocks import BLOCK_ELEMENTS
 from napari_sam.planes.mask import Mask
+from napari_sam.planes.plane import Plane
 
 _NOTHING = 1e-9
 
@@ -31,6 +32,13 @@ class PlaneInLabels:
     matrix: NDArray[np.float64]
     offset: NDArray[np.float64]
     shape: tuple[int, int]
+
+    @classmethod
+    def itself(cls, plane: Plane, shape: Sequence[int]) -> Self:
+        """A plane in an array of the image's own `shape`."""
+        matrix = np.zeros((plane.ndim, 2))
+        matrix[plane.axes[0], 0] = matrix[plane.axes[1], 1] = 1
+        return cls(matrix, np.asarray(plane.index, float), plane.shape(shape))
 
 
 def labels_on_plane(labels: Any, place: PlaneInLabels) -> Iterator[tuple[int, NDArray[Any]]]:

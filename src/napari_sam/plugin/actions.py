@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from napari.layers import Layer, Shapes
+from napari.utils.key_bindings import coerce_keybinding
 
 
 class Action(StrEnum):
     """What a key or a button does."""
 
     ACCEPT = "accept"
+    ACCEPT_OVERWRITING = "accept, overwriting"
+    EACH = "each"
     REJECT = "reject"
     NEXT = "next"
     REMOVE_LAST = "remove last"
@@ -50,6 +53,15 @@ class Control:
 
 CONTROLS: dict[Action, Control] = {
     Action.ACCEPT: Control("Accept", "Enter", "Enter", "Write the object into the labels and start the next one."),
+    Action.ACCEPT_OVERWRITING: Control(
+        "Accept, overwriting", "Shift-Enter", "Shift+Enter", "Accept, and take the pixels that it meets, this once."
+    ),
+    Action.EACH: Control(
+        "Each an object",
+        "M",
+        "M",
+        "Make an object of each box and outline on this plane; of the chosen layer, of each point, shape or label.",
+    ),
     Action.REJECT: Control(
         "Reject", "Escape", "Esc", "Drop the propagated planes; if there are none, drop the object with its prompts."
     ),
@@ -91,12 +103,15 @@ _DRAWING_ENDS = (Action.ACCEPT, Action.REJECT)
 
 
 def bind_keys(layer: Layer, do: Callable[[Action], None]) -> None:
-    """Bind every action's key on one prompt layer, so that no key of napari's other layers changes."""
+    """Bind every action's key on one layer that holds prompts, so that no key of napari's other layers changes."""
     for action in CONTROLS:
         _bind(layer, action, do)
     if isinstance(layer, Shapes):
 
         def follow_mode() -> None:
+            if coerce_keybinding(CONTROLS[Action.UNDO].key) not in layer.keymap:
+                # They were unbound since.
+                return
             drawing = str(layer.mode) in _DRAWING_MODES
             for action in _DRAWING_ENDS:
                 if drawing:
@@ -105,6 +120,12 @@ def bind_keys(layer: Layer, do: Callable[[Action], None]) -> None:
                     _bind(layer, action, do)
 
         layer.events.mode.connect(lambda _: follow_mode())
+
+
+def unbind_keys(layer: Layer) -> None:
+    """Give a layer's keys back to napari."""
+    for control in CONTROLS.values():
+        layer.bind_key(control.key, None)
 
 
 def _bind(layer: Layer, action: Action, do: Callable[[Action], None]) -> None:

@@ -12,23 +12,34 @@ from psygnal import Signal
 from skimage.measure import approximate_polygon
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
+from napari_sam.labels.collision import Collides, Collision
 from napari_sam.labels.pixel_change import PixelChange
-from napari_sam.plugin.actions import Action, bind_keys
+from napari_sam.plugin import each_object
+from napari_sam.plugin.accepting import Accepting
+from napari_sam.plugin.actions import Action, bind_keys, unbind_keys
 from napari_sam.plugin.click_clipboard import ClickClipboard
 from napari_sam.plugin.image_source import contrast_of, source_of
+from napari_sam.plugin.label_prompts import label_under, mask_reader, masks_reader
 from napari_sam.plugin.layer_target import LayerTarget, check_writable, new_labels
 from napari_sam.plugin.own_layers import OwnLayers
 from napari_sam.plugin.placement import placed_alike
 from napari_sam.plugin.strokes import StrokeWatch
 from napari_sam.plugin.view import View, camera_of, displayed_axes, resolve_view
+from napari_sam.plugin.world_map import world_map
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.segment.segmentation import Segmentation
+from napari_sam.session.batch import BatchObject
 from napari_sam.session.propagation import DOUBTFUL
 from napari_sam.session.session import Session
 from napari_sam.session.target import Target
 
 NEW_LABELS_NAME = "objects"
+_ANSWERS = {
+    Action.ACCEPT: Collision.KEEP,
+    Action.ACCEPT_OVERWRITING: Collision.OVERWRITE,
+    Action.REJECT: None,
+}
+"""What the keys mean while the user is asked about pixels of other labels."""
 STROKE_TOLERANCE = 1.0
 """Screen pixels by which a scribble may be straightened."""
 
@@ -53,11 +64,14 @@ class SegmentController:
         One sentence for the user about what was just asked for; empty to forget the last one.
     picking_changed(bool)
         Whether the next click picks a label.
+    asked_changed()
+        `asked` is different.
     """
 
     layers_changed = Signal()
     told = Signal(str)
     picking_changed = Signal(bool)
+    asked_changed = Signal()
 
     def __init__(
         self,
@@ -79,8 +93,12 @@ class SegmentController:
         self._changing = False
         self._later = later
         self._arranging = False
+        self.prompt_source: Points | Shapes | Labels | None = None
+        self._accepting = Accepting(session, later, self.asked_changed.emit, self.told.emit)
         self._deeds: dict[Action, Callable[[], object]] = {
             Action.ACCEPT: self.accept,
+            Action.ACCEPT_OVERWRITING: self.accept_overwriting,
+            Action.EACH: self.segment_each,
             Action.REJECT: session.reject,
             Action.NEXT: self.next_object,
             Action.REMOVE_LAST: session.remove_last,
@@ -126,6 +144,19 @@ class SegmentController:
             and not layer.multiscale
             and tuple(layer.data.shape) == source.shape
         ]
+
+    @property
+    def prompt_sources(self) -> list[Points | Shapes | Labels]:
+        """Layers that the user made and that may serve as prompts, the topmost first."""
+        return [
+            layer
+            for layer in reversed(self.viewer.layers)
+            if isinstance(layer, Points | Shapes | Labels) and not self._is_own(layer)
+        ]
+
+    @property
+    def _labels_layers(self) -> list[Labels]:
+        return [layer for layer in self.prompt_sources if isinstance(layer, Labels)]
 
     @property
     def image(self) -> Image | None:
@@ -256,7 +287,7 @@ class SegmentController:
         self.told.emit("")
         if self._picking:
             self._set_picking(False)
-            self.try_to(lambda: self._refine_at(position))
+            self.try_to(lambda: self._refine_at(self._world(position)))
             return
         self.try_to(lambda: self._add_click(position, positive))
 
@@ -304,6 +335,9 @@ class SegmentController:
     def do(self, action: Action) -> None:
         """Do what a key or button asks for; what cannot be done is told."""
         self.told.emit("")
+        if self._accepting.question is not None and action in _ANSWERS:
+            self.answer(_ANSWERS[action])
+            return
         for strokes in self._strokes.values():
             # What is done in the middle of a stroke comes after what is painted of it.
             strokes.flush()
@@ -319,13 +353,29 @@ class SegmentController:
     def accept(self) -> None:
         """Accept the object; new labels are made if none are chosen."""
         self._ensure_target()
-        self.session.accept(self.collision)
+        self._accepting.accept(self.collision)
+
+    def accept_overwriting(self) -> None:
+        """Accept the object and overwrite what it meets, this once."""
+        self._ensure_target()
+        self._accepting.accept(Collision.OVERWRITE)
 
     def next_object(self) -> None:
         """Leave this object, accepting it if it has a mask."""
-        if self.session.draft:
-            self._ensure_target()
-        self.session.next_object(self.collision)
+        if self.session.draft.masks or self.session.draft.in_flight:
+            self.accept()
+        else:
+            self.session.next_object()
+
+    @property
+    def asked(self) -> Collides | None:
+        """What the user is asked about; None if nothing is."""
+        return self._accepting.question
+
+    def answer(self, collision: Collision | None) -> None:
+        """Answer what was asked: what happens to pixels of other labels; None to write nothing."""
+        self.told.emit("")
+        self.try_to(partial(self._accepting.answer, collision))
 
     def choose_candidate(self, at: int) -> None:
         """Take another candidate on the plane in view."""
@@ -369,6 +419,56 @@ class SegmentController:
         if self._own is not None:
             self._own.draw()
 
+    def use_source(self) -> None:
+        """Use the chosen layer's prompts for the object in work.
+
+        Points and shapes count, wherever their layer lies, as long as the object is in work, and are followed as they
+        change. Of a Labels layer the selected label is refined.
+        """
+        self.told.emit("")
+        self.try_to(self._use_source)
+
+    def _use_source(self) -> None:
+        source = self.prompt_source
+        if source is None:
+            raise UserError("The plugin's own clicks and shapes count already: choose another layer.")
+        image, view = self._image_and_view()
+        if isinstance(source, Labels):
+            self._refine(source, int(source.selected_label))
+        elif self._own is not None:
+            to_image = world_map(source, image, self.viewer.dims.point)
+            if not self._own.prompts.found_in(source, to_image, view.plane.axes):
+                raise UserError(f"'{source.name}' holds no prompts on '{image.name}': add points or shapes to it.")
+            self._own.prompts.link(source, to_image, view.plane.axes)
+            bind_keys(source, self.do)
+
+    def segment_each(self) -> None:
+        """Make an object of each prompt of the chosen layer on the plane in view.
+
+        Of the plugin's own layers, each box and outline; of others each point or shape, or all that have the same id
+        in the feature "object"; of labels each one, under its id.
+        """
+        image, view = self._image_and_view()
+        plane, source = view.plane, self.prompt_source
+        assert self._own is not None
+        layers = self._own.prompts
+        objects: Sequence[BatchObject] | Callable[[], Sequence[BatchObject]]
+        if isinstance(source, Labels):
+            read = masks_reader(source, image, plane, self.viewer.dims.point, own=source is self.target_layer)
+            objects = lambda: each_object.labels(read(), plane)  # noqa: E731
+        elif source is not None:
+            to_image = world_map(source, image, self.viewer.dims.point)
+            objects = each_object.objects(layers.found_in(source, to_image, plane.axes), plane)
+        else:
+            objects = each_object.regions(layers.found_in(layers.shapes), plane)
+            if not each_object.only_regions(self.session.draft.prompts, plane):
+                raise UserError("The object in work has clicks or scribbles too: accept or reject it first.")
+        if not callable(objects) and not objects:
+            raise UserError("There is nothing to segment on this plane: draw boxes or outlines first.")
+        self._ensure_target(wanted=True)
+        self._follow_view_now()
+        self.session.segment_each(objects, self.collision, instead=source is None)
+
     def turn_polarity(self) -> None:
         """Turn the selected clicks or scribbles, or the last one, from adding to excluding or back."""
         if self._own is None:
@@ -390,9 +490,7 @@ class SegmentController:
 
     def refine_under_cursor(self) -> None:
         """Take the label under the mouse as prompt."""
-        if self._own is None:
-            raise UserError("Choose an image first.")
-        self._refine_at(np.asarray(self._own.prompts.points.world_to_data(self.viewer.cursor.position), float))
+        self._refine_at(np.asarray(self.viewer.cursor.position, float))
 
     def start_picking(self) -> None:
         """Take the active Labels layer's selected label as prompt; else let the next click pick one, or no longer."""
@@ -414,6 +512,7 @@ class SegmentController:
             event.disconnect(callback)
         for layer in self.viewer.layers:
             layer.events.name.disconnect(self._on_renamed)
+        self._accepting.close()
         for strokes in self._strokes.values():
             strokes.close()
         self._strokes.clear()
@@ -439,6 +538,7 @@ class SegmentController:
             for layer in (self._own.prompts.points, self._own.prompts.shapes):
                 bind_keys(layer, self.do)
             self._own.prompts.edited.connect(self._read_prompts)
+            self._own.prompts.unlinked.connect(unbind_keys)
             ClickClipboard(self._own.prompts, lambda: self.session.plane)
             self._own.draw()
         finally:
@@ -449,6 +549,7 @@ class SegmentController:
         if own is not None:
             own.prompts.edited.disconnect(self._read_prompts)
             own.remove()
+            own.prompts.unlinked.disconnect(unbind_keys)
 
     def _drop_image(self) -> None:
         self._set_picking(False)
@@ -469,12 +570,12 @@ class SegmentController:
             layer.events.data.connect(self._on_labels_data)
         return self._targets[layer]
 
-    def _ensure_target(self) -> None:
-        """Make new labels if none are chosen; they go right below the plugin's own layers."""
+    def _ensure_target(self, *, wanted: bool = False) -> None:
+        """Make new labels if none are chosen and there is something, or `wanted`; they go below the plugin's own."""
         if self.session.target is not None or self._image is None or self._own is None:
             return
         draft = self.session.draft
-        if not draft.masks and not draft.in_flight:
+        if not draft.masks and not draft.in_flight and not wanted:
             return
         active = self.viewer.layers.selection.active
         layer = new_labels(self._image, NEW_LABELS_NAME)
@@ -511,6 +612,8 @@ class SegmentController:
     def _on_removed(self, event: Any) -> None:
         layer = event.value
         layer.events.name.disconnect(self._on_renamed)
+        if layer is self.prompt_source:
+            self.prompt_source = None
         if layer in self._targets:
             target = self._targets.pop(layer)
             self._strokes.pop(layer).close()
@@ -518,6 +621,9 @@ class SegmentController:
             self.session.forget_target(target)
         if layer is self._image:
             self.choose_image(None)
+        elif self._own is not None and layer in self._own.prompts.linked:
+            self._own.prompts.unlink()
+            self._read_prompts()
         elif self._own is not None and layer in (self._own.prompts.points, self._own.prompts.shapes):
             # Deleting the layer deletes what is in it.
             self._own.prompts.empty(layer)
@@ -602,32 +708,39 @@ class SegmentController:
             changed[plane] = prompts
         self.try_to(partial(self.session.set_all_prompts, changed))
 
-    def _refine_at(self, position: np.ndarray) -> None:
-        view = self.resolve()
-        if isinstance(view, str):
-            raise UserError(view)
-        for layer in self.labels:
-            if not layer.visible:
-                continue
-            index = tuple(int(at) for at in np.round(position))
-            if all(0 <= at < size for at, size in zip(index, layer.data.shape, strict=True)):
-                label = int(np.asarray(layer.data[index]))
-                if label:
-                    self._refine(view, layer, label)
-                    return
-        raise UserError("There is no label there: point at a label of a visible Labels layer.")
+    def _world(self, position: np.ndarray) -> np.ndarray:
+        """World coordinates of a position in the image, of all the viewer's axes."""
+        world = np.asarray(self.viewer.dims.point, float)
+        if self._image is not None:
+            world[len(world) - self._image.ndim :] = self._image.data_to_world(position)
+        return world
 
-    def _refine(self, view: View, layer: Labels, label: int) -> None:
+    def _refine_at(self, world: np.ndarray) -> None:
+        layers = (layer for layer in self._labels_layers if layer.visible)
+        found = label_under(layers, world)
+        if found is None:
+            raise UserError("There is no label there: point at a label of a visible Labels layer.")
+        self._refine(*found)
+
+    def _refine(self, layer: Labels, label: int) -> None:
+        image, view = self._image_and_view()
+        if not label:
+            raise UserError("Label 0 is the background; pick a label to refine.")
         own = layer is self.target_layer
-        self.session.refine_label(view.plane, layer.data, label, own=own)
+        read = mask_reader(layer, image, view.plane, label, self.viewer.dims.point, own=own)
+        missing = f"Label {label} of '{layer.name}' has no pixels on this plane of '{image.name}'."
+        self.session.refine_mask(view.plane, read, missing, label if own else None)
+
+    def _image_and_view(self) -> tuple[Image, View]:
+        view = self.resolve()
+        if self._image is None or isinstance(view, str):
+            raise UserError(view if isinstance(view, str) else "Choose an image first.")
+        return self._image, view
 
     def _start_picking(self) -> None:
         active = self.viewer.layers.selection.active
         if isinstance(active, Labels) and not self._is_own(active):
-            view = self.resolve()
-            if isinstance(view, str):
-                raise UserError(view)
-            self._refine(view, active, int(active.selected_label))
+            self._refine(active, int(active.selected_label))
             return
         if self._image is None:
             raise UserError("Choose an image first.")
@@ -652,6 +765,7 @@ class SegmentController:
             self._own.prompts.show_object(self.session.current_label)
 
     def _show_masks(self) -> None:
+        self._accepting.draft_changed()
         if self._own is None:
             return
         draft = self.session.draft

@@ -37,6 +37,7 @@ COLOURS = {POSITIVE: "#21d04f", NEGATIVE: "#ff3b30"}
 REGION_COLOUR = "#ffd60a"
 """Of boxes and outlines."""
 _POINT_PIXELS, _LINE_PIXELS = 9, 2
+_REMEMBERED = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,13 @@ class PromptLayers:
     Polarity, displayed axes and object of a prompt are features (columns "polarity", "axes" and "object"); colours
     follow the polarity.
 
+    Signals
+    -------
+    edited()
+        What they say may be different.
+    unlinked(Layer)
+        A layer that the user made does not count any more.
+
     Parameters
     ----------
     image
@@ -70,7 +78,7 @@ class PromptLayers:
     """
 
     edited = Signal()
-    unlinked = Signal()
+    unlinked = Signal(object)
 
     def __init__(self, image: Image) -> None:
         placement = placement_of(image)
@@ -102,6 +110,7 @@ class PromptLayers:
         self._axes: Axes = (image.ndim - 2, image.ndim - 1)
         self._object = 0
         self._links: list[tuple[LayerWatch, ToImage, Axes]] = []
+        self._together: dict[tuple[Plane, object], list[_Drawing]] = {}
         self.set_defaults()
         self._watches = [LayerWatch(layer, self._on_edit) for layer in (self.points, self.shapes)]
 
@@ -223,8 +232,7 @@ class PromptLayers:
         links, self._links = self._links, []
         for watch, _, _ in links:
             watch.close()
-        if links:
-            self.unlinked.emit()
+            self.unlinked.emit(watch.layer)
 
     # Prompts
 
@@ -323,16 +331,30 @@ class PromptLayers:
             if fits:
                 after.append(drawing)
                 kept.append((shown.plane, shown.prompt))
+        self._remember(known)
         for plane, each in prompts.items():
             if each.box is not None and (plane, each.box) not in kept:
-                after.append(_rectangle(plane, each.box))
+                after += self._together.get((plane, each.box)) or [_rectangle(plane, each.box)]
             outline = None if each.mask is None else each.mask.outline
             if each.mask is not None and outline is not None and (plane, each.mask) not in kept:
                 self.outlines.know(each.mask)
-                after.append(_Drawing(outline.kind, _lifted(plane, outline.vertices), plane.axes))
+                single = _Drawing(outline.kind, _lifted(plane, outline.vertices), plane.axes)
+                after += self._together.get((plane, each.mask)) or [single]
             if each.scribbles and (plane, each.scribbles[0]) not in kept:
                 after += [_stroke(plane, scribble) for scribble in each.scribbles]
         return after
+
+    def _remember(self, known: Iterable[tuple[LayerPrompt, _Drawing]]) -> None:
+        """Of several boxes or outlines on a plane only the last is a prompt; the others come back with it."""
+        groups: dict[tuple[Plane, type], list[tuple[LayerPrompt, _Drawing]]] = {}
+        for shown, drawing in known:
+            if not isinstance(shown.prompt, Scribble):
+                groups.setdefault((shown.plane, type(shown.prompt)), []).append((shown, drawing))
+        for (plane, _), group in groups.items():
+            if len(group) > 1:
+                self._together[plane, group[-1][0].prompt] = [drawing for _, drawing in group]
+        while len(self._together) > _REMEMBERED:
+            del self._together[next(iter(self._together))]
 
     def _write_points(self, clicks: Sequence[tuple[Plane, Point]]) -> None:
         with self.quiet():

@@ -131,6 +131,7 @@ class SegmentWidget(QWidget):
 
     def _fill_choices(self) -> None:
         self.choices.fill()
+        self.prompts.source.fill()
         self.stack.fill()
 
     def _on_history(self) -> None:

@@ -16,7 +16,7 @@ from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.session.draft import Draft
+from napari_sam.session.draft import Draft, DraftState
 from napari_sam.session.engine import OpenedImage
 from napari_sam.session.journal.entry import Kind
 from napari_sam.session.object_row import Extent, ObjectRow
@@ -53,10 +53,12 @@ class _Run:
     ----------
     target, collision
         Where the objects are written, and what happens to pixels of other labels.
+    instead_of
+        The object in work that the batch takes the place of.
     total
-        How many objects there are.
+        How many objects there are; 0 while that is not known.
     found
-        Those that were found.
+        Those that were found, and on which plane.
     former
         Pixels that labels had on a plane before.
     done
@@ -67,8 +69,9 @@ class _Run:
 
     target: Target
     collision: Collision
-    total: int
-    found: list[Draft] = field(default_factory=list)
+    instead_of: Draft | None = None
+    total: int = 0
+    found: list[tuple[Plane, Draft]] = field(default_factory=list)
     former: dict[tuple[Plane, int], Mask] = field(default_factory=dict)
     done: int = 0
     asking: bool = False
@@ -123,18 +126,19 @@ class Batch:
 
     def start(
         self,
-        objects: Sequence[BatchObject],
+        objects: Sequence[BatchObject] | Callable[[], Sequence[BatchObject]],
         opened: OpenedImage,
         target: Target,
         collision: Collision,
         size: float | None,
+        instead_of: Draft | None = None,
     ) -> None:
         """Segment objects; a former batch is given up.
 
         Parameters
         ----------
         objects
-            The objects.
+            The objects, or what tells them, called on the inference thread.
         opened
             The image as the model sees it.
         target
@@ -143,29 +147,35 @@ class Batch:
             What happens to pixels of labels that are none of them.
         size
             Diameter in plane pixels that objects are thought to have, where their prompts do not tell; or None.
+        instead_of
+            The object in work, if the batch takes its place: it is gone once the batch is written.
         """
         self.stop()
-        run = self._run = _Run(target, collision, len(objects))
+        run = self._run = _Run(target, collision, instead_of, 0 if callable(objects) else len(objects))
         shape = opened.source.shape
 
-        def steps(token: CancelToken) -> Iterator[Draft | None]:
-            for plane in {each.plane for each in objects if each.label is not None}:
-                masks = all_masks_on_plane(target.array, _itself(plane, shape))
+        def steps(token: CancelToken) -> Iterator[tuple[Plane, Draft] | None]:
+            given = objects() if callable(objects) else objects
+            if not given:
+                raise UserError("There is nothing to segment on this plane: no box, outline or label.")
+            run.total = len(given)
+            for plane in {each.plane for each in given if each.label is not None}:
+                masks = all_masks_on_plane(target.array, PlaneInLabels.itself(plane, shape))
                 run.former.update({(plane, label): mask for label, mask in masks.items()})
-            for each in objects:
+            for each in given:
                 try:
                     answer = opened.segmenter().segment(each.plane, each.prompts, object_size=size, cancel=token)
                 except UserError:
                     yield None
                     continue
-                draft = Draft(label=each.label, refines=(each.plane, each.label) in run.former)
+                draft = Draft(label=each.label, refines=each.label is not None)
                 draft.put(each.plane, Question(each.plane, each.prompts, object_size=size, answer=answer))
-                yield draft if draft.masks else None
+                yield (each.plane, draft) if draft.masks else None
 
-        def found(draft: Draft | None) -> None:
+        def found(each: tuple[Plane, Draft] | None) -> None:
             run.done += 1
-            if draft is not None:
-                run.found.append(draft)
+            if each is not None:
+                run.found.append(each)
             self._on_change()
 
         def failed(error: Exception) -> None:
@@ -215,13 +225,13 @@ class Batch:
         if book.next_label is None:
             raise UserError(f"The free ids of '{target.name}' are not known yet: try again in a moment.")
         free = book.next_label
-        for draft in run.found:
+        for _, draft in run.found:
             if draft.label is None:
                 check_fits(free, target.array.dtype)
                 draft.label, free = free, free + 1
-        edits, rows = [], {}
-        for plane in dict.fromkeys(plane for draft in run.found for plane in draft.masks):
-            here = [(draft.label or 0, draft.masks[plane]) for draft in run.found if plane in draft.masks]
+        edits = []
+        for plane in dict.fromkeys(plane for plane, _ in run.found):
+            here = [(draft.label or 0, draft.masks[plane]) for on, draft in run.found if on == plane]
             here.sort(key=lambda each: -np.nan_to_num(each[1].predicted_iou))
             ids = {label for label, _ in here}
             former = {label: mask for (on, label), mask in run.former.items() if on == plane and label in ids}
@@ -231,27 +241,35 @@ class Batch:
             raise UserError("Nothing would change: every pixel has its label, or belongs to another object.")
         for change in changes:
             change.apply(target.array)
-        extents = {}
-        for draft in run.found:
+        rows: dict[int, ObjectRow] = {}
+        extents: dict[int, Extent] = {}
+        for plane, draft in run.found:
             label = draft.label or 0
-            earlier = book.rows.get(label)
-            rows[label] = ObjectRow.of(draft, label, "" if earlier is None else earlier.name)
+            earlier = rows.get(label, book.rows.get(label))
+            rows[label] = ObjectRow.of(_joined(earlier, plane, draft), label, "" if earlier is None else earlier.name)
             if label not in book.extents:
-                extents[label] = _extent_on_planes(draft, label, target)
+                extents[label] = _extent_on_plane(plane, label, target)
+        before = self._work.draft.state
+        if run.instead_of is self._work.draft:
+            self._work.start(DraftState())
         patch = book.make(changes, rows, areas=extents, uses=max(rows), written=True)
-        self._work.changed_labels(Kind.BATCH, target, patch)
+        self._work.changed_labels(Kind.BATCH, target, patch, before)
+        self._work.tell_draft()
 
 
-def _itself(plane: Plane, shape: Sequence[int]) -> PlaneInLabels:
-    """A plane in an array of the image's own shape."""
-    matrix = np.zeros((plane.ndim, 2))
-    matrix[plane.axes[0], 0] = matrix[plane.axes[1], 1] = 1
-    return PlaneInLabels(matrix, np.asarray(plane.index, float), plane.shape(shape))
+def _joined(earlier: ObjectRow | None, plane: Plane, draft: Draft) -> Draft:
+    """An object that has been accepted before, with what is new on one plane."""
+    if earlier is None:
+        return draft
+    whole = Draft()
+    whole.restore(earlier.state())
+    whole.proposal.pop(plane, None)
+    whole.put(plane, draft.questions[plane])
+    return whole
 
 
-def _extent_on_planes(draft: Draft, label: int, target: Target) -> Extent:
-    """Where a label that came from elsewhere is, as far as the object's plane tells."""
-    (plane,) = draft.masks
+def _extent_on_plane(plane: Plane, label: int, target: Target) -> Extent:
+    """Where a label that came from elsewhere is, as far as one plane tells."""
     box = [slice(at, at + 1) for at in plane.index]
     here = label_mask(target.array, plane, label)
     for axis, start, stop in zip(plane.axes, here.box[:2], here.box[2:], strict=True):

@@ -160,15 +160,23 @@ class Prompting:
         if label == 0:
             raise UserError("Label 0 is the background; pick a label to refine.")
 
+        missing = f"Label {label} has no pixels on this plane."
+        self.refine_mask(plane, lambda: label_mask(labels, plane, label), missing, label if own else None)
+
+    def refine_mask(self, plane: Plane, read: Callable[[], Mask], missing: str, label: int | None) -> None:
+        """Take a mask that is yet to be read as dense mask prompt; see `Session.refine_mask`."""
+        if self._segmenting.source is None:
+            raise UserError("Choose an image first.")
+
         def found(mask: Mask) -> None:
             if mask.area:
-                self.set_mask(plane, mask, label if own else None)
+                self.set_mask(plane, mask, label)
             else:
-                self._on_error(UserError(f"Label {label} has no pixels on this plane."))
+                self._on_error(UserError(missing))
 
         self._scheduler.submit(
             "label prompt",
-            lambda _: label_mask(labels, plane, label),
+            lambda _: read(),
             priority=Priority.CLICK,
             on_result=found,
             on_error=self._on_error,

@@ -345,6 +345,27 @@ class Session(SessionSignals):
         """
         self._prompting.refine_label(plane, labels, label, own=own)
 
+    def refine_mask(self, plane: Plane, read: Callable[[], Mask], missing: str, label: int | None = None) -> None:
+        """Take a mask that is read on the inference thread as dense mask prompt.
+
+        Parameters
+        ----------
+        plane
+            The plane.
+        read
+            Reads the mask.
+        missing
+            What to tell if it is empty, in one sentence.
+        label
+            The id in the target that accepting the object replaces, if it is one of the target's own labels.
+
+        Raises
+        ------
+        UserError
+            If there is no image.
+        """
+        self._prompting.refine_mask(plane, read, missing, label)
+
     def choose(self, candidate: int, plane: Plane | None = None) -> None:
         """Take another of the candidate masks on one plane (the one in view by default).
 
@@ -448,19 +469,27 @@ class Session(SessionSignals):
         self._report()
         return patch
 
-    def segment_each(self, objects: Sequence[BatchObject], collision: Collision = Collision.KEEP) -> None:
+    def segment_each(
+        self,
+        objects: Sequence[BatchObject] | Callable[[], Sequence[BatchObject]],
+        collision: Collision = Collision.KEEP,
+        *,
+        instead: bool = False,
+    ) -> None:
         """Segment several objects, one after another, and write them together, as one entry of the journal.
 
-        The object in work is left alone. Where two of them meet, the one with the higher predicted IoU has the pixels.
-        What is not found is left out; `cancel` gives all of it up.
+        Where two of them meet, the one with the higher predicted IoU has the pixels. What is not found is left out;
+        `cancel` gives all of it up.
 
         Parameters
         ----------
         objects
-            A plane, prompts and perhaps an id for each.
+            A plane, prompts and perhaps an id for each; or what tells them, called on the inference thread.
         collision
             What happens to pixels of other labels. If it is to ask and any are met, `collided` is emitted at the end,
             and nothing is written before `write_batch`.
+        instead
+            Whether they take the place of the object in work; it is left alone otherwise.
 
         Raises
         ------
@@ -468,14 +497,15 @@ class Session(SessionSignals):
             If there are none, no image or no target.
         """
         opened, target = self._segmenting.opened, self.target
-        if not objects:
-            raise UserError("There is nothing to segment: no box, outline or label on this plane.")
+        if not callable(objects) and not objects:
+            raise UserError("There is nothing to segment on this plane: no box, outline or label.")
         if opened is None:
             raise UserError("Choose an image first.")
         if target is None:
             raise UserError("Choose the labels to write into first.")
         self._sentences.clear()
-        self._batch.start(objects, opened, target, collision, self._segmenting.expected_size)
+        size, draft = self._segmenting.expected_size, self.draft if instead else None
+        self._batch.start(objects, opened, target, collision, size, draft)
         self._report()
 
     def write_batch(self, collision: Collision | None) -> None:

@@ -1,11 +1,11 @@
 """The rows about the object in work: its id, its candidates, accepting it."""
 
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QRadioButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QWidget
 
-from napari_sam.labels.collision import Collision
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.panel.candidate_row import CandidateRow
+from napari_sam.plugin.panel.collision_rows import CollisionRows
 from napari_sam.plugin.panel.parts import SPACING, action_button, column, title
 from napari_sam.session.state import Status
 
@@ -28,27 +28,16 @@ class ObjectRows(QWidget):
         self.buttons = {action: action_button(action) for action in _ACTIONS}
         self.title = title("Object")
         self.candidates = CandidateRow(controller)
-        self.keep = QRadioButton("keep others")
-        self.keep.setToolTip("Pixels that belong to another object stay with it.")
-        self.overwrite = QRadioButton("overwrite")
-        self.overwrite.setToolTip("Pixels that belong to another object become this one's.")
-        self.keep.setChecked(True)
+        self.collision = CollisionRows(controller)
         grid = QGridLayout()
         grid.setSpacing(SPACING)
         for at, action in enumerate(_ACTIONS):
             grid.addWidget(self.buttons[action], at // 2, at % 2)
-        meets = QHBoxLayout()
-        meets.setSpacing(SPACING)
-        meets.addWidget(QLabel("Meeting others:"))
-        meets.addWidget(self.keep)
-        meets.addWidget(self.overwrite)
-        meets.addStretch(1)
         rows = column(self)
         rows.addWidget(self.title)
         rows.addWidget(self.candidates)
         rows.addLayout(grid)
-        rows.addLayout(meets)
-        self.keep.toggled.connect(self._choose_collision)
+        rows.addWidget(self.collision)
 
     def show_status(self, _: Status) -> None:
         """Say what can be done in this state."""
@@ -74,6 +63,3 @@ class ObjectRows(QWidget):
         """Say whether there is anything to undo or redo."""
         self.buttons[Action.UNDO].setEnabled(self._session.journal.can_undo)
         self.buttons[Action.REDO].setEnabled(self._session.journal.can_redo)
-
-    def _choose_collision(self, keep: bool) -> None:
-        self._controller.collision = Collision.KEEP if keep else Collision.OVERWRITE

@@ -5,6 +5,7 @@ from qtpy.QtWidgets import QLabel, QWidget
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.panel.parts import action_button, button, column, row, title
+from napari_sam.plugin.panel.source_row import SourceRow
 from napari_sam.session.state import State, Status
 
 _ACTIONS = (Action.REMOVE_LAST, Action.CLEAR, Action.PICK, Action.POLARITY)
@@ -47,6 +48,9 @@ class PromptRows(QWidget):
         self.draw.clicked.connect(lambda: controller.draw())
         self.points.clicked.connect(lambda: controller.edit_points())
         self.shapes.clicked.connect(lambda: controller.edit_shapes())
+        self.source = SourceRow(controller)
+        self.buttons[Action.EACH] = self.source.each
+        rows.addWidget(self.source)
         controller.picking_changed.connect(self._show_picking)
 
     def show_status(self, status: Status) -> None:
@@ -55,7 +59,9 @@ class PromptRows(QWidget):
         self.buttons[Action.REMOVE_LAST].setEnabled(bool(session.draft.order))
         self.buttons[Action.POLARITY].setEnabled(bool(session.draft.order))
         self.buttons[Action.CLEAR].setEnabled(session.plane in session.draft.prompts)
-        self.buttons[Action.PICK].setEnabled(status.state not in (State.NO_IMAGE, State.NO_PLANE))
+        in_view = status.state not in (State.NO_IMAGE, State.NO_PLANE)
+        self.buttons[Action.PICK].setEnabled(in_view)
+        self.source.show_in_view(in_view)
 
     def _show_picking(self, picking: bool) -> None:
         self.buttons[Action.PICK].setChecked(picking)

@@ -57,7 +57,7 @@ class StackRows(QWidget):
         self.buttons[Action.PROPAGATE].setEnabled(
             has_masks and in_view and not session.propagating and bool(self.axis.count())
         )
-        self.buttons[Action.CANCEL].setEnabled(session.propagating)
+        self.buttons[Action.CANCEL].setEnabled(session.propagating or session.batching)
 
     def _choose(self, index: int) -> None:
         if not self._filling:

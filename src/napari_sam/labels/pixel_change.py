@@ -84,23 +84,6 @@ class PixelChange:
         where = edit.before != edit.after
         return cls.of(edit.box, where, edit.before[where], edit.after[where])
 
-    @classmethod
-    def from_points(cls, indices: tuple[ArrayLike, ...], old: ArrayLike, new: ArrayLike) -> "PixelChange | None":
-        """A change given by index arrays, one per axis; None if there are none. The last of equal positions counts."""
-        positions = np.stack([np.asarray(along).reshape(-1).astype(np.intp) for along in indices])
-        if not positions.size:
-            return None
-        low, high = positions.min(axis=1), positions.max(axis=1) + 1
-        shape = tuple(int(size) for size in high - low)
-        where = np.zeros(shape, bool)
-        inside = tuple(positions - low[:, None])
-        where[inside] = True
-        old, new = np.asarray(old), np.asarray(new)
-        before, after = np.zeros(shape, old.dtype), np.zeros(shape, old.dtype)
-        before[inside], after[inside] = old.reshape(-1), new.reshape(-1).astype(old.dtype)
-        box = tuple(slice(int(start), int(stop)) for start, stop in zip(low, high, strict=True))
-        return cls.of(box, where, before[where], after[where])
-
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""

@@ -13,8 +13,6 @@ from napari_sam.session.target import Target
 
 _P = TypeVar("_P", DraftPatch, LabelsPatch)
 _serials = count()
-_ITSELF = 1024
-"""Bytes that an entry takes besides what it holds, roughly."""
 
 
 class Kind(StrEnum):
@@ -68,7 +66,7 @@ class Entry:
     @property
     def nbytes(self) -> int:
         """Memory held, roughly."""
-        return _ITSELF + sum(parcel.nbytes for parcel in self._parcels if not parcel.spilled)
+        return sum(parcel.nbytes for parcel in self._parcels if not parcel.spilled)
 
     @property
     def spilled_bytes(self) -> int:

@@ -10,6 +10,7 @@ from napari_sam.session.target import Target
 
 _MEMORY = 128 * 2**20
 _DISK = 4 * 2**30
+_MOST = 20_000
 _STILL_CHANGING = 8
 
 
@@ -23,6 +24,8 @@ class Journal:
     ----------
     memory_bytes, disk_bytes
         Bounds for what is held in memory and on disk; the newest entry is always kept.
+    most
+        Bound for the number of entries, which take a little memory themselves.
 
     Signals
     -------
@@ -39,7 +42,8 @@ class Journal:
     undone = Signal(object)
     redone = Signal(object)
 
-    def __init__(self, memory_bytes: int = _MEMORY, disk_bytes: int = _DISK) -> None:
+    def __init__(self, memory_bytes: int = _MEMORY, disk_bytes: int = _DISK, most: int = _MOST) -> None:
+        self.most = most
         self.memory_bytes = memory_bytes
         self.disk_bytes = disk_bytes
         self._done: list[Entry] = []
@@ -187,7 +191,9 @@ class Journal:
                 before = entry.nbytes
                 entry.spill(self._folder)
                 held -= before - entry.nbytes
-        held = self.spilled_bytes
-        while held > self.disk_bytes and len(self._done) > 1:
-            held -= self._done[0].spilled_bytes
+        on_disk = self.spilled_bytes
+        while len(self._done) > 1 and (on_disk > self.disk_bytes or len(self._done) > self.most):
+            if self._done[0].pending:
+                break
+            on_disk -= self._done[0].spilled_bytes
             self._done.pop(0).drop()

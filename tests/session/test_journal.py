@@ -1,0 +1,254 @@
+"""The journal: bounded by bytes, spilled to disk, and what happens to it when labels or images go."""
+
+import threading
+
+import numpy as np
+import pytest
+from session_deeds import Z4, A, B, accept, stroke
+
+from napari_sam.errors import UserError
+from napari_sam.labels.collision import Collision
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.source import ImageSource
+from napari_sam.planes.window import Window
+from napari_sam.prompts.prompt import Point, Prompts
+from napari_sam.session.journal.spill import Parcel, SpillFolder
+
+
+def test_a_parcel_comes_back_from_disk_as_it_was() -> None:
+    folder = SpillFolder()
+    assert folder.path is None
+    logits = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
+    mask = Mask.from_pixels(logits > 0.5)
+    mask = Mask(mask.box, mask.pixels, 0.7, logits, Window((0.5, 1.5), (1.0, 2.0), (64, 64)))
+    parcel = Parcel({Z4: mask}, 100)
+    parcel.spill(folder)
+    assert parcel.spilled
+    assert [path.stat().st_size > logits.nbytes for path in folder.path.iterdir()] == [True]
+    back = parcel.content()[Z4]
+    assert not parcel.spilled
+    assert not list(folder.path.iterdir())
+    np.testing.assert_array_equal(back.logits, logits)
+    np.testing.assert_array_equal(back.pixels, mask.pixels)
+    assert (back.box, back.predicted_iou, back.window) == (mask.box, 0.7, mask.window)
+    path = folder.path
+    folder.close()
+    assert not path.exists()
+
+
+def test_what_memory_cannot_hold_goes_to_disk_and_comes_back_when_it_is_undone(session, main, target) -> None:
+    journal = session.journal
+    journal.memory_bytes = 20_000
+    for _ in range(15):
+        accept(session, main, A, Collision.OVERWRITE)
+    assert journal.nbytes <= 20_000 + 5_000
+    assert journal.spilled_bytes > 0
+    assert len(journal.done) > 20
+    folder = journal.folder.path
+    assert folder.is_dir()
+    end = target.array.copy()
+    steps = 0
+    while journal.can_undo:
+        session.undo()
+        steps += 1
+    assert not target.array.any()
+    for _ in range(steps):
+        session.redo()
+    np.testing.assert_array_equal(target.array, end)
+    session.close()
+    assert not folder.exists()
+
+
+def test_the_oldest_is_forgotten_when_the_disks_share_is_used_up(session, main, target) -> None:
+    journal = session.journal
+    journal.memory_bytes, journal.disk_bytes = 1, 10_000
+    for _ in range(30):
+        accept(session, main, A, Collision.OVERWRITE)
+    assert journal.spilled_bytes <= 10_000
+    assert 0 < len(journal.done) < 30
+    assert len(list(journal.folder.path.iterdir())) < 60
+    before = target.array.copy()
+    session.undo()
+    assert (target.array != before).any()
+
+
+def test_the_number_of_entries_is_bounded_too(session, target) -> None:
+    session.journal.most = 50
+    for at in range(200):
+        session.painted(target, stroke(target, at % 38, 0, at % 7 + 1))
+    assert len(session.journal.done) == 50
+
+
+def test_strokes_are_undone_in_their_turn(session, main, target) -> None:
+    accept(session, main, A)
+    session.painted(target, stroke(target, 8, 8, 0))
+    session.painted(target, stroke(target, 20, 20, 9))
+    assert session.current_label == 10
+    assert session.objects.row(1).area == 77
+    session.undo()
+    assert session.current_label == 2
+    assert not target.array[4, 20, 20]
+    session.undo()
+    assert session.objects.row(1).area == 81
+    assert (target.array == 1).sum() == 81
+    session.undo()
+    assert not target.array.any()
+    assert not len(session.objects)
+
+
+def test_painting_while_an_accepted_object_is_awaited_stays_on_top(session, main, engine, target) -> None:
+    engine.gate = threading.Event()
+    session.add_point(Z4, A)
+    session.accept(Collision.OVERWRITE)
+    session.painted(target, stroke(target, 10, 10, 7))
+    engine.gate.set()
+    main.settle(session)
+    assert (target.array == 1).sum() == 77
+    assert (target.array == 7).sum() == 4
+    session.undo()
+    assert (target.array == 1).sum() == 81
+    session.undo()
+    assert not target.array.any()
+    session.redo()
+    session.redo()
+    assert (target.array == 7).sum() == 4
+
+
+def test_undoing_an_accept_that_waits_calls_it_off_and_redoing_asks_for_it_again(session, main, engine, target) -> None:
+    engine.gate = threading.Event()
+    session.add_point(Z4, A)
+    session.accept()
+    session.undo()
+    assert session.prompts(Z4) == Prompts((A,))
+    session.redo()
+    assert not session.draft
+    engine.gate.set()
+    main.settle(session)
+    assert (target.array == 1).sum() == 81
+    assert session.objects.labels == [1]
+    assert session.current_label == 2
+
+
+def test_an_accept_that_fails_later_loses_nothing(session, main, engine, target) -> None:
+    engine.gate = threading.Event()
+    session.add_point(Z4, Point(1, 1))
+    session.accept()
+    session.add_point(Z4, B)
+    engine.gate.set()
+    main.settle(session)
+    assert "no object was found" in session.status.sentence
+    assert session.prompts(Z4) == Prompts((B,))
+    session.undo()
+    session.undo()
+    assert session.prompts(Z4) == Prompts((Point(1, 1),))
+
+
+def test_undoing_a_click_brings_the_former_mask_back_without_computing(session, main, engine, target) -> None:
+    session.add_point(Z4, A)
+    main.settle(session)
+    session.add_point(Z4, B)
+    main.settle(session)
+    asked = len(engine.segmented)
+    session.undo()
+    assert session.draft.masks[Z4].area == 81
+    session.redo()
+    assert session.draft.masks[Z4].area == 162
+    main.settle(session)
+    assert len(engine.segmented) == asked
+
+
+def test_undoing_to_a_click_that_was_never_answered_asks_for_it(session, main, engine, target) -> None:
+    engine.gate = threading.Event()
+    session.add_point(Z4, A)
+    session.add_point(Z4, B)
+    session.undo()
+    engine.gate.set()
+    main.settle(session)
+    assert session.prompts(Z4) == Prompts((A,))
+    assert session.draft.masks[Z4].area == 81
+
+
+def test_undo_while_propagating_stops_it_and_drops_what_was_reached(session, main, engine, target) -> None:
+    session.add_point(Z4, A)
+    main.settle(session)
+    engine.delay = 0.02
+    session.propagate()
+    main.run_until(lambda: len(session.draft.proposal) >= 2)
+    session.undo()
+    assert not session.propagating
+    assert set(session.draft.masks) == {Z4}
+    session.redo()
+    assert len(session.draft.masks) >= 3
+
+
+def test_rejecting_is_undone(session, main, target) -> None:
+    session.add_point(Z4, A)
+    main.settle(session)
+    session.propagate()
+    main.settle(session)
+    planes = set(session.draft.masks)
+    session.reject()
+    session.reject()
+    assert not session.draft
+    session.undo()
+    session.undo()
+    assert set(session.draft.masks) == planes
+
+
+def test_prompts_on_several_planes_are_one_step(session, main, target) -> None:
+    z5 = Z4.at(0, 5)
+    session.set_all_prompts({Z4: Prompts((A,)), z5: Prompts((A,))})
+    main.settle(session)
+    session.set_all_prompts({Z4: Prompts(), z5: Prompts((B,))})
+    main.settle(session)
+    session.undo()
+    assert session.draft.prompts == {Z4: Prompts((A,)), z5: Prompts((A,))}
+    session.undo()
+    assert not session.draft
+    assert not session.journal.can_undo
+
+
+def test_forgotten_labels_are_not_written_when_their_deeds_are_undone(session, main, target) -> None:
+    accept(session, main, A)
+    session.painted(target, stroke(target, 0, 0, 5))
+    session.objects.rename(1, "soma")
+    session.forget_target(target)
+    before = target.array.copy()
+    assert not len(session.objects)
+    steps = len(session.journal.done)
+    assert steps == 2
+    for _ in range(steps):
+        session.undo()
+    np.testing.assert_array_equal(target.array, before)
+    for _ in range(steps):
+        session.redo()
+    np.testing.assert_array_equal(target.array, before)
+
+
+def test_strokes_on_another_image_are_still_undone(session, main, target) -> None:
+    session.painted(target, stroke(target, 0, 0, 5))
+    session.add_point(Z4, A)
+    session.set_image(ImageSource(np.eye(20, dtype=np.uint8)))
+    session.undo()
+    assert not target.array.any()
+    with pytest.raises(UserError, match="nothing to undo"):
+        session.undo()
+
+
+def test_the_order_of_what_happened_is_told(session, main, target) -> None:
+    told = []
+    journal = session.journal
+    journal.recorded.connect(lambda entry: told.append(("did", str(entry.kind))))
+    journal.undone.connect(lambda entry: told.append(("undid", str(entry.kind))))
+    journal.redone.connect(lambda entry: told.append(("redid", str(entry.kind))))
+    accept(session, main, A)
+    session.undo()
+    session.redo()
+    session.objects.rename(1, "soma")
+    assert told == [
+        ("did", "prompt"),
+        ("did", "accepted object"),
+        ("undid", "accepted object"),
+        ("redid", "accepted object"),
+        ("did", "new name"),
+    ]

@@ -1,0 +1,25 @@
+"""What tests do with a session, and where."""
+
+from napari_sam.labels.collision import Collision
+from napari_sam.labels.pixel_change import PixelChange
+from napari_sam.planes.plane import Plane
+from napari_sam.prompts.prompt import Point
+from napari_sam.session.target import ArrayTarget
+
+Z4 = Plane((1, 2), (4, 0, 0))
+A, B = Point(12, 12), Point(28, 34)
+
+
+def stroke(target: ArrayTarget, row: int, column: int, label: int, size: int = 2) -> PixelChange:
+    """Paint a square on plane 4, as something else than the session would."""
+    box = (slice(4, 5), slice(row, row + size), slice(column, column + size))
+    before = target.array[box].copy()
+    where = before != label
+    target.array[box] = label
+    return PixelChange.of(box, where, before[where], target.array.dtype.type(label))
+
+
+def accept(session, main, point: Point, collision: Collision = Collision.KEEP) -> None:
+    session.add_point(Z4, point)
+    main.settle(session)
+    session.accept(collision)

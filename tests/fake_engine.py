@@ -42,8 +42,11 @@ class FakeEngine:
         self.opened.append(model)
         return FakeSegmenter(self, source)
 
+    def open_as(self, setup: Setup, source) -> "FakeSegmenter":
+        return self.open(setup.model, source, setup.contrast, (0, 1))
+
     def propagate(
-        self, segmenter, plane, key_masks: Mapping[int, Mask], axis, *, start=None, stop=None, cancel=None
+        self, segmenter, plane, key_masks: Mapping[int, Mask], axis, *, start=None, stop=None, cancel=None, areas=()
     ) -> Iterator[PropagatedPlane]:
         keys = sorted(key_masks)
         for position in range(keys[-1] + 1, stop + 1):
@@ -80,7 +83,7 @@ class FakeSegmenter:
             yield done, 2
 
     def segment(
-        self, plane, prompts: Prompts, *, object_size=None, previous=None, multimask=None, cancel=None
+        self, plane, prompts: Prompts, *, object_size=None, previous=None, multimask=None, cancel=None, areas=()
     ) -> Segmentation:
         self.engine.segmented.append((plane, prompts, object_size, previous))
         self.engine.work(cancel)

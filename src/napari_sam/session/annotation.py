@@ -6,31 +6,7 @@ from typing import TypeAlias
 from napari_sam.labels.collision import Collision
 from napari_sam.planes.plane import Plane
 from napari_sam.session.object_record import ObjectRecord
-
-Bounds: TypeAlias = tuple[tuple[int, int], ...]
-"""(start, stop) along every axis, half-open."""
-
-
-@dataclass(frozen=True)
-class PackedLabels:
-    """Labels inside a box, compressed.
-
-    Parameters
-    ----------
-    bounds
-        The box.
-    dtype
-        Of the labels, as numpy writes it: "<u2", ...
-    where
-        Which pixels of the box are meant: bits in C order, deflated.
-    values
-        Labels of these pixels in C order, deflated.
-    """
-
-    bounds: Bounds
-    dtype: str
-    where: bytes
-    values: bytes
+from napari_sam.session.packed_labels import Bounds, PackedLabels
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +31,7 @@ class Accepted:
     left: tuple[Plane, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Painted:
     """Pixels were changed by hand, or by anything else.
 
@@ -63,9 +39,15 @@ class Painted:
     ----------
     after
         The pixels that changed, with their new labels.
+    objects
+        Objects that came to be, or are other ones, by that.
+    gone
+        Labels of objects that are no more.
     """
 
     after: PackedLabels
+    objects: tuple[ObjectRecord, ...] = ()
+    gone: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

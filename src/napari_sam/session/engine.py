@@ -1,15 +1,17 @@
 """What a session computes with; tests put a fake in its place."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
+from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.contrast import Contrast, measure_contrast
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
+from napari_sam.planes.window import Window
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.propagate.propagated_plane import PropagatedPlane
 from napari_sam.segment.segmentation import Segmentation
@@ -48,6 +50,7 @@ class PlaneSegmenter(Protocol):
         previous: Mask | None = None,
         multimask: bool | None = None,
         cancel: CancelToken | None = None,
+        areas: Sequence[Window] = (),
     ) -> Segmentation:
         """Segment one object on one plane."""
         ...
@@ -60,6 +63,10 @@ class Engine(Protocol):
         """Load a model and measure the contrast of an image (shown in `axes`) unless it is given."""
         ...
 
+    def open_as(self, setup: Setup, source: ImageSource) -> PlaneSegmenter:
+        """Open an image with what answered before."""
+        ...
+
     def propagate(
         self,
         segmenter: PlaneSegmenter,
@@ -70,6 +77,7 @@ class Engine(Protocol):
         start: int | None = None,
         stop: int | None = None,
         cancel: CancelToken | None = None,
+        areas: Sequence[Window] = (),
     ) -> Iterator[PropagatedPlane]:
         """Carry an object along an axis from its key planes."""
         ...
@@ -101,6 +109,30 @@ class NetworkEngine:
             self._models[model] = load_model(model)
         return Segmenter(self._models[model], source, contrast or measure_contrast(source, axes))
 
+    def open_as(self, setup: Setup, source: ImageSource) -> PlaneSegmenter:
+        """Open an image with what answered before.
+
+        Raises
+        ------
+        UserError
+            If the model is missing, or its weights are other ones now.
+        """
+        let_idle_threads_sleep()
+        from napari_sam.models.load import load_model
+        from napari_sam.segment.segmenter import Segmenter
+
+        key = f"{setup.precision} {setup.model}"
+        if key not in self._models:
+            self._models[key] = load_model(setup.model, precision=setup.precision)
+        model = self._models[key]
+        if setup.digest and model.digest != setup.digest:
+            raise UserError(
+                f"The model {setup.model} is not the one that the session was made with: its weights are others "
+                f"(SHA-256 {setup.digest[:12]} then, {model.digest[:12]} now); use the version of then."
+            )
+        contrast = setup.contrast or measure_contrast(source, (source.ndim - 2, source.ndim - 1))
+        return Segmenter(model, source, contrast, channels=setup.channels)
+
     def propagate(
         self,
         segmenter: PlaneSegmenter,
@@ -111,11 +143,14 @@ class NetworkEngine:
         start: int | None = None,
         stop: int | None = None,
         cancel: CancelToken | None = None,
+        areas: Sequence[Window] = (),
     ) -> Iterator[PropagatedPlane]:
         """Carry an object along an axis from its key planes; see `napari_sam.propagate.propagate`."""
         from napari_sam.propagate.propagate import propagate
 
-        return propagate(cast("Segmenter", segmenter), plane, key_masks, axis, start=start, stop=stop, cancel=cancel)
+        return propagate(
+            cast("Segmenter", segmenter), plane, key_masks, axis, start=start, stop=stop, cancel=cancel, areas=areas
+        )
 
 
 class OpenedImage:

@@ -81,24 +81,36 @@ Step: TypeAlias = SegmentStep | PropagateStep
 
 @dataclass(frozen=True, eq=False)
 class PlaneRecord:
-    """An object on one plane.
+    """An object on one plane. A plane that was prompted and had been reached by a propagation has two of them.
 
     Parameters
     ----------
     plane
         The plane.
-    step
-        Which step gave the mask.
-    score
-        Predicted IoU where that was a `SegmentStep`, else the propagation's confidence; NaN where there is none.
-    mask
-        What was found, without logits; None if that is not kept.
+    asked
+        Which step has the prompts that the user gave there; None if a propagation reached it.
+    shown
+        Which step gave the candidates: `asked`, an earlier step where that has no answer, or the propagation. None
+        where there is no answer at all.
+    candidates
+        What was found, without logits; empty where there is no answer.
+    chosen
+        Which candidate stands for the object.
+    confidence
+        Of the propagation; None where the plane was prompted.
     """
 
     plane: Plane
-    step: int
-    score: float
-    mask: Mask | None = None
+    asked: int | None
+    shown: int | None
+    candidates: tuple[Mask, ...] = ()
+    chosen: int = 0
+    confidence: float | None = None
+
+    @property
+    def mask(self) -> Mask | None:
+        """The object's mask; None where there is no answer."""
+        return self.candidates[self.chosen] if self.candidates else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +124,11 @@ class ObjectRecord:
     name
         What the user calls it; empty for none.
     steps
-        What it was made by, in order; a step refers to earlier ones only.
+        What it was made by; a step refers to earlier ones only.
     planes
-        The planes that it has a mask on; at most one record each.
+        The planes that it has prompts or masks on.
+    order
+        (plane, "point", "scribble", "box" or "mask") of every prompt, in the order in which they were given.
     refines
         Whether the label had pixels before, which its masks replace.
     """
@@ -123,4 +137,5 @@ class ObjectRecord:
     name: str
     steps: tuple[Step, ...]
     planes: tuple[PlaneRecord, ...]
+    order: tuple[tuple[Plane, str], ...] = ()
     refines: bool = False

@@ -1,7 +1,6 @@
 """Having an object's prompts answered, by a model, on an image, with the plane in view embedded ahead."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from napari_sam.planes.contrast import Contrast
@@ -9,6 +8,7 @@ from napari_sam.planes.source import ImageSource
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.draft import Draft
 from napari_sam.session.engine import Engine, OpenedImage
+from napari_sam.session.fed_back import fed_back
 from napari_sam.session.question import Question
 from napari_sam.session.scheduler import Priority, Scheduler
 from napari_sam.session.view_embedding import ViewEmbedding
@@ -106,19 +106,16 @@ class Segmenting:
 
     def ask(self, question: Question) -> None:
         """Have a question answered."""
-        opened, prompts, fed = self.opened, question.prompts, question.fed
+        opened = self.opened
         if opened is None:
             return
-        if fed is not None and fed.logits is None:
-            # A mask without logits cannot be fed back as such: it is a dense prompt.
-            prompts = prompts if prompts.mask is not None else replace(prompts, mask=fed)
-            fed = None
+        prompts, previous = fed_back(question.prompts, question.fed)
         plane, size = question.plane, question.object_size
         self.view.give_way_to(plane)
         question.in_flight, question.failed = True, False
         self._scheduler.submit(
             ("segment", question.serial),
-            lambda token: opened.segmenter().segment(plane, prompts, object_size=size, previous=fed, cancel=token),
+            lambda token: opened.segmenter().segment(plane, prompts, object_size=size, previous=previous, cancel=token),
             priority=Priority.CLICK,
             on_result=partial(self._answered, question, opened),
             on_error=partial(self._failed, question),

@@ -14,6 +14,7 @@ from napari_sam.session.journal.journal import Journal
 from napari_sam.session.journal.labels_patch import LabelsPatch
 from napari_sam.session.journal.spill import Parcel
 from napari_sam.session.labelling import Labelling
+from napari_sam.session.recording import Recording
 from napari_sam.session.scheduler import Scheduler
 from napari_sam.session.segmenting import Segmenting
 from napari_sam.session.sentences import Sentences
@@ -41,6 +42,8 @@ class Work:
         The object in work.
     journal : Journal
         What was done.
+    recording : Recording
+        What was done to labels and not undone, so that it can be written down.
     labelling : Labelling
         The labels.
     finishing : Finishing
@@ -56,6 +59,7 @@ class Work:
         self._image = 0
         self.draft = Draft()
         self.journal = Journal()
+        self.recording = Recording(self.journal, lambda: self._image)
         self.labelling = Labelling(scheduler, self._ids_found, self._ids_failed)
         self.finishing = Finishing(self.labelling, self.journal, self._written, self._not_written)
         self.journal.changed.connect(signals.history_changed.emit)
@@ -183,6 +187,11 @@ class Work:
 
     # Another image, other labels
 
+    @property
+    def image(self) -> int:
+        """Serial number of the image."""
+        return self._image
+
     def new_image(self) -> None:
         """The image is another one: its objects start anew; accepts that wait are still written."""
         self._image += 1
@@ -207,6 +216,7 @@ class Work:
         self.finishing.forget(target)
         self.labelling.forget(target)
         self.journal.forget_target(target)
+        self.recording.forget(target)
         self._signals.label_changed.emit()
         self._signals.objects_changed.emit()
 

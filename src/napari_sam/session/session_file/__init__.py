@@ -1,0 +1,1 @@
+"""A session as one JSON file beside its labels."""

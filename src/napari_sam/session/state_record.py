@@ -1,0 +1,211 @@
+"""An object in work, or as it was when accepted, as a record; and back."""
+
+from collections import Counter
+
+from napari_sam.planes.plane import Plane
+from napari_sam.prompts.prompt import Prompts
+from napari_sam.propagate.propagated_plane import PropagatedPlane
+from napari_sam.segment.segmentation import Segmentation
+from napari_sam.session.draft import DraftState, Given, PromptKind
+from napari_sam.session.object_record import ObjectRecord, PlaneRecord, PropagateStep, SegmentStep, Step
+from napari_sam.session.origin import Asked, Carried, Origin, Shown
+from napari_sam.session.question import Question
+
+
+def record_of(state: DraftState, label: int | None, name: str = "") -> ObjectRecord:
+    """The record of an object.
+
+    Parameters
+    ----------
+    state
+        The object.
+    label
+        Its id; None while it has none.
+    name
+        What the user calls it.
+    """
+    steps = _Steps()
+    planes = []
+    for plane, question in state.questions.items():
+        shown, origin = question.shown, question.shown_from
+        planes.append(
+            PlaneRecord(
+                plane,
+                steps.number(Shown(question.asked)) if question.answer is None else steps.number(_answer(question)),
+                None if shown is None or origin is None else steps.number(origin),
+                () if shown is None else shown.candidates,
+                0 if shown is None else shown.chosen,
+            )
+        )
+    for plane, reached in state.proposal.items():
+        if reached.mask is not None:
+            planes.append(
+                PlaneRecord(
+                    plane,
+                    None,
+                    None if state.carried is None else steps.number(state.carried),
+                    (reached.mask,),
+                    0,
+                    reached.confidence,
+                )
+            )
+    order = tuple((plane, str(kind)) for plane, kind in state.order)
+    return ObjectRecord(label, name, tuple(steps.steps), tuple(planes), order, state.refines)
+
+
+def _answer(question: Question) -> Shown:
+    return Shown(question.asked, question.chosen)
+
+
+class _Steps:
+    """Steps in an order in which each follows those that it refers to."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self._numbers: dict[tuple[int, int | None], int] = {}
+
+    def number(self, origin: Origin) -> int:
+        # Not recursive: an object may have been corrected a thousand times.
+        waiting = [origin]
+        while waiting:
+            newest = waiting[-1]
+            missing = [each for each in _needed(newest) if _key(each) not in self._numbers]
+            if missing:
+                waiting.extend(missing)
+                continue
+            waiting.pop()
+            if _key(newest) not in self._numbers:
+                self._numbers[_key(newest)] = len(self.steps)
+                self.steps.append(self._step(newest))
+        return self._numbers[_key(origin)]
+
+    def _step(self, origin: Origin) -> Step:
+        if isinstance(origin, Shown):
+            asked = origin.asked
+            return SegmentStep(
+                asked.plane,
+                asked.prompts,
+                asked.object_size,
+                None if asked.fed is None else self._numbers[_key(asked.fed)],
+                asked.fed_logits,
+                origin.chosen,
+                asked.setup,
+                asked.areas,
+            )
+        return PropagateStep(
+            origin.plane,
+            origin.axis,
+            origin.first,
+            origin.last,
+            tuple((position, self._numbers[_key(key)]) for position, key in sorted(origin.keys.items())),
+            None if origin.complete else origin.reached,
+            origin.setup,
+            origin.areas,
+        )
+
+
+def _key(origin: Origin) -> tuple[int, int | None]:
+    return (origin.asked.serial, origin.chosen) if isinstance(origin, Shown) else (origin.serial, None)
+
+
+def _needed(origin: Origin) -> list[Origin]:
+    if isinstance(origin, Shown):
+        return [] if origin.asked.fed is None else [origin.asked.fed]
+    return list(origin.keys.values())
+
+
+def state_of(record: ObjectRecord) -> DraftState:
+    """The object that a record is of; its answers have no logits.
+
+    Raises
+    ------
+    ValueError
+        If the record contradicts itself.
+    """
+    origins = _origins(record)
+    questions: dict[Plane, Question] = {}
+    proposal: dict[Plane, PropagatedPlane] = {}
+    carried = None
+    for each in record.planes:
+        origin = None if each.shown is None else origins[each.shown]
+        if each.asked is None:
+            proposal[each.plane] = PropagatedPlane(
+                each.plane.index[origin.axis] if isinstance(origin, Carried) else 0, each.mask, each.confidence or 0.0
+            )
+            carried = origin if isinstance(origin, Carried) else carried
+        else:
+            questions[each.plane] = _question(each, record, origins, origin)
+    order = _order(record, {plane: question.prompts for plane, question in questions.items()})
+    return DraftState(record.label, record.refines, questions, proposal, order, carried)
+
+
+def _question(each: PlaneRecord, record: ObjectRecord, origins: list[Origin], origin: Origin | None) -> Question:
+    assert each.asked is not None
+    step, asked = record.steps[each.asked], origins[each.asked]
+    if not isinstance(step, SegmentStep) or not isinstance(asked, Shown):
+        raise ValueError("a propagation has no prompts")
+    question = Question(each.plane, step.prompts, object_size=step.object_size)
+    question.asked = asked.asked
+    if not each.candidates:
+        return question
+    answer = Segmentation(each.candidates, each.chosen)
+    if isinstance(origin, Shown) and origin.asked is asked.asked:
+        question.answer, question.chosen = answer, step.chosen
+        if step.chosen is not None and not 0 <= step.chosen < len(each.candidates):
+            raise ValueError("there is no such candidate")
+    else:
+        question.former, question.former_from = answer, origin
+    return question
+
+
+def _origins(record: ObjectRecord) -> list[Origin]:
+    """What every step gave."""
+    origins: list[Origin] = []
+    for step in record.steps:
+        if isinstance(step, SegmentStep):
+            fed = None if step.corrects is None else origins[step.corrects]
+            asked = Asked(step.plane, step.prompts, step.object_size, fed, step.with_logits, step.setup, step.areas)
+            origins.append(Shown(asked, step.chosen))
+            continue
+        keys = {}
+        for position, at in step.keys:
+            key = origins[at]
+            if not isinstance(key, Shown):
+                raise ValueError("a propagation starts from answers")
+            keys[position] = key
+        if step.start is None or step.stop is None:
+            raise ValueError("a propagation goes from somewhere to somewhere")
+        origins.append(
+            Carried(
+                step.plane,
+                step.axis,
+                step.start,
+                step.stop,
+                keys,
+                step.reached or 0,
+                step.reached is None,
+                step.setup,
+                step.areas,
+            )
+        )
+    return origins
+
+
+def _order(record: ObjectRecord, prompts: dict[Plane, Prompts]) -> tuple[Given, ...]:
+    """In which order the prompts were given; any, where what is recorded of it does not fit them."""
+    given = Counter(
+        (plane, kind)
+        for plane, each in prompts.items()
+        for kind, count in (
+            (PromptKind.MASK, int(each.mask is not None)),
+            (PromptKind.BOX, int(each.box is not None)),
+            (PromptKind.SCRIBBLE, len(each.scribbles)),
+            (PromptKind.POINT, len(each.points)),
+        )
+        for _ in range(count)
+    )
+    try:
+        order = tuple((plane, PromptKind(kind)) for plane, kind in record.order)
+    except ValueError:
+        order = ()
+    return order if Counter(order) == given else tuple(given.elements())

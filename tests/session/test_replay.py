@@ -1,0 +1,154 @@
+"""What was done is done again and gives the same labels, to the last bit."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fake_engine import FakeEngine
+from scripted_session import Posts, ScriptedUser
+
+from napari_sam.planes.image_identity import ImageIdentity
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.source import ImageSource
+from napari_sam.prompts.prompt import Point
+from napari_sam.sample.recipe import TISSUE
+from napari_sam.sample.stack import generate_stack
+from napari_sam.session.annotation import Accepted
+from napari_sam.session.engine import NetworkEngine
+from napari_sam.session.object_record import PropagateStep, SegmentStep
+from napari_sam.session.recording import annotation_of
+from napari_sam.session.replay import replay
+from napari_sam.session.session import Session
+from napari_sam.session.session_file.content import SessionContent
+from napari_sam.session.session_file.file import read_session, write_session
+from napari_sam.session.state_record import record_of
+from napari_sam.session.target import ArrayTarget
+
+
+def blobs() -> np.ndarray:
+    stack = np.zeros((9, 40, 50), np.uint8)
+    stack[1:8, 8:17, 8:17] = 200
+    stack[3:6, 24:33, 30:39] = 200
+    stack[0:9, 22:30, 6:14] = 180
+    stack[2:7, 10:20, 17:26] = 190
+    return stack
+
+
+PLACES = [
+    (Plane((1, 2), (z, 0, 0)), row, column)
+    for z in (3, 4, 5)
+    for row, column in ((12, 12), (28, 34), (25, 9), (15, 21), (3, 40))
+]
+
+
+def content_of(session: Session, target: ArrayTarget) -> SessionContent:
+    work = session._work
+    recording = work.recording.of(target)
+    draft = record_of(work.draft.state, work.draft.label) if work.draft else None
+    annotation = annotation_of(target.array, recording.prior, recording.done, work.image, draft)
+    return SessionContent(ImageIdentity.of(session.source), annotation)
+
+
+def worked(engine, source, places, seed: int, deeds: int, labels: np.ndarray) -> tuple[Session, ScriptedUser]:
+    posts = Posts()
+    session = Session(posts.post, engine=engine)
+    session.set_image(source, axes=(1, 2))
+    session.set_view(places[0][0])
+    target = ArrayTarget(labels)
+    session.set_target(target)
+    posts.settle(session)
+    user = ScriptedUser(session, posts, target, places, seed)
+    user.work(deeds)
+    return session, user
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("empty", [True, False])
+def test_replaying_a_saved_session_gives_the_same_labels(seed, empty, tmp_path):
+    labels = np.zeros((9, 40, 50), np.uint16)
+    if not empty:
+        labels[:, 20:28, 3:20] = 3
+    source = ImageSource(blobs())
+    session, user = worked(FakeEngine(ambiguous=True), source, PLACES, seed, 60, labels)
+    content = content_of(session, user.target)
+    write_session(tmp_path / "a.session.json", content)
+    again = read_session(tmp_path / "a.session.json")
+    made = replay(again.annotation, source, FakeEngine(ambiguous=True))
+    assert made.dtype == user.target.array.dtype
+    np.testing.assert_array_equal(made, user.target.array, err_msg="\n".join(user.log))
+    session.close()
+
+
+def test_the_scripts_do_what_they_are_for(tmp_path):
+    """Guards the test above: every deed takes place, and labels come of it."""
+    done: Counter[str] = Counter()
+    for seed in range(40):
+        session, user = worked(
+            FakeEngine(ambiguous=True), ImageSource(blobs()), PLACES, seed, 60, np.zeros((9, 40, 50), np.uint16)
+        )
+        done.update(each for each in user.log if "refused" not in each)
+        session.close()
+    assert {deed.__name__ for deed in user.deeds} <= set(done)
+    assert min(done.values()) >= 5, done
+
+
+@pytest.fixture(scope="module")
+def stack():
+    recipe = replace(TISSUE, shape=(8, 300, 320))
+    return generate_stack(recipe, seed=3)
+
+
+@pytest.fixture(scope="module")
+def nano() -> NetworkEngine:
+    return NetworkEngine()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_replaying_with_the_bundled_model_gives_the_same_labels(seed, stack, nano, tmp_path):
+    places = []
+    for z in (3, 4):
+        for label in np.unique(stack.nucleus_labels[z])[1:12]:
+            row, column = np.argwhere(stack.nucleus_labels[z] == label).mean(0).round().astype(int)
+            places.append((Plane((1, 2), (z, 0, 0)), int(row), int(column)))
+    source = ImageSource(stack.nuclei, scale=stack.scale)
+    session, user = worked(nano, source, places, seed, 30, np.zeros(source.shape, np.uint16))
+    if session.draft:
+        session.reject()
+    carry_and_correct(user, places[5 + seed])
+    steps = [
+        step
+        for event in content_of(session, user.target).annotation.events
+        if isinstance(event, Accepted)
+        for step in event.record.steps
+    ]
+    write_session(tmp_path / "a.session.json", content_of(session, user.target))
+    session.close()
+    again = read_session(tmp_path / "a.session.json")
+    made = replay(again.annotation, ImageSource(stack.nuclei, scale=stack.scale), NetworkEngine())
+    np.testing.assert_array_equal(made, user.target.array, err_msg="\n".join(user.log))
+    assert made.any()
+    corrected = {step.corrects for step in steps if isinstance(step, SegmentStep)}
+    assert any(isinstance(step, PropagateStep) for step in steps)
+    assert corrected - {None}
+
+
+def carry_and_correct(user: ScriptedUser, place) -> None:
+    """An object is carried along, corrected on a plane that it was carried to, and carried along again."""
+    session, settle = user.session, user.posts.settle
+    plane, row, column = place
+    session.set_view(plane)
+    session.add_point(plane, Point(row, column))
+    settle(session)
+    session.choose(0)
+    session.propagate()
+    settle(session)
+    session.choose(2)
+    reached = next(plane for plane, each in session.draft.proposal.items() if each.mask is not None)
+    session.set_view(reached)
+    session.add_point(reached, Point(row + 4, column))
+    settle(session)
+    session.propagate()
+    settle(session)
+    session.accept()
+    settle(session)

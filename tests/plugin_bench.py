@@ -57,7 +57,7 @@ class Bench:
         self.settle()
 
     def click(self, *data_position: float, positive: bool = True) -> None:
-        self.controller.clicked(np.asarray(data_position, float), positive)
+        self.controller.canvas.clicked(np.asarray(data_position, float), positive)
         self.settle()
 
     def shown(self) -> np.ndarray:

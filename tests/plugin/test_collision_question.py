@@ -53,7 +53,7 @@ def test_a_changed_object_makes_the_question_out_of_date(bench, target) -> None:
 
 def test_accepting_before_the_mask_is_there_asks_when_it_is(bench, target) -> None:
     gate = bench.engine.gate = threading.Event()
-    bench.controller.clicked(np.array([4.0, 12, 12]), True)
+    bench.controller.canvas.clicked(np.array([4.0, 12, 12]), True)
     bench.controller.do(Action.ACCEPT)
     assert "as soon as the mask is there" in bench.told[-1]
     gate.set()
@@ -63,7 +63,7 @@ def test_accepting_before_the_mask_is_there_asks_when_it_is(bench, target) -> No
 
 def test_accepting_before_the_mask_is_there_goes_on_where_nothing_is_met(bench, target) -> None:
     gate = bench.engine.gate = threading.Event()
-    bench.controller.clicked(np.array([4.0, 28, 34]), True)
+    bench.controller.canvas.clicked(np.array([4.0, 28, 34]), True)
     bench.controller.do(Action.ACCEPT)
     gate.set()
     bench.settle()

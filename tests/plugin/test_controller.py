@@ -45,10 +45,10 @@ def test_colours_follow_the_polarity(bench) -> None:
 
 
 def test_a_dragged_box_lands_in_the_shapes_layer(bench) -> None:
-    bench.controller.dragging(np.array([4, 20.0, 25.0]), np.array([4, 25.0, 30.0]))
+    bench.controller.canvas.dragging(np.array([4, 20.0, 25.0]), np.array([4, 25.0, 30.0]))
     assert not bench.session.draft
-    bench.controller.dragging(np.array([4, 20.0, 25.0]), np.array([4, 36.0, 45.0]))
-    bench.controller.dragged(np.array([4, 20.0, 25.0]), np.array([4, 36.0, 45.0]))
+    bench.controller.canvas.dragging(np.array([4, 20.0, 25.0]), np.array([4, 36.0, 45.0]))
+    bench.controller.canvas.dragged(np.array([4, 20.0, 25.0]), np.array([4, 36.0, 45.0]))
     bench.settle()
     assert len(bench.shapes.data) == 1
     assert bench.session.prompts(Z4).box == Box(20, 25, 36, 45)
@@ -57,14 +57,14 @@ def test_a_dragged_box_lands_in_the_shapes_layer(bench) -> None:
 
 def test_a_second_box_on_a_plane_replaces_the_first(bench) -> None:
     for end in (36.0, 38.0):
-        bench.controller.dragged(np.array([4, 20.0, 25.0]), np.array([4, end, 45.0]))
+        bench.controller.canvas.dragged(np.array([4, 20.0, 25.0]), np.array([4, end, 45.0]))
         bench.settle()
     assert len(bench.shapes.data) == 1
     assert bench.session.prompts(Z4).box.row1 == 38
 
 
 def test_a_box_is_clipped_to_the_image(bench) -> None:
-    bench.controller.dragged(np.array([4, -20.0, 25.0]), np.array([4, 36.0, 450.0]))
+    bench.controller.canvas.dragged(np.array([4, -20.0, 25.0]), np.array([4, 36.0, 450.0]))
     assert bench.session.prompts(Z4).box == Box(-0.5, 25, 36, 49.5)
 
 
@@ -161,7 +161,7 @@ def test_what_cannot_be_done_is_told(bench) -> None:
 
 def test_remove_last_and_clear_show_in_the_layers(bench) -> None:
     bench.click(4, 12, 12)
-    bench.controller.dragged(np.array([4, 20.0, 25.0]), np.array([4, 36.0, 45.0]))
+    bench.controller.canvas.dragged(np.array([4, 20.0, 25.0]), np.array([4, 36.0, 45.0]))
     bench.settle()
     bench.controller.do(Action.REMOVE_LAST)
     assert not len(bench.shapes.data)
@@ -352,9 +352,9 @@ def test_the_button_lets_the_next_click_pick_a_label(bench) -> None:
     bench.viewer.add_labels(labels, name="theirs", scale=(2.0, 1.0, 1.0))
     bench.controller.draw()
     bench.controller.start_picking()
-    assert bench.controller.picking
+    assert bench.controller.picking.active
     bench.click(4, 11, 11)
-    assert not bench.controller.picking
+    assert not bench.controller.picking.active
     assert not len(bench.points.data)
     assert (bench.shown()[4] > 0).sum() == 81
 

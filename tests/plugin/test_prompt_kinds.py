@@ -197,16 +197,16 @@ def test_remove_last_takes_a_scribble(bench) -> None:
 def test_dragged_scribbles_add_and_exclude(bench) -> None:
     bench.click(4, 12, 12)
     path = [np.array([4, 28.0, 31.0 + step / 4]) for step in range(20)]
-    bench.controller.scribbling(path[:5], True)
+    bench.controller.canvas.scribbling(path[:5], True)
     assert len(bench.shapes.data) == 1
     assert not bench.session.prompts(Z4).scribbles
-    bench.controller.scribbling(path, True)
-    bench.controller.scribbled(path, True)
+    bench.controller.canvas.scribbling(path, True)
+    bench.controller.canvas.scribbled(path, True)
     bench.settle()
     assert len(bench.shapes.data) == 1
     assert bench.session.prompts(Z4).scribbles == (Scribble(((28, 31), (28, 35.75))),)
     assert (bench.shown()[4] > 0).sum() == 162
-    bench.controller.scribbled(path, False)
+    bench.controller.canvas.scribbled(path, False)
     bench.settle()
     assert (bench.shown()[4] > 0).sum() == 81
     assert red(bench, 1)

@@ -14,13 +14,13 @@ HALF = {"scale": (2.0, 0.5, 0.5), "translate": (0.0, -3.0, 5.0)}
 
 
 def use(bench, layer) -> None:
-    bench.controller.prompt_source = layer
+    bench.controller.sources.chosen = layer
     bench.controller.use_source()
     bench.settle()
 
 
 def each(bench, layer=None) -> None:
-    bench.controller.prompt_source = layer
+    bench.controller.sources.chosen = layer
     bench.controller.do(Action.EACH)
     bench.settle()
 
@@ -260,7 +260,7 @@ def test_a_batch_asks_about_what_it_meets(bench) -> None:
 
 def test_sources_are_the_users_layers_only(bench) -> None:
     points, labels = bench.viewer.add_points(ndim=3), labels_of(bench, rough())
-    assert bench.controller.prompt_sources == [labels, points]
-    bench.controller.prompt_source = points
+    assert bench.controller.sources.layers == [labels, points]
+    bench.controller.sources.chosen = points
     bench.viewer.layers.remove(points)
-    assert bench.controller.prompt_source is None
+    assert bench.controller.sources.chosen is None

@@ -5,30 +5,28 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer, Points, Shapes
+from napari.layers import Image, Labels, Points, Shapes
 from psygnal import Signal
-from skimage.measure import approximate_polygon
 
 from napari_sam.errors import UserError
 from napari_sam.labels.collision import Collides, Collision
 from napari_sam.labels.pixel_change import PixelChange
-from napari_sam.plugin import each_object
 from napari_sam.plugin.accepting import Accepting
 from napari_sam.plugin.actions import Action, bind_keys, unbind_keys
+from napari_sam.plugin.canvas import Canvas
 from napari_sam.plugin.click_clipboard import ClickClipboard
 from napari_sam.plugin.image_source import contrast_of, source_of
-from napari_sam.plugin.label_prompts import label_under, mask_reader, masks_reader
+from napari_sam.plugin.label_picking import LabelPicking
 from napari_sam.plugin.layer_target import LayerTarget, check_writable, new_labels
 from napari_sam.plugin.own_layers import OwnLayers
 from napari_sam.plugin.placement import placed_alike
+from napari_sam.plugin.prompt_sources import PromptSources
+from napari_sam.plugin.stage import Stage
 from napari_sam.plugin.strokes import StrokeWatch
-from napari_sam.plugin.view import View, camera_of, displayed_axes, resolve_view
-from napari_sam.plugin.world_map import world_map
-from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
+from napari_sam.plugin.view import displayed_axes, resolve_view
+from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation
-from napari_sam.session.batch import BatchObject
 from napari_sam.session.propagation import DOUBTFUL
 from napari_sam.session.session import Session
 from napari_sam.session.target import Target
@@ -40,8 +38,6 @@ _ANSWERS = {
     Action.REJECT: None,
 }
 """What the keys mean while the user is asked about pixels of other labels."""
-STROKE_TOLERANCE = 1.0
-"""Screen pixels by which a scribble may be straightened."""
 
 
 class SegmentController:
@@ -66,6 +62,19 @@ class SegmentController:
         Whether the next click picks a label.
     asked_changed()
         `asked` is different.
+
+    Attributes
+    ----------
+    canvas : Canvas
+        Where gestures go.
+    picking : LabelPicking
+        Labels to be refined.
+    sources : PromptSources
+        Layers that prompts are taken from.
+    collision : Collision
+        What happens to pixels of other labels on accepting.
+    propagation_axis : int or None
+        The data axis to carry objects along; None for the likeliest.
     """
 
     layers_changed = Signal()
@@ -82,18 +91,18 @@ class SegmentController:
         self.viewer = viewer
         self.session = session
         self.collision = Collision.KEEP
-        self._image: Image | None = None
-        self._own: OwnLayers | None = None
+        self._stage = Stage(viewer, session, self.told.emit)
+        self.try_to = self._stage.try_to
+        self.picking = LabelPicking(self._stage, self.picking_changed.emit)
+        self.sources = PromptSources(self._stage, self.picking, lambda layer: bind_keys(layer, self.do))
+        self.canvas = Canvas(self._stage, self.picking, self.update_view, self._read_prompts, self.cycle_candidates)
         self._targets: dict[Labels, LayerTarget] = {}
         self._strokes: dict[Labels, StrokeWatch] = {}
         self.propagation_axis: int | None = None
         self._layer_contrast = False
-        self._picking = False
-        self._scribbling = False
         self._changing = False
         self._later = later
         self._arranging = False
-        self.prompt_source: Points | Shapes | Labels | None = None
         self._accepting = Accepting(session, later, self.asked_changed.emit, self.told.emit)
         self._deeds: dict[Action, Callable[[], object]] = {
             Action.ACCEPT: self.accept,
@@ -104,7 +113,7 @@ class SegmentController:
             Action.REMOVE_LAST: session.remove_last,
             Action.CLEAR: session.clear,
             Action.HIDE: self.toggle_preview,
-            Action.PICK: self.refine_under_cursor,
+            Action.PICK: self.picking.pick_under_cursor,
             Action.CANDIDATE: partial(self.cycle_candidates, 1),
             Action.CANDIDATE_BACK: partial(self.cycle_candidates, -1),
             Action.POLARITY: self.turn_polarity,
@@ -140,28 +149,15 @@ class SegmentController:
             layer
             for layer in reversed(self.viewer.layers)
             if isinstance(layer, Labels)
-            and not self._is_own(layer)
+            and not self._stage.is_own(layer)
             and not layer.multiscale
             and tuple(layer.data.shape) == source.shape
         ]
 
     @property
-    def prompt_sources(self) -> list[Points | Shapes | Labels]:
-        """Layers that the user made and that may serve as prompts, the topmost first."""
-        return [
-            layer
-            for layer in reversed(self.viewer.layers)
-            if isinstance(layer, Points | Shapes | Labels) and not self._is_own(layer)
-        ]
-
-    @property
-    def _labels_layers(self) -> list[Labels]:
-        return [layer for layer in self.prompt_sources if isinstance(layer, Labels)]
-
-    @property
     def image(self) -> Image | None:
         """The chosen image layer."""
-        return self._image
+        return self._stage.image
 
     @property
     def target_layer(self) -> Labels | None:
@@ -172,21 +168,16 @@ class SegmentController:
     @property
     def propagation_axes(self) -> dict[int, str]:
         """Data axes that an object can be carried along, with names, the likeliest first."""
-        if self._image is None:
+        if self._stage.image is None:
             return {}
-        shown = displayed_axes(self.viewer.dims, self._image.ndim)
-        names = self._image.axis_labels
-        return {axis: str(names[axis]) for axis in reversed(range(self._image.ndim)) if axis not in shown}
+        shown = displayed_axes(self.viewer.dims, self._stage.image.ndim)
+        names = self._stage.image.axis_labels
+        return {axis: str(names[axis]) for axis in reversed(range(self._stage.image.ndim)) if axis not in shown}
 
     @property
     def own(self) -> OwnLayers | None:
         """The plugin's own layers, if an image is chosen."""
-        return self._own
-
-    @property
-    def picking(self) -> bool:
-        """Whether the next click picks a label to refine."""
-        return self._picking
+        return self._stage.own
 
     @property
     def candidates(self) -> Segmentation | None:
@@ -205,7 +196,7 @@ class SegmentController:
 
     def choose_image(self, layer: Image | None) -> None:
         """Segment another image, or none."""
-        if layer is self._image:
+        if layer is self._stage.image:
             return
         self.told.emit("")
         self._drop_image()
@@ -214,14 +205,14 @@ class SegmentController:
         else:
             try:
                 source = source_of(layer)
-                self._image = layer
+                self._stage.image = layer
                 self.session.set_image(
                     source,
                     axes=self._axes_in_view(layer),
                     contrast=contrast_of(layer, source.n_channels) if self._layer_contrast else None,
                 )
             except UserError as error:
-                self._image = None
+                self._stage.image = None
                 self.session.set_image(None)
                 self.told.emit(str(error))
             else:
@@ -239,9 +230,9 @@ class SegmentController:
             else:
                 check_writable(layer)
                 self.session.set_target(self._target_of(layer))
-                if self._image is not None and not placed_alike(layer, self._image):
+                if self._stage.image is not None and not placed_alike(layer, self._stage.image):
                     self.told.emit(
-                        f"'{layer.name}' lies elsewhere than '{self._image.name}' (another scale or translate): "
+                        f"'{layer.name}' lies elsewhere than '{self._stage.image.name}' (another scale or translate): "
                         "objects are written pixel by pixel and appear displaced."
                     )
         except UserError as error:
@@ -252,83 +243,27 @@ class SegmentController:
         """Scale the network's input by the image layer's contrast limits, or by limits measured on the stack."""
         self._layer_contrast = use
         source = self.session.source
-        if self._image is not None and source is not None:
-            self.session.set_contrast(contrast_of(self._image, source.n_channels) if use else None)
+        if self._stage.image is not None and source is not None:
+            self.session.set_contrast(contrast_of(self._stage.image, source.n_channels) if use else None)
 
     # Following the viewer
 
-    def resolve(self) -> View | str:
-        """The plane in view, or why there is none."""
-        if self._image is None:
-            return "Choose an image."
-        return resolve_view(self.viewer.dims, self._image)
-
     def update_view(self) -> None:
         """Tell the session what is in view."""
-        if self._image is None:
+        if self._stage.image is None:
             return
-        if self._own is not None:
-            self._own.prompts.follow_zoom(self._screen_pixel(self._image))
-        view = self.resolve()
+        if self._stage.own is not None:
+            self._stage.own.prompts.follow_zoom(self._stage.screen_pixel)
+        view = self._stage.resolve()
         if isinstance(view, str):
             self.session.clear_view(view)
             return
-        if self._own is not None:
-            self._own.prompts.set_defaults(axes=view.plane.axes)
+        if self._stage.own is not None:
+            self._stage.own.prompts.set_defaults(axes=view.plane.axes)
         anew = self.session.plane != view.plane
         self.session.set_view(view.plane, view.center)
         if anew:
             self._show_masks()
-
-    # Gestures (data coordinates of the Points layer, which are the image's)
-
-    def clicked(self, position: np.ndarray, positive: bool) -> None:
-        """A click, adding or excluding - or picking a label, when asked to."""
-        self.told.emit("")
-        if self._picking:
-            self._set_picking(False)
-            self.try_to(lambda: self._refine_at(self._world(position)))
-            return
-        self.try_to(lambda: self._add_click(position, positive))
-
-    def dragging(self, start: np.ndarray, end: np.ndarray) -> None:
-        """A box is being dragged."""
-        view = self.resolve()
-        if self._own is not None and isinstance(view, View):
-            self._own.prompts.show_box(view.plane, self._clipped_box(view, start, end))
-
-    def dragged(self, start: np.ndarray, end: np.ndarray) -> None:
-        """A box was dragged."""
-        self.told.emit("")
-        view = self.resolve()
-        if isinstance(view, str):
-            self.told.emit(view)
-            return
-        self.dragging(start, end)
-        self._read_prompts()
-
-    def scribbling(self, path: Sequence[np.ndarray], positive: bool) -> None:
-        """A scribble is being drawn."""
-        view = self.resolve()
-        if self._own is not None and isinstance(view, View):
-            scribble = self._scribble(view, path, positive)
-            self._own.prompts.show_scribble(view.plane, scribble, instead=self._scribbling)
-            self._scribbling = True
-
-    def scribbled(self, path: Sequence[np.ndarray], positive: bool) -> None:
-        """A scribble was drawn."""
-        self.told.emit("")
-        view = self.resolve()
-        if isinstance(view, str):
-            self.told.emit(view)
-            return
-        self.scribbling(path, positive)
-        self._scribbling = False
-        self._read_prompts()
-
-    def scrolled(self, step: int) -> None:
-        """The wheel was turned while Shift was held."""
-        self.do(Action.CANDIDATE if step > 0 else Action.CANDIDATE_BACK)
 
     # Deeds
 
@@ -342,13 +277,6 @@ class SegmentController:
             # What is done in the middle of a stroke comes after what is painted of it.
             strokes.flush()
         self.try_to(self._deeds[action])
-
-    def try_to(self, deed: Callable[[], object]) -> None:
-        """Do something that may refuse with a sentence for the user."""
-        try:
-            deed()
-        except UserError as error:
-            self.told.emit(str(error))
 
     def accept(self) -> None:
         """Accept the object; new labels are made if none are chosen."""
@@ -397,106 +325,64 @@ class SegmentController:
 
     def propagate(self) -> None:
         """Carry the object through the stack."""
-        self._follow_view_now()
+        self.update_view()
         axis = self.propagation_axis if self.propagation_axis in self.propagation_axes else None
         self.session.propagate(axis)
 
     def toggle_preview(self) -> None:
         """Hide the preview, or show it again."""
-        if self._own is not None:
-            layer = self._own.preview.layer
+        if self._stage.own is not None:
+            layer = self._stage.own.preview.layer
             layer.visible = not layer.visible
 
     def draw(self) -> None:
         """Make the Points layer ready for gestures; layers that were removed come back."""
-        if self._image is None:
+        if self._stage.image is None:
             self.told.emit("Choose an image first.")
             return
-        if self._own is None or not self._own.whole:
+        if self._stage.own is None or not self._stage.own.whole:
             self._make_own()
             self._show_prompts()
             self._show_masks()
-        if self._own is not None:
-            self._own.draw()
-
-    def use_source(self) -> None:
-        """Use the chosen layer's prompts for the object in work.
-
-        Points and shapes count, wherever their layer lies, as long as the object is in work, and are followed as they
-        change. Of a Labels layer the selected label is refined.
-        """
-        self.told.emit("")
-        self.try_to(self._use_source)
-
-    def _use_source(self) -> None:
-        source = self.prompt_source
-        if source is None:
-            raise UserError("The plugin's own clicks and shapes count already: choose another layer.")
-        image, view = self._image_and_view()
-        if isinstance(source, Labels):
-            self._refine(source, int(source.selected_label))
-        elif self._own is not None:
-            to_image = world_map(source, image, self.viewer.dims.point)
-            if not self._own.prompts.found_in(source, to_image, view.plane.axes):
-                raise UserError(f"'{source.name}' holds no prompts on '{image.name}': add points or shapes to it.")
-            self._own.prompts.link(source, to_image, view.plane.axes)
-            bind_keys(source, self.do)
-
-    def segment_each(self) -> None:
-        """Make an object of each prompt of the chosen layer on the plane in view.
-
-        Of the plugin's own layers, each box and outline; of others each point or shape, or all that have the same id
-        in the feature "object"; of labels each one, under its id.
-        """
-        image, view = self._image_and_view()
-        plane, source = view.plane, self.prompt_source
-        assert self._own is not None
-        layers = self._own.prompts
-        objects: Sequence[BatchObject] | Callable[[], Sequence[BatchObject]]
-        if isinstance(source, Labels):
-            read = masks_reader(source, image, plane, self.viewer.dims.point, own=source is self.target_layer)
-            objects = lambda: each_object.labels(read(), plane)  # noqa: E731
-        elif source is not None:
-            to_image = world_map(source, image, self.viewer.dims.point)
-            objects = each_object.objects(layers.found_in(source, to_image, plane.axes), plane)
-        else:
-            objects = each_object.regions(layers.found_in(layers.shapes), plane)
-            if not each_object.only_regions(self.session.draft.prompts, plane):
-                raise UserError("The object in work has clicks or scribbles too: accept or reject it first.")
-        if not callable(objects) and not objects:
-            raise UserError("There is nothing to segment on this plane: draw boxes or outlines first.")
-        self._ensure_target(wanted=True)
-        self._follow_view_now()
-        self.session.segment_each(objects, self.collision, instead=source is None)
+        if self._stage.own is not None:
+            self._stage.own.draw()
 
     def turn_polarity(self) -> None:
         """Turn the selected clicks or scribbles, or the last one, from adding to excluding or back."""
-        if self._own is None:
+        if self._stage.own is None:
             raise UserError("Choose an image first.")
         active = self.viewer.layers.selection.active
-        self._own.prompts.turn_polarity(active if isinstance(active, Points | Shapes) else None)
+        self._stage.own.prompts.turn_polarity(active if isinstance(active, Points | Shapes) else None)
 
     def edit_points(self) -> None:
         """Make the Points layer active with napari's tool to select and move points."""
-        if self._own is not None and self._own.whole:
-            self.viewer.layers.selection.active = self._own.prompts.points
-            self._own.prompts.points.mode = "select"
+        if self._stage.own is not None and self._stage.own.whole:
+            self.viewer.layers.selection.active = self._stage.own.prompts.points
+            self._stage.own.prompts.points.mode = "select"
 
     def edit_shapes(self) -> None:
         """Make the Shapes layer active with napari's tool to select and move shapes."""
-        if self._own is not None and self._own.whole:
-            self.viewer.layers.selection.active = self._own.prompts.shapes
-            self._own.prompts.shapes.mode = "select"
-
-    def refine_under_cursor(self) -> None:
-        """Take the label under the mouse as prompt."""
-        self._refine_at(np.asarray(self.viewer.cursor.position, float))
+        if self._stage.own is not None and self._stage.own.whole:
+            self.viewer.layers.selection.active = self._stage.own.prompts.shapes
+            self._stage.own.prompts.shapes.mode = "select"
 
     def start_picking(self) -> None:
         """Take the active Labels layer's selected label as prompt; else let the next click pick one, or no longer."""
         self.told.emit("")
-        self.try_to(self._start_picking)
-        self.picking_changed.emit(self._picking)
+        self.try_to(self.picking.start)
+        self.picking_changed.emit(self.picking.active)
+
+    def use_source(self) -> None:
+        """Use the chosen layer's prompts for the object in work."""
+        self.told.emit("")
+        self.try_to(self.sources.use)
+
+    def segment_each(self) -> None:
+        """Make an object of each prompt of the chosen layer on the plane in view."""
+        self.sources.objects()
+        self._ensure_target(wanted=True)
+        self.update_view()
+        self.sources.segment_each(self.collision)
 
     def close(self, *, keep_layers: bool) -> bool:
         """End the session; the plugin's own layers go unless `keep_layers` (the window closes anyway)."""
@@ -519,7 +405,7 @@ class SegmentController:
         ended = self.session.close()
         if not keep_layers:
             self._drop_image()
-        self._own = None
+        self._stage.own = None
         return ended
 
     # Inside: layers
@@ -529,37 +415,34 @@ class SegmentController:
         return (layer.ndim - 2, layer.ndim - 1) if isinstance(view, str) else view.plane.axes
 
     def _make_own(self) -> None:
-        assert self._image is not None
-        if self._own is not None:
+        assert self._stage.image is not None
+        if self._stage.own is not None:
             self._remove_own()
         self._changing = True
         try:
-            self._own = OwnLayers(self.viewer, self._image, self)
-            for layer in (self._own.prompts.points, self._own.prompts.shapes):
+            self._stage.own = OwnLayers(self.viewer, self._stage.image, self.canvas)
+            for layer in (self._stage.own.prompts.points, self._stage.own.prompts.shapes):
                 bind_keys(layer, self.do)
-            self._own.prompts.edited.connect(self._read_prompts)
-            self._own.prompts.unlinked.connect(unbind_keys)
-            ClickClipboard(self._own.prompts, lambda: self.session.plane)
-            self._own.draw()
+            self._stage.own.prompts.edited.connect(self._read_prompts)
+            self._stage.own.prompts.unlinked.connect(unbind_keys)
+            ClickClipboard(self._stage.own.prompts, lambda: self.session.plane)
+            self._stage.own.draw()
         finally:
             self._changing = False
 
     def _remove_own(self) -> None:
-        own, self._own = self._own, None
+        own, self._stage.own = self._stage.own, None
         if own is not None:
             own.prompts.edited.disconnect(self._read_prompts)
             own.remove()
             own.prompts.unlinked.disconnect(unbind_keys)
 
     def _drop_image(self) -> None:
-        self._set_picking(False)
-        if self._image is not None:
-            self._image.events.data.disconnect(self._on_image_data)
-        self._image = None
+        self.picking.stop()
+        if self._stage.image is not None:
+            self._stage.image.events.data.disconnect(self._on_image_data)
+        self._stage.image = None
         self._remove_own()
-
-    def _is_own(self, layer: Layer) -> bool:
-        return self._own is not None and layer in self._own
 
     def _target_of(self, layer: Labels) -> LayerTarget:
         if layer not in self._targets:
@@ -571,17 +454,25 @@ class SegmentController:
         return self._targets[layer]
 
     def _ensure_target(self, *, wanted: bool = False) -> None:
-        """Make new labels if none are chosen and there is something, or `wanted`; they go below the plugin's own."""
-        if self.session.target is not None or self._image is None or self._own is None:
+        """Make new labels if none are chosen and there is something, or `wanted`; they go below the plugin's own.
+
+        Raises
+        ------
+        UserError
+            If those that are chosen cannot be written.
+        """
+        if self.target_layer is not None:
+            check_writable(self.target_layer)
+        if self.session.target is not None or self._stage.image is None or self._stage.own is None:
             return
         draft = self.session.draft
         if not draft.masks and not draft.in_flight and not wanted:
             return
         active = self.viewer.layers.selection.active
-        layer = new_labels(self._image, NEW_LABELS_NAME)
-        at = self.viewer.layers.index(self._image) + 1
-        if self._own.preview.layer in self.viewer.layers:
-            at = self.viewer.layers.index(self._own.preview.layer)
+        layer = new_labels(self._stage.image, NEW_LABELS_NAME)
+        at = self.viewer.layers.index(self._stage.image) + 1
+        if self._stage.own.preview.layer in self.viewer.layers:
+            at = self.viewer.layers.index(self._stage.own.preview.layer)
         self._changing = True
         try:
             self.viewer.layers.insert(at, layer)
@@ -604,29 +495,29 @@ class SegmentController:
     def _arrange(self) -> None:
         """After layers were added: choose an image if none is, and keep the plugin's own layers on top."""
         self._arranging = False
-        if self._image is None:
+        if self._stage.image is None:
             self.choose_first_image()
-        elif self._own is not None:
-            self._own.raise_to_top()
+        elif self._stage.own is not None:
+            self._stage.own.raise_to_top()
 
     def _on_removed(self, event: Any) -> None:
         layer = event.value
         layer.events.name.disconnect(self._on_renamed)
-        if layer is self.prompt_source:
-            self.prompt_source = None
+        if layer is self.sources.chosen:
+            self.sources.chosen = None
         if layer in self._targets:
             target = self._targets.pop(layer)
             self._strokes.pop(layer).close()
             layer.events.data.disconnect(self._on_labels_data)
             self.session.forget_target(target)
-        if layer is self._image:
+        if layer is self._stage.image:
             self.choose_image(None)
-        elif self._own is not None and layer in self._own.prompts.linked:
-            self._own.prompts.unlink()
+        elif self._stage.own is not None and layer in self._stage.own.prompts.linked:
+            self._stage.own.prompts.unlink()
             self._read_prompts()
-        elif self._own is not None and layer in (self._own.prompts.points, self._own.prompts.shapes):
+        elif self._stage.own is not None and layer in (self._stage.own.prompts.points, self._stage.own.prompts.shapes):
             # Deleting the layer deletes what is in it.
-            self._own.prompts.empty(layer)
+            self._stage.own.prompts.empty(layer)
             self._read_prompts()
         self.layers_changed.emit()
 
@@ -635,9 +526,9 @@ class SegmentController:
 
     def _on_image_data(self) -> None:
         """Other pixels in the same layer are another image."""
-        image = self._image
+        image = self._stage.image
         if image is not None:
-            self._image = None
+            self._stage.image = None
             self.choose_image(image)
 
     def _on_labels_data(self, event: Any) -> None:
@@ -656,49 +547,11 @@ class SegmentController:
 
     # Inside: prompts
 
-    def _add_click(self, position: np.ndarray, positive: bool) -> None:
-        view = self.resolve()
-        if isinstance(view, str):
-            raise UserError(view)
-        if self._own is None or self._image is None or self.session.source is None:
-            raise UserError("Choose an image first.")
-        row, column = view.plane.from_data(tuple(position))
-        rows, columns = view.plane.shape(self.session.source.shape)
-        if not (-0.5 <= row <= rows - 0.5 and -0.5 <= column <= columns - 0.5):
-            raise UserError("That click is outside the image: click inside it.")
-        self._follow_view_now()
-        self._own.prompts.add_point(view.plane, Point(row, column, positive))
-
-    def _clipped_box(self, view: View, start: np.ndarray, end: np.ndarray) -> Box:
-        assert self.session.source is not None
-        limits = np.asarray(view.plane.shape(self.session.source.shape), float) - 0.5
-        corners = np.asarray([view.plane.from_data(tuple(start)), view.plane.from_data(tuple(end))])
-        (row0, column0), (row1, column1) = np.clip(corners, -0.5, limits)
-        return Box(float(row0), float(column0), float(row1), float(column1))
-
-    def _scribble(self, view: View, path: Sequence[np.ndarray], positive: bool) -> Scribble:
-        assert self.session.source is not None
-        assert self._image is not None
-        limits = np.asarray(view.plane.shape(self.session.source.shape), float) - 0.5
-        vertices = np.clip([view.plane.from_data(tuple(at)) for at in path], -0.5, limits)
-        tolerance = STROKE_TOLERANCE * self._screen_pixel(self._image)
-        smooth = approximate_polygon(vertices, tolerance)  # type: ignore[no-untyped-call]
-        return Scribble(tuple((float(row), float(column)) for row, column in smooth), positive)
-
-    def _screen_pixel(self, image: Image) -> float:
-        """A pixel of the screen, in data pixels of the image (of its last axis, as napari measures points)."""
-        step = abs(float(image.scale[-1])) * float(camera_of(self.viewer).zoom)
-        return 1 / step if step > 0 else 1.0
-
-    def _follow_view_now(self) -> None:
-        """The view is usually followed with a delay; a click does not wait for it."""
-        self.update_view()
-
     def _read_prompts(self) -> None:
         """The prompt layers changed: so do the session's prompts; mask prompts that no layer shows stay."""
-        if self._own is None:
+        if self._stage.own is None:
             return
-        layers = self._own.prompts
+        layers = self._stage.own.prompts
         read = layers.read()
         changed = {}
         for plane in dict.fromkeys([*self.session.draft.prompts, *read]):
@@ -708,70 +561,24 @@ class SegmentController:
             changed[plane] = prompts
         self.try_to(partial(self.session.set_all_prompts, changed))
 
-    def _world(self, position: np.ndarray) -> np.ndarray:
-        """World coordinates of a position in the image, of all the viewer's axes."""
-        world = np.asarray(self.viewer.dims.point, float)
-        if self._image is not None:
-            world[len(world) - self._image.ndim :] = self._image.data_to_world(position)
-        return world
-
-    def _refine_at(self, world: np.ndarray) -> None:
-        layers = (layer for layer in self._labels_layers if layer.visible)
-        found = label_under(layers, world)
-        if found is None:
-            raise UserError("There is no label there: point at a label of a visible Labels layer.")
-        self._refine(*found)
-
-    def _refine(self, layer: Labels, label: int) -> None:
-        image, view = self._image_and_view()
-        if not label:
-            raise UserError("Label 0 is the background; pick a label to refine.")
-        own = layer is self.target_layer
-        read = mask_reader(layer, image, view.plane, label, self.viewer.dims.point, own=own)
-        missing = f"Label {label} of '{layer.name}' has no pixels on this plane of '{image.name}'."
-        self.session.refine_mask(view.plane, read, missing, label if own else None)
-
-    def _image_and_view(self) -> tuple[Image, View]:
-        view = self.resolve()
-        if self._image is None or isinstance(view, str):
-            raise UserError(view if isinstance(view, str) else "Choose an image first.")
-        return self._image, view
-
-    def _start_picking(self) -> None:
-        active = self.viewer.layers.selection.active
-        if isinstance(active, Labels) and not self._is_own(active):
-            self._refine(active, int(active.selected_label))
-            return
-        if self._image is None:
-            raise UserError("Choose an image first.")
-        self._set_picking(not self._picking)
-        if self._picking:
-            self.draw()
-            self.told.emit("Click the label to refine.")
-
-    def _set_picking(self, picking: bool) -> None:
-        if picking != self._picking:
-            self._picking = picking
-            self.picking_changed.emit(picking)
-
     # Inside: showing
 
     def _show_prompts(self) -> None:
-        if self._own is not None:
-            self._own.prompts.write(self.session.draft.prompts)
+        if self._stage.own is not None:
+            self._stage.own.prompts.write(self.session.draft.prompts)
 
     def _show_object(self) -> None:
-        if self._own is not None:
-            self._own.prompts.show_object(self.session.current_label)
+        if self._stage.own is not None:
+            self._stage.own.prompts.show_object(self.session.current_label)
 
     def _show_masks(self) -> None:
         self._accepting.draft_changed()
-        if self._own is None:
+        if self._stage.own is None:
             return
         draft = self.session.draft
         propagated = [plane for plane in draft.proposal if plane not in draft.segmentations]
         doubtful = [plane for plane in propagated if draft.proposal[plane].confidence < DOUBTFUL]
-        self._own.preview.show(draft.masks, propagated, doubtful, self.session.plane)
+        self._stage.own.preview.show(draft.masks, propagated, doubtful, self.session.plane)
 
     def _show_labels(self, target: Target, _: Sequence[slice]) -> None:
         if isinstance(target, LayerTarget):

@@ -38,7 +38,7 @@ def check_writable(layer: Labels) -> None:
     Raises
     ------
     UserError
-        For multiscale and dask labels.
+        For multiscale, dask, read-only and locked labels.
     """
     if layer.multiscale:
         raise UserError(f"'{layer.name}' is multiscale and cannot be edited; choose a single-scale Labels layer.")
@@ -46,6 +46,8 @@ def check_writable(layer: Labels) -> None:
         raise UserError(
             f"'{layer.name}' is read on demand and cannot be edited; load it into memory, or choose new labels."
         )
+    if not layer.editable:
+        raise UserError(f"'{layer.name}' is locked (not editable): unlock it, or choose other labels to accept into.")
     if isinstance(layer.data, np.ndarray) and not layer.data.flags.writeable:
         raise UserError(f"'{layer.name}' is read-only; duplicate the layer, or choose new labels.")
 

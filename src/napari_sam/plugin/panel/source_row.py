@@ -20,7 +20,7 @@ class SourceRow(QWidget):
 
     def __init__(self, controller: SegmentController) -> None:
         super().__init__()
-        self._controller = controller
+        self._sources = controller.sources
         self._filling = self._in_view = False
         self.layer = combo()
         self.layer.setToolTip("Points, Shapes and Labels layers of yours, wherever they lie, can be prompts too.")
@@ -45,9 +45,9 @@ class SourceRow(QWidget):
         try:
             self.layer.clear()
             self.layer.addItem(OWN, None)
-            for layer in self._controller.prompt_sources:
+            for layer in self._sources.layers:
                 self.layer.addItem(layer.name, layer)
-            choose(self.layer, self._controller.prompt_source)
+            choose(self.layer, self._sources.chosen)
         finally:
             self._filling = False
         self.show_in_view(self._in_view)
@@ -55,10 +55,10 @@ class SourceRow(QWidget):
     def show_in_view(self, in_view: bool) -> None:
         """Say whether a plane is in view."""
         self._in_view = in_view
-        self.use.setEnabled(in_view and self._controller.prompt_source is not None)
+        self.use.setEnabled(in_view and self._sources.chosen is not None)
         self.each.setEnabled(in_view)
 
     def _choose(self, index: int) -> None:
         if not self._filling:
-            self._controller.prompt_source = self.layer.itemData(index)
+            self._sources.chosen = self.layer.itemData(index)
             self.show_in_view(self._in_view)

@@ -30,6 +30,9 @@ from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.propagate.propagate import propagate as propagate_planes
 from napari_sam.segment.reference_frame import ReferencePredictor
 from napari_sam.segment.segmenter import Segmenter
+from napari_sam.session.engine import NetworkEngine
+from napari_sam.session.replay import replay
+from napari_sam.session.session_file.file import read_session
 
 __all__ = [
     "ReferencePredictor",
@@ -38,6 +41,7 @@ __all__ = [
     "open_stack",
     "plane_at",
     "propagate",
+    "replay_session",
     "save_labels",
     "segment",
     "to_labels",
@@ -75,12 +79,7 @@ def open_stack(
     UserError
         If the image or the model cannot be read.
     """
-    if isinstance(image, ImageSource):
-        source = image
-    elif isinstance(image, str | PathLike):
-        source = open_image(Path(image))
-    else:
-        source = ImageSource(image)
+    source = _source(image)
     loaded = model if isinstance(model, Model) else load_model(model, device)
     return Segmenter(loaded, source, measure_contrast(source, _displayed(source, axes)))
 
@@ -259,6 +258,36 @@ def to_labels(
     painted = [(plane_at(stack, at, axes), mask) for at, mask in volume.items()]
     paint(labels, painted, label, collision).apply(labels)
     return labels
+
+
+def replay_session(session: str | PathLike[str], image: str | PathLike[str] | ImageSource | Any) -> NDArray[Any]:
+    """The labels of a saved session, computed again.
+
+    Parameters
+    ----------
+    session
+        Path of the session file.
+    image
+        The image that it was made on: a path, an `ImageSource`, or an array.
+
+    Returns
+    -------
+    ndarray
+        The labels, of the image's shape.
+
+    Raises
+    ------
+    UserError
+        If the session cannot be read, this is another image, or the model is missing or another one.
+    """
+    content = read_session(session)
+    return np.asarray(replay(content.annotation, content.image.recognise(_source(image)), NetworkEngine()))
+
+
+def _source(image: str | PathLike[str] | ImageSource | Any) -> ImageSource:
+    if isinstance(image, ImageSource):
+        return image
+    return open_image(Path(image)) if isinstance(image, str | PathLike) else ImageSource(image)
 
 
 def _displayed(source: ImageSource, axes: tuple[int, int]) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import typer
 from napari_sam.cli.demo import demo
 from napari_sam.cli.models import models
 from napari_sam.cli.propagate import propagate
+from napari_sam.cli.replay import replay
 from napari_sam.cli.segment import segment
 from napari_sam.errors import UserError
 
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (segment, propagate, demo):
+for command in (segment, propagate, replay, demo):
     app.command()(command)
 app.add_typer(models, name="models")
 

@@ -1,6 +1,7 @@
 """Where the labels go: checked before the work starts, written at its end."""
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,11 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.export.save_labels import save_labels
+from napari_sam.labels.collision import Collision
+from napari_sam.labels.ids import smallest_dtype
+from napari_sam.labels.paint import paint
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 
 
@@ -33,6 +39,13 @@ def check_output(path: Path, image: Path) -> None:
             pass
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}; choose another place.") from error
+
+
+def write_object(path: Path, masks: Iterable[tuple[Plane, Mask]], source: ImageSource) -> None:
+    """Write labels in which one object has the id 1."""
+    labels = np.zeros(source.shape, smallest_dtype(1))
+    paint(labels, masks, 1, Collision.KEEP).apply(labels)
+    write_labels(path, labels, source)
 
 
 def write_labels(path: Path, labels: NDArray[np.generic], source: ImageSource) -> None:

@@ -3,18 +3,14 @@
 from collections.abc import Iterable
 from typing import Annotated
 
-import numpy as np
 import typer
 from tqdm import tqdm
 
 from napari_sam.cli.options import AtPlane, Boxes, Masks, ModelName, Negatives, ObjectSize, Output, Points, Stack
-from napari_sam.cli.output import check_output, write_labels
+from napari_sam.cli.output import check_output, write_object
 from napari_sam.cli.prompts import PromptWords
 from napari_sam.cli.start import make_segmenter, open_and_read
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
-from napari_sam.labels.ids import smallest_dtype
-from napari_sam.labels.paint import paint
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 
@@ -66,9 +62,7 @@ def propagate(
         if each.mask is not None:
             found[base.at(along, each.index)] = each.mask
 
-    labels = np.zeros(source.shape, smallest_dtype(1))
-    paint(labels, found, 1, Collision.KEEP).apply(labels)
-    write_labels(output, labels, source)
+    write_object(output, found.items(), source)
     positions = sorted(on.index[along] for on in found)
     voxels = sum(each.area for each in found.values())
     typer.echo(f"{output}: {voxels} voxels on {len(found)} planes, {positions[0]} to {positions[-1]}")

@@ -1,17 +1,13 @@
 """``napari-sam segment``: one object on one plane."""
 
-import numpy as np
 import typer
 
 from napari_sam.cli.options import AtPlane, Boxes, Image, Masks, ModelName, Negatives, ObjectSize, Output, Points
-from napari_sam.cli.output import check_output, write_labels
+from napari_sam.cli.output import check_output, write_object
 from napari_sam.cli.progress import steps
 from napari_sam.cli.prompts import PromptWords
 from napari_sam.cli.start import make_segmenter, open_and_read
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
-from napari_sam.labels.ids import smallest_dtype
-from napari_sam.labels.paint import paint
 
 
 def segment(
@@ -40,9 +36,7 @@ def segment(
         step()
         found = segmenter.segment(on, said, object_size=object_size).mask
         step()
-        labels = np.zeros(source.shape, smallest_dtype(1))
-        paint(labels, [(on, found)], 1, Collision.KEEP).apply(labels)
-        write_labels(output, labels, source)
+        write_object(output, [(on, found)], source)
         step()
     if not found.area:
         typer.echo("Warning: nothing was found there; the labels are empty.", err=True)

@@ -1,0 +1,243 @@
+"""Session files: everything comes back, and nothing that is damaged gets through."""
+
+import contextlib
+import json
+import math
+import random
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from napari_sam.errors import UserError
+from napari_sam.labels.collision import Collision
+from napari_sam.planes.contrast import Contrast
+from napari_sam.planes.image_identity import ImageIdentity
+from napari_sam.planes.mask import Mask, Outline
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.window import Window
+from napari_sam.prompts.json_form import prompts_from_json, prompts_to_json
+from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
+from napari_sam.segment.setup import Setup
+from napari_sam.session.annotation import Accepted, Annotation, Deleted, Painted, Relabelled, Renamed
+from napari_sam.session.object_record import ObjectRecord, PlaneRecord, PropagateStep, SegmentStep
+from napari_sam.session.packed_labels import PackedLabels
+from napari_sam.session.session_file.content import SessionContent, content_from_json, content_to_json
+from napari_sam.session.session_file.file import read_session, session_path, write_session
+
+coordinate = st.floats(-1e6, 1e6, allow_nan=False)
+windows = st.builds(
+    Window,
+    st.tuples(coordinate, coordinate),
+    st.tuples(st.floats(0.01, 64), st.floats(0.01, 64)),
+    st.tuples(st.integers(1, 1024), st.integers(1, 1024)),
+)
+
+
+@st.composite
+def masks(draw, decoded=True):
+    pixels = draw(hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=12)))
+    row, column = draw(st.integers(-50, 5000)), draw(st.integers(-50, 5000))
+    logits = window = outline = None
+    if decoded and draw(st.booleans()):
+        logits = draw(hnp.arrays(np.float32, (3, 4), elements=st.floats(-30, 30, width=32)))
+        window = draw(windows)
+    if draw(st.booleans()):
+        outline = Outline("polygon", draw(hnp.arrays(np.float64, (5, 2), elements=coordinate)))
+    return Mask(
+        (row, column, row + pixels.shape[0], column + pixels.shape[1]),
+        pixels,
+        draw(st.one_of(st.just(float("nan")), st.floats(0, 1))),
+        logits,
+        window,
+        outline,
+    )
+
+
+prompts = st.builds(
+    Prompts,
+    st.lists(st.builds(Point, coordinate, coordinate, st.booleans()), max_size=4).map(tuple),
+    st.none() | st.builds(Box, coordinate, coordinate, coordinate, coordinate),
+    st.none() | masks(),
+    st.lists(
+        st.builds(
+            Scribble, st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=5).map(tuple), st.booleans()
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+planes = st.builds(
+    lambda index, axes: Plane(axes, index), st.tuples(*[st.integers(0, 500)] * 3), st.sampled_from([(1, 2), (0, 2)])
+)
+setups = st.builds(
+    Setup,
+    st.sampled_from(["nano", "/models/mine.safetensors"]),
+    st.sampled_from(["", "ab" * 32]),
+    st.sampled_from(["float32", "bfloat16"]),
+    st.just("cpu"),
+    st.none() | st.builds(Contrast, st.tuples(st.tuples(st.floats(-10, 0), st.floats(1, 65535))), st.booleans()),
+    st.none() | st.just((0, 2)),
+)
+
+
+@st.composite
+def records(draw):
+    steps = []
+    for _ in range(draw(st.integers(1, 4))):
+        common = {
+            "setup": draw(st.none() | setups),
+            "areas": tuple(draw(st.lists(windows, max_size=3))),
+        }
+        if steps and isinstance(steps[0], SegmentStep) and draw(st.booleans()):
+            plane = draw(planes)
+            axis = next(axis for axis in range(3) if axis not in plane.axes)
+            reached = draw(st.none() | st.integers(0, 9))
+            steps.append(PropagateStep(plane, axis, 0, draw(st.integers(1, 9)), ((3, 0),), reached, **common))
+        else:
+            corrects = draw(st.none() | st.integers(0, len(steps) - 1)) if steps else None
+            size = draw(st.none() | st.floats(1, 500))
+            said = draw(prompts)
+            steps.append(SegmentStep(draw(planes), said, size, corrects, draw(st.booleans()), None, **common))
+    found = []
+    for at, step in enumerate(steps):
+        candidates = tuple(draw(st.lists(masks(decoded=False), max_size=3)))
+        chosen = draw(st.integers(0, len(candidates) - 1)) if candidates else 0
+        asked = at if isinstance(step, SegmentStep) else None
+        confidence = None if asked is not None else draw(st.floats(0, 1))
+        found.append(PlaneRecord(step.plane, asked, at, candidates, chosen, confidence))
+    order = ((steps[0].plane, "point"),)
+    name = draw(st.text(max_size=10))
+    return ObjectRecord(draw(st.integers(1, 2**40)), name, tuple(steps), tuple(found), order, draw(st.booleans()))
+
+
+@st.composite
+def packed(draw):
+    start = draw(st.tuples(*[st.integers(0, 1000)] * 3))
+    shape = draw(st.tuples(*[st.integers(1, 5)] * 3))
+    where = draw(st.none() | hnp.arrays(bool, shape))
+    count = math.prod(shape) if where is None else int(where.sum())
+    dtype = draw(st.sampled_from([np.uint8, np.uint16, np.int32, np.uint64]))
+    values = draw(hnp.arrays(dtype, count))
+    return PackedLabels.of(tuple((at, at + size) for at, size in zip(start, shape, strict=True)), where, values)
+
+
+bounds = st.just(((0, 3), (4, 9), (1, 1)))
+events = st.one_of(
+    st.builds(Accepted, records(), st.sampled_from(Collision), st.booleans(), st.lists(planes, max_size=2).map(tuple)),
+    st.builds(Painted, packed(), st.lists(records(), max_size=1).map(tuple), st.just((4, 5))),
+    st.builds(Deleted, st.integers(1, 99), bounds),
+    st.builds(Relabelled, st.integers(1, 99), st.integers(1, 99), bounds),
+    st.builds(Renamed, st.integers(1, 99), st.text(max_size=5)),
+)
+contents = st.builds(
+    SessionContent,
+    st.builds(
+        ImageIdentity,
+        st.just((9, 400, 500)),
+        st.just("uint16"),
+        st.booleans(),
+        st.none() | st.just(3),
+        st.integers(1, 4),
+        st.none() | st.just((2.0, 0.5, 0.5)),
+        st.none() | st.just(("z", "y", "x")),
+        st.none() | st.just(("um", "um", "um")),
+        st.just("cd" * 32),
+        st.text(max_size=20),
+    ),
+    st.builds(
+        Annotation,
+        st.just((9, 400, 500)),
+        st.just("uint16"),
+        st.lists(packed(), max_size=2).map(tuple),
+        st.lists(events, max_size=3).map(tuple),
+        st.none() | records(),
+    ),
+    st.just("labels.tif"),
+    st.just({"torch": "2.4"}),
+)
+
+
+def plain(thing):
+    """Nested lists in which equal things are equal, arrays and NaN included."""
+    if isinstance(thing, np.ndarray):
+        return [str(thing.dtype), thing.shape, thing.tobytes()]
+    if isinstance(thing, float):
+        return repr(thing)
+    if isinstance(thing, tuple | list):
+        return [plain(each) for each in thing]
+    if hasattr(thing, "__dataclass_fields__"):
+        return [type(thing).__name__, *(plain(getattr(thing, name)) for name in thing.__dataclass_fields__)]
+    return thing
+
+
+@given(prompts)
+def test_prompts_come_back(said):
+    assert plain(prompts_from_json(json.loads(json.dumps(prompts_to_json(said))))) == plain(said)
+
+
+@settings(max_examples=60, deadline=None)
+@given(contents)
+def test_a_session_comes_back(content):
+    text = json.dumps(content_to_json(content), allow_nan=False)
+    assert plain(content_from_json(json.loads(text))) == plain(content)
+
+
+@settings(max_examples=60, deadline=None)
+@given(contents, st.integers(0, 2**32))
+def test_damage_is_refused_or_harmless(content, seed):
+    """Whatever is cut out of the JSON: either it still reads, or it is refused as a UserError."""
+    chance = random.Random(seed)
+    tree = json.loads(json.dumps(content_to_json(content)))
+    at = tree
+    while True:
+        keys = list(at) if isinstance(at, dict) else list(range(len(at))) if isinstance(at, list) else []
+        if not keys:
+            break
+        key = chance.choice(keys)
+        if chance.random() < 0.4 or not isinstance(at[key], dict | list):
+            replacement = chance.choice([None, -1, 10**30, "x", [], {}, [[]], True, 0.5, "missing"])
+            if replacement == "missing" and isinstance(at, dict):
+                del at[key]
+            else:
+                at[key] = replacement
+            break
+        at = at[key]
+    with contextlib.suppress(UserError):
+        content_from_json(tree)
+
+
+def test_a_newer_format_is_refused_with_what_to_do(tmp_path):
+    path = tmp_path / "new.session.json"
+    path.write_text(json.dumps({"format": "napari-sam session", "version": 99, "anything": "else"}))
+    with pytest.raises(UserError, match=r"newer version.*update"):
+        read_session(path)
+    assert path.read_text().endswith('"else"}')
+
+
+def test_a_packed_bomb_is_refused_before_it_fills_the_memory():
+    bomb = zlib.compress(b"\0" * 2**24)
+    labels = PackedLabels(((0, 2), (0, 2)), "<u2", 4, b"", bomb)
+    with pytest.raises(ValueError, match="bytes were found"):
+        labels.check()
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    path = tmp_path / "a.session.json"
+    path.write_text("old")
+    image = ImageIdentity((2, 2), "uint8")
+    annotation = Annotation((2, 2), "uint8", draft=ObjectRecord(float("nan"), "", (), ()))  # NaN is no JSON
+    with pytest.raises(ValueError, match="JSON"):
+        write_session(path, SessionContent(image, annotation))
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("labels", "session"),
+    [("a.tif", "a.session.json"), ("a.ome.tif", "a.session.json"), ("b.c.TIFF", "b.c.session.json")],
+)
+def test_a_session_goes_beside_its_labels(labels, session, tmp_path):
+    assert session_path(tmp_path / labels) == tmp_path / session

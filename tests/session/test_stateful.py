@@ -351,7 +351,7 @@ def test_undoing_everything_restores_the_start_and_redoing_the_end(machine) -> N
             deadline=None,
             derandomize=True,
             database=None,
-            phases=(Phase.generate, Phase.shrink),
+            phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from benchmarks.classical import FloodFill, Watershed
 from benchmarks.clicks import first_click, iou, next_click, true_box
 from benchmarks.datasets import LabelledPlane, data_folder, labelled_planes, set_names
-from napari_sam.models.load import Model, load_model
+from napari_sam.models.load import load_model
+from napari_sam.models.model import Model
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.read_window import read_window
 from napari_sam.planes.window import Window
@@ -140,7 +141,11 @@ def main() -> None:
     parser.add_argument("--model", default="nano")
     parser.add_argument("--planes", type=int, default=40, help="planes per set")
     parser.add_argument("--objects", type=int, default=6, help="objects per plane")
-    parser.add_argument("--methods", default="auto,sized,watershed,flood")
+    parser.add_argument(
+        "--methods",
+        default="auto,sized,watershed,flood",
+        help="also bfloat16: automatic size as in auto, images encoded in bfloat16",
+    )
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
@@ -148,7 +153,8 @@ def main() -> None:
     torch.set_num_threads(2)
     # Planes without any signal are part of some stacks; the product warns about them, the benchmark counts them.
     warnings.simplefilter("ignore")
-    model, wanted = load_model(arguments.model), arguments.methods.split(",")
+    model, wanted = load_model(arguments.model, precision="float32"), arguments.methods.split(",")
+    rounded = load_model(arguments.model, precision="bfloat16")
     everything: dict[str, dict] = {}
     for name in arguments.sets or set_names(arguments.data):
         planes = list(labelled_planes(arguments.data / name, arguments.planes))
@@ -157,6 +163,7 @@ def main() -> None:
         users = {
             "auto": ModelUsers(model, None),
             "sized": ModelUsers(model, size),
+            "bfloat16": ModelUsers(rounded, None),
             "watershed": ClassicalUsers(Watershed),
             "flood": ClassicalUsers(FloodFill),
         }

@@ -14,7 +14,8 @@ from benchmarks.published_mobile_sam import published_mobile_sam
 from benchmarks.published_predictor import published_modeling, published_predictor
 from benchmarks.published_transformers import transformers_installed, transformers_sam, with_transformers_names
 from napari_sam import api
-from napari_sam.models.load import Model, load_model
+from napari_sam.models.load import load_model
+from napari_sam.models.model import Model
 from napari_sam.nn.network import ImageFeatures
 from napari_sam.nn.sam import VIT_B, VIT_T
 from napari_sam.planes.plane import Plane

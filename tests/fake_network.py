@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_sam.models.load import Model
+from napari_sam.models.model import Model
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures, MaskPrediction

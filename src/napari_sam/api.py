@@ -20,7 +20,8 @@ from napari_sam.export.save_labels import save_labels
 from napari_sam.labels.collision import Collision
 from napari_sam.labels.ids import smallest_dtype
 from napari_sam.labels.paint import paint
-from napari_sam.models.load import Model, load_model
+from napari_sam.models.load import load_model
+from napari_sam.models.model import Model
 from napari_sam.planes.contrast import measure_contrast
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.open_image import open_image
@@ -55,6 +56,7 @@ def open_stack(
     *,
     model: str | Path | Model = "nano",
     device: str = "auto",
+    precision: str = "auto",
     axes: tuple[int, int] = (-2, -1),
 ) -> Segmenter:
     """Open an image, of any number of axes, for segmentation.
@@ -67,6 +69,8 @@ def open_stack(
         A model's name, the path of a checkpoint, or a loaded model.
     device
         "auto", "cpu", "cuda" or "mps".
+    precision
+        "auto", "float32" or "bfloat16"; see `load_model`.
     axes
         (row axis, column axis) of the planes that contrast is measured on.
 
@@ -80,7 +84,7 @@ def open_stack(
         If the image or the model cannot be read.
     """
     source = _source(image)
-    loaded = model if isinstance(model, Model) else load_model(model, device)
+    loaded = model if isinstance(model, Model) else load_model(model, device, precision)
     return Segmenter(loaded, source, measure_contrast(source, _displayed(source, axes)))
 
 

@@ -1,4 +1,4 @@
-"""The one error that is shown to a user as it is."""
+"""What is shown to a user as it is: an error, and a notice."""
 
 
 class UserError(ValueError):
@@ -6,4 +6,11 @@ class UserError(ValueError):
 
     The message is one sentence that says what is wrong and what to do; the plugin shows it in its panel,
     the command line prints it and exits with status 2.
+    """
+
+
+class UserNotice(UserWarning):
+    """Something the user should know although the work goes on, in one sentence.
+
+    It is given by `warnings.warn`: napari shows it in a corner of the window, the command line prints it.
     """

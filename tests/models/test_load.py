@@ -59,7 +59,7 @@ def assert_same_network(model, network):
 
 
 def test_nano_is_bundled_and_ready():
-    model = load_model(device="cpu")
+    model = load_model(device="cpu", precision="float32")
 
     assert model.name == "nano"
     assert model.spec == REGISTRY["nano"]

@@ -20,5 +20,5 @@ def test_images_are_encoded_in_the_precision_and_prompts_decoded_in_float32(prec
 
 
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(UserError, match="choose float32 or bfloat16"):
+    with pytest.raises(UserError, match="choose auto, float32 or bfloat16"):
         load_model("nano", "cpu", "float8")

@@ -7,7 +7,7 @@ from fake_network import threshold_model
 
 from benchmarks.published_predictor import published_predictor
 from napari_sam.errors import UserError
-from napari_sam.models.load import Model
+from napari_sam.models.model import Model
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.nn.image_encoder import VitConfig

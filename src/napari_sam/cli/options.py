@@ -39,6 +39,10 @@ AtPlane = Annotated[
 ModelName = Annotated[
     str, typer.Option("--model", metavar="NAME", help="One of: napari-sam models; or a file of weights.")
 ]
+Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")]
+PrecisionName = Annotated[
+    str, typer.Option("--precision", metavar="NAME", help="In which images are encoded: auto, float32 or bfloat16.")
+]
 ObjectSize = Annotated[
     float | None,
     typer.Option("--object-size", metavar="PX", help="Rough diameter of the object in pixels; found out if not given."),

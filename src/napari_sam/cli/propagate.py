@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from napari_sam.cli.options import AtPlane, Boxes, Masks, ModelName, Negatives, ObjectSize, Output, Points, Stack
+from napari_sam.cli.options import (
+    AtPlane,
+    Boxes,
+    Device,
+    Masks,
+    ModelName,
+    Negatives,
+    ObjectSize,
+    Output,
+    Points,
+    PrecisionName,
+    Stack,
+)
 from napari_sam.cli.output import check_output, write_object
 from napari_sam.cli.prompts import PromptWords
 from napari_sam.cli.start import make_segmenter, open_and_read
@@ -31,6 +43,8 @@ def propagate(
     last: Last = None,
     axis: Axis = None,
     model: ModelName = "nano",
+    device: Device = "auto",
+    precision: PrecisionName = "auto",
     object_size: ObjectSize = None,
 ) -> None:
     """Segment one object where it is prompted, carry it both ways through the stack and write it as label 1.
@@ -47,7 +61,7 @@ def propagate(
     # Late, since it imports torch; see `make_segmenter`.
     from napari_sam.propagate.propagate import propagate as propagate_planes
 
-    segmenter = make_segmenter(source, list(prompts), model)
+    segmenter = make_segmenter(source, list(prompts), model, device, precision)
     keys = {
         on.index[along]: segmenter.segment(on, said, object_size=object_size).mask
         for on, said in tqdm(prompts.items(), desc="segmenting", unit="plane", delay=1, leave=False)

@@ -2,7 +2,19 @@
 
 import typer
 
-from napari_sam.cli.options import AtPlane, Boxes, Image, Masks, ModelName, Negatives, ObjectSize, Output, Points
+from napari_sam.cli.options import (
+    AtPlane,
+    Boxes,
+    Device,
+    Image,
+    Masks,
+    ModelName,
+    Negatives,
+    ObjectSize,
+    Output,
+    Points,
+    PrecisionName,
+)
 from napari_sam.cli.output import check_output, write_object
 from napari_sam.cli.progress import steps
 from napari_sam.cli.prompts import PromptWords
@@ -19,6 +31,8 @@ def segment(
     mask: Masks = None,
     plane: AtPlane = None,
     model: ModelName = "nano",
+    device: Device = "auto",
+    precision: PrecisionName = "auto",
     object_size: ObjectSize = None,
 ) -> None:
     """Segment one object on one plane and write it as label 1 of a TIFF of the image's shape.
@@ -32,7 +46,7 @@ def segment(
         raise UserError("The prompts lie on several planes; use napari-sam propagate for these.")
     ((on, said),) = prompts.items()
     with steps(("loading the model", "segmenting", "writing")) as step:
-        segmenter = make_segmenter(source, [on], model)
+        segmenter = make_segmenter(source, [on], model, device, precision)
         step()
         found = segmenter.segment(on, said, object_size=object_size).mask
         step()

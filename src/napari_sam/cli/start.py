@@ -37,19 +37,21 @@ def open_and_read(
     return source, words.read(source)
 
 
-def make_segmenter(source: ImageSource, planes: list[Plane], model: str) -> "Segmenter":
+def make_segmenter(
+    source: ImageSource, planes: list[Plane], model: str, device: str = "auto", precision: str = "auto"
+) -> "Segmenter":
     """A segmenter of the image; warns on standard error if the pixels of the prompted planes are poor.
 
     Raises
     ------
     UserError
-        If there is no such model.
+        If there is no such model, device or precision.
     """
     # Importing torch takes seconds: not before it is needed, so that help and bad input answer at once.
     from napari_sam.models.load import load_model
     from napari_sam.segment.segmenter import Segmenter
 
-    loaded = load_model(model)
+    loaded = load_model(model, device, precision)
     contrast = measure_contrast(source, planes[0].axes)
     _warn(source, planes, contrast)
     return Segmenter(loaded, source, contrast)

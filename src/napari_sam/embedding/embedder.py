@@ -8,7 +8,7 @@ from torch import Tensor
 
 from napari_sam.embedding.layout import AreaLayout
 from napari_sam.embedding.store import EmbeddingStore
-from napari_sam.models.load import Model
+from napari_sam.models.model import Model
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures
 from napari_sam.planes.contrast import Contrast
@@ -155,8 +155,7 @@ class Embedder:
             if cancel is not None:
                 cancel.check()
             pixels = read_window(self.source, plane, area, self.contrast, self.channels)
-            with torch.inference_mode():
-                features = self.model.network.encode(torch.from_numpy(pixels)[None].to(self.model.device), cancel)
+            features = self.model.encode(torch.from_numpy(pixels)[None], cancel)
             self._store.put(key, features)
         known = self._areas.setdefault((plane, area.step), [])
         if area not in known:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -12,13 +11,14 @@ from torch import Tensor
 from napari_sam.errors import UserError
 from napari_sam.models.architecture import NANO, architecture_of, sam_config
 from napari_sam.models.cache import cached_path
+from napari_sam.models.device import choose_device
 from napari_sam.models.file_hash import has_hash
 from napari_sam.models.fit import misfit
-from napari_sam.models.precision import Precision, set_precision
+from napari_sam.models.model import CPU, Model
+from napari_sam.models.precision import AUTO, choose_precision, set_precision
 from napari_sam.models.read_weights import read_weights
 from napari_sam.models.registry import REGISTRY, VIT_OBJECT_SIZE_PX, ModelSpec
 from napari_sam.nn.nano import Nano
-from napari_sam.nn.network import PromptableNetwork
 from napari_sam.nn.sam import Sam
 
 CLASSIFIER = ("image_encoder.head.", "image_encoder.norm_head.")
@@ -26,35 +26,7 @@ COUNTER = ".num_batches_tracked"
 BUNDLED_FILES = {"nano": "nano-1.safetensors"}
 
 
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A network with its weights, on its device.
-
-    Parameters
-    ----------
-    name
-        A name of `REGISTRY`, or the name of the file without its suffix.
-    network
-        In evaluation mode, without gradients.
-    device
-        Where the network is.
-    digest
-        SHA-256 of the file of weights, hexadecimal.
-    spec
-        What is known about the model.
-    precision
-        In which images are encoded.
-    """
-
-    name: str
-    network: PromptableNetwork
-    device: torch.device
-    digest: str
-    spec: ModelSpec
-    precision: Precision = Precision.FLOAT32
-
-
-def load_model(name_or_path: str | Path = "nano", device: str = "auto", precision: str = Precision.FLOAT32) -> Model:
+def load_model(name_or_path: str | Path = "nano", device: str = "auto", precision: str = AUTO) -> Model:
     """Load a model.
 
     Parameters
@@ -63,16 +35,17 @@ def load_model(name_or_path: str | Path = "nano", device: str = "auto", precisio
         A name of `REGISTRY`, bundled or downloaded; or a file of weights of nano or of any SAM: safetensors, or what
         `torch.save` wrote. No code in the file is run.
     device
-        "auto" (a GPU if there is one), or what `torch.device` takes.
+        "auto" (CUDA, else MPS, else the CPU), or what `torch.device` takes.
     precision
-        "float32", which is exact, or "bfloat16": see `Precision`.
+        "float32", which is exact; "bfloat16": see `Precision`; "auto": bfloat16 for the bundled model where the device
+        is fast in it, which was measured to be harmless, and float32 otherwise.
 
     Raises
     ------
     UserError
         If there is no such model, device or precision, or the file cannot be used.
     """
-    chosen = _device(device)
+    chosen = choose_device(device)
     spec = REGISTRY.get(str(name_or_path))
     if spec is not None and spec.bundled:
         with as_file(files("napari_sam.models") / "weights" / BUNDLED_FILES[spec.name]) as path:
@@ -104,12 +77,14 @@ def _downloaded(spec: ModelSpec) -> Path:
 
 def _load_file(path: Path, device: torch.device, spec: ModelSpec | None, precision: str) -> Model:
     network, architecture = _network(path, read_weights(path))
-    network.requires_grad_(False).eval().to(device=device)
-    network.fuse()
-    used = set_precision(network, precision)
-    _to_channels_last(network)
     spec = spec or _spec_of_file(path, architecture)
-    return Model(spec.name, network, device, _digest(path), spec, used)
+    network.requires_grad_(False).eval().fuse()
+    used = choose_precision(precision, device, harmless=spec.bundled)
+    set_precision(network, used)
+    model = Model(spec.name, network, CPU, _digest(path), spec, used)
+    model.move_to(device)
+    _to_channels_last(network)
+    return model
 
 
 def _network(path: Path, weights: Mapping[str, Tensor]) -> tuple[Nano | Sam, str]:
@@ -164,19 +139,6 @@ def _to_channels_last(network: torch.nn.Module) -> None:
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UserError(f"The device {name} cannot be used here; choose auto or cpu.") from error
-    return device
 
 
 def _digest(path: Path) -> str:

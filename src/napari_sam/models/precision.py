@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from napari_sam.errors import UserError
+from napari_sam.models.device import fast_in_bfloat16
 
 
 class Precision(StrEnum):
@@ -19,16 +20,33 @@ class Precision(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
-def set_precision(network: nn.Module, precision: str) -> Precision:
-    """Convert a network's image encoder in place.
+AUTO = "auto"
+
+
+def choose_precision(name: str, device: torch.device, harmless: bool) -> Precision:
+    """The precision of a name.
+
+    Parameters
+    ----------
+    name
+        "float32", "bfloat16" or "auto".
+    device
+        Where images will be encoded.
+    harmless
+        Whether bfloat16 is known not to harm the masks of this model; "auto" never chooses it otherwise.
 
     Raises
     ------
     UserError
         If there is no such precision.
     """
-    if precision not in tuple(Precision):
-        raise UserError(f"There is no precision {precision}; choose {' or '.join(Precision)}.")
-    chosen = Precision(precision)
-    network.get_submodule("image_encoder").to(getattr(torch, chosen.value))
-    return chosen
+    if name == AUTO:
+        return Precision.BFLOAT16 if harmless and fast_in_bfloat16(device) else Precision.FLOAT32
+    if name not in tuple(Precision):
+        raise UserError(f"There is no precision {name}; choose {AUTO}, {' or '.join(Precision)}.")
+    return Precision(name)
+
+
+def set_precision(network: nn.Module, precision: Precision) -> None:
+    """Convert a network's image encoder in place."""
+    network.get_submodule("image_encoder").to(getattr(torch, precision.value))

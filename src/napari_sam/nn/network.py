@@ -35,6 +35,26 @@ class ImageFeatures(NamedTuple):
             None if self.maps is None else self.maps.to(dtype),
         )
 
+    def on(self, device: torch.device) -> "ImageFeatures":
+        """The same on another device."""
+        return ImageFeatures(
+            self.embedding.to(device),
+            tuple(each.to(device) for each in self.high_res),
+            None if self.maps is None else self.maps.to(device),
+        )
+
+    @classmethod
+    def joined(cls, parts: "list[ImageFeatures]") -> "ImageFeatures":
+        """The features of several batches of images as those of one."""
+        if len(parts) == 1:
+            return parts[0]
+        maps = [each.maps for each in parts if each.maps is not None]
+        return cls(
+            torch.cat([each.embedding for each in parts]),
+            tuple(torch.cat(level) for level in zip(*(each.high_res for each in parts), strict=True)),
+            torch.cat(maps) if maps else None,
+        )
+
 
 class MaskPrediction(NamedTuple):
     """What a mask decoder returns for N prompts.
@@ -49,6 +69,13 @@ class MaskPrediction(NamedTuple):
 
     logits: Tensor
     iou: Tensor
+
+    @classmethod
+    def joined(cls, parts: "list[MaskPrediction]") -> "MaskPrediction":
+        """Predictions for several batches of prompts as one."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(torch.cat([each.logits for each in parts]), torch.cat([each.iou for each in parts]))
 
 
 class PromptableNetwork(Protocol):

@@ -123,9 +123,7 @@ class Sam(nn.Module):
             some = slice(start, start + together)
             part = points[some], labels[some], None if mask is None else mask[some]
             parts.append(self._decode(image, *part, CANDIDATES if multimask else SINGLE_MASK))
-        if len(parts) == 1:
-            return parts[0]
-        return MaskPrediction(torch.cat([each.logits for each in parts]), torch.cat([each.iou for each in parts]))
+        return MaskPrediction.joined(parts)
 
     def _decode(
         self, image: _Image, points: Tensor, labels: Tensor, mask: Tensor | None, masks: slice

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from napari_sam.embedding.embedder import EmbeddedWindow
-from napari_sam.models.load import Model
+from napari_sam.models.model import Model
 from napari_sam.planes.mask import Mask
 from napari_sam.prompts.encoding import POSITIVE, encode_prompts
 from napari_sam.prompts.prompt import Prompts
@@ -45,16 +45,15 @@ def decode_window(
     """
     network, window = model.network, embedded.window
     encoded = encode_prompts(prompts, window, network.mask_stride, previous)
-    with torch.inference_mode():
-        prediction = network.decode(
-            embedded.features,
-            torch.from_numpy(encoded.points).to(model.device),
-            torch.from_numpy(encoded.labels).to(model.device),
-            None if encoded.mask is None else torch.from_numpy(encoded.mask).to(model.device),
-            multimask,
-        )
-        logits = prediction.logits[0].float().cpu().numpy()
-        scores = prediction.iou[0].float().cpu().numpy()
+    prediction = model.decode(
+        embedded.features,
+        torch.from_numpy(encoded.points),
+        torch.from_numpy(encoded.labels),
+        None if encoded.mask is None else torch.from_numpy(encoded.mask),
+        multimask,
+    )
+    logits = prediction.logits[0].float().cpu().numpy()
+    scores = prediction.iou[0].float().cpu().numpy()
     grid = window.coarsened(network.mask_stride)
     anchors = window.to_plane(encoded.points[0][encoded.labels[0] == POSITIVE][:, ::-1])
     candidates = tuple(

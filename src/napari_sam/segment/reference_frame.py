@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_sam.errors import UserError
-from napari_sam.models.load import Model
+from napari_sam.models.model import Model
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures
 from napari_sam.nn.prompt_encoder import BOX_END, BOX_START
@@ -79,7 +79,7 @@ class ReferencePredictor:
                 f"The published predictor takes RGB images of 8 bits, (rows, columns, 3); this one is of shape "
                 f"{image.shape} and type {image.dtype}."
             )
-        self._network, self._device = model.network, model.device
+        self._model = model
         self._shape = (image.shape[0], image.shape[1])
         self._scaled = _scaled_shape(self._shape, model.network.window)
         self.features = self._encode(image, cancel) if features is None else features
@@ -125,11 +125,11 @@ class ReferencePredictor:
             kinds = np.concatenate([kinds, [BOX_START, BOX_END]])
         factors = [self._scaled[axis] / self._shape[axis] for axis in (1, 0)]
         with torch.inference_mode():
-            prediction = self._network.decode(
+            prediction = self._model.decode(
                 self.features,
-                torch.from_numpy(places * factors)[None].to(self._device, torch.float32),
-                torch.from_numpy(kinds)[None].to(self._device),
-                None if mask is None else torch.from_numpy(mask)[None].to(self._device, torch.float32),
+                torch.from_numpy(places * factors)[None].float(),
+                torch.from_numpy(kinds)[None],
+                None if mask is None else torch.from_numpy(mask)[None].float(),
                 multimask,
             )
             masks = self._upscaled(prediction.logits) > 0
@@ -138,17 +138,16 @@ class ReferencePredictor:
         )
 
     def _encode(self, image: NDArray[np.uint8], cancel: CancelToken | None) -> ImageFeatures:
-        side, (rows, columns) = self._network.window, self._scaled
+        side, (rows, columns) = self._model.network.window, self._scaled
         pixels = np.array(Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR))
         # The colour that normalisation turns into zero.
         padded = (torch.tensor(PIXEL_MEAN) / 255)[None, :, None, None].repeat(1, 1, side, side)
         padded[0, :, :rows, :columns] = torch.from_numpy(pixels).permute(2, 0, 1) / 255
-        with torch.inference_mode():
-            return self._network.encode(padded.to(self._device), cancel)
+        return self._model.encode(padded, cancel)
 
     def _upscaled(self, logits: Tensor) -> Tensor:
         """(1, M, h, w) -> (1, M, H, W), by way of the network's frame, whose padding is cut off there."""
-        side, (rows, columns) = self._network.window, self._scaled
+        side, (rows, columns) = self._model.network.window, self._scaled
         # As images of one channel: for three there is a form for colours, which is several times slower.
         in_frame = F.interpolate(logits.float().transpose(0, 1), (side, side), mode="bilinear", align_corners=False)
         in_frame = in_frame[..., :rows, :columns]

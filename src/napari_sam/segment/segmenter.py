@@ -10,7 +10,7 @@ from napari_sam.embedding.area_trace import AreaTrace
 from napari_sam.embedding.embedder import Embedder
 from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.errors import UserError
-from napari_sam.models.load import Model
+from napari_sam.models.model import Model
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.mask import Mask

@@ -19,7 +19,7 @@ from napari_sam.segment.setup import Setup
 from napari_sam.session.idle_threads import let_idle_threads_sleep
 
 if TYPE_CHECKING:
-    from napari_sam.models.load import Model
+    from napari_sam.models.model import Model
     from napari_sam.segment.segmenter import Segmenter
 
 

@@ -1,0 +1,139 @@
+"""A network that is ready to run, on its device."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from napari_sam.errors import UserError, UserNotice
+from napari_sam.models.memory import free_unused, in_parts, ran_out_of_memory
+from napari_sam.models.precision import Precision
+from napari_sam.models.registry import ModelSpec
+from napari_sam.nn.cancel import CancelToken
+from napari_sam.nn.network import ImageFeatures, MaskPrediction, PromptableNetwork
+
+CPU = torch.device("cpu")
+Part = TypeVar("Part")
+
+
+@dataclass(eq=False)
+class Model:
+    """A network with its weights, on its device.
+
+    Where memory runs out, batches are halved; where that is not enough the network moves to the CPU for good, and the
+    user is told by a `UserNotice`. What was asked for is answered all the same.
+
+    Parameters
+    ----------
+    name
+        A name of `REGISTRY`, or the name of the file without its suffix.
+    network
+        In evaluation mode, without gradients.
+    device
+        Where the network is.
+    digest
+        SHA-256 of the file of weights, hexadecimal.
+    spec
+        What is known about the model.
+    precision
+        In which images are encoded.
+    """
+
+    name: str
+    network: PromptableNetwork
+    device: torch.device
+    digest: str
+    spec: ModelSpec
+    precision: Precision = Precision.FLOAT32
+
+    def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
+        """Encode images on the model's device; see `PromptableNetwork.encode`.
+
+        Parameters
+        ----------
+        images
+            (B, 3, H, W) on any device.
+        cancel
+            Checked between blocks.
+
+        Raises
+        ------
+        UserError
+            If there is not enough memory, nor on the CPU.
+        Cancelled
+            If `cancel` was set.
+        """
+        with torch.inference_mode():
+            parts = self._computed(len(images), lambda some: self.network.encode(images[some].to(self.device), cancel))
+            return ImageFeatures.joined(parts)
+
+    def decode(
+        self, features: ImageFeatures, points: Tensor, labels: Tensor, mask: Tensor | None, multimask: bool
+    ) -> MaskPrediction:
+        """Decode prompts on the model's device; see `PromptableNetwork.decode`.
+
+        Parameters
+        ----------
+        features, points, labels, mask, multimask
+            As `PromptableNetwork.decode` takes them, on any device.
+
+        Raises
+        ------
+        UserError
+            If there is not enough memory, nor on the CPU.
+        """
+
+        def decoded(some: slice) -> MaskPrediction:
+            return self.network.decode(
+                features.on(self.device),
+                points[some].to(self.device),
+                labels[some].to(self.device),
+                None if mask is None else mask[some].to(self.device),
+                multimask,
+            )
+
+        with torch.inference_mode():
+            return MaskPrediction.joined(self._computed(len(points), decoded))
+
+    def move_to(self, device: torch.device) -> None:
+        """Move the network; to the CPU, with a notice, where there is no room for it.
+
+        Parameters
+        ----------
+        device
+            Where to.
+        """
+        try:
+            self._place(device)
+        except RuntimeError as error:
+            if not ran_out_of_memory(error):
+                raise
+            self._give_up(device)
+
+    def _computed(self, count: int, compute: Callable[[slice], Part]) -> list[Part]:
+        parts = in_parts(count, compute, self.device)
+        if parts is None and self.device != CPU:
+            self._give_up(self.device)
+            parts = in_parts(count, compute, self.device)
+        if parts is None:
+            raise UserError(
+                f"There is not enough memory for {self.name}: close other programs, or choose a smaller model."
+            )
+        return parts
+
+    def _give_up(self, device: torch.device) -> None:
+        self._place(CPU)
+        free_unused(device)
+        warnings.warn(
+            f"{device.type.upper()} has too little memory for {self.name}: it goes on on the CPU, which is slower.",
+            UserNotice,
+            stacklevel=2,
+        )
+
+    def _place(self, device: torch.device) -> None:
+        if isinstance(self.network, torch.nn.Module):
+            self.network.to(device)
+        self.device = device

@@ -78,7 +78,9 @@ class Viewing(RuleBasedStateMachine):
     @rule(row=rows, column=columns)
     def drag_a_box(self, row, column) -> None:
         z = self.session.plane.index[0]
-        self.bench.controller.canvas.dragged(np.array([z, row, column], float), np.array([z, row + 9, column + 9], float))
+        self.bench.controller.canvas.dragged(
+            np.array([z, row, column], float), np.array([z, row + 9, column + 9], float)
+        )
         self.bench.settle()
 
     @precondition(lambda self: len(self.bench.points.data))

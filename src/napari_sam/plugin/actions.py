@@ -21,6 +21,7 @@ class Action(StrEnum):
     HIDE = "hide"
     PICK = "pick"
     POLARITY = "polarity"
+    CURSOR = "cursor"
     CANDIDATE = "candidate"
     CANDIDATE_BACK = "candidate back"
     PROPAGATE = "propagate"
@@ -79,6 +80,13 @@ CONTROLS: dict[Action, Control] = {
     ),
     Action.POLARITY: Control(
         "Turn add/exclude", "Y", "Y", "Turn the selected clicks or scribbles, or the last one, to excluding or back."
+    ),
+    Action.CURSOR: Control(
+        "Keyboard cursor",
+        "J",
+        "J",
+        "Prompt without a mouse: arrows move the cross (Shift: farther), D adds, Shift+D excludes, I and I again are "
+        "the corners of a box, Page Up and Page Down turn to other planes.",
     ),
     Action.CANDIDATE: Control("Other candidate", "O", "O", "Show the next candidate for an ambiguous click."),
     Action.CANDIDATE_BACK: Control(

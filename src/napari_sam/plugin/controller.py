@@ -1,6 +1,7 @@
 """Between a viewer and a session: layers and gestures in, masks and labels out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from napari_sam.plugin.actions import Action, bind_keys, unbind_keys
 from napari_sam.plugin.canvas import Canvas
 from napari_sam.plugin.click_clipboard import ClickClipboard
 from napari_sam.plugin.image_source import contrast_of, source_of
+from napari_sam.plugin.keyboard_cursor import KeyboardCursor
 from napari_sam.plugin.label_picking import LabelPicking
 from napari_sam.plugin.layer_target import LayerTarget, check_writable, new_labels
 from napari_sam.plugin.own_layers import OwnLayers
@@ -62,6 +64,8 @@ class SegmentController:
         Whether the next click picks a label.
     asked_changed()
         `asked` is different.
+    cursor_changed(bool)
+        Whether the keyboard's cursor is on.
 
     Attributes
     ----------
@@ -69,6 +73,8 @@ class SegmentController:
         Where gestures go.
     picking : LabelPicking
         Labels to be refined.
+    cursor : KeyboardCursor
+        Prompting without a mouse.
     sources : PromptSources
         Layers that prompts are taken from.
     collision : Collision
@@ -81,6 +87,7 @@ class SegmentController:
     told = Signal(str)
     picking_changed = Signal(bool)
     asked_changed = Signal()
+    cursor_changed = Signal(bool)
 
     def __init__(
         self,
@@ -96,6 +103,9 @@ class SegmentController:
         self.picking = LabelPicking(self._stage, self.picking_changed.emit)
         self.sources = PromptSources(self._stage, self.picking, lambda layer: bind_keys(layer, self.do))
         self.canvas = Canvas(self._stage, self.picking, self.update_view, self._read_prompts, self.cycle_candidates)
+        self.cursor = KeyboardCursor(
+            self._stage, self.canvas, self._show_prompts, self._unnoticed, self.cursor_changed.emit
+        )
         self._targets: dict[Labels, LayerTarget] = {}
         self._strokes: dict[Labels, StrokeWatch] = {}
         self.propagation_axis: int | None = None
@@ -117,6 +127,7 @@ class SegmentController:
             Action.CANDIDATE: partial(self.cycle_candidates, 1),
             Action.CANDIDATE_BACK: partial(self.cycle_candidates, -1),
             Action.POLARITY: self.turn_polarity,
+            Action.CURSOR: self.cursor.toggle,
             Action.PROPAGATE: self.propagate,
             Action.CANCEL: session.cancel,
             Action.UNDO: session.undo,
@@ -254,6 +265,7 @@ class SegmentController:
             return
         if self._stage.own is not None:
             self._stage.own.prompts.follow_zoom(self._stage.screen_pixel)
+        self.cursor.follow()
         view = self._stage.resolve()
         if isinstance(view, str):
             self.session.clear_view(view)
@@ -418,8 +430,7 @@ class SegmentController:
         assert self._stage.image is not None
         if self._stage.own is not None:
             self._remove_own()
-        self._changing = True
-        try:
+        with self._unnoticed():
             self._stage.own = OwnLayers(self.viewer, self._stage.image, self.canvas)
             for layer in (self._stage.own.prompts.points, self._stage.own.prompts.shapes):
                 bind_keys(layer, self.do)
@@ -427,10 +438,18 @@ class SegmentController:
             self._stage.own.prompts.unlinked.connect(unbind_keys)
             ClickClipboard(self._stage.own.prompts, lambda: self.session.plane)
             self._stage.own.draw()
+
+    @contextmanager
+    def _unnoticed(self) -> Iterator[None]:
+        """Layers come and go without the plugin taking notice."""
+        before, self._changing = self._changing, True
+        try:
+            yield
         finally:
-            self._changing = False
+            self._changing = before
 
     def _remove_own(self) -> None:
+        self.cursor.stop()
         own, self._stage.own = self._stage.own, None
         if own is not None:
             own.prompts.edited.disconnect(self._read_prompts)
@@ -473,12 +492,9 @@ class SegmentController:
         at = self.viewer.layers.index(self._stage.image) + 1
         if self._stage.own.preview.layer in self.viewer.layers:
             at = self.viewer.layers.index(self._stage.own.preview.layer)
-        self._changing = True
-        try:
+        with self._unnoticed():
             self.viewer.layers.insert(at, layer)
             self.viewer.layers.selection.active = active
-        finally:
-            self._changing = False
         self.session.set_target(self._target_of(layer), next_label=1)
         self.layers_changed.emit()
 
@@ -499,10 +515,13 @@ class SegmentController:
             self.choose_first_image()
         elif self._stage.own is not None:
             self._stage.own.raise_to_top()
+            self.cursor.raise_to_top()
 
     def _on_removed(self, event: Any) -> None:
         layer = event.value
         layer.events.name.disconnect(self._on_renamed)
+        if layer is self.cursor.layer:
+            self.cursor.stop()
         if layer is self.sources.chosen:
             self.sources.chosen = None
         if layer in self._targets:

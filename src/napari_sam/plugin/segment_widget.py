@@ -126,6 +126,9 @@ class SegmentWidget(QWidget):
             self.controller.start_picking()
         else:
             self.controller.do(action)
+        if action is Action.CURSOR:
+            # The button may have changed where the cursor has not.
+            self.buttons[action].setChecked(self.controller.cursor.active)
 
     # Showing
 

@@ -1,7 +1,7 @@
 """What the parts of the plugin share: the viewer, the session, the image and the plugin's own layers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from napari.components import ViewerModel
@@ -28,6 +28,8 @@ class Stage:
         The chosen image layer.
     own
         The plugin's own layers; None without an image.
+    extra
+        More layers of the plugin's own, that are not always there.
     """
 
     viewer: ViewerModel
@@ -35,6 +37,7 @@ class Stage:
     tell: Callable[[str], None]
     image: Image | None = None
     own: OwnLayers | None = None
+    extra: list[Layer] = field(default_factory=list)
 
     def try_to(self, deed: Callable[[], object]) -> None:
         """Do something that may refuse with a sentence for the user."""
@@ -45,7 +48,7 @@ class Stage:
 
     def is_own(self, layer: Layer) -> bool:
         """Whether a layer is the plugin's."""
-        return self.own is not None and layer in self.own
+        return (self.own is not None and layer in self.own) or layer in self.extra
 
     def resolve(self) -> View | str:
         """The plane in view, or why there is none."""

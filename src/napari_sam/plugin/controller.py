@@ -18,6 +18,7 @@ from napari_sam.plugin.actions import Action, bind_keys, unbind_keys
 from napari_sam.plugin.canvas import Canvas
 from napari_sam.plugin.click_clipboard import ClickClipboard
 from napari_sam.plugin.image_source import contrast_of, source_of
+from napari_sam.plugin.jump import jump_to
 from napari_sam.plugin.keyboard_cursor import KeyboardCursor
 from napari_sam.plugin.label_picking import LabelPicking
 from napari_sam.plugin.layer_target import LayerTarget, check_writable, new_labels
@@ -340,6 +341,18 @@ class SegmentController:
         self.update_view()
         axis = self.propagation_axis if self.propagation_axis in self.propagation_axes else None
         self.session.propagate(axis)
+
+    def reopen(self, label: int) -> None:
+        """Go on with an accepted object, ready for clicks."""
+        self.told.emit("")
+        self.try_to(lambda: self.session.objects.reopen(label))
+        self.draw()
+
+    def jump_to(self, label: int) -> None:
+        """Bring an accepted object into view."""
+        if self.image is not None:
+            plane, center = self.session.objects.place(label)
+            jump_to(self.viewer, self.image, plane, center)
 
     def toggle_preview(self) -> None:
         """Hide the preview, or show it again."""

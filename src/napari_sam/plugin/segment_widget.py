@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
+from superqt import QCollapsible
 
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.closing import ClosingWatch
 from napari_sam.plugin.conflict import conflict_sentence
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.main_thread import MainThread
+from napari_sam.plugin.object_table import ObjectTable
 from napari_sam.plugin.panel.choices import Choices
 from napari_sam.plugin.panel.object_rows import ObjectRows
 from napari_sam.plugin.panel.parts import ColumnScroll, button, line
@@ -60,6 +62,7 @@ class SegmentWidget(QWidget):
         self.prompts = PromptRows(self.controller)
         self.object = ObjectRows(self.controller)
         self.stack = StackRows(self.controller)
+        self.table = ObjectTable(self.controller)
         self.buttons = {**self.prompts.buttons, **self.object.buttons, **self.stack.buttons}
         self.save_button = button("Save labels…", "", "Write an OME-TIFF with the image's axes and scale.")
         self._arrange()
@@ -85,7 +88,13 @@ class SegmentWidget(QWidget):
             warning.setWordWrap(True)
             warning.setStyleSheet("color: #ff5a4f")
             rows.addWidget(warning)
-        groups = (self.choices, self.status, self.prompts, self.object, self.stack, self.save_button)
+        self.objects = QCollapsible("Accepted objects")
+        self.objects.addWidget(self.table)
+        for inside in (self.objects.layout(), self.objects.content().layout()):
+            if inside is not None:
+                inside.setContentsMargins(0, 0, 0, 0)
+        self.objects.collapse(animate=False)
+        groups = (self.choices, self.status, self.prompts, self.object, self.stack, self.objects, self.save_button)
         for group in groups:
             if group is not groups[0]:
                 rows.addWidget(line())
@@ -185,6 +194,7 @@ class SegmentWidget(QWidget):
         for timer in (self._slider_timer, self._camera_timer, self._progress_timer):
             timer.stop()
         self.choices.download.cancel()
+        self.table.close_table()
         self._main_thread.close()
         dims, camera = self._viewer.dims.events, camera_of(self._viewer).events
         for event in (dims.current_step, dims.order, dims.ndisplay):

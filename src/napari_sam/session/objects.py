@@ -44,6 +44,10 @@ class Objects:
         book = self._work.labelling.book
         return 0 if book is None else len(book.rows)
 
+    def __contains__(self, label: object) -> bool:
+        book = self._work.labelling.book
+        return book is not None and label in book.rows
+
     @property
     def labels(self) -> list[int]:
         """The ids of the objects, ascending."""

@@ -1,11 +1,14 @@
 import hashlib
+import re
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from napari_sam.errors import UserError, UserNotice
 from napari_sam.models.registry import REGISTRY
 from tests.cli.conftest import Run
 
@@ -82,3 +85,21 @@ def test_the_command_line_starts_without_napari_and_torch() -> None:
     heavy = ("napari", "qtpy", "vispy", "torch")
     code = f"import sys, napari_sam.cli.app; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_the_list_tells_how_long_a_plane_takes_here_and_what_to_begin_with(run: Run, downloads: Path) -> None:
+    out = run("models").out
+    assert re.search(r"^vit_b  +not downloaded +375 MB +\d+ (s|min) +Apache-2.0", out, re.MULTILINE)
+    assert "Begin with nano" in out
+    assert "on this machine's CPU" in out
+
+
+def test_a_notice_is_printed_as_a_sentence(run: Run, downloads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def warned() -> None:
+        warnings.simplefilter("always", UserNotice)
+        warnings.warn("CUDA has too little memory.", UserNotice, stacklevel=1)
+        raise UserError("It ends here.")
+
+    monkeypatch.setattr("napari_sam.cli.models.measured_speed", warned)
+    ended = run("models")
+    assert ended.sentences == ["Note: CUDA has too little memory.", "napari-sam: It ends here."]

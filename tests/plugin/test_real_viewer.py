@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_sam.labels.collision import Collision
+from napari_sam.models.machine_speed import MachineSpeed
 from napari_sam.planes.plane import Plane
 from napari_sam.plugin.actions import CONTROLS, Action
 from napari_sam.prompts.prompt import Point
@@ -381,3 +382,17 @@ def test_a_plane_of_other_axes_with_scale_and_translate(make_desk) -> None:
     assert desk.area() == 7 * 9
     desk.hand.key(Qt.Key.Key_Return)
     assert (desk.labels[:, 12] == 1).sum() == 63
+
+
+def test_advice_and_device_are_shown(desk, monkeypatch) -> None:
+    choices = desk.widget.choices
+    assert choices.advice.text() == "For all microscopy, on any laptop."
+    assert desk.widget.status.setup.text() == "CPU, float32"
+
+    # As the first loading of a model finds it.
+    monkeypatch.setattr("napari_sam.plugin.panel.choices.known_speed", lambda: MachineSpeed("cpu", 100.0, 100.0))
+    choices.model.setCurrentIndex(choices.model.findData("vit_b_lm"))
+
+    assert "light microscopy" in choices.advice.text()
+    assert "About 14 s a plane" in choices.advice.text()
+    assert choices.model.toolTip().startswith("Begin with nano")

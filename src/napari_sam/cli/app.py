@@ -1,7 +1,8 @@
 """The command ``napari-sam`` and how it reports what a user can put right."""
 
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import typer
@@ -11,7 +12,7 @@ from napari_sam.cli.models import models
 from napari_sam.cli.propagate import propagate
 from napari_sam.cli.replay import replay
 from napari_sam.cli.segment import segment
-from napari_sam.errors import UserError
+from napari_sam.errors import UserError, UserNotice
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -35,20 +36,34 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments
         Words of the command line; None takes them from the process.
     """
-    try:
-        status = typer.main.get_command(app)(arguments, prog_name="napari-sam", standalone_mode=False)
-    except UserError as error:
-        _fail(str(error))
-    except OSError as error:
-        _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
-    except (KeyboardInterrupt, typer.Abort):
-        sys.exit(INTERRUPTED)
-    except Exception as error:
-        # Wrong options. Depending on its version, typer raises click's errors or its own copy of them.
-        if not hasattr(error, "format_message"):
-            raise
-        _fail(error.format_message())
-    sys.exit(status if isinstance(status, int) else 0)
+    with warnings.catch_warnings():
+        warnings.showwarning = _say_or(warnings.showwarning)
+        try:
+            status = typer.main.get_command(app)(arguments, prog_name="napari-sam", standalone_mode=False)
+        except UserError as error:
+            _fail(str(error))
+        except OSError as error:
+            _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+        except (KeyboardInterrupt, typer.Abort):
+            sys.exit(INTERRUPTED)
+        except Exception as error:
+            # Wrong options. Depending on its version, typer raises click's errors or its own copy of them.
+            if not hasattr(error, "format_message"):
+                raise
+            _fail(error.format_message())
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _say_or(show: Callable[..., None]) -> Callable[..., None]:
+    """Print notices as a sentence, and leave other warnings to `show`."""
+
+    def say(message: Warning | str, category: type[Warning], *rest: object, **named: object) -> None:
+        if issubclass(category, UserNotice):
+            typer.echo(f"Note: {message}", err=True)
+        else:
+            show(message, category, *rest, **named)
+
+    return say
 
 
 def _fail(message: str) -> NoReturn:

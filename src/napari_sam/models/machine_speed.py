@@ -10,8 +10,8 @@ from pathlib import Path
 from napari_sam.models.cache import cache_folder
 from napari_sam.models.registry import ModelSpec
 
-ROWS, FEATURES, WIDER = 1024, 768, 3072
-REPEATS = 5
+ROWS, FEATURES, WIDER = 512, 768, 3072
+REPEATS = 3
 
 # What encoding 1024 x 1024 pixels costs, as billions of operations in products of matrices that would take as long:
 # measured on the CPU for nano, TinyViT and ViT-B; ViT-L and ViT-H from there by their number of operations.

@@ -166,6 +166,7 @@ class SegmentWidget(QWidget):
             rows.show_status(status)
         self.save_button.setEnabled(self.session.target is not None)
         self.choices.show_model()
+        self.status.show_setup(self.session.setup)
 
     # Saving and closing
 

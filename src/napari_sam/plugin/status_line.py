@@ -2,8 +2,9 @@
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from napari_sam.segment.setup import Setup
 from napari_sam.session.state import State, Status
 
 _COLOURS = {
@@ -72,6 +73,9 @@ class StatusLine(QWidget):
         super().__init__()
         self.state = QLabel()
         self.state.setTextFormat(Qt.TextFormat.RichText)
+        self.setup = QLabel()
+        self.setup.setStyleSheet("color: #8a8a8a")
+        self.setup.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.bar = ProgressStrip()
         self.message = QLabel()
         self.message.setWordWrap(True)
@@ -82,7 +86,11 @@ class StatusLine(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for part in (self.state, self.bar, self.message):
+        top = QHBoxLayout()
+        top.addWidget(self.state, 1)
+        top.addWidget(self.setup)
+        layout.addLayout(top)
+        for part in (self.bar, self.message):
             layout.addWidget(part)
         self._told = ""
         self._status = Status(State.NO_IMAGE)
@@ -93,6 +101,15 @@ class StatusLine(QWidget):
         self.state.setText(f'<span style="color:{_COLOURS[status.state]}">●</span> {headline(status)}')
         self.bar.show_share(status.done / status.total if status.working and status.total else 0.0)
         self._write()
+
+    def show_setup(self, setup: Setup | None) -> None:
+        """Show where, and how exactly, images are encoded; nothing while that is not known."""
+        text = "" if setup is None else f"{setup.device.upper()}, {setup.precision}"
+        if text != self.setup.text():
+            self.setup.setText(text)
+            self.setup.setToolTip(
+                "The device that the model runs on, and the type of number in which it encodes images." if text else ""
+            )
 
     def tell(self, sentence: str) -> None:
         """Show a sentence until another one, or an empty one, takes its place."""

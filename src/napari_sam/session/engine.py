@@ -103,10 +103,13 @@ class NetworkEngine:
         """
         let_idle_threads_sleep()
         from napari_sam.models.load import load_model
+        from napari_sam.models.machine_speed import measured_speed
         from napari_sam.segment.segmenter import Segmenter
 
         if model not in self._models:
             self._models[model] = load_model(model)
+            # While nobody waits for a click yet: the panel tells from it how long other models would take.
+            measured_speed()
         return Segmenter(self._models[model], source, contrast or measure_contrast(source, axes))
 
     def open_as(self, setup: Setup, source: ImageSource) -> PlaneSegmenter:

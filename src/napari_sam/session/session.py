@@ -15,6 +15,7 @@ from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
+from napari_sam.segment.setup import Setup
 from napari_sam.session.batch import Batch, BatchObject
 from napari_sam.session.draft import Draft, DraftState
 from napari_sam.session.engine import Engine, NetworkEngine
@@ -105,6 +106,12 @@ class Session(SessionSignals):
     def model(self) -> str:
         """Name of, or path to, the model."""
         return self._segmenting.model
+
+    @property
+    def setup(self) -> Setup | None:
+        """What computes the answers; None while no image is opened with the model."""
+        opened = self._segmenting.opened
+        return None if opened is None else opened.setup
 
     @property
     def target(self) -> Target | None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QSpinBox, QWidget
 
+from napari_sam.models.advice import general_advice, model_advice
+from napari_sam.models.machine_speed import MachineSpeed, known_speed
 from napari_sam.models.registry import REGISTRY
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.download_row import DownloadRow
@@ -40,6 +42,10 @@ class Choices(QWidget):
                 Qt.ItemDataRole.ToolTipRole,
             )
         self.download = DownloadRow(post)
+        self.advice = QLabel()
+        self.advice.setWordWrap(True)
+        self.advice.setStyleSheet("color: #8a8a8a")
+        self._speed: MachineSpeed | None = None
         self.object_size = QSpinBox()
         self.object_size.setRange(0, 100_000)
         self.object_size.setSingleStep(5)
@@ -58,6 +64,7 @@ class Choices(QWidget):
         form.setSpacing(SPACING)
         form.addRow("Image", self.image)
         form.addRow("Model", self.model)
+        form.addRow("", self.advice)
         form.addRow("", self.download)
         form.addRow("Labels", self.labels)
         form.addRow("Object size", self.object_size)
@@ -68,6 +75,7 @@ class Choices(QWidget):
         self.labels.currentIndexChanged.connect(self._choose_labels)
         self.object_size.valueChanged.connect(self._choose_size)
         self.layer_contrast.toggled.connect(controller.use_layer_contrast)
+        self._show_advice()
 
     def fill(self) -> None:
         """List the layers again; the chosen ones stay chosen."""
@@ -90,6 +98,9 @@ class Choices(QWidget):
     def show_model(self) -> None:
         """Show which model the session uses."""
         model = self._session.model
+        # The first model that is loaded measures it, if it was not measured before.
+        if self._speed is None and self._session.setup is not None:
+            self._show_advice()
         if self.model.currentData() == model:
             return
         self._filling = True
@@ -99,7 +110,7 @@ class Choices(QWidget):
             self.model.setCurrentIndex(self.model.findData(model))
         finally:
             self._filling = False
-        self.download.offer(model)
+        self._offer(model)
 
     def _choose_image(self, index: int) -> None:
         if not self._filling:
@@ -109,7 +120,19 @@ class Choices(QWidget):
     def _choose_model(self, index: int) -> None:
         if not self._filling:
             self._session.set_model(self.model.itemData(index))
-            self.download.offer(self.model.itemData(index))
+            self._offer(self.model.itemData(index))
+
+    def _offer(self, model: str) -> None:
+        self.download.offer(model)
+        self._show_advice()
+
+    def _show_advice(self) -> None:
+        """What the chosen model is for and how long it takes here; which one to choose, while the mouse rests."""
+        self._speed = self._speed or known_speed()
+        spec = REGISTRY.get(self._session.model)
+        self.advice.setText("" if spec is None else model_advice(spec, self._speed))
+        self.advice.setVisible(spec is not None)
+        self.model.setToolTip("" if self._speed is None else general_advice(self._speed))
 
     def _downloaded(self, name: str) -> None:
         if name == self._session.model:

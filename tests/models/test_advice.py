@@ -27,8 +27,7 @@ def test_durations_in_words(seconds, words):
 
 def test_advice_says_what_a_model_is_for_and_how_long_it_takes():
     assert model_advice(REGISTRY["vit_b_lm"], LAPTOP) == (
-        "For cells and nuclei in light microscopy, fluorescent or label-free. "
-        "About 9 s a plane of 1024 x 1024 on this machine."
+        "For cells and nuclei in light microscopy, fluorescent or label-free. About 9 s a plane of 1024 x 1024 here."
     )
     assert "0.6 s" in model_advice(REGISTRY["nano"], LAPTOP)
     assert "About" not in model_advice(REGISTRY["nano"], None)

@@ -34,7 +34,7 @@ def model_advice(spec: ModelSpec, speed: MachineSpeed | None) -> str:
     suits = f"For {spec.suits}." if spec.suits else f"{spec.description}."
     if speed is None or spec.architecture not in _KNOWN:
         return suits
-    return f"{suits} About {how_long(speed.seconds_to_encode(spec))} a plane of 1024 x 1024 on this machine."
+    return f"{suits} About {how_long(speed.seconds_to_encode(spec))} a plane of 1024 x 1024 here."
 
 
 def general_advice(speed: MachineSpeed) -> str:

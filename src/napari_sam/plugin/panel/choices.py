@@ -45,6 +45,9 @@ class Choices(QWidget):
         self.advice = QLabel()
         self.advice.setWordWrap(True)
         self.advice.setStyleSheet("color: #8a8a8a")
+        self.advice.setAlignment(Qt.AlignmentFlag.AlignTop)
+        # Room for the longest, so that nothing below moves with the choice.
+        self.advice.setMinimumHeight(3 * self.advice.fontMetrics().lineSpacing())
         self._speed: MachineSpeed | None = None
         self.object_size = QSpinBox()
         self.object_size.setRange(0, 100_000)
@@ -64,7 +67,7 @@ class Choices(QWidget):
         form.setSpacing(SPACING)
         form.addRow("Image", self.image)
         form.addRow("Model", self.model)
-        form.addRow("", self.advice)
+        form.addRow(self.advice)
         form.addRow("", self.download)
         form.addRow("Labels", self.labels)
         form.addRow("Object size", self.object_size)

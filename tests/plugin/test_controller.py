@@ -191,6 +191,23 @@ def test_propagation_is_previewed_on_every_plane_and_accepted_at_once(bench) -> 
     assert not layer.data.any()
 
 
+def test_one_array_serves_the_preview_of_one_object_after_another(make_bench) -> None:
+    bench = make_bench(np.zeros((4, 600, 700), np.uint8))
+    preview = bench.controller.own.preview
+    plane = Plane((1, 2), (0, 0, 0))
+    arrays = []
+    for side, corner in ((30, (300, 400)), (35, (100, 100)), (25, (0, 680 - 25))):
+        mask = Mask.from_pixels(np.ones((side, side), bool), corner)
+        preview.show({plane: mask}, (), (), plane)
+        arrays.append(preview.layer.data)
+        expected = np.zeros((4, 600, 700), bool)
+        expected[0][mask.slices] = True
+        np.testing.assert_array_equal(bench.shown() > 0, expected)
+        preview.show({}, (), (), plane)
+        assert not bench.shown().any()
+    assert all(array is arrays[0] for array in arrays)
+
+
 def test_the_preview_stays_small_on_a_large_image(make_bench) -> None:
     stack = dask.array.zeros((40, 4096, 4096), np.uint8, chunks=(1, 512, 512))
     bench = make_bench(stack)

@@ -1,5 +1,7 @@
 """The scheduler: order, replacing, cancelling, stepping, closing. The main thread is a queue that the tests pump."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -8,6 +10,7 @@ import pytest
 
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.session.scheduler import Priority, Scheduler
+from napari_sam.session.thread_priority import NICENESS
 
 
 @pytest.fixture
@@ -202,6 +205,51 @@ def test_an_error_reaches_the_main_thread_and_the_thread_lives_on(scheduler, mai
     main.pump()
     assert [str(error) for error in errors] == ["broken"]
     assert results == [1]
+
+
+def test_waiting_for_clicks_ends_with_their_results_on_the_way(scheduler, main) -> None:
+    results, prefetch = [], Gate()
+    scheduler.submit("prefetch", prefetch, priority=Priority.PREFETCH, preemptible=True)
+    assert prefetch.started.wait(5)
+    scheduler.submit("a", lambda token: time.sleep(0.02), priority=Priority.CLICK, on_result=results.append)
+    scheduler.submit("b", lambda token: time.sleep(0.02), priority=Priority.CLICK, on_result=results.append)
+    assert scheduler.wait_urgent(5)
+    main.pump()
+    assert len(results) == 2
+
+
+def test_waiting_for_clicks_gives_up_in_time_and_does_not_wait_for_what_comes_before_them(scheduler, main) -> None:
+    click, view = Gate(), Gate()
+    scheduler.submit("click", click, priority=Priority.CLICK)
+    assert click.started.wait(5)
+    begin = time.perf_counter()
+    assert not scheduler.wait_urgent(0.02)
+    assert 0.02 <= time.perf_counter() - begin < 2
+    click.open.set()
+    assert scheduler.wait_idle(5)
+    scheduler.submit("view", view, priority=Priority.VIEW)
+    assert view.started.wait(5)
+    scheduler.submit("click", lambda token: None, priority=Priority.CLICK)
+    begin = time.perf_counter()
+    assert not scheduler.wait_urgent(60)
+    assert time.perf_counter() - begin < 30
+    view.open.set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows priorities of threads that need no privilege")
+def test_the_thread_and_those_that_it_starts_give_way_to_the_window(scheduler) -> None:
+    seen = []
+
+    def look(_: CancelToken) -> None:
+        child = threading.Thread(target=lambda: seen.append(os.getpriority(os.PRIO_PROCESS, 0)))
+        child.start()
+        child.join()
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    scheduler.submit("a", look, priority=Priority.CLICK)
+    assert scheduler.wait_idle(5)
+    assert seen == [min(before + NICENESS, 19)]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_close_interrupts_what_runs_and_leaves_no_thread(main) -> None:

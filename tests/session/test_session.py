@@ -369,6 +369,18 @@ def test_reject_drops_the_proposal_first_then_the_object(session, main) -> None:
         session.reject()
 
 
+def test_planes_that_are_reached_quickly_are_told_together_and_the_last_one_always(session, main, target) -> None:
+    session.add_point(Z4, A)
+    main.settle(session)
+    told = []
+    session.masks_changed.connect(lambda: told.append(len(session.draft.masks)))
+    session.propagate()
+    assert session.scheduler.wait_idle(5)
+    main.pump()
+    assert told[-1] == len(session.draft.masks) == 7
+    assert len(told) <= 4
+
+
 def test_a_click_in_the_middle_of_a_propagation_is_answered_before_it_ends(session, main, engine) -> None:
     session.add_point(Z4, A)
     main.settle(session)

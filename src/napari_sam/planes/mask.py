@@ -1,6 +1,7 @@
 """An object's pixels on one plane, kept cropped."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -70,7 +71,7 @@ class Mask:
             np.ascontiguousarray(pixels[row0:row1, column0:column1]),
         )
 
-    @property
+    @cached_property
     def area(self) -> int:
         """Number of pixels."""
         return int(np.count_nonzero(self.pixels))

@@ -36,6 +36,8 @@ class Canvas:
         Tells the session what the prompt layers say.
     cycle
         Goes to the next candidate, or the one before.
+    soon
+        Gives the answer to a gesture a moment to arrive, so that both are drawn at once.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class Canvas:
         follow_view: Callable[[], None],
         read_prompts: Callable[[], None],
         cycle: Callable[[int], None],
+        soon: Callable[[], None],
     ) -> None:
         self._stage = stage
         self._picking = picking
         self._follow_view = follow_view
         self._read_prompts = read_prompts
         self._cycle = cycle
+        self._soon = soon
         self._scribbling = False
 
     def clicked(self, position: Position, positive: bool) -> None:
@@ -61,6 +65,7 @@ class Canvas:
             self._stage.try_to(lambda: self._picking.pick_at(self._stage.world(position)))
         else:
             self._stage.try_to(lambda: self._add_click(position, positive))
+            self._soon()
 
     def dragging(self, start: Position, end: Position) -> None:
         """A box is being dragged."""
@@ -70,6 +75,7 @@ class Canvas:
         """A box was dragged."""
         self._stage.tell("")
         self._stage.try_to(lambda: self._drop_box(start, end))
+        self._soon()
 
     def scribbling(self, path: Sequence[Position], positive: bool) -> None:
         """A scribble is being drawn."""
@@ -79,6 +85,7 @@ class Canvas:
         """A scribble was drawn."""
         self._stage.tell("")
         self._stage.try_to(lambda: self._drop_scribble(path, positive))
+        self._soon()
 
     def scrolled(self, step: int) -> None:
         """The wheel was turned while Shift was held."""

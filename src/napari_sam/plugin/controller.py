@@ -25,6 +25,7 @@ from napari_sam.plugin.layer_target import LayerTarget, check_writable, new_labe
 from napari_sam.plugin.own_layers import OwnLayers
 from napari_sam.plugin.placement import placed_alike
 from napari_sam.plugin.prompt_sources import PromptSources
+from napari_sam.plugin.refresh_box import refresh_box
 from napari_sam.plugin.stage import Stage
 from napari_sam.plugin.strokes import StrokeWatch
 from napari_sam.plugin.view import displayed_axes, resolve_view
@@ -54,6 +55,8 @@ class SegmentController:
         The session.
     later
         Has a function called once the present event is over; at once by default.
+    soon
+        Gives the answer to a gesture a moment to arrive, so that both are drawn at once; does nothing by default.
 
     Signals
     -------
@@ -95,6 +98,7 @@ class SegmentController:
         viewer: ViewerModel,
         session: Session,
         later: Callable[[Callable[[], None]], None] = lambda function: function(),
+        soon: Callable[[], None] = lambda: None,
     ) -> None:
         self.viewer = viewer
         self.session = session
@@ -103,7 +107,9 @@ class SegmentController:
         self.try_to = self._stage.try_to
         self.picking = LabelPicking(self._stage, self.picking_changed.emit)
         self.sources = PromptSources(self._stage, self.picking, lambda layer: bind_keys(layer, self.do))
-        self.canvas = Canvas(self._stage, self.picking, self.update_view, self._read_prompts, self.cycle_candidates)
+        self.canvas = Canvas(
+            self._stage, self.picking, self.update_view, self._read_prompts, self.cycle_candidates, soon
+        )
         self.cursor = KeyboardCursor(
             self._stage, self.canvas, self._show_prompts, self._unnoticed, self.cursor_changed.emit
         )
@@ -612,6 +618,6 @@ class SegmentController:
         doubtful = [plane for plane in propagated if draft.proposal[plane].confidence < DOUBTFUL]
         self._stage.own.preview.show(draft.masks, propagated, doubtful, self.session.plane)
 
-    def _show_labels(self, target: Target, _: Sequence[slice]) -> None:
+    def _show_labels(self, target: Target, box: Sequence[slice]) -> None:
         if isinstance(target, LayerTarget):
-            target.layer.refresh(extent=False)
+            refresh_box(target.layer, box)

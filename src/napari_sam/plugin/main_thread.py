@@ -31,6 +31,10 @@ class MainThread(QObject):
             # Qt deletes its objects when the window goes; a result that is still on its way has nobody to go to.
             self._open = False
 
+    def run_posted(self) -> None:
+        """Run what was posted until now, at once; only on the thread that this lives in."""
+        QCoreApplication.sendPostedEvents(self, _TYPE.value)
+
     def close(self) -> None:
         """Run nothing any more."""
         self._open = False

@@ -1,6 +1,7 @@
 """The object being worked on, shown as outline and fill."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ MAX_VOXELS = 64 * 2**20
 """A preview of more voxels shows only the plane in view."""
 ROOM = 16
 """Pixels around an object that it may grow into before its preview is made anew."""
+GRAIN = 128
+"""The sides of a preview of one plane are multiples of this, so that one array mostly serves object after object."""
 
 Box = list[tuple[int, int]]
 
@@ -42,6 +45,12 @@ class Canvas:
         self.corner = tuple(int(at) for at in corner)
         self.values = np.zeros(tuple(int(size) for size in shape), np.uint8)
         self.drawn: dict[Plane, tuple[Mask, int]] = {}
+
+    def move_to(self, corner: Sequence[int]) -> None:
+        """Lie elsewhere, empty again."""
+        self.corner = tuple(int(at) for at in corner)
+        self.values[...] = 0
+        self.drawn.clear()
 
     def holds(self, box: Box) -> bool:
         """Whether a box of the image lies inside."""
@@ -137,37 +146,71 @@ class Preview:
         }
         if wanted and _voxels(_hull([boxes[plane] for plane in wanted])) > MAX_VOXELS:
             wanted = {plane: each for plane, each in wanted.items() if plane == view}
-        canvas = self._canvas
+        canvas, moved = self._canvas, False
         changed = {plane for plane in {*wanted, *canvas.drawn} if wanted.get(plane) != canvas.drawn.get(plane)}
         if not changed:
+            return
+        if not wanted:
+            # An empty preview stays where it is: the next object may have the same size.
+            canvas.values[...] = 0
+            canvas.drawn.clear()
+            self.layer.refresh(extent=False)
             return
         crossing = len({plane.axes for plane in (*wanted, *canvas.drawn)}) > 1
         if crossing or not all(canvas.holds(boxes[plane]) for plane in wanted):
             # Planes that cross each other share pixels: what one erases would be missing from the other.
             self._start_anew([boxes[plane] for plane in wanted])
-            changed = set(wanted)
+            changed, moved = set(wanted), True
         for plane in changed & self._canvas.drawn.keys():
             self._canvas.erase(plane, _box(plane, self._canvas.drawn[plane][0], self._shape))
         for plane in changed & wanted.keys():
             self._canvas.draw(plane, *wanted[plane], boxes[plane])
-        if self._canvas is not canvas:
-            self.layer.translate = translate_of_part(self._image, self._canvas.corner)
-            self.layer.data = self._canvas.values
+        if moved:
+            self._move_layer(anew=self._canvas is not canvas)
         elif view is None or view in changed or any(plane.axes != view.axes for plane in changed):
             self.layer.refresh(extent=False)
 
     def _start_anew(self, boxes: Sequence[Box]) -> None:
         """Make a canvas that holds `boxes`, with room for the mask to grow and for the propagation to go on."""
-        if not boxes:
-            self._canvas = Canvas((0,) * len(self._shape), (1,) * len(self._shape))
-            return
-        tight = _hull(boxes)
+        tight = _hull(boxes) if boxes else [(0, 1)] * len(self._shape)
+        flat = sum(high - low > 1 for low, high in tight) <= 2
         roomy = [
-            (low, high) if high - low == 1 else (max(low - ROOM, 0), min(high + ROOM, size))
+            (low, high) if high - low == 1 else _with_room(low, high, size, GRAIN if flat else 1)
             for (low, high), size in zip(tight, self._shape, strict=True)
         ]
         hull = roomy if _voxels(roomy) <= MAX_VOXELS else tight
-        self._canvas = Canvas([low for low, _ in hull], [high - low for low, high in hull])
+        corner, shape = tuple(low for low, _ in hull), tuple(high - low for low, high in hull)
+        if shape == self._canvas.values.shape:
+            # Another array in the layer would cost much more: napari builds its shaders anew for it.
+            self._canvas.move_to(corner)
+        else:
+            self._canvas = Canvas(corner, shape)
+
+    def _move_layer(self, *, anew: bool) -> None:
+        """Put the layer where the canvas lies; `anew` if the canvas has another array."""
+        translate = translate_of_part(self._image, self._canvas.corner)
+        if not anew:
+            if np.array_equal(self.layer.translate, translate):
+                self.layer.refresh(extent=False)
+            else:
+                self.layer.translate = translate
+            return
+        with _one_refresh(self.layer):
+            self.layer.translate = translate
+        self.layer.data = self._canvas.values
+
+
+def _with_room(low: int, high: int, size: int, grain: int) -> tuple[int, int]:
+    """A span around a span of an axis of `size` pixels, with room to grow; its length is a multiple of `grain`."""
+    length = min(-(-(high - low + 2 * ROOM) // grain) * grain, size)
+    start = min(max((low + high - length) // 2, 0), size - length)
+    return start, start + length
+
+
+def _one_refresh(layer: Labels) -> AbstractContextManager[None]:
+    """Leave drawing to the next change, where this version of napari can."""
+    block: AbstractContextManager[None] = getattr(layer, "_block_refresh", nullcontext)()
+    return block
 
 
 def _voxels(box: Box) -> float:

@@ -25,6 +25,7 @@ from napari_sam.plugin.panel.stack_rows import StackRows
 from napari_sam.plugin.status_line import StatusLine
 from napari_sam.plugin.view import camera_of
 from napari_sam.session.engine import Engine
+from napari_sam.session.scheduler import Scheduler
 from napari_sam.session.session import Session
 from napari_sam.session.state import State, Status
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 SLIDER_DELAY_MS = 80
 CAMERA_DELAY_MS = 250
 PROGRESS_DELAY_MS = 150
+ANSWER_WAIT_S = 0.03
+"""How long the window waits for the answer to a click."""
 
 
 class SegmentWidget(QWidget):
@@ -51,7 +54,12 @@ class SegmentWidget(QWidget):
         super().__init__()
         self._main_thread = MainThread(self)
         self.session = Session(self._main_thread.post, engine=engine)
-        self.controller = SegmentController(viewer, self.session, later=self._main_thread.post)
+        self.controller = SegmentController(
+            viewer,
+            self.session,
+            later=self._main_thread.post,
+            soon=partial(_await_answer, self.session.scheduler, self._main_thread),
+        )
         self._viewer = viewer
         # Whatever happens to the window, the thread ends: when Qt deletes the widget, when Python does, at exit.
         self._end = weakref.finalize(self, self.session.close)
@@ -203,6 +211,16 @@ class SegmentWidget(QWidget):
         for event in (camera.center, camera.zoom):
             event.disconnect(self._on_camera)
         self.controller.close(keep_layers=window)
+
+
+def _await_answer(scheduler: Scheduler, main_thread: MainThread) -> None:
+    """Stand still for a moment, if the answer to a gesture is about to come.
+
+    A small model answers within a few milliseconds. If the window went on, it would draw the prompt first: that takes
+    as long again, and takes the interpreter and the processors away from the model.
+    """
+    if scheduler.wait_urgent(ANSWER_WAIT_S):
+        main_thread.run_posted()
 
 
 def _end(finalizer: "weakref.finalize[..., SegmentWidget]", *_: object) -> None:

@@ -1,5 +1,6 @@
 """Carrying the object being worked on along an axis."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -18,6 +19,8 @@ Proposal: TypeAlias = tuple[dict[Plane, PropagatedPlane], Carried | None]
 """The planes that were reached, and the propagation that reached them."""
 DOUBTFUL = 0.5
 """Confidence below which a propagated plane is worth a look."""
+TELL_EVERY_S = 0.05
+"""Planes may be reached faster than they are drawn: so often is it worth telling."""
 _KEY = "propagate"
 
 
@@ -115,7 +118,8 @@ class Propagation:
     scheduler, engine
         Where it is computed, and by what.
     on_reached
-        Called after each plane, which is in the draft's proposal by then.
+        Called when planes were reached, which are in the draft's proposal by then; a few times a second, and after the
+        last.
     on_ended
         Called with the draft and its former proposal, when the last plane was reached, or when it was stopped or failed
         on the way; the draft's proposal is what was reached by then.
@@ -148,6 +152,7 @@ class Propagation:
         self._draft: Draft | None = None
         self._former: Proposal = {}, None
         self._waiting: tuple[Draft, Callable[[], None]] | None = None
+        self._told_at, self._untold = 0.0, False
         self.progress = (0, 0)
 
     @property
@@ -179,7 +184,9 @@ class Propagation:
             carried.reached, carried.areas = carried.reached + 1, carried.areas + plane.areas
             carried.setup = opened.setup
             self.progress = (self.progress[0] + 1, self.progress[1])
-            self._on_reached()
+            self._untold = True
+            if time.monotonic() - self._told_at >= TELL_EVERY_S:
+                self._tell()
 
         def done() -> None:
             carried.complete = True
@@ -212,10 +219,17 @@ class Propagation:
         self._ended()
 
     def _ended(self) -> None:
+        if self._untold:
+            self._tell()
         draft, former = self._draft, self._former
         self._draft, self._former = None, ({}, None)
         if draft is not None:
             self._on_ended(draft, former)
+
+    def _tell(self) -> None:
+        self._untold = False
+        self._on_reached()
+        self._told_at = time.monotonic()
 
 
 def summary(draft: Draft) -> str:

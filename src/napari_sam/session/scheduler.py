@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from napari_sam.nn.cancel import Cancelled, CancelToken
+from napari_sam.session.thread_priority import give_way_to_window
 
 PostToMain = Callable[[Callable[[], None]], None]
 _T = TypeVar("_T")
@@ -195,6 +196,21 @@ class Scheduler:
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting and self._running is None, timeout)
 
+    def wait_urgent(self, timeout: float) -> bool:
+        """Block while clicks run or come next, at most `timeout` seconds; whether they all have their results."""
+
+        def urgent(task: _Task) -> bool:
+            return task.request.priority is Priority.CLICK and not task.request.token.cancelled
+
+        with self._changed:
+            running = self._running
+            if running is not None and not urgent(running) and not running.request.preemptible:
+                return False
+            return self._changed.wait_for(
+                lambda: not any(map(urgent, self._waiting)) and (self._running is None or not urgent(self._running)),
+                timeout,
+            )
+
     def close(self, timeout: float = 5.0) -> bool:
         """Cancel everything, end the thread and wait for it at most `timeout` seconds; whether it ended in time."""
         with self._changed:
@@ -221,6 +237,7 @@ class Scheduler:
                 del self._newest[request.key]
 
     def _loop(self) -> None:
+        give_way_to_window()
         while True:
             with self._changed:
                 self._running = None

@@ -12,6 +12,7 @@ from napari_sam.planes.mask import Mask
 from napari_sam.planes.source import ImageSource
 from napari_sam.planes.window import Window
 from napari_sam.prompts.prompt import Point, Prompts
+from napari_sam.propagate.propagated_plane import PropagatedPlane
 from napari_sam.session.journal.spill import Parcel, SpillFolder
 
 
@@ -34,6 +35,21 @@ def test_a_parcel_comes_back_from_disk_as_it_was() -> None:
     path = folder.path
     folder.close()
     assert not path.exists()
+
+
+def test_logits_of_propagated_planes_are_left_out_on_disk() -> None:
+    folder = SpillFolder()
+    logits = np.zeros((256, 256), np.float32)
+    mask = Mask.from_pixels(np.eye(9, dtype=bool))
+    mask = Mask(mask.box, mask.pixels, 0.7, logits, Window((0.0, 0.0), (1.0, 1.0), (256, 256)))
+    parcel = Parcel([PropagatedPlane(3, mask, 0.6), mask], 10**6)
+    parcel.spill(folder)
+    assert logits.nbytes < parcel.nbytes < 1.1 * logits.nbytes
+    reached, kept = parcel.content()
+    np.testing.assert_array_equal(reached.mask.pixels, mask.pixels)
+    assert (reached.index, reached.confidence, reached.mask.logits) == (3, 0.6, None)
+    np.testing.assert_array_equal(kept.logits, logits)
+    folder.close()
 
 
 def test_what_memory_cannot_hold_goes_to_disk_and_comes_back_when_it_is_undone(session, main, target) -> None:

@@ -1,13 +1,17 @@
 """What the journal holds, on disk while it is not needed."""
 
+import io
 import pickle
 import shutil
 import struct
 import tempfile
 import weakref
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+from napari_sam.propagate.propagated_plane import PropagatedPlane
 
 _T = TypeVar("_T")
 _LENGTH = struct.Struct("<Q")
@@ -27,16 +31,21 @@ class SpillFolder:
         return self._path
 
     def write(self, content: Any) -> Path:
-        """Write `content` to a new file."""
+        """Write `content` to a new file.
+
+        Logits of propagated planes are left out. They take by far the most room, and are only ever fed back where such
+        a plane is corrected; then its mask is.
+        """
         if self._path is None:
             self._path = Path(tempfile.mkdtemp(prefix="napari-sam-journal-"))
             self._end = weakref.finalize(self, shutil.rmtree, self._path, ignore_errors=True)
         path = self._path / f"{next(self._numbers)}"
         buffers: list[pickle.PickleBuffer] = []
+        stream = io.BytesIO()
         # Arrays go to the file as they are: copying them into the pickle first would take their memory twice.
-        head: bytes = pickle.dumps(content, protocol=5, buffer_callback=buffers.append)
+        _SpillPickler(stream, protocol=5, buffer_callback=buffers.append).dump(content)
         with path.open("wb") as file:
-            parts: list[bytes | memoryview] = [head, *(buffer.raw() for buffer in buffers)]
+            parts: list[memoryview] = [stream.getbuffer(), *(buffer.raw() for buffer in buffers)]
             for part in parts:
                 file.write(_LENGTH.pack(len(part)))
                 file.write(part)
@@ -58,6 +67,15 @@ class SpillFolder:
         if self._end is not None:
             self._end()
         self._path = self._end = None
+
+
+class _SpillPickler(pickle.Pickler):
+    """Leaves out the logits of propagated planes."""
+
+    def reducer_override(self, thing: Any) -> Any:
+        if type(thing) is PropagatedPlane and thing.mask is not None and thing.mask.logits is not None:
+            return replace(thing, mask=replace(thing.mask, logits=None, window=None)).__reduce_ex__(5)
+        return NotImplemented
 
 
 class Parcel(Generic[_T]):
@@ -94,6 +112,7 @@ class Parcel(Generic[_T]):
         """Put it on disk."""
         if self._path is None:
             self._path = folder.write(self._content)
+            self.nbytes = self._path.stat().st_size
             self._content = None
 
     def drop(self) -> None:

@@ -44,7 +44,7 @@ def saved(tmp_path_factory, sample, target) -> tuple[Path, Path, np.ndarray]:
     session.close()
     save_labels(labels, made.array)
     path = session_path(labels)
-    write_session(path, SessionContent(ImageIdentity.of(source, str(image)), annotation, labels.name))
+    write_session(path, SessionContent(ImageIdentity.of(source), annotation, labels.name))
     return image, path, made.array
 
 

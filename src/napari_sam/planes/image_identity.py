@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -47,8 +47,13 @@ class ImageIdentity:
     path: str = ""
 
     @classmethod
-    def of(cls, source: ImageSource, path: str = "") -> "ImageIdentity":
+    def of(cls, source: ImageSource) -> "ImageIdentity":
         """The identity of an image; reads at most `SAMPLES` chunks or so."""
+        return replace(cls.unread(source), fingerprint=fingerprint(source))
+
+    @classmethod
+    def unread(cls, source: ImageSource) -> "ImageIdentity":
+        """The identity of an image without its fingerprint: nothing is read."""
         return cls(
             source.shape,
             source.dtype.name,
@@ -58,8 +63,7 @@ class ImageIdentity:
             source.scale,
             source.axis_labels,
             source.units,
-            fingerprint(source),
-            path,
+            path=source.path,
         )
 
     def recognise(self, source: ImageSource) -> ImageSource:

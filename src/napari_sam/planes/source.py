@@ -43,6 +43,8 @@ class ImageSource:
         The axis that holds channels, if any (negative values count from the end). Not together with `rgb`.
     scale, axis_labels, units
         Size of a pixel, name and unit of every axis, without the channel or RGB axis; kept for outputs.
+    path
+        Where it was read from, kept for outputs; empty where that is not known.
 
     Attributes
     ----------
@@ -66,6 +68,7 @@ class ImageSource:
         scale: Sequence[float] | None = None,
         axis_labels: Sequence[str] | None = None,
         units: Sequence[str] | None = None,
+        path: str = "",
     ) -> None:
         levels = tuple(data) if isinstance(data, Sequence) else (data,)
         if not levels or not all(hasattr(level, "shape") and hasattr(level, "dtype") for level in levels):
@@ -87,6 +90,7 @@ class ImageSource:
             channel_axis %= len(full)
         if any(len(level.shape) != len(full) for level in levels):
             raise UserError("The levels of a multiscale image must have the same number of axes.")
+        self.path = path
         self.rgb = rgb
         self.channel_axis = channel_axis
         self.n_channels = 3 if rgb else 1 if channel_axis is None else full[channel_axis]

@@ -20,6 +20,7 @@ def source_of(layer: Image) -> ImageSource:
         scale=tuple(float(step) for step in layer.scale),
         axis_labels=tuple(layer.axis_labels),
         units=tuple(str(unit) for unit in layer.units),
+        path=layer.source.path or "",
     )
 
 

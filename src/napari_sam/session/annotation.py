@@ -23,12 +23,15 @@ class Accepted:
         Whether pixels that had its label before, on its planes and on those in `left`, were removed first.
     left
         Planes that the object had been on before.
+    within
+        The box that these pixels were looked for in; None for whole planes.
     """
 
     record: ObjectRecord
     collision: Collision = Collision.KEEP
     replaces: bool = False
     left: tuple[Plane, ...] = ()
+    within: Bounds | None = None
 
 
 @dataclass(frozen=True, eq=False)

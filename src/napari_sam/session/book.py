@@ -45,6 +45,11 @@ class Book:
         if self._first is None:
             self._first = label
 
+    @property
+    def began_empty(self) -> bool:
+        """Whether there were no labels at all when the target was chosen, as far as that is known."""
+        return self._first == 1
+
     def saw(self, label: int) -> tuple[int | None, int | None]:
         """`label` is in use; later objects get higher ids. The next id before and after."""
         before = self.next_label

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from psygnal import Signal
 
 from napari_sam.labels.blocks import blocks
 from napari_sam.labels.collision import Collision
@@ -50,7 +51,7 @@ class Done:
         What was done on another image cannot be computed again on this one: its pixels are kept instead.
         """
         if self.kind is Kind.ACCEPT and self.image == image:
-            accepted = [_accepted(label, *pair, self.collision) for label, pair in self.rows.items()]
+            accepted = [self._accepted(label, *pair) for label, pair in self.rows.items()]
             return [each for each in accepted if each is not None]
         gone = [label for label, (_, after) in self.rows.items() if after is None]
         kept = [(label, after) for label, (_, after) in self.rows.items() if after is not None]
@@ -66,21 +67,21 @@ class Done:
             painted[-1] = Painted(PackedLabels.after(self.pixels[-1]), objects, tuple(gone))
         return painted
 
+    def _accepted(self, label: int, before: ObjectRow | None, after: ObjectRow | None) -> Accepted | None:
+        if after is None:
+            return None
+        state = after.state()
+        return Accepted(
+            record_of(state, label, after.name),
+            self.collision,
+            replaces=state.refines or before is not None,
+            left=() if before is None else before.state().planes,
+            within=self._bounds(label) or None,
+        )
+
     def _bounds(self, label: int) -> Bounds:
         before = self.extents.get(label, (None, None))[0]
         return () if before is None else tuple((int(part.start), int(part.stop)) for part in before.box)
-
-
-def _accepted(label: int, before: ObjectRow | None, after: ObjectRow | None, collision: Collision) -> Accepted | None:
-    if after is None:
-        return None
-    state = after.state()
-    return Accepted(
-        record_of(state, label, after.name),
-        collision,
-        replaces=state.refines or before is not None,
-        left=() if before is None else before.state().planes,
-    )
 
 
 class TargetRecording:
@@ -156,18 +157,21 @@ class Recording:
     image
         Tells the serial number of the image.
 
-    Attributes
-    ----------
-    on_put, on_drop
-        Called with a target and what was done (and done again after it), or undone, if set.
+    Signals
+    -------
+    put(Target, list[Done])
+        Something was done to labels; and what was done after it, where that is different for it.
+    dropped(Target, Done)
+        Something was undone.
     """
+
+    put = Signal(object, list)
+    dropped = Signal(object, object)
 
     def __init__(self, journal: Journal, image: Callable[[], int]) -> None:
         self._image = image
         self._targets: dict[Target, TargetRecording] = {}
         self._images: dict[int, int] = {}
-        self.on_put: Callable[[Target, list[Done]], None] | None = None
-        self.on_drop: Callable[[Target, Done], None] | None = None
         journal.recorded.connect(self._put)
         journal.redone.connect(self._put)
         journal.undone.connect(self._drop)
@@ -191,16 +195,14 @@ class Recording:
             return
         patch = entry.labels.content()
         if patch.pixels or patch.rows:
-            done = self.of(entry.target).put(entry, image)
-            if self.on_put is not None:
-                self.on_put(entry.target, done)
+            self.put.emit(entry.target, self.of(entry.target).put(entry, image))
 
     def _drop(self, entry: Entry) -> None:
         if entry.target is None or entry.target not in self._targets:
             return
         done = self._targets[entry.target].drop(entry)
-        if done is not None and self.on_drop is not None:
-            self.on_drop(entry.target, done)
+        if done is not None:
+            self.dropped.emit(entry.target, done)
 
 
 def annotation_of(

@@ -95,6 +95,7 @@ def write_object(labels: Any, accepted: Accepted, masks: Mapping[Plane, Mask]) -
         accepted.record.label,
         collision,
         replace=accepted.replaces,
+        earlier=None if accepted.within is None else tuple(slice(start, stop) for start, stop in accepted.within),
     ).apply(labels)
 
 

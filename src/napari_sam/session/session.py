@@ -27,6 +27,7 @@ from napari_sam.session.objects import Objects
 from napari_sam.session.prompting import Prompting
 from napari_sam.session.propagation import Propagation, Proposal, plot_course, summary
 from napari_sam.session.question import Question
+from napari_sam.session.recording import Recording
 from napari_sam.session.saving import Saving
 from napari_sam.session.scheduler import PostToMain, Scheduler
 from napari_sam.session.segmenting import Segmenting
@@ -122,6 +123,20 @@ class Session(SessionSignals):
     def journal(self) -> Journal:
         """Everything that was done, and can be undone."""
         return self._work.journal
+
+    @property
+    def recording(self) -> Recording:
+        """What was done to labels and not undone, so that it can be written down."""
+        return self._work.recording
+
+    def began_empty(self, target: Target) -> bool:
+        """Whether there were no labels at all in a target when it was chosen, as far as that is known."""
+        return self._work.labelling.book_of(target).began_empty
+
+    @property
+    def image(self) -> int:
+        """Counts the images that were worked on."""
+        return self._work.image
 
     @property
     def plane(self) -> Plane | None:

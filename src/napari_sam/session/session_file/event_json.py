@@ -24,6 +24,7 @@ def event_to_json(event: Event, palette: Palette) -> dict[str, Any]:
                 "collision": str(event.collision),
                 "replaces": event.replaces,
                 "left": [plane_to_json(plane) for plane in event.left],
+                "within": None if event.within is None else _bounds_to_json(event.within),
             }
         case Painted():
             return {
@@ -53,7 +54,8 @@ def event_from_json(content: Any, palette: Palette) -> Event:
             if record.label is None:
                 raise ValueError("an accepted object has no id")
             left = tuple(plane_from_json(plane) for plane in items(content["left"]))
-            return Accepted(record, Collision(content["collision"]), flag(content["replaces"]), left)
+            within = None if content["within"] is None else _bounds_from_json(content["within"])
+            return Accepted(record, Collision(content["collision"]), flag(content["replaces"]), left, within)
         case "paint":
             objects = tuple(object_from_json(each, palette) for each in items(content["objects"]))
             return Painted(labels_from_json(content["pixels"]), objects, wholes(content["gone"]))

@@ -1,0 +1,284 @@
+"""Has everything that a session does written to its log."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_sam.errors import UserError
+from napari_sam.labels.blocks import blocks
+from napari_sam.planes.image_identity import ImageIdentity
+from napari_sam.session.annotation import Annotation
+from napari_sam.session.autosave.folder import SessionFolder
+from napari_sam.session.autosave.frames import Kind
+from napari_sam.session.autosave.log_writer import LogWriter, Record
+from napari_sam.session.object_record import ObjectRecord
+from napari_sam.session.packed_labels import PackedLabels
+from napari_sam.session.recording import Done
+from napari_sam.session.scheduler import PostToMain, Priority
+from napari_sam.session.session import Session
+from napari_sam.session.session_file.content import image_to_json
+from napari_sam.session.session_file.event_json import event_to_json, labels_to_json
+from napari_sam.session.session_file.file import current_versions
+from napari_sam.session.session_file.object_json import object_to_json
+from napari_sam.session.session_file.palette import Palette
+from napari_sam.session.state_record import record_of
+from napari_sam.session.target import Target
+
+VERSION = 1
+_BLOCK = 2**22
+
+
+class Autosave:
+    """Follows a session and keeps its log.
+
+    Every method is called on the main thread. What is packed, and what is written, is so on a thread of its own.
+
+    Parameters
+    ----------
+    session
+        The session.
+    parent
+        The folder that session folders are made in.
+    post_to_main
+        See `Scheduler`.
+    on_error
+        Called on the main thread with why there is no log any more, in one sentence.
+    """
+
+    def __init__(
+        self, session: Session, parent: Path, post_to_main: PostToMain, on_error: Callable[[UserError], None]
+    ) -> None:
+        self._session = session
+        self._parent = parent
+        self._post = post_to_main
+        self._on_error = on_error
+        self._folder: SessionFolder | None = None
+        self._writer: LogWriter | None = None
+        self._failed = False
+        self._images: set[int] = set()
+        self._targets: dict[Target, int] = {}
+        self._based: set[int] = set()
+        self._changes: dict[Target, int] = {}
+        self._saved: dict[Target, int] = {}
+        self._dirty = False
+        session.recording.put.connect(self._put)
+        session.recording.dropped.connect(self._dropped)
+        for signal in (session.prompts_changed, session.masks_changed, session.label_changed):
+            signal.connect(self._touch)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the log is; None while there is nothing to log."""
+        return None if self._folder is None else self._folder.path
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether labels were changed that were not saved since."""
+        return any(count != self._saved.get(target, 0) for target, count in self._changes.items())
+
+    def changes(self, target: Target) -> int:
+        """How often labels were changed; to be given to `saved`."""
+        return self._changes.get(target, 0)
+
+    def saved(self, target: Target, changes: int) -> None:
+        """Labels are in a file, as they were after so many changes."""
+        self._saved[target] = changes
+
+    def forget(self, target: Target) -> None:
+        """Labels are gone, by the user's will."""
+        number = self._targets.pop(target, None)
+        self._changes.pop(target, None)
+        if number is not None and self._writer is not None:
+            self._writer.write(lambda: iter([(Kind.FORGET, {"target": number})]))
+
+    def begin_with(self, target: Target, then: Callable[[], None]) -> None:
+        """Log labels that were restored; `then` is called on the main thread when all of them are in the log."""
+        writer = self._open()
+        if writer is None:
+            return
+        self._number(target, writer, then)
+        self._changes[target] = 1
+
+    def wait_written(self, timeout: float = 10.0) -> bool:
+        """Block until everything is on disk; False if that takes longer."""
+        self._collect()
+        return self._writer is None or self._writer.wait_written(timeout)
+
+    def close(self) -> None:
+        """End the log. It stays, to be restored, if labels were changed and not saved."""
+        if self._writer is None or self._folder is None:
+            return
+        keep = self.unsaved
+        if keep:
+            self._collect()
+        self._writer.close()
+        if keep:
+            self._folder.release()
+        else:
+            self._folder.remove()
+        self._writer = self._folder = None
+        self._failed = True
+
+    # Inside, on the main thread
+
+    def _open(self) -> LogWriter | None:
+        if self._writer is None and not self._failed:
+            try:
+                self._folder = SessionFolder.create(self._parent)
+            except OSError as error:
+                self._fail(error)
+                return None
+            self._writer = LogWriter(self._folder.log, self._tick, lambda error: self._post(partial(self._fail, error)))
+            begin = {"version": VERSION, "written_by": current_versions(), "began": datetime.now(UTC).isoformat()}
+            self._writer.write(lambda: iter([(Kind.BEGIN, begin)]))
+        return self._writer
+
+    def _fail(self, error: Exception) -> None:
+        if not self._failed:
+            self._failed = True
+            self._on_error(
+                UserError(f"Autosave is off from now on: {error}; save often, or make room and start napari again.")
+            )
+
+    def _put(self, target: Target, done: list[Done]) -> None:
+        writer = self._open()
+        if writer is not None:
+            self._image(writer)
+            number = self._number(target, writer)
+            self._changes[target] = self._changes.get(target, 0) + 1
+            writer.write(partial(_put_records, number, tuple(done), number in self._based))
+
+    def _dropped(self, target: Target, done: Done) -> None:
+        writer = self._open()
+        if writer is not None:
+            number = self._number(target, writer)
+            self._changes[target] = self._changes.get(target, 0) + 1
+            writer.write(partial(_drop_records, number, done))
+
+    def _touch(self) -> None:
+        self._dirty = True
+
+    def _tick(self) -> None:
+        # On the writing thread; only it and the main thread's next turn look at the flag.
+        if self._dirty:
+            self._post(self._collect)
+
+    def _collect(self) -> None:
+        """Have the object in work written, if it may be another one."""
+        if not self._dirty or self._failed:
+            return
+        self._dirty = False
+        session = self._session
+        draft, source = session.draft, session.source
+        if source is None or (not draft and self._writer is None):
+            return
+        writer = self._open()
+        if writer is None:
+            return
+        self._image(writer)
+        record = record_of(draft.state, draft.label) if draft else None
+        about = {
+            "image": session.image,
+            "target": None if session.target is None else self._targets.get(session.target),
+            "model": session.model,
+            "object_size": session.object_size,
+            "contrast": None if session.contrast is None else [list(pair) for pair in session.contrast.limits],
+        }
+        writer.write(partial(_draft_records, about, record))
+
+    def _image(self, writer: LogWriter) -> None:
+        session = self._session
+        image, source = session.image, session.source
+        if source is None or image in self._images:
+            return
+        self._images.add(image)
+        about = image_to_json(ImageIdentity.unread(source))
+        writer.write(lambda: iter([(Kind.IMAGE, {"number": image, "image": about})]))
+
+        def known(identity: ImageIdentity) -> None:
+            again = image_to_json(identity)
+            writer.write(lambda: iter([(Kind.IMAGE, {"number": image, "image": again})]))
+
+        session.scheduler.submit(
+            ("identity", image), lambda _: ImageIdentity.of(source), priority=Priority.PREFETCH, on_result=known
+        )
+
+    def _number(self, target: Target, writer: LogWriter, then: Callable[[], None] | None = None) -> int:
+        if target in self._targets:
+            return self._targets[target]
+        number = self._targets[target] = max((*self._targets.values(), 0)) + 1
+        prior = self._session.recording.of(target).prior
+        empty = prior is None and self._session.began_empty(target)
+        array = target.array
+        about = {
+            "number": number,
+            "name": target.name,
+            "shape": [int(size) for size in array.shape],
+            "dtype": np.dtype(array.dtype).name,
+            "empty": empty,
+        }
+        writer.write(partial(_target_records, about, prior))
+        if not empty:
+            self._based.add(number)
+            done = None if then is None else partial(self._post, then)
+            writer.write_slowly(_base_records(number, array, done))
+        elif then is not None:
+            self._post(then)
+        return number
+
+
+# On the writing thread
+
+
+def _target_records(about: dict[str, Any], prior: Annotation | None) -> Iterator[Record]:
+    yield Kind.TARGET, about
+    if prior is not None:
+        palette = Palette()
+        events = [event_to_json(event, palette) for event in prior.events]
+        base = [labels_to_json(part) for part in prior.base]
+        yield Kind.PRIOR, {"target": about["number"], **palette.to_json(), "base": base, "events": events}
+
+
+def _base_records(number: int, array: Any, then: Callable[[], None] | None) -> Iterator[Record]:
+    """All labels, as they are when they are read: what is done meanwhile is in the log too."""
+    for box in blocks(array, _BLOCK):
+        region = np.array(array[box])
+        where = region != 0
+        if where.any():
+            bounds = tuple((part.start, part.stop) for part in box)
+            packed = PackedLabels.of(bounds, where, region[where])
+            yield Kind.BASE, {"target": number, "labels": labels_to_json(packed)}
+    yield Kind.BASE_DONE, {"target": number}
+    if then is not None:
+        then()
+
+
+def _put_records(number: int, done: tuple[Done, ...], based: bool) -> Iterator[Record]:
+    # One record for all of them: together they are one state of the labels.
+    palette = Palette()
+    content = [
+        {
+            "image": each.image,
+            "serial": each.serial,
+            "events": [event_to_json(event, palette) for event in each.events(each.image)],
+            "pixels": [labels_to_json(PackedLabels.after(change)) for change in each.pixels],
+            "before": [labels_to_json(PackedLabels.before(change)) for change in each.pixels] if based else [],
+        }
+        for each in done
+    ]
+    yield Kind.PUT, {"target": number, **palette.to_json(), "done": content}
+
+
+def _drop_records(number: int, done: Done) -> Iterator[Record]:
+    pixels = [labels_to_json(PackedLabels.before(change)) for change in reversed(done.pixels)]
+    yield Kind.DROP, {"target": number, "serial": done.serial, "pixels": pixels}
+
+
+def _draft_records(about: dict[str, Any], record: ObjectRecord | None) -> Iterator[Record]:
+    palette = Palette()
+    draft = None if record is None else object_to_json(record, palette)
+    yield Kind.DRAFT, {**about, **palette.to_json(), "object": draft}

@@ -1,0 +1,99 @@
+"""Where the logs of sessions lie, one folder each, and whose they are."""
+
+import os
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+from platformdirs import user_data_path
+
+FOLDER_VARIABLE = "NAPARI_SAM_SESSIONS"
+"""Environment variable that names another folder for the logs."""
+
+LOG, LOCK = "log", "lock"
+KEPT_SECONDS = 30 * 24 * 3600
+"""A log that nobody asked for is removed after so long."""
+
+
+def sessions_folder() -> Path:
+    """The folder of logs: ``$NAPARI_SAM_SESSIONS``, or one in the user's data directory."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen).expanduser().absolute() if chosen else user_data_path("napari-sam", False) / "sessions"
+
+
+class SessionFolder:
+    """One session's folder, locked as long as the session runs.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    lock
+        Held.
+    """
+
+    def __init__(self, path: Path, lock: FileLock) -> None:
+        self.path = path
+        self._lock = lock
+
+    @classmethod
+    def create(cls, parent: Path) -> "SessionFolder":
+        """A new folder for a session that begins; raises `OSError` if there is no room for it."""
+        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:8]}"
+        path = parent / name
+        path.mkdir(parents=True)
+        claimed = cls.claim(path)
+        assert claimed is not None, "nobody else knows the name"
+        return claimed
+
+    @classmethod
+    def claim(cls, path: Path) -> "SessionFolder | None":
+        """The folder, if no session that runs has it."""
+        lock = FileLock(path / LOCK, thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except (Timeout, OSError):
+            return None
+        return cls(path, lock)
+
+    @property
+    def log(self) -> Path:
+        """The file of the log."""
+        return self.path / LOG
+
+    def release(self) -> None:
+        """Leave the folder for others to find."""
+        self._lock.release()
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it."""
+        # First the log: what remains if this is interrupted is no session any more.
+        self.log.unlink(missing_ok=True)
+        self._lock.release()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def abandoned(parent: Path) -> list[Path]:
+    """Folders with a log that no running session has, the newest first; removes those that are too old, or empty."""
+    if not parent.is_dir():
+        return []
+    found = []
+    for path in parent.iterdir():
+        if not path.is_dir():
+            continue
+        folder = SessionFolder.claim(path)
+        if folder is None:
+            continue
+        try:
+            changed = folder.log.stat().st_mtime
+        except OSError:
+            changed = None
+        if changed is None or time.time() - changed > KEPT_SECONDS:
+            folder.remove()
+        else:
+            folder.release()
+            found.append((changed, path))
+    return [path for _, path in sorted(found, reverse=True)]

@@ -1,0 +1,167 @@
+"""Writes records to disk in the background."""
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+from napari_sam.session.autosave.frames import MAGIC, Kind, frame, packed_frame, packed_frames
+
+Record: TypeAlias = tuple[Kind, dict[str, Any]]
+Job: TypeAlias = Callable[[], Iterator[Record]]
+"""Makes records, on the writing thread."""
+
+SPACING = 0.25
+"""Seconds between two writes to disk, at least, and between two calls of `on_tick`, at most."""
+WORTH_COMPACTING = 16 * 2**20
+"""Bytes of drafts that are superseded, at which the log is written anew without them."""
+MAX_BYTES = 8 * 2**30
+
+
+class LogWriter:
+    """Appends to a log, on a thread of its own; what is given is on disk within a second.
+
+    Parameters
+    ----------
+    path
+        The file; it does not exist yet.
+    on_tick
+        Called on the writing thread every `SPACING` seconds or so.
+    on_error
+        Called on the writing thread with what kept it from writing; it stops then.
+    """
+
+    def __init__(self, path: Path, on_tick: Callable[[], None], on_error: Callable[[Exception], None]) -> None:
+        self._path = path
+        self._on_tick = on_tick
+        self._on_error = on_error
+        self._jobs: deque[Job] = deque()
+        self._slow: deque[Iterator[Record]] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._busy = False
+        self._drafts = 0
+        self._last_draft = 0
+        self._size = 0
+        self._file: BinaryIO | None = None
+        self._thread = threading.Thread(target=self._run, name="napari-sam-autosave", daemon=True)
+        self._thread.start()
+
+    def write(self, job: Job) -> None:
+        """Have records made and written, in the order in which this is called."""
+        with self._wake:
+            self._jobs.append(job)
+            self._wake.notify_all()
+
+    def write_slowly(self, records: Iterator[Record]) -> None:
+        """Have records written a few at a time, between the others."""
+        with self._wake:
+            self._slow.append(records)
+            self._wake.notify_all()
+
+    def wait_written(self, timeout: float = 10.0) -> bool:
+        """Block until everything that was given is on disk; False if that takes longer."""
+        with self._wake:
+            return self._wake.wait_for(
+                lambda: (not self._jobs and not self._slow and not self._busy) or not self._thread.is_alive(), timeout
+            )
+
+    def close(self, timeout: float = 10.0) -> bool:
+        """Write what is left and end; whether that was done in time."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify_all()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._file = self._path.open("xb")
+            self._file.write(MAGIC)
+            self._size = len(MAGIC)
+            while self._round():
+                if self._drafts > WORTH_COMPACTING:
+                    self._compact()
+        except Exception as error:
+            with self._wake:
+                self._jobs.clear()
+                self._slow.clear()
+                self._busy, self._closing = False, True
+                self._wake.notify_all()
+            self._on_error(error)
+        finally:
+            if self._file is not None:
+                self._file.close()
+
+    def _round(self) -> bool:
+        """Write what there is, and rest; False when all is done."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._jobs or self._slow or self._closing, SPACING)
+            jobs = list(self._jobs)
+            self._jobs.clear()
+            self._busy = busy = bool(jobs or self._slow)
+        for job in jobs:
+            for record in job():
+                self._append(record)
+        if self._slow:
+            self._write_slow()
+        if busy and self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        with self._wake:
+            self._busy = False
+            ended = self._closing and not self._jobs and not self._slow
+            self._wake.notify_all()
+        if ended:
+            return False
+        self._on_tick()
+        if jobs:
+            with self._wake:
+                self._wake.wait_for(lambda: self._closing, SPACING)
+        return True
+
+    def _write_slow(self) -> None:
+        """Go on for a while with what is not urgent."""
+        records = self._slow[0]
+        until = time.monotonic() + SPACING
+        while time.monotonic() < until:
+            record = next(records, None)
+            if record is None:
+                with self._wake:
+                    self._slow.popleft()
+                return
+            self._append(record)
+
+    def _append(self, record: Record) -> None:
+        assert self._file is not None
+        kind, content = record
+        data = frame(kind, content)
+        if self._size + len(data) > MAX_BYTES:
+            raise OSError(f"the log has grown to {MAX_BYTES >> 30} GiB")
+        self._file.write(data)
+        self._size += len(data)
+        if kind is Kind.DRAFT:
+            self._drafts += self._last_draft
+            self._last_draft = len(data)
+
+    def _compact(self) -> None:
+        """Write the log anew with its last draft only."""
+        assert self._file is not None
+        self._file.flush()
+        temporary = self._path.with_suffix(".new")
+        last = max((at for at, (kind, _) in enumerate(packed_frames(self._path)) if kind == Kind.DRAFT), default=-1)
+        with temporary.open("wb") as file:
+            file.write(MAGIC)
+            for at, (kind, body) in enumerate(packed_frames(self._path)):
+                if kind != Kind.DRAFT or at == last:
+                    file.write(packed_frame(kind, body))
+            self._size = file.tell()
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
+        self._file.close()
+        self._file = self._path.open("ab")
+        self._drafts = 0

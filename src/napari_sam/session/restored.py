@@ -1,0 +1,75 @@
+"""Labels and their objects as they were, read back from disk; nothing here needs the main thread."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from napari_sam.labels.extents import label_extents
+from napari_sam.session.annotation import Accepted, Annotation, Deleted, Painted, Relabelled, Renamed
+from napari_sam.session.draft import Draft
+from napari_sam.session.object_record import ObjectRecord
+from napari_sam.session.object_row import Extent, ObjectRow
+from napari_sam.session.state_record import state_of
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """Labels to go on with.
+
+    Parameters
+    ----------
+    name
+        What the user knew them by.
+    labels
+        The array.
+    annotation
+        What was done to them.
+    rows, extents
+        Their objects, by label.
+    complete
+        Whether the labels that were there before anything was done to them are all here.
+    """
+
+    name: str
+    labels: Any
+    annotation: Annotation
+    rows: dict[int, ObjectRow]
+    extents: dict[int, Extent]
+    complete: bool = True
+
+
+def restore(name: str, labels: Any, annotation: Annotation, *, complete: bool = True) -> Restored:
+    """Make a table of the objects in labels.
+
+    Raises
+    ------
+    ValueError
+        If a record contradicts itself.
+    """
+    rows = {}
+    for label, record in objects_of(annotation).items():
+        draft = Draft()
+        draft.restore(state_of(record))
+        if draft.masks:
+            rows[label] = ObjectRow.of(draft, label, record.name)
+    extents = {label: Extent(area, box) for label, (area, box) in label_extents(labels, rows).items()}
+    return Restored(name, labels, annotation, rows, extents, complete)
+
+
+def objects_of(annotation: Annotation) -> dict[int, ObjectRecord]:
+    """The objects that there are after all that was done, by label."""
+    objects: dict[int, ObjectRecord] = {}
+    for event in annotation.events:
+        match event:
+            case Accepted(record=record) if record.label is not None:
+                objects[record.label] = record
+            case Painted():
+                for label in event.gone:
+                    objects.pop(label, None)
+                objects.update({record.label: record for record in event.objects if record.label is not None})
+            case Deleted():
+                objects.pop(event.label, None)
+            case Relabelled() if event.label in objects:
+                objects[event.new] = replace(objects.pop(event.label), label=event.new)
+            case Renamed() if event.label in objects:
+                objects[event.label] = replace(objects[event.label], name=event.name)
+    return objects

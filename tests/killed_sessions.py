@@ -1,0 +1,105 @@
+"""Sessions to be killed: started once, it forks a session for every line on its standard input.
+
+A line is: seed, folder for logs, file to report to, whether the labels begin empty. A report line is: the time, and
+what the labels, the objects and the prompts were.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from fake_engine import FakeEngine
+from scripted_session import Posts, ScriptedUser
+
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.source import ImageSource
+from napari_sam.prompts.json_form import plane_to_json, prompts_to_json
+from napari_sam.session.autosave.autosave import Autosave
+from napari_sam.session.session import Session
+from napari_sam.session.target import ArrayTarget
+
+PLACES = [
+    (Plane((1, 2), (z, 0, 0)), row, column)
+    for z in (3, 4, 5)
+    for row, column in ((12, 12), (28, 34), (25, 9), (15, 21), (3, 40))
+]
+
+
+def image() -> np.ndarray:
+    stack = np.zeros((9, 40, 50), np.uint8)
+    stack[1:8, 8:17, 8:17] = 200
+    stack[3:6, 24:33, 30:39] = 200
+    stack[0:9, 22:30, 6:14] = 180
+    stack[2:7, 10:20, 17:26] = 190
+    return stack
+
+
+def labels_at_first(empty: bool) -> np.ndarray:
+    labels = np.zeros((9, 40, 50), np.uint16)
+    if not empty:
+        labels[:, 20:28, 3:20] = 3
+        labels[4, 30:, 40:] = 9
+    return labels
+
+
+def digest(labels: np.ndarray, names: dict[int, str]) -> str:
+    about = json.dumps(sorted(names.items())).encode()
+    return hashlib.sha1(np.ascontiguousarray(labels).tobytes() + about).hexdigest()
+
+
+def said(prompts: dict) -> str:
+    """The prompts of an object, in words that can be compared."""
+    each = [[plane_to_json(plane), prompts_to_json(on)] for plane, on in prompts.items()]
+    return hashlib.sha1(json.dumps(sorted(each, key=str)).encode()).hexdigest()
+
+
+def work(seed: int, parent: Path, report: Path, empty: bool) -> None:
+    posts = Posts()
+    session = Session(posts.post, engine=FakeEngine(ambiguous=True))
+    session.set_image(ImageSource(image()), axes=(1, 2))
+    session.set_view(PLACES[0][0])
+    target = ArrayTarget(labels_at_first(empty))
+    session.set_target(target)
+    posts.settle(session)
+    autosave = Autosave(session, parent, posts.post, lambda error: report.with_suffix(".error").write_text(str(error)))
+    user = ScriptedUser(session, posts, target, PLACES, seed)
+    with report.open("a", buffering=1) as file:
+
+        def tell(*_: object) -> None:
+            book = session._work.labelling.book
+            names = {label: row.name for label, row in book.rows.items()}
+            file.write(f"{time.monotonic()} {digest(target.array, names)} {said(session.draft.prompts)}\n")
+
+        session.recording.put.connect(tell)
+        session.recording.dropped.connect(tell)
+        tell()
+        while True:
+            user.do()
+            tell()
+            until = time.monotonic() + 0.01
+            while time.monotonic() < until:
+                posts.pump()
+                time.sleep(0.002)
+            tell()
+    assert autosave
+
+
+if __name__ == "__main__":
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        seed, parent, report, empty = json.loads(line)
+        child = os.fork()
+        if not child:
+            try:
+                work(seed, Path(parent), Path(report), empty)
+            finally:
+                os._exit(1)
+        sys.stdout.write(f"{child}\n")
+        sys.stdout.flush()
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass

@@ -1,0 +1,214 @@
+"""The log of a session: what is in it, what is not, and that it is in nobody's way."""
+
+import os
+import time
+
+import numpy as np
+import pytest
+
+from napari_sam.errors import UserError
+from napari_sam.labels.pixel_change import PixelChange
+from napari_sam.planes.contrast import Contrast
+from napari_sam.planes.plane import Plane
+from napari_sam.prompts.prompt import Point
+from napari_sam.session.autosave import log_writer
+from napari_sam.session.autosave.autosave import Autosave
+from napari_sam.session.autosave.folder import FOLDER_VARIABLE, SessionFolder, abandoned, sessions_folder
+from napari_sam.session.autosave.frames import MAGIC, Kind, frame, packed_frames, unpacked
+from napari_sam.session.autosave.log_writer import LogWriter
+from napari_sam.session.autosave.recovery import discard, recover, unfinished_sessions
+from napari_sam.session.target import ArrayTarget
+
+Z4 = Plane((1, 2), (4, 0, 0))
+A, B = Point(12, 12), Point(28, 34)
+
+
+@pytest.fixture
+def errors() -> list[UserError]:
+    return []
+
+
+@pytest.fixture
+def autosave(session, main, tmp_path, errors) -> Autosave:
+    autosave = Autosave(session, tmp_path / "sessions", main.post, errors.append)
+    yield autosave
+    autosave.close()
+
+
+def accept(session, main, point=A) -> None:
+    session.add_point(Z4, point)
+    main.settle(session)
+    session.accept()
+
+
+def crash(autosave: Autosave) -> None:
+    """As if the process had been killed once everything was written."""
+    assert autosave.wait_written()
+    autosave._writer.close()
+    autosave._folder.release()
+    autosave._writer = autosave._folder = None
+    autosave._failed = True
+
+
+def test_nothing_is_written_before_there_is_something_to_lose(session, target, main, autosave, tmp_path):
+    session.set_view(Plane((1, 2), (5, 0, 0)))
+    main.settle(session)
+    autosave._collect()
+    assert autosave.folder is None
+    assert not (tmp_path / "sessions").exists()
+
+
+def test_labels_objects_and_the_object_in_work_come_back(session, target, main, autosave, tmp_path, errors):
+    session.set_contrast(Contrast(((0.0, 99.0),)))
+    accept(session, main)
+    session.objects.rename(1, "first")
+    session.add_point(Z4, B)
+    main.settle(session)
+    session.propagate()
+    main.settle(session)
+    crash(autosave)
+    (unfinished,) = unfinished_sessions(tmp_path / "sessions")
+    assert unfinished.image.shape == (9, 40, 50)
+    assert unfinished.deeds == 2
+    recovered = recover(unfinished.path)
+    (restored,) = recovered.targets
+    np.testing.assert_array_equal(restored.labels, target.array)
+    assert {label: row.name for label, row in restored.rows.items()} == {1: "first"}
+    assert restored.extents[1].area == 81
+    assert recovered.contrast == Contrast(((0.0, 99.0),))
+    assert recovered.image.fingerprint
+    masks = {each.plane: each.mask.area for each in recovered.draft.planes if each.mask is not None}
+    assert masks == {plane: mask.area for plane, mask in session.draft.masks.items()}
+    assert not errors
+
+
+def test_labels_of_before_come_back_even_if_they_are_changed_while_they_are_read(session, main, autosave, tmp_path):
+    array = np.random.default_rng(0).integers(0, 5, (9, 40, 50)).astype(np.uint16)
+    before = array.copy()
+    target = ArrayTarget(array)
+    session.set_target(target)
+    main.settle(session)
+    accept(session, main)
+    session.undo()
+    session.redo()
+    box = (slice(0, 2), slice(0, 4), slice(0, 4))
+    change = PixelChange.of(box, array[box] != 9, array[box].reshape(-1), np.uint16(9))
+    change.apply(array)
+    session.painted(target, change)
+    crash(autosave)
+    (restored,) = recover(abandoned(tmp_path / "sessions")[0]).targets
+    np.testing.assert_array_equal(restored.labels, array)
+    assert restored.complete
+    base = np.zeros_like(before)
+    for part in restored.annotation.base:
+        part.write(base)
+    np.testing.assert_array_equal(base, before)
+
+
+def test_what_is_torn_or_damaged_at_the_end_is_left_out(tmp_path):
+    whole = [frame(Kind.BEGIN, {"at": number}) for number in range(5)]
+    path = tmp_path / "log"
+    data = MAGIC + b"".join(whole)
+    for length in range(len(data) + 1):
+        path.write_bytes(data[:length])
+        found = [unpacked(body)["at"] for _, body in packed_frames(path)]
+        complete = sum(len(MAGIC) + sum(map(len, whole[: at + 1])) <= length for at in range(5))
+        assert found == list(range(complete))
+    damaged = bytearray(data)
+    damaged[-3] ^= 1
+    path.write_bytes(damaged)
+    assert len(list(packed_frames(path))) == 4
+
+
+def test_a_session_that_runs_is_nobody_elses(session, target, main, autosave, tmp_path):
+    accept(session, main)
+    assert autosave.wait_written()
+    assert unfinished_sessions(tmp_path / "sessions") == []
+    discard(autosave.folder)
+    assert autosave.folder.exists()
+
+
+def test_two_sessions_have_two_logs(tmp_path):
+    first, second = SessionFolder.create(tmp_path), SessionFolder.create(tmp_path)
+    assert first.path != second.path
+    assert SessionFolder.claim(first.path) is None
+    first.release()
+    claimed = SessionFolder.claim(first.path)
+    assert claimed is not None
+    claimed.release()
+    second.release()
+
+
+def test_a_saved_session_leaves_nothing_behind_and_an_unsaved_one_its_log(session, target, main, autosave, tmp_path):
+    accept(session, main)
+    autosave.saved(target, autosave.changes(target))
+    assert not autosave.unsaved
+    accept(session, main, B)
+    assert autosave.unsaved
+    autosave.close()
+    (left,) = unfinished_sessions(tmp_path / "sessions")
+    np.testing.assert_array_equal(recover(left.path).targets[0].labels, target.array)
+    discard(left.path)
+    assert list((tmp_path / "sessions").iterdir()) == []
+
+
+def test_closing_after_saving_removes_the_log(session, target, main, autosave, tmp_path):
+    accept(session, main)
+    autosave.saved(target, autosave.changes(target))
+    autosave.close()
+    assert list((tmp_path / "sessions").iterdir()) == []
+
+
+def test_logs_that_nobody_asked_for_are_removed_after_a_month(tmp_path):
+    old = SessionFolder.create(tmp_path)
+    old.log.write_bytes(MAGIC)
+    long_ago = time.time() - 40 * 24 * 3600
+    os.utime(old.log, (long_ago, long_ago))
+    old.release()
+    assert abandoned(tmp_path) == []
+    assert not old.path.exists()
+
+
+def test_a_log_that_cannot_be_written_is_told_once_and_the_session_goes_on(session, target, main, tmp_path, errors):
+    (tmp_path / "sessions").write_text("in the way")
+    autosave = Autosave(session, tmp_path / "sessions", main.post, errors.append)
+    accept(session, main)
+    accept(session, main, B)
+    assert len(errors) == 1
+    assert "Autosave is off" in str(errors[0])
+    assert set(np.unique(target.array)) == {0, 1, 2}
+    autosave.close()
+
+
+def test_a_log_that_grows_too_large_ends_and_says_so(session, target, main, autosave, errors, monkeypatch):
+    monkeypatch.setattr(log_writer, "MAX_BYTES", 300)
+    accept(session, main)
+    assert autosave.wait_written()
+    main.settle(session)
+    assert len(errors) == 1
+
+
+def test_superseded_drafts_do_not_fill_the_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(log_writer, "WORTH_COMPACTING", 20_000)
+    failed = []
+    writer = LogWriter(tmp_path / "log", lambda: None, failed.append)
+    noise = np.random.default_rng(0)
+    for number in range(60):
+        draft = {"number": number, "noise": noise.bytes(800).hex()}
+        writer.write(lambda draft=draft: iter([(Kind.DRAFT, draft)]))
+        if number % 20 == 0:
+            writer.write(lambda number=number: iter([(Kind.PUT, {"number": number})]))
+            assert writer.wait_written()
+    assert writer.close()
+    assert not failed
+    frames = [(kind, unpacked(body)["number"]) for kind, body in packed_frames(tmp_path / "log")]
+    assert [number for kind, number in frames if kind == Kind.PUT] == [0, 20, 40]
+    assert [number for kind, number in frames if kind == Kind.DRAFT][-1] == 59
+    assert (tmp_path / "log").stat().st_size < 60 * 900
+
+
+def test_the_folder_of_logs_can_be_chosen(monkeypatch, tmp_path):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "here"))
+    assert sessions_folder() == tmp_path / "here"
+    monkeypatch.delenv(FOLDER_VARIABLE)
+    assert sessions_folder().name == "sessions"

@@ -20,7 +20,7 @@ VIRTUAL_SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24 +extension GLX"
 help:
 	@echo "make demo         open the sample z-stack, click a cell, carry it through the stack (without a screen: demo-output/)"
 	@echo "make test         style, types, layering, manifest, wheel and tests"
-	@echo "make screenshots  draw the pictures of the README again"
+	@echo "make screenshots  draw the pictures of the README again, and every state of the window (demo-output/states)"
 	@echo "make clean        remove the environment and everything built"
 
 demo: $(VENV)/.demo-ready
@@ -49,6 +49,7 @@ pytest: $(VENV)/.test-ready
 
 screenshots: $(VENV)/.test-ready
 	$(VIRTUAL_SCREEN) $(BIN)/python scripts/screenshots.py
+	$(VIRTUAL_SCREEN) $(BIN)/python scripts/screenshots.py --states demo-output/states
 
 # Each stamp is younger than what it was made from; an unchanged environment is left alone.
 $(VENV)/.test-ready: pyproject.toml constraints.txt $(VENV)/.system-ready

@@ -101,3 +101,41 @@ def test_clicks_are_copied_and_pasted_onto_another_plane(desk) -> None:
     desk.hand.key(Qt.Key.Key_V, CONTROL)
     desk.hand.until(lambda: desk.area() == 81)
     assert desk.session.prompts(Z4.at(0, 5)) == desk.session.prompts(Z4)
+
+
+def test_rectangles_drawn_one_after_another_become_objects_by_key(desk) -> None:
+    shapes_tool(desk, Qt.Key.Key_R)
+    desk.hand.drag((5, 5), (20, 20))
+    desk.hand.drag((21, 27), (36, 42))
+    desk.hand.until(lambda: len(desk.shapes.data) == 2)
+    desk.ready()
+    desk.hand.key(Qt.Key.Key_M)
+    desk.hand.until(lambda: len(desk.session.objects) == 2)
+    assert [(desk.labels == label).sum() for label in (1, 2)] == [81, 81]
+    assert not len(desk.shapes.data)
+    desk.hand.key(Qt.Key.Key_Z, CONTROL)
+    assert not desk.labels.any()
+    assert len(desk.shapes.data) == 2
+
+
+def test_a_layer_of_the_users_is_chosen_and_used_by_button(desk) -> None:
+    layer = desk.viewer.add_points(np.zeros((0, 3)), name="spots", scale=(1.0, 0.5, 0.5))
+    row = desk.widget.prompts.source
+    assert not row.use.isEnabled()
+    row.layer.setCurrentIndex(row.layer.findText("spots"))
+    layer.mode = "add"
+    desk.viewer.layers.selection.active = layer
+    desk.hand.click(A)
+    assert len(layer.data) == 1
+    assert not desk.session.draft
+    desk.hand.press(row.use)
+    desk.hand.until(lambda: desk.area() == 81)
+    desk.hand.click(B)
+    desk.hand.until(lambda: desk.area() == 162)
+    desk.ready()
+    desk.hand.key(Qt.Key.Key_Return)
+    assert (desk.labels == 1).sum() == 162
+    assert len(layer.data) == 2
+    desk.hand.press(row.each)
+    desk.hand.until(lambda: desk.session.status.state.value in ("error", "ready") and not desk.session.batching)
+    assert not desk.session.draft

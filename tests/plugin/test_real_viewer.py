@@ -8,6 +8,7 @@ from plugin_bench import Z4
 from plugin_hand import ALT, CONTROL, RIGHT
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QLabel, QRadioButton, QScrollArea
 
 from napari_sam.labels.collision import Collision
 from napari_sam.models.machine_speed import MachineSpeed
@@ -365,6 +366,22 @@ def test_the_panel_is_readable(desk) -> None:
         assert button.fontMetrics().horizontalAdvance(button.text()) <= button.width(), button.text()
         right = button.mapTo(desk.widget, button.rect().topRight()).x()
         assert right <= desk.widget.width(), button.text()
+
+
+def test_all_of_the_panel_fits_on_a_screen(desk) -> None:
+    """With the hint of the first start and a question, which are rarely there together."""
+    desk.widget.object.collision.question.show()
+    desk.widget.object.collision.sentence.setText(
+        "Meets 9 pixels of label 1, 8 of label 2, 7 of label 3 and 3 of 2 more."
+    )
+    assert desk.widget.prompts.hint.isVisible()
+    QTest.qWait(50)
+    rows = desk.widget.findChild(QScrollArea).widget()
+    assert rows.minimumSizeHint().height() < 1150
+    for text in (*desk.widget.findChildren(QLabel), *desk.widget.findChildren(QRadioButton)):
+        if text.isVisible() and not (isinstance(text, QLabel) and text.wordWrap()):
+            assert text.sizeHint().width() <= text.width() + 1, text.text()
+            assert text.mapTo(desk.widget, text.rect().topRight()).x() <= desk.widget.width(), text.text()
 
 
 def test_a_plane_of_other_axes_with_scale_and_translate(make_desk) -> None:

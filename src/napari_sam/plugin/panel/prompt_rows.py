@@ -61,6 +61,11 @@ class PromptRows(QWidget):
         controller.picking_changed.connect(self._show_picking)
         controller.cursor_changed.connect(self._show_cursor)
 
+    def dismiss_hint(self) -> None:
+        """The user has seen the three gestures."""
+        if self.hint is not None:
+            self.hint.dismiss()
+
     def show_status(self, status: Status) -> None:
         """Say what can be done in this state."""
         session = self._session

@@ -5,6 +5,7 @@ from plugin_bench import Z4
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
+from napari_sam.labels.collision import Collision
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.object_table import COLUMNS, ObjectTable
 
@@ -55,6 +56,27 @@ def test_names_are_edited_in_place_and_undone(bench, qtbot) -> None:
     assert bench.session.objects.row(1).name == "soma"
     bench.controller.do(Action.UNDO)
     assert bench.session.objects.row(1).name == ""
+    table.close_table()
+
+
+def test_the_next_id_is_chosen_refused_and_undone(bench, qtbot) -> None:
+    table = ObjectTable(bench.controller)
+    qtbot.addWidget(table)
+    accept_two(bench)
+    table.next_id.setValue(2)
+    assert "object 2 already" in bench.told[-1]
+    assert table.next_id.value() == 0
+    table.next_id.setValue(30)
+    bench.controller.collision = Collision.OVERWRITE
+    bench.click(1, 12, 12)
+    bench.controller.do(Action.ACCEPT)
+    assert bench.session.objects.labels == [1, 2, 30]
+    assert table.next_id.value() == 0
+    bench.controller.do(Action.UNDO)
+    assert table.next_id.value() == 30
+    bench.controller.do(Action.REJECT)
+    bench.controller.reopen(1)
+    assert not table.next_id.isEnabled()
     table.close_table()
 
 

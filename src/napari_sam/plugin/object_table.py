@@ -6,7 +6,16 @@ from typing import Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, QTimer
 from qtpy.QtGui import QColor, QKeyEvent
-from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QTableView, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QSpinBox,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.panel.candidate_row import as_share
@@ -24,6 +33,7 @@ _TIPS = (
     "By how many prompts it was made.",
 )
 _REFRESH_MS = 50
+_LARGEST = 2**31 - 1
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _DELETE = (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
 Index = QModelIndex | QPersistentModelIndex
@@ -169,11 +179,21 @@ class ObjectTable(QWidget):
         buttons.setSpacing(SPACING)
         buttons.addWidget(self.reopen_button, 1)
         buttons.addWidget(self.delete_button, 1)
+        self.next_id = QSpinBox()
+        self.next_id.setRange(0, _LARGEST)
+        self.next_id.setSpecialValueText("auto")
+        self.next_id.setKeyboardTracking(False)
+        self.next_id.setToolTip("The id that the object in work, or the next one, gets; auto is the next free one.")
+        own_id = QHBoxLayout()
+        own_id.setSpacing(SPACING)
+        own_id.addWidget(QLabel("Id of the next object"))
+        own_id.addWidget(self.next_id, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(SPACING)
         layout.addWidget(self.view)
         layout.addLayout(buttons)
+        layout.addLayout(own_id)
         # A stroke or a propagation changes many rows: they are shown a few times a second.
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -181,6 +201,8 @@ class ObjectTable(QWidget):
         self._timer.timeout.connect(self.update_rows)
         self._following = False
         controller.session.objects_changed.connect(self._on_objects)
+        controller.session.label_changed.connect(self._show_next_id)
+        self.next_id.valueChanged.connect(self._choose_next_id)
         selection = self.view.selectionModel()
         if selection is not None:
             selection.selectionChanged.connect(lambda *_: self._on_selected())
@@ -236,6 +258,7 @@ class ObjectTable(QWidget):
         """Follow the session no longer."""
         self._timer.stop()
         self._controller.session.objects_changed.disconnect(self._on_objects)
+        self._controller.session.label_changed.disconnect(self._show_next_id)
 
     def _on_objects(self) -> None:
         if not self._timer.isActive():
@@ -250,6 +273,18 @@ class ObjectTable(QWidget):
     def _on_double_click(self, index: Index) -> None:
         if index.column() != _NAME:
             self.reopen()
+
+    def _choose_next_id(self, label: int) -> None:
+        self._controller.told.emit("")
+        self._controller.try_to(lambda: self._controller.session.set_next_label(label or None))
+        self._show_next_id()
+
+    def _show_next_id(self) -> None:
+        draft = self._controller.session.draft
+        before = self.next_id.blockSignals(True)
+        self.next_id.setValue(draft.label or 0)
+        self.next_id.setEnabled(not draft.refines)
+        self.next_id.blockSignals(before)
 
     def _show_buttons(self) -> None:
         for each in (self.reopen_button, self.delete_button):

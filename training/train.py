@@ -104,6 +104,7 @@ def train(
             batch_size=None,
             num_workers=config.run.workers,
             prefetch_factor=6 if config.run.workers else None,
+            worker_init_fn=_ignore_interrupts,
         )
     )
     stop = Stop()
@@ -173,6 +174,11 @@ def read_images(
                 images = read_or_generate(name, config.data, out / "synthetic", config.run.seed)
             training.append((total * weight / sum(parts.values()), images))
     return training, validation
+
+
+def _ignore_interrupts(_: int) -> None:
+    """Ctrl-C reaches workers as well, whose end would be an error in the middle of a step: stopping is the parent's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Log:

@@ -74,8 +74,9 @@ class Done:
         return Accepted(
             record_of(state, label, after.name),
             self.collision,
-            replaces=state.refines or before is not None,
-            left=() if before is None else before.state().planes,
+            # Where no pixel changed, none was removed.
+            replaces=bool(self.pixels) and (state.refines or before is not None),
+            left=() if before is None or not self.pixels else before.state().planes,
             within=self._bounds(label) or None,
         )
 

@@ -74,3 +74,12 @@ def test_planes_that_do_not_exist_are_named(plane, shape):
 def test_an_unknown_model_is_named(volume):
     with pytest.raises(UserError, match="no model"):
         api.open_stack(volume, model="nono")
+
+
+def test_a_scribble_segments_what_it_lies_on(volume):
+    stack = api.open_stack(volume, model=threshold_model(256))
+    mask = api.segment(stack, plane=7, scribbles=[[(50, 60), (70, 80)]])
+    truth = volume[7] > 1500
+    painted = mask.painted(truth.shape)
+    assert (painted & truth).sum() / (painted | truth).sum() > 0.85
+    assert mask.box[0] < 50 < 70 < mask.box[2]

@@ -27,7 +27,7 @@ from napari_sam.planes.mask import Mask
 from napari_sam.planes.open_image import open_image
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
-from napari_sam.prompts.prompt import Box, Point, Prompts
+from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.propagate.propagate import propagate as propagate_planes
 from napari_sam.segment.reference_frame import ReferencePredictor
 from napari_sam.segment.segmenter import Segmenter
@@ -135,6 +135,7 @@ def segment(
     negative: Iterable[Position] = (),
     box: Sequence[float] | None = None,
     mask: Mask | NDArray[np.bool_] | None = None,
+    scribbles: Iterable[Sequence[Position]] = (),
     previous: Mask | None = None,
     object_size: float | None = None,
 ) -> Mask:
@@ -152,6 +153,8 @@ def segment(
         (row0, column0, row1, column1), corners included.
     mask
         A rough mask to refine: a `Mask`, or a (rows, columns) bool array of the plane.
+    scribbles
+        Strokes on the object, each a sequence of (row, column) vertices.
     previous
         A former result that the points correct.
     object_size
@@ -173,6 +176,7 @@ def segment(
         (*(Point(*at, positive=True) for at in points), *(Point(*at, positive=False) for at in negative)),
         None if box is None else Box(*box),
         mask,
+        tuple(Scribble(tuple((float(row), float(column)) for row, column in stroke)) for stroke in scribbles),
     )
     return stack.segment(plane_at(stack, plane), prompts, object_size=object_size, previous=previous).mask
 

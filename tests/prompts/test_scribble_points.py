@@ -28,6 +28,11 @@ def test_a_finer_window_sees_more_points():
     assert len(scribble_points(stroke, finer)) == 5
 
 
+def test_a_short_stroke_is_its_ends_and_its_middle():
+    points = scribble_points(Scribble(((10, 20), (10, 24))), WINDOW)
+    np.testing.assert_allclose(points, [[10, 20], [10, 22], [10, 24]])
+
+
 def test_a_dot_is_one_point():
     np.testing.assert_array_equal(scribble_points(Scribble(((3, 4), (3, 4))), WINDOW), [[3, 4]])
     np.testing.assert_array_equal(scribble_points(Scribble(((3, 4),)), WINDOW), [[3, 4]])

@@ -11,8 +11,9 @@ from napari_sam.prompts.prompt import Scribble
 SPACING_SHARE = 1 / 16
 """Distance between points along a scribble, as a share of the window's side."""
 
-MOST_POINTS = 6
-"""Points that one scribble becomes at most; a longer one has them farther apart."""
+FEWEST_POINTS, MOST_POINTS = 3, 6
+"""Points that one scribble becomes at least and at most. Two, its ends, say too little: the bundled model then finds
+less than with a single click in the middle. A long one has them farther apart."""
 
 
 def scribble_points(scribble: Scribble, window: Window) -> NDArray[np.float64]:
@@ -39,6 +40,6 @@ def scribble_points(scribble: Scribble, window: Window) -> NDArray[np.float64]:
     if not length > 0:
         return vertices[:1]
     spacing = SPACING_SHARE * max(window.shape)
-    count = min(max(math.floor(length / spacing) + 1, 2), MOST_POINTS)
+    count = min(max(math.floor(length / spacing) + 1, FEWEST_POINTS), MOST_POINTS)
     at = np.linspace(0.0, length, count)
     return np.stack([np.interp(at, along, vertices[:, axis]) for axis in (0, 1)], axis=1)

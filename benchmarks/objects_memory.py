@@ -39,6 +39,9 @@ class DiscEngine:
     def prepare(self, *_: Any) -> Iterator[tuple[int, int]]:
         yield 1, 1
 
+    def room(self, *_: Any) -> int:
+        return 0
+
     def segment(self, _: Plane, prompts: Prompts, **__: Any) -> Segmentation:
         point = prompts.points[0]
         masks = [disc(round(point.row), round(point.column), radius) for radius in (10, 14, 18)]

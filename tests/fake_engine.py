@@ -27,6 +27,7 @@ class FakeEngine:
     """
 
     delay: float = 0.0
+    room: int = 0
     error: Exception | None = None
     opened: list[str] = field(default_factory=list)
     prepared: list[tuple] = field(default_factory=list)
@@ -81,6 +82,9 @@ class FakeSegmenter:
         for done in (1, 2):
             self.engine.work(cancel)
             yield done, 2
+
+    def room(self, plane, object_size=None) -> int:
+        return self.engine.room
 
     def segment(
         self, plane, prompts: Prompts, *, object_size=None, previous=None, multimask=None, cancel=None, areas=()

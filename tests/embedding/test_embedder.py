@@ -129,3 +129,19 @@ def test_the_store_replaces_and_never_grows_beyond_its_bound():
     assert feature_bytes(features(4)) == 4096
     store.clear()
     assert store.bytes == 0
+
+
+def test_room_is_what_half_the_store_holds_of_planes_like_one_that_is_embedded() -> None:
+    pixels = np.random.default_rng(0).random((20, 90, 120), np.float32)
+    planes = [Plane((1, 2), (at, 0, 0)) for at in range(20)]
+    store = EmbeddingStore()
+    embedder = Embedder(threshold_model(), ImageSource(pixels), Contrast(((0.0, 1.0),)), store)
+    assert embedder.room(planes[0], (1.0, 1.0)) == 0
+    list(embedder.prepare(planes[0], (1.0, 1.0), (45, 60)))
+    store.max_bytes = 9 * store.bytes
+    room = embedder.room(planes[0], (1.0, 1.0))
+    assert room == 4
+    for plane in planes[1 : 1 + room]:
+        list(embedder.prepare(plane, (1.0, 1.0), (45, 60)))
+    assert embedder.ready(planes[0], (1.0, 1.0), (45, 60))
+    assert embedder.room(planes[0], (2.0, 2.0)) == 0

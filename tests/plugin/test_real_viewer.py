@@ -413,3 +413,30 @@ def test_advice_and_device_are_shown(desk, monkeypatch) -> None:
     assert "light microscopy" in choices.advice.text()
     assert "About 14 s a plane" in choices.advice.text()
     assert choices.model.toolTip().startswith("Begin with nano")
+
+
+def test_planes_that_are_flown_over_are_not_embedded(desk) -> None:
+    desk.engine.prepared.clear()
+    for at in (5, 6, 7, 8, 7, 6, 5, 3, 2):
+        desk.viewer.dims.set_current_step(0, at)
+        QTest.qWait(60)
+    desk.hand.until(lambda: desk.session.plane == Plane((1, 2), (2, 0, 0)))
+    desk.ready()
+    # A machine that is busy may hold the slider for a moment, which looks like rest.
+    assert len({plane.index[0] for plane, _, _ in desk.engine.prepared}) <= 3
+
+
+def test_a_quick_answer_is_there_when_the_click_is_done(desk) -> None:
+    desk.hand.click(A)
+    # No event was handled since.
+    assert desk.area() == 81
+
+
+def test_a_slow_answer_does_not_hold_the_window(desk) -> None:
+    desk.engine.gate = threading.Event()
+    begin = time.monotonic()
+    desk.hand.click(A)
+    assert time.monotonic() - begin < 1
+    assert desk.area() == 0
+    desk.engine.gate.set()
+    desk.hand.until(lambda: desk.area() == 81)

@@ -171,15 +171,36 @@ def test_cancelling_between_steps_closes_the_generator(scheduler, main) -> None:
     assert not done
 
 
-def test_a_prefetch_gives_way_to_anything_more_urgent(scheduler, main) -> None:
+def test_a_prefetch_gives_way_to_anything_more_urgent_and_begins_again(scheduler, main) -> None:
     gate, results = Gate(), []
-    prefetch = scheduler.submit("prefetch", gate, priority=Priority.PREFETCH, preemptible=True)
+    prefetch = scheduler.submit(
+        "prefetch", gate, priority=Priority.PREFETCH, preemptible=True, on_result=lambda _: results.append("prefetch")
+    )
     assert gate.started.wait(5)
-    scheduler.submit("click", lambda token: "click", priority=Priority.CLICK, on_result=results.append)
+    first = prefetch.token
+    scheduler.submit("click", lambda token: gate.open.set(), priority=Priority.CLICK, on_result=results.append)
     assert scheduler.wait_idle(5)
     main.pump()
-    assert prefetch.token.cancelled
-    assert results == ["click"]
+    assert first.cancelled
+    assert results == [None, "prefetch"]
+    assert not scheduler._newest
+
+
+def test_a_prefetch_that_gave_way_and_is_not_wanted_any_more_does_not_begin_again(scheduler, main) -> None:
+    starts, click = [], Gate()
+
+    def prefetch(token: CancelToken) -> None:
+        starts.append(True)
+        Gate()(token)
+
+    scheduler.submit("prefetch", prefetch, priority=Priority.PREFETCH, preemptible=True)
+    scheduler.submit("click", click, priority=Priority.CLICK)
+    assert click.started.wait(5)
+    before = len(starts)
+    scheduler.cancel("prefetch")
+    click.open.set()
+    assert scheduler.wait_idle(5)
+    assert len(starts) == before
 
 
 def test_an_embedding_does_not_give_way(scheduler, main) -> None:

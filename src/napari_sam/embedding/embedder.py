@@ -139,6 +139,11 @@ class Embedder:
             self._encoded(plane, self._known.setdefault(area, area), cancel)
             yield done, len(areas)
 
+    def room(self, plane: Plane, step: tuple[float, float]) -> int:
+        """How many planes like this one half of the store holds; 0 where this one is not in the store as a whole."""
+        sizes = [self._store.size(_AreaKey(plane, area)) for area in self._layout(plane, step).covering()]
+        return self._store.max_bytes // 2 // sum(sizes) if sizes and all(sizes) else 0
+
     def forget(self) -> None:
         """Drop every embedding: the image has changed."""
         self._areas.clear()

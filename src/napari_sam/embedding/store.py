@@ -43,6 +43,12 @@ class EmbeddingStore:
                 self._kept.move_to_end(key)
             return features
 
+    def size(self, key: Hashable) -> int:
+        """Bytes that the embedding under `key` takes; 0 if there is none. It counts as no use."""
+        with self._lock:
+            features = self._kept.get(key)
+            return 0 if features is None else feature_bytes(features)
+
     def put(self, key: Hashable, features: ImageFeatures) -> None:
         """Keep an embedding and drop the least recently used ones beyond the bound."""
         size = feature_bytes(features)

@@ -1,5 +1,6 @@
 """The dock widget *Segment*."""
 
+import time
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -22,6 +23,7 @@ from napari_sam.plugin.panel.object_rows import ObjectRows
 from napari_sam.plugin.panel.parts import ColumnScroll, button, line
 from napari_sam.plugin.panel.prompt_rows import PromptRows
 from napari_sam.plugin.panel.stack_rows import StackRows
+from napari_sam.plugin.slider_pace import SHORTEST_MS, SliderPace
 from napari_sam.plugin.status_line import StatusLine
 from napari_sam.plugin.view import camera_of
 from napari_sam.session.engine import Engine
@@ -32,7 +34,6 @@ from napari_sam.session.state import State, Status
 if TYPE_CHECKING:
     import napari
 
-SLIDER_DELAY_MS = 80
 CAMERA_DELAY_MS = 250
 PROGRESS_DELAY_MS = 150
 ANSWER_WAIT_S = 0.03
@@ -75,7 +76,8 @@ class SegmentWidget(QWidget):
         self.save_button = button("Save labels…", "", "Write an OME-TIFF with the image's axes and scale.")
         self._arrange()
         self._shown_state: State | None = None
-        self._slider_timer = self._timer(SLIDER_DELAY_MS, self.controller.update_view)
+        self._slider_timer = self._timer(SHORTEST_MS, self.controller.update_view)
+        self._pace = SliderPace()
         self._camera_timer = self._timer(CAMERA_DELAY_MS, self.controller.update_view)
         self._progress_timer = self._timer(PROGRESS_DELAY_MS, lambda: self._show_status(self.session.status))
         self._connect()
@@ -194,7 +196,7 @@ class SegmentWidget(QWidget):
 
     def _on_slider(self) -> None:
         self.stack.fill()
-        self._slider_timer.start()
+        self._slider_timer.start(self._pace.step(time.monotonic()))
 
     def _on_camera(self) -> None:
         self._camera_timer.start()

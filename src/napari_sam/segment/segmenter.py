@@ -106,9 +106,25 @@ class Segmenter:
         (done, total) areas.
         """
         shape = plane.shape(self.source.shape)
-        liked = self.model.spec.object_size_px
-        step = step_at(level_for(object_size or liked, liked), pixel_aspect(self.source.scale, plane.axes))
+        step = self._prepared_step(plane, object_size)
         yield from self.embedder.prepare(plane, step, center or ((shape[0] - 1) / 2, (shape[1] - 1) / 2), cancel)
+
+    def room(self, plane: Plane, object_size: float | None = None) -> int:
+        """How many planes may be embedded ahead besides one that is embedded.
+
+        Parameters
+        ----------
+        plane
+            The plane that is embedded.
+        object_size
+            As it was embedded for; see `prepare`.
+
+        Returns
+        -------
+        int
+            Planes of its shape that half of the store holds; 0 where this plane is not in the store as a whole.
+        """
+        return self.embedder.room(plane, self._prepared_step(plane, object_size))
 
     def segment(
         self,
@@ -176,6 +192,10 @@ class Segmenter:
         if object_size is None and prompts == Prompts(prompts.points[:1]):
             return fit.scanned()
         return fit.fitted(fit.level_for_prompts(object_size))
+
+    def _prepared_step(self, plane: Plane, object_size: float | None) -> tuple[float, float]:
+        liked = self.model.spec.object_size_px
+        return step_at(level_for(object_size or liked, liked), pixel_aspect(self.source.scale, plane.axes))
 
     def _check_inside(self, plane: Plane, prompts: Prompts) -> None:
         rows, columns = plane.shape(self.source.shape)

@@ -41,6 +41,10 @@ class PlaneSegmenter(Protocol):
         """Embed a plane ahead of the first click; yields (done, total)."""
         ...
 
+    def room(self, plane: Plane, object_size: float | None = None) -> int:
+        """How many planes like this one, which is embedded, may be embedded besides without dropping it."""
+        ...
+
     def segment(
         self,
         plane: Plane,

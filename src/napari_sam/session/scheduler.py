@@ -32,7 +32,8 @@ class Request:
     priority
         Which of the waiting requests goes first; among equals the oldest.
     preemptible
-        Whether this request gives way while it runs, when a more urgent one arrives (its work is then dropped).
+        Whether this request gives way while it runs, when a more urgent one arrives. It begins again when there is
+        nothing more urgent any more; what it did of the step that it was in is lost.
     """
 
     def __init__(self, key: Hashable, priority: Priority, preemptible: bool) -> None:
@@ -40,6 +41,7 @@ class Request:
         self.priority = priority
         self.preemptible = preemptible
         self.token = CancelToken()
+        self.gave_way = False
 
 
 class _Task:
@@ -171,6 +173,7 @@ class Scheduler:
             self._cancel(key)
             running = self._running
             if running is not None and running.request.preemptible and priority < running.request.priority:
+                running.request.gave_way = True
                 running.request.token.cancel()
             self._newest[key] = request
             self._waiting.append(task)
@@ -270,12 +273,23 @@ class Scheduler:
             self._deliver(task, task.on_step, value)
         except Cancelled:
             task.close()
+            if self._begin_again(task):
+                return True
             self._settle(task.request)
             return False
         except Exception as error:
             self._deliver(task, task.on_error, error, last=True)
             return False
         return True
+
+    def _begin_again(self, task: _Task) -> bool:
+        """Have a task that gave way wait for its turn, unless nobody wants it any more."""
+        with self._changed:
+            request = task.request
+            if self._closed or not request.gave_way or self._newest.get(request.key) is not request:
+                return False
+            request.gave_way, request.token, task.steps = False, CancelToken(), None
+            return True
 
     def _deliver(self, task: _Task, callback: Callable[..., None] | None, *arguments: Any, last: bool = False) -> None:
         request = task.request

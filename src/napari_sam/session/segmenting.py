@@ -4,11 +4,13 @@ from collections.abc import Callable
 from functools import partial
 
 from napari_sam.planes.contrast import Contrast
+from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.draft import Draft
 from napari_sam.session.engine import Engine, OpenedImage
 from napari_sam.session.fed_back import fed_back
+from napari_sam.session.prefetch import Prefetch
 from napari_sam.session.question import Question
 from napari_sam.session.scheduler import Priority, Scheduler
 from napari_sam.session.view_embedding import ViewEmbedding
@@ -73,7 +75,8 @@ class Segmenting:
         self.object_size: float | None = None
         self.accepted_size: float | None = None
         self.opened: OpenedImage | None = None
-        self.view = ViewEmbedding(scheduler, on_change, on_error)
+        self._prefetch = Prefetch(scheduler)
+        self.view = ViewEmbedding(scheduler, on_change, self._prefetch.start, on_error)
 
     @property
     def expected_size(self) -> float | None:
@@ -84,16 +87,29 @@ class Segmenting:
         """Take another image, or none; `open` follows."""
         self.source, self._axes, self.contrast = source, axes, contrast
         self.accepted_size = None
-        self.view.look_away("")
+        self.look_away("")
 
     def open(self) -> None:
         """Open the image with the model, and embed the plane in view anew."""
+        self._prefetch.stop()
         self.opened = (
             None
             if self.source is None
             else OpenedImage(self._engine, self.model, self.source, self.contrast, self._axes)
         )
         self.embed(anew=True)
+
+    def look_at(self, plane: Plane, center: tuple[float, float] | None) -> None:
+        """Another plane, or another part of it, is in view: embed it."""
+        anew = self.view.look_at(plane, center)
+        if anew is not None:
+            self._prefetch.look_at(plane)
+            self.embed(anew)
+
+    def look_away(self, why: str) -> None:
+        """No plane is in view, for a reason told in one sentence."""
+        self._prefetch.look_away()
+        self.view.look_away(why)
 
     def embed(self, anew: bool) -> None:
         """Embed what is in view; `anew` if nothing of it is embedded yet."""

@@ -240,16 +240,13 @@ class Session(SessionSignals):
         """
         if self.source is None:
             return
-        anew = self._segmenting.view.look_at(plane, center)
-        if anew is None:
-            return
-        if anew:
+        if plane != self.plane:
             self._sentences.error = ""
-        self._segmenting.embed(anew)
+        self._segmenting.look_at(plane, center)
 
     def clear_view(self, why: str) -> None:
         """Say that no plane of the image is in view, and why, in one sentence."""
-        self._segmenting.view.look_away(why)
+        self._segmenting.look_away(why)
         self._report()
 
     def set_target(self, target: Target | None, *, next_label: int | None = None) -> None:

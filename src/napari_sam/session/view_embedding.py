@@ -20,6 +20,8 @@ class ViewEmbedding:
         Where it is computed.
     on_change
         Called when `state` or `progress` are different.
+    on_ready
+        Called with the image, the view's center and the expected size when the plane in view is embedded.
     on_error
         Called with what the computation raised.
 
@@ -36,10 +38,15 @@ class ViewEmbedding:
     """
 
     def __init__(
-        self, scheduler: Scheduler, on_change: Callable[[], None], on_error: Callable[[Exception], None]
+        self,
+        scheduler: Scheduler,
+        on_change: Callable[[], None],
+        on_ready: Callable[[OpenedImage, tuple[float, float] | None, float | None], None],
+        on_error: Callable[[Exception], None],
     ) -> None:
         self._scheduler = scheduler
         self._on_change = on_change
+        self._on_ready = on_ready
         self._on_error = on_error
         self._center: tuple[float, float] | None = None
         self._put_off = False
@@ -89,13 +96,18 @@ class ViewEmbedding:
                 self.state = State.EMBEDDING
                 self._on_change()
 
+        def done() -> None:
+            self.state = State.READY
+            self._on_change()
+            self._on_ready(opened, center, size)
+
         self._scheduler.submit_steps(
             _KEY,
             steps,
             priority=Priority.VIEW,
             on_start=started,
             on_step=self._step,
-            on_done=self._done,
+            on_done=done,
             on_error=self._on_error,
         )
 
@@ -114,7 +126,3 @@ class ViewEmbedding:
         if self.state is not State.READY:
             self.progress = progress
             self._on_change()
-
-    def _done(self) -> None:
-        self.state = State.READY
-        self._on_change()

@@ -12,7 +12,6 @@ from psygnal import Signal
 
 from napari_sam.errors import UserError
 from napari_sam.labels.collision import Collides, Collision
-from napari_sam.labels.pixel_change import PixelChange
 from napari_sam.plugin.accepting import Accepting
 from napari_sam.plugin.actions import Action, bind_keys, unbind_keys
 from napari_sam.plugin.canvas import Canvas
@@ -21,13 +20,12 @@ from napari_sam.plugin.image_source import contrast_of, source_of
 from napari_sam.plugin.jump import jump_to
 from napari_sam.plugin.keyboard_cursor import KeyboardCursor
 from napari_sam.plugin.label_picking import LabelPicking
-from napari_sam.plugin.layer_target import LayerTarget, check_writable, new_labels
+from napari_sam.plugin.layer_target import LayerTarget
 from napari_sam.plugin.own_layers import OwnLayers
-from napari_sam.plugin.placement import placed_alike
 from napari_sam.plugin.prompt_sources import PromptSources
 from napari_sam.plugin.refresh_box import refresh_box
 from napari_sam.plugin.stage import Stage
-from napari_sam.plugin.strokes import StrokeWatch
+from napari_sam.plugin.target_layers import TargetLayers
 from napari_sam.plugin.view import displayed_axes, resolve_view
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation
@@ -35,7 +33,6 @@ from napari_sam.session.propagation import DOUBTFUL
 from napari_sam.session.session import Session
 from napari_sam.session.target import Target
 
-NEW_LABELS_NAME = "objects"
 _ANSWERS = {
     Action.ACCEPT: Collision.KEEP,
     Action.ACCEPT_OVERWRITING: Collision.OVERWRITE,
@@ -113,8 +110,13 @@ class SegmentController:
         self.cursor = KeyboardCursor(
             self._stage, self.canvas, self._show_prompts, self._unnoticed, self.cursor_changed.emit
         )
-        self._targets: dict[Labels, LayerTarget] = {}
-        self._strokes: dict[Labels, StrokeWatch] = {}
+        self._targets = TargetLayers(
+            self._stage,
+            self._unnoticed,
+            partial(self.do, Action.UNDO),
+            partial(self.do, Action.REDO),
+            self.layers_changed.emit,
+        )
         self.propagation_axis: int | None = None
         self._layer_contrast = False
         self._changing = False
@@ -160,17 +162,7 @@ class SegmentController:
     @property
     def labels(self) -> list[Labels]:
         """The Labels layers that fit the image, the topmost first."""
-        source = self.session.source
-        if source is None:
-            return []
-        return [
-            layer
-            for layer in reversed(self.viewer.layers)
-            if isinstance(layer, Labels)
-            and not self._stage.is_own(layer)
-            and not layer.multiscale
-            and tuple(layer.data.shape) == source.shape
-        ]
+        return self._targets.fitting
 
     @property
     def image(self) -> Image | None:
@@ -180,8 +172,7 @@ class SegmentController:
     @property
     def target_layer(self) -> Labels | None:
         """The chosen Labels layer; None for one that is yet to be made."""
-        target = self.session.target
-        return target.layer if isinstance(target, LayerTarget) else None
+        return self._targets.chosen
 
     @property
     def propagation_axes(self) -> dict[int, str]:
@@ -241,21 +232,7 @@ class SegmentController:
 
     def choose_target(self, layer: Labels | None) -> None:
         """Accept objects into another Labels layer; None for one that is made when first needed."""
-        self.told.emit("")
-        try:
-            if layer is None:
-                self.session.set_target(None)
-            else:
-                check_writable(layer)
-                self.session.set_target(self._target_of(layer))
-                if self._stage.image is not None and not placed_alike(layer, self._stage.image):
-                    self.told.emit(
-                        f"'{layer.name}' lies elsewhere than '{self._stage.image.name}' (another scale or translate): "
-                        "objects are written pixel by pixel and appear displaced."
-                    )
-        except UserError as error:
-            self.told.emit(str(error))
-        self.layers_changed.emit()
+        self._targets.choose(layer)
 
     def use_layer_contrast(self, use: bool) -> None:
         """Scale the network's input by the image layer's contrast limits, or by limits measured on the stack."""
@@ -292,19 +269,18 @@ class SegmentController:
         if self._accepting.question is not None and action in _ANSWERS:
             self.answer(_ANSWERS[action])
             return
-        for strokes in self._strokes.values():
-            # What is done in the middle of a stroke comes after what is painted of it.
-            strokes.flush()
+        # What is done in the middle of a stroke comes after what is painted of it.
+        self._targets.flush()
         self.try_to(self._deeds[action])
 
     def accept(self) -> None:
         """Accept the object; new labels are made if none are chosen."""
-        self._ensure_target()
+        self._targets.ensure()
         self._accepting.accept(self.collision)
 
     def accept_overwriting(self) -> None:
         """Accept the object and overwrite what it meets, this once."""
-        self._ensure_target()
+        self._targets.ensure()
         self._accepting.accept(Collision.OVERWRITE)
 
     def next_object(self) -> None:
@@ -411,7 +387,7 @@ class SegmentController:
     def segment_each(self) -> None:
         """Make an object of each prompt of the chosen layer on the plane in view."""
         self.sources.objects()
-        self._ensure_target(wanted=True)
+        self._targets.ensure(wanted=True)
         self.update_view()
         self.sources.segment_each(self.collision)
 
@@ -430,9 +406,7 @@ class SegmentController:
         for layer in self.viewer.layers:
             layer.events.name.disconnect(self._on_renamed)
         self._accepting.close()
-        for strokes in self._strokes.values():
-            strokes.close()
-        self._strokes.clear()
+        self._targets.close()
         ended = self.session.close()
         if not keep_layers:
             self._drop_image()
@@ -482,41 +456,6 @@ class SegmentController:
         self._stage.image = None
         self._remove_own()
 
-    def _target_of(self, layer: Labels) -> LayerTarget:
-        if layer not in self._targets:
-            self._targets[layer] = LayerTarget(layer)
-            self._strokes[layer] = StrokeWatch(
-                layer, self._painted, partial(self.do, Action.UNDO), partial(self.do, Action.REDO)
-            )
-            layer.events.data.connect(self._on_labels_data)
-        return self._targets[layer]
-
-    def _ensure_target(self, *, wanted: bool = False) -> None:
-        """Make new labels if none are chosen and there is something, or `wanted`; they go below the plugin's own.
-
-        Raises
-        ------
-        UserError
-            If those that are chosen cannot be written.
-        """
-        if self.target_layer is not None:
-            check_writable(self.target_layer)
-        if self.session.target is not None or self._stage.image is None or self._stage.own is None:
-            return
-        draft = self.session.draft
-        if not draft.masks and not draft.in_flight and not wanted:
-            return
-        active = self.viewer.layers.selection.active
-        layer = new_labels(self._stage.image, NEW_LABELS_NAME)
-        at = self.viewer.layers.index(self._stage.image) + 1
-        if self._stage.own.preview.layer in self.viewer.layers:
-            at = self.viewer.layers.index(self._stage.own.preview.layer)
-        with self._unnoticed():
-            self.viewer.layers.insert(at, layer)
-            self.viewer.layers.selection.active = active
-        self.session.set_target(self._target_of(layer), next_label=1)
-        self.layers_changed.emit()
-
     def _on_inserted(self, event: Any) -> None:
         event.value.events.name.connect(self._on_renamed)
         if self._changing:
@@ -543,11 +482,7 @@ class SegmentController:
             self.cursor.stop()
         if layer is self.sources.chosen:
             self.sources.chosen = None
-        if layer in self._targets:
-            target = self._targets.pop(layer)
-            self._strokes.pop(layer).close()
-            layer.events.data.disconnect(self._on_labels_data)
-            self.session.forget_target(target)
+        self._targets.removed(layer)
         if layer is self._stage.image:
             self.choose_image(None)
         elif self._stage.own is not None and layer in self._stage.own.prompts.linked:
@@ -568,20 +503,6 @@ class SegmentController:
         if image is not None:
             self._stage.image = None
             self.choose_image(image)
-
-    def _on_labels_data(self, event: Any) -> None:
-        """The labels were replaced as a whole: what was accepted into the former ones cannot be undone in these."""
-        target = self._targets.get(event.source)
-        if target is not None:
-            chosen = self.session.target is target
-            self.session.forget_target(target)
-            if chosen:
-                self.choose_target(event.source)
-
-    def _painted(self, layer: Labels, change: PixelChange) -> None:
-        """A stroke on a layer that is or was the target."""
-        if layer in self._targets:
-            self.session.painted(self._targets[layer], change)
 
     # Inside: prompts
 

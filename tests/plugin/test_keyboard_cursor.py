@@ -131,7 +131,7 @@ def test_it_needs_a_plane_in_view_and_hides_without_one(bench) -> None:
 
 def test_from_prompt_to_propagated_and_accepted_object_without_a_mouse(desk) -> None:
     key = desk.hand.key
-    desk.hand.canvas.setFocus()
+    assert desk.viewer.window._qt_window.focusWidget() is desk.hand.canvas
     key(Qt.Key.Key_J)
     cursor = desk.widget.controller.cursor
     assert cursor.active

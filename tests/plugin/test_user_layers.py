@@ -72,6 +72,15 @@ def test_they_are_followed_as_long_as_the_object_is_in_work(bench) -> None:
     assert not len(bench.points.data)
 
 
+def test_a_layer_in_use_may_be_moved_as_a_whole(bench) -> None:
+    layer = bench.viewer.add_points([(8, 12, 12)])
+    use(bench, layer)
+    layer.translate = (0, 16, 22)
+    bench.settle()
+    assert bench.session.prompts(Z4).points == (Point(28, 34),)
+    assert bench.session.draft.masks[Z4].box == (24, 30, 33, 39)
+
+
 def test_taking_the_last_prompt_back_leaves_the_users_layer_alone(bench) -> None:
     layer = bench.viewer.add_points([(8, 12, 12), (8, 28, 34)])
     use(bench, layer)

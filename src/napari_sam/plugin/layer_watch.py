@@ -6,10 +6,11 @@ from typing import Any
 from napari.layers import Points, Shapes
 
 _PAST = ("added", "changed", "removed")
+_PLACEMENT = ("scale", "translate", "rotate", "shear", "affine")
 
 
 class LayerWatch:
-    """Tells when points or shapes are added, moved, retyped, pasted, deleted, or get other features.
+    """Tells when points or shapes are added, moved, retyped, pasted, deleted, get other features, or lie elsewhere.
 
     Parameters
     ----------
@@ -26,12 +27,16 @@ class LayerWatch:
         layer.events.data.connect(self._on_data)
         layer.events.features.connect(self._on_features)
         layer.events.set_data.connect(self._on_refresh)
+        for name in _PLACEMENT:
+            layer.events[name].connect(self._on_placement)
 
     def close(self) -> None:
         """Listen no more."""
         self.layer.events.data.disconnect(self._on_data)
         self.layer.events.features.disconnect(self._on_features)
         self.layer.events.set_data.disconnect(self._on_refresh)
+        for name in _PLACEMENT:
+            self.layer.events[name].disconnect(self._on_placement)
 
     def _on_data(self, event: Any) -> None:
         # napari tells twice: before, in the present tense, and afterwards.
@@ -39,6 +44,9 @@ class LayerWatch:
             self._edited()
 
     def _on_features(self, _: Any) -> None:
+        self._edited()
+
+    def _on_placement(self, _: Any) -> None:
         self._edited()
 
     def _on_refresh(self, _: Any) -> None:

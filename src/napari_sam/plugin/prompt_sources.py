@@ -69,7 +69,9 @@ class PromptSources:
         to_image = world_map(source, image, self._stage.point)
         if not own.prompts.found_in(source, to_image, view.plane.axes):
             raise UserError(f"'{source.name}' holds no prompts on '{image.name}': add points or shapes to it.")
-        own.prompts.link(source, to_image, view.plane.axes)
+        point = self._stage.point
+        # Either layer may be moved meanwhile.
+        own.prompts.link(source, lambda positions: world_map(source, image, point)(positions), view.plane.axes)
         self._on_linked(source)
 
     def objects(self) -> Sequence[BatchObject] | Callable[[], Sequence[BatchObject]]:

@@ -86,6 +86,8 @@ class SegmentWidget(QWidget):
         self._show_status(self.session.status)
         self.object.show_label()
         self.object.show_history()
+        # Keys work at once, without a click on the canvas.
+        self._timer(0, self._focus_canvas).start()
 
     def _arrange(self) -> None:
         content = QWidget()
@@ -114,6 +116,9 @@ class SegmentWidget(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(ColumnScroll(content))
 
+    def _focus_canvas(self) -> None:
+        self._viewer.window._qt_viewer.canvas.native.setFocus()
+
     def _timer(self, delay: int, then: Callable[[], None]) -> QTimer:
         timer = QTimer(self)
         timer.setSingleShot(True)
@@ -133,6 +138,7 @@ class SegmentWidget(QWidget):
         self.choices.download.failed.connect(self.status.tell)
         for action, each in self.buttons.items():
             each.clicked.connect(partial(self._pressed, action))
+        self.prompts.draw.clicked.connect(self._focus_canvas)
         self.save_button.clicked.connect(lambda: self.ask_and_save())
         for event in (viewer.dims.events.current_step, viewer.dims.events.order, viewer.dims.events.ndisplay):
             event.connect(self._on_slider)

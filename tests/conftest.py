@@ -8,6 +8,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def _own_settings(tmp_path_factory, monkeypatch) -> None:
     monkeypatch.setenv("NAPARI_SAM_CONFIG", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.setenv("NAPARI_SAM_SESSIONS", str(tmp_path_factory.mktemp("sessions")))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -82,6 +82,19 @@ def test_labels_objects_and_the_object_in_work_come_back(session, target, main, 
     assert not errors
 
 
+def test_an_object_in_work_comes_back_though_none_was_accepted(session, target, main, autosave, tmp_path):
+    session.add_point(Z4, A)
+    main.settle(session)
+    crash(autosave)
+    recovered = recover(unfinished_sessions(tmp_path / "sessions")[0].path)
+    assert recovered.targets == ()
+    session.reject()
+    session.restore_draft(recovered.draft)
+    main.settle(session)
+    assert session.prompts(Z4).points == (A,)
+    assert session.draft.masks[Z4].area == 81
+
+
 def test_labels_of_before_come_back_even_if_they_are_changed_while_they_are_read(session, main, autosave, tmp_path):
     array = np.random.default_rng(0).integers(0, 5, (9, 40, 50)).astype(np.uint16)
     before = array.copy()
@@ -141,7 +154,7 @@ def test_two_sessions_have_two_logs(tmp_path):
 
 def test_a_saved_session_leaves_nothing_behind_and_an_unsaved_one_its_log(session, target, main, autosave, tmp_path):
     accept(session, main)
-    autosave.saved(target, autosave.changes(target))
+    session.saved.emit(target, session.recording.of(target).done)
     assert not autosave.unsaved
     accept(session, main, B)
     assert autosave.unsaved
@@ -154,7 +167,7 @@ def test_a_saved_session_leaves_nothing_behind_and_an_unsaved_one_its_log(sessio
 
 def test_closing_after_saving_removes_the_log(session, target, main, autosave, tmp_path):
     accept(session, main)
-    autosave.saved(target, autosave.changes(target))
+    session.saved.emit(target, session.recording.of(target).done)
     autosave.close()
     assert list((tmp_path / "sessions").iterdir()) == []
 

@@ -197,3 +197,15 @@ def test_overwritten_objects_shrink_in_the_table(session, main, target) -> None:
     assert [session.objects.row(label).area for label in (1, 2)] == [0, 81]
     session.undo()
     assert session.objects.row(1).area == 81
+
+
+def test_an_object_that_was_painted_over_can_have_another_id_and_be_deleted(session, main, target) -> None:
+    accept(session, main, A)
+    session.objects.relabel(1, 5)
+    session.painted(target, stroke(target, 4, 4, 3, size=24))
+    session.objects.relabel(5, 16)
+    assert session.objects.row(16).area == 0
+    session.objects.delete(16)
+    assert session.objects.labels == []
+    session.undo()
+    assert session.objects.labels == [16]

@@ -63,7 +63,7 @@ def worked(engine, source, places, seed: int, deeds: int, labels: np.ndarray) ->
     return session, user
 
 
-@pytest.mark.parametrize("seed", [*range(20), 165])
+@pytest.mark.parametrize("seed", [*range(20), 165, 418])
 @pytest.mark.parametrize("empty", [True, False])
 def test_replaying_a_saved_session_gives_the_same_labels(seed, empty, tmp_path):
     labels = np.zeros((9, 40, 50), np.uint16)

@@ -30,6 +30,7 @@ from napari_sam.plugin.view import displayed_axes, resolve_view
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.propagation import DOUBTFUL
+from napari_sam.session.restored import Restored
 from napari_sam.session.session import Session
 from napari_sam.session.target import Target
 
@@ -233,6 +234,10 @@ class SegmentController:
     def choose_target(self, layer: Labels | None) -> None:
         """Accept objects into another Labels layer; None for one that is made when first needed."""
         self._targets.choose(layer)
+
+    def add_restored(self, restored: Restored) -> LayerTarget:
+        """A Labels layer, on the chosen image, of labels that were read back from disk; see `TargetLayers`."""
+        return self._targets.add_restored(restored)
 
     def use_layer_contrast(self, use: bool) -> None:
         """Scale the network's input by the image layer's contrast limits, or by limits measured on the stack."""

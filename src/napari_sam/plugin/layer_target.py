@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels
+from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.plugin.placement import placement_of
@@ -59,4 +60,9 @@ def new_labels(image: Image, name: str) -> Labels:
     """
     shape = image.level_shapes[0] if image.multiscale else image.data.shape
     shape = tuple(int(size) for size in shape[: image.ndim])
-    return Labels(np.zeros(shape, np.uint16), name=name, **placement_of(image))
+    return labels_on(image, np.zeros(shape, np.uint16), name)
+
+
+def labels_on(image: Image, labels: NDArray[Any], name: str) -> Labels:
+    """A Labels layer at the place of an image."""
+    return Labels(labels, name=name, **placement_of(image))

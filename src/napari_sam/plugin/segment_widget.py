@@ -12,6 +12,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
+from napari_sam.errors import UserError
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.closing import ClosingWatch
 from napari_sam.plugin.conflict import conflict_sentence
@@ -20,15 +21,20 @@ from napari_sam.plugin.main_thread import MainThread
 from napari_sam.plugin.object_table import ObjectTable
 from napari_sam.plugin.panel.choices import Choices
 from napari_sam.plugin.panel.object_rows import ObjectRows
-from napari_sam.plugin.panel.parts import ColumnScroll, button, line
+from napari_sam.plugin.panel.parts import ColumnScroll, button, column, line, row
 from napari_sam.plugin.panel.prompt_rows import PromptRows
+from napari_sam.plugin.panel.restore_row import RestoreRow
 from napari_sam.plugin.panel.stack_rows import StackRows
+from napari_sam.plugin.restoring import Restoring
 from napari_sam.plugin.slider_pace import SHORTEST_MS, SliderPace
 from napari_sam.plugin.status_line import StatusLine
 from napari_sam.plugin.view import camera_of
+from napari_sam.session.autosave.autosave import Autosave
+from napari_sam.session.autosave.folder import sessions_folder
 from napari_sam.session.engine import Engine
 from napari_sam.session.scheduler import Scheduler
 from napari_sam.session.session import Session
+from napari_sam.session.session_file.file import SUFFIX
 from napari_sam.session.state import State, Status
 
 if TYPE_CHECKING:
@@ -61,6 +67,9 @@ class SegmentWidget(QWidget):
             later=self._main_thread.post,
             soon=partial(_await_answer, self.session.scheduler, self._main_thread),
         )
+        logs = sessions_folder()
+        self.autosave = Autosave(self.session, logs, self._main_thread.post, self._cannot_log)
+        self.restoring = Restoring(self.controller, self.autosave, logs)
         self._viewer = viewer
         # Whatever happens to the window, the thread ends: when Qt deletes the widget, when Python does, at exit.
         self._end = weakref.finalize(self, self.session.close)
@@ -73,7 +82,13 @@ class SegmentWidget(QWidget):
         self.stack = StackRows(self.controller)
         self.table = ObjectTable(self.controller)
         self.buttons = {**self.prompts.buttons, **self.object.buttons, **self.stack.buttons}
-        self.save_button = button("Save labels…", "", "Write an OME-TIFF with the image's axes and scale.")
+        self.restore_row = RestoreRow(self.restoring)
+        self.save_button = button(
+            "Save labels…",
+            "",
+            "Write an OME-TIFF with the image's axes and scale, and beside it the session, to go on with or to replay.",
+        )
+        self.open_button = button("Open session…", "", "Go on with a saved session on the chosen image.")
         self._arrange()
         self._shown_state: State | None = None
         self._slider_timer = self._timer(SHORTEST_MS, self.controller.update_view)
@@ -86,6 +101,7 @@ class SegmentWidget(QWidget):
         self._show_status(self.session.status)
         self.object.show_label()
         self.object.show_history()
+        self.restoring.look()
         # Keys work at once, without a click on the canvas.
         self._timer(0, self._focus_canvas).start()
 
@@ -106,7 +122,10 @@ class SegmentWidget(QWidget):
             if inside is not None:
                 inside.setContentsMargins(0, 0, 0, 0)
         self.objects.collapse(animate=False)
-        groups = (self.choices, self.status, self.prompts, self.object, self.stack, self.objects, self.save_button)
+        files = QWidget()
+        column(files).addLayout(row(self.save_button, self.open_button))
+        rows.addWidget(self.restore_row)
+        groups = (self.choices, self.status, self.prompts, self.object, self.stack, self.objects, files)
         for group in groups:
             if group is not groups[0]:
                 rows.addWidget(line())
@@ -140,6 +159,13 @@ class SegmentWidget(QWidget):
             each.clicked.connect(partial(self._pressed, action))
         self.prompts.draw.clicked.connect(self._focus_canvas)
         self.save_button.clicked.connect(lambda: self.ask_and_save())
+        self.open_button.clicked.connect(lambda: self.ask_and_open())
+        for each, deed in (
+            (self.restore_row.restore, self.restoring.restore),
+            (self.restore_row.discard, self.restoring.discard),
+            (self.restore_row.later, self.restoring.later),
+        ):
+            each.clicked.connect(partial(self._restore, deed))
         for event in (viewer.dims.events.current_step, viewer.dims.events.order, viewer.dims.events.ndisplay):
             event.connect(self._on_slider)
         camera = camera_of(viewer).events
@@ -200,6 +226,20 @@ class SegmentWidget(QWidget):
                 path += ".ome.tif"
             self.controller.try_to(partial(self.session.save, path))
 
+    def ask_and_open(self) -> None:
+        """Ask which saved session to go on with, and open it."""
+        path, _ = QFileDialog.getOpenFileName(self, "Open session", "", f"Sessions (*{SUFFIX})")
+        if path:
+            self.status.tell("")
+            self.controller.try_to(partial(self.restoring.open, path))
+
+    def _restore(self, deed: Callable[[], None], _: bool = False) -> None:
+        self.status.tell("")
+        self.controller.try_to(deed)
+
+    def _cannot_log(self, error: UserError) -> None:
+        self.status.tell(str(error))
+
     def _on_slider(self) -> None:
         self.stack.fill()
         self._slider_timer.start(self._pace.step(time.monotonic()))
@@ -212,6 +252,7 @@ class SegmentWidget(QWidget):
             timer.stop()
         self.choices.download.cancel()
         self.table.close_table()
+        self.autosave.close()
         self._main_thread.close()
         dims, camera = self._viewer.dims.events, camera_of(self._viewer).events
         for event in (dims.current_step, dims.order, dims.ndisplay):

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from napari.layers import Labels, Layer
+from napari.layers import Image, Labels, Layer
 
 from napari_sam.errors import UserError
 from napari_sam.labels.pixel_change import PixelChange
-from napari_sam.plugin.layer_target import LayerTarget, check_writable, new_labels
+from napari_sam.plugin.layer_target import LayerTarget, check_writable, labels_on, new_labels
 from napari_sam.plugin.placement import placed_alike
 from napari_sam.plugin.stage import Stage
 from napari_sam.plugin.strokes import StrokeWatch
+from napari_sam.session.restored import Restored
 
 NEW_LABELS_NAME = "objects"
 
@@ -97,19 +98,34 @@ class TargetLayers:
         """
         if self.chosen is not None:
             check_writable(self.chosen)
-        session, image, own, layers = self._stage.session, self._stage.image, self._stage.own, self._stage.viewer.layers
+        session, image, own = self._stage.session, self._stage.image, self._stage.own
         if session.target is not None or image is None or own is None:
             return
         if not session.draft.masks and not session.draft.in_flight and not wanted:
             return
-        active = layers.selection.active
         layer = new_labels(image, NEW_LABELS_NAME)
-        at = layers.index(own.preview.layer) if own.preview.layer in layers else layers.index(image) + 1
-        with self._unnoticed():
-            layers.insert(at, layer)
-            layers.selection.active = active
+        self._insert(layer, image)
         session.set_target(self._target_of(layer), next_label=1)
         self._on_change()
+
+    def add_restored(self, restored: Restored) -> LayerTarget:
+        """A layer, on the chosen image, of labels that were read back from disk, with their objects.
+
+        Raises
+        ------
+        UserError
+            If no image is chosen, or they do not fit it.
+        """
+        image = self._stage.image
+        if image is None:
+            raise UserError("Choose the image that the session was made on first.")
+        layer = labels_on(image, restored.labels, restored.name)
+        target = LayerTarget(layer)
+        self._stage.session.restore_target(target, restored)
+        self._insert(layer, image)
+        self._follow(layer, target)
+        self._on_change()
+        return target
 
     def flush(self) -> None:
         """Tell the session of strokes that are being drawn, as far as they have come."""
@@ -132,10 +148,23 @@ class TargetLayers:
 
     def _target_of(self, layer: Labels) -> LayerTarget:
         if layer not in self._targets:
-            self._targets[layer] = LayerTarget(layer)
-            self._strokes[layer] = StrokeWatch(layer, self._painted, self._undo, self._redo)
-            layer.events.data.connect(self._on_data)
+            self._follow(layer, LayerTarget(layer))
         return self._targets[layer]
+
+    def _follow(self, layer: Labels, target: LayerTarget) -> None:
+        self._targets[layer] = target
+        self._strokes[layer] = StrokeWatch(layer, self._painted, self._undo, self._redo)
+        layer.events.data.connect(self._on_data)
+
+    def _insert(self, layer: Labels, image: Image) -> None:
+        """Add a layer below the plugin's own, or above the image; what is active stays so."""
+        layers, own = self._stage.viewer.layers, self._stage.own
+        active = layers.selection.active
+        shown = own is not None and own.preview.layer in layers
+        at = layers.index(own.preview.layer) if own is not None and shown else layers.index(image) + 1
+        with self._unnoticed():
+            layers.insert(at, layer)
+            layers.selection.active = active
 
     def _on_data(self, event: Any) -> None:
         """The labels were replaced as a whole: what was accepted into the former ones cannot be undone in these."""

@@ -45,6 +45,11 @@ class Book:
         if self._first is None:
             self._first = label
 
+    def fill(self, rows: Mapping[int, ObjectRow], extents: Mapping[int, Extent]) -> None:
+        """There are objects already."""
+        self.rows.update(rows)
+        self.extents.update(extents)
+
     @property
     def began_empty(self) -> bool:
         """Whether there were no labels at all when the target was chosen, as far as that is known."""

@@ -148,10 +148,13 @@ class Objects:
         before = self._work.draft.state
         if self._in_work(label):
             self._work.draft.label = new
+        repainted = _repainted(book, label, new)
+        # An object that was painted over has no pixels from which it would show where they are.
+        shows = book.follows(new) and (bool(repainted) or new in book.extents)
         patch = book.make(
-            _repainted(book, label, new),
+            repainted,
             {label: None, new: replace(row, label=new)},
-            areas=None if book.follows(new) else {new: book.extents[label]},
+            areas=None if shows else {new: book.extents[label]},
             uses=new,
         )
         self._work.changed_labels(Kind.RELABEL, book.target, patch, before)

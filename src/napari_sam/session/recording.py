@@ -164,10 +164,13 @@ class Recording:
         Something was done to labels; and what was done after it, where that is different for it.
     dropped(Target, Done)
         Something was undone.
+    forgotten(Target, tuple[Done, ...])
+        Labels are gone, to which all that was done.
     """
 
     put = Signal(object, list)
     dropped = Signal(object, object)
+    forgotten = Signal(object, tuple)
 
     def __init__(self, journal: Journal, image: Callable[[], int]) -> None:
         self._image = image
@@ -187,7 +190,9 @@ class Recording:
 
     def forget(self, target: Target) -> None:
         """Labels are gone."""
-        self._targets.pop(target, None)
+        recording = self._targets.pop(target, None)
+        if recording is not None:
+            self.forgotten.emit(target, recording.done)
 
     def _put(self, entry: Entry) -> None:
         # An accept that waits belongs to the image it was made on, even if it is written on another.

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from napari_sam.labels.extents import label_extents
+from napari_sam.labels.ids import next_label
 from napari_sam.session.annotation import Accepted, Annotation, Deleted, Painted, Relabelled, Renamed
 from napari_sam.session.draft import Draft
 from napari_sam.session.object_record import ObjectRecord
@@ -25,6 +26,8 @@ class Restored:
         What was done to them.
     rows, extents
         Their objects, by label.
+    next_label
+        The first free id.
     complete
         Whether the labels that were there before anything was done to them are all here.
     """
@@ -34,25 +37,25 @@ class Restored:
     annotation: Annotation
     rows: dict[int, ObjectRow]
     extents: dict[int, Extent]
+    next_label: int
     complete: bool = True
 
 
 def restore(name: str, labels: Any, annotation: Annotation, *, complete: bool = True) -> Restored:
-    """Make a table of the objects in labels.
-
-    Raises
-    ------
-    ValueError
-        If a record contradicts itself.
-    """
+    """Make a table of the objects in labels."""
     rows = {}
     for label, record in objects_of(annotation).items():
         draft = Draft()
-        draft.restore(state_of(record))
+        try:
+            draft.restore(state_of(record))
+        except ValueError:
+            # It contradicts itself: its pixels are here, but it cannot be worked on further.
+            continue
         if draft.masks:
             rows[label] = ObjectRow.of(draft, label, record.name)
     extents = {label: Extent(area, box) for label, (area, box) in label_extents(labels, rows).items()}
-    return Restored(name, labels, annotation, rows, extents, complete)
+    free = max(next_label(labels), *(label + 1 for label in rows), 1)
+    return Restored(name, labels, annotation, rows, extents, free, complete)
 
 
 def objects_of(annotation: Annotation) -> dict[int, ObjectRecord]:

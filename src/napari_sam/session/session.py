@@ -23,17 +23,20 @@ from napari_sam.session.journal.entry import Kind
 from napari_sam.session.journal.journal import Journal
 from napari_sam.session.journal.labels_patch import LabelsPatch
 from napari_sam.session.labelling import check_shape
+from napari_sam.session.object_record import ObjectRecord
 from napari_sam.session.objects import Objects
 from napari_sam.session.prompting import Prompting
 from napari_sam.session.propagation import Propagation, Proposal, plot_course, summary
 from napari_sam.session.question import Question
-from napari_sam.session.recording import Recording
+from napari_sam.session.recording import Done, Recording
+from napari_sam.session.restored import Restored
 from napari_sam.session.saving import Saving
 from napari_sam.session.scheduler import PostToMain, Scheduler
 from napari_sam.session.segmenting import Segmenting
 from napari_sam.session.sentences import Sentences
 from napari_sam.session.signals import SessionSignals
 from napari_sam.session.state import State, Status
+from napari_sam.session.state_record import record_of, state_of
 from napari_sam.session.target import Target
 from napari_sam.session.work import Work
 
@@ -267,6 +270,33 @@ class Session(SessionSignals):
         if target is not None:
             check_shape(target, self.source)
         self._work.choose_target(target, next_label)
+
+    def restore_target(self, target: Target, restored: Restored) -> None:
+        """Accept objects into labels that were read back from disk, with all that is known of their objects.
+
+        Raises
+        ------
+        UserError
+            If the labels do not fit the image.
+        """
+        check_shape(target, self.source)
+        self._work.restore_target(target, restored)
+
+    def restore_draft(self, record: ObjectRecord) -> None:
+        """Go on with an object in work that was read back from disk; questions without an answer are asked.
+
+        Raises
+        ------
+        UserError
+            If it cannot be used.
+        """
+        try:
+            state = state_of(record)
+        except ValueError as error:
+            raise UserError(f"The object in work could not be brought back: {error}.") from error
+        with self._work.replacing(Kind.REOPEN, self.draft.state):
+            self._work.start(state)
+        self._work.tell_draft()
 
     def forget_target(self, target: Target) -> None:
         """Labels are gone, or were replaced: nothing in them is undone any more, nothing more is written there.
@@ -648,6 +678,8 @@ class Session(SessionSignals):
     def save(self, path: str | Path) -> None:
         """Write the target to an OME-TIFF with the image's axes and scale, on the inference thread.
 
+        Beside it goes the session, as a JSON file from which the labels can be computed again and worked on further.
+
         Raises
         ------
         UserError
@@ -656,7 +688,8 @@ class Session(SessionSignals):
         if self.target is None or self.source is None:
             raise UserError("There are no labels to save yet: accept an object first.")
         self._sentences.clear()
-        self._saving.start(Path(path), self.target, self.source)
+        draft = record_of(self.draft.state, self.draft.label) if self.draft else None
+        self._saving.start(Path(path), self.target, self.source, self.recording.of(self.target), self.image, draft)
         self._report()
 
     def close(self) -> bool:
@@ -727,7 +760,8 @@ class Session(SessionSignals):
         self._say(summary(draft))
         self._report()
 
-    def _saved(self, path: Path) -> None:
+    def _saved(self, path: Path, target: Target, done: tuple[Done, ...]) -> None:
+        self.saved.emit(target, done)
         self._say(f"Saved {path.name}.")
         self._report()
 

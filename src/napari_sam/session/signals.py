@@ -22,6 +22,8 @@ class SessionSignals:
         The table of objects is different.
     history_changed()
         What can be undone or redone is different.
+    saved(Target, tuple[Done, ...])
+        Labels are in a file, as they were when just that had been done to them.
     label_changed()
         `current_label` is different.
     collided(Collides)
@@ -36,6 +38,7 @@ class SessionSignals:
     labels_changed = Signal(object, tuple)
     objects_changed = Signal()
     history_changed = Signal()
+    saved = Signal(object, tuple)
     label_changed = Signal()
     collided = Signal(object)
     crashed = Signal(Exception)

@@ -15,6 +15,7 @@ from napari_sam.session.journal.labels_patch import LabelsPatch
 from napari_sam.session.journal.spill import Parcel
 from napari_sam.session.labelling import Labelling
 from napari_sam.session.recording import Recording
+from napari_sam.session.restored import Restored
 from napari_sam.session.scheduler import Scheduler
 from napari_sam.session.segmenting import Segmenting
 from napari_sam.session.sentences import Sentences
@@ -208,6 +209,12 @@ class Work:
         self.labelling.choose(target, next_label)
         self._signals.label_changed.emit()
         self._signals.objects_changed.emit()
+
+    def restore_target(self, target: Target, restored: Restored) -> None:
+        """Accept into labels that were read back, with their objects."""
+        self.recording.begin(target, restored.annotation)
+        self.labelling.book_of(target).fill(restored.rows, restored.extents)
+        self.choose_target(target, restored.next_label)
 
     def forget_target(self, target: Target) -> None:
         """Labels are gone."""

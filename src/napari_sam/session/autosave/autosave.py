@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakMethod
 
 import numpy as np
 
@@ -61,12 +62,14 @@ class Autosave:
         self._failed = False
         self._images: set[int] = set()
         self._targets: dict[Target, int] = {}
+        self._numbered = 0
         self._based: set[int] = set()
-        self._changes: dict[Target, int] = {}
-        self._saved: dict[Target, int] = {}
-        self._dirty = False
+        self._saved: dict[Target, tuple[Done, ...] | None] = {}
+        self._dirty = self._asked = self._lost = False
         session.recording.put.connect(self._put)
         session.recording.dropped.connect(self._dropped)
+        session.recording.forgotten.connect(self._forgotten)
+        session.saved.connect(self._save)
         for signal in (session.prompts_changed, session.masks_changed, session.label_changed):
             signal.connect(self._touch)
 
@@ -78,22 +81,9 @@ class Autosave:
     @property
     def unsaved(self) -> bool:
         """Whether labels were changed that were not saved since."""
-        return any(count != self._saved.get(target, 0) for target, count in self._changes.items())
-
-    def changes(self, target: Target) -> int:
-        """How often labels were changed; to be given to `saved`."""
-        return self._changes.get(target, 0)
-
-    def saved(self, target: Target, changes: int) -> None:
-        """Labels are in a file, as they were after so many changes."""
-        self._saved[target] = changes
-
-    def forget(self, target: Target) -> None:
-        """Labels are gone, by the user's will."""
-        number = self._targets.pop(target, None)
-        self._changes.pop(target, None)
-        if number is not None and self._writer is not None:
-            self._writer.write(lambda: iter([(Kind.FORGET, {"target": number})]))
+        return self._lost or any(
+            self._session.recording.of(target).done != self._saved.get(target, ()) for target in self._targets
+        )
 
     def begin_with(self, target: Target, then: Callable[[], None]) -> None:
         """Log labels that were restored; `then` is called on the main thread when all of them are in the log."""
@@ -101,7 +91,8 @@ class Autosave:
         if writer is None:
             return
         self._number(target, writer, then)
-        self._changes[target] = 1
+        # They are in no file but the log.
+        self._saved[target] = None
 
     def wait_written(self, timeout: float = 10.0) -> bool:
         """Block until everything is on disk; False if that takes longer."""
@@ -132,10 +123,24 @@ class Autosave:
             except OSError as error:
                 self._fail(error)
                 return None
-            self._writer = LogWriter(self._folder.log, self._tick, lambda error: self._post(partial(self._fail, error)))
+            # The thread keeps nothing alive: a session that is dropped without being closed ends.
+            tick, fail = WeakMethod(self._tick), WeakMethod(self._writing_failed)
+            self._writer = LogWriter(self._folder.log, partial(_call, tick), partial(_call, fail))
             begin = {"version": VERSION, "written_by": current_versions(), "began": datetime.now(UTC).isoformat()}
             self._writer.write(lambda: iter([(Kind.BEGIN, begin)]))
         return self._writer
+
+    def _forgotten(self, target: Target, done: tuple[Done, ...]) -> None:
+        # A layer may be removed by mistake, and napari does not bring it back: the log does.
+        if self._targets.pop(target, None) is not None:
+            self._lost = self._lost or done != self._saved.get(target, ())
+
+    def _save(self, target: Target, done: tuple[Done, ...]) -> None:
+        self._saved[target] = done
+
+    def _writing_failed(self, error: Exception) -> None:
+        # On the writing thread.
+        self._post(partial(self._fail, error))
 
     def _fail(self, error: Exception) -> None:
         if not self._failed:
@@ -149,26 +154,29 @@ class Autosave:
         if writer is not None:
             self._image(writer)
             number = self._number(target, writer)
-            self._changes[target] = self._changes.get(target, 0) + 1
             writer.write(partial(_put_records, number, tuple(done), number in self._based))
 
     def _dropped(self, target: Target, done: Done) -> None:
         writer = self._open()
         if writer is not None:
             number = self._number(target, writer)
-            self._changes[target] = self._changes.get(target, 0) + 1
             writer.write(partial(_drop_records, number, done))
 
     def _touch(self) -> None:
         self._dirty = True
+        if self._writer is None and self._session.draft:
+            # From now on the writing thread asks.
+            self._collect()
 
     def _tick(self) -> None:
-        # On the writing thread; only it and the main thread's next turn look at the flag.
-        if self._dirty:
-            self._post(self._collect)
+        # On the writing thread. One question at a time: the main thread may be busy.
+        if self._dirty and not self._asked:
+            self._asked = True
+            self._post(partial(_call, WeakMethod(self._collect)))
 
     def _collect(self) -> None:
         """Have the object in work written, if it may be another one."""
+        self._asked = False
         if not self._dirty or self._failed:
             return
         self._dirty = False
@@ -210,7 +218,8 @@ class Autosave:
     def _number(self, target: Target, writer: LogWriter, then: Callable[[], None] | None = None) -> int:
         if target in self._targets:
             return self._targets[target]
-        number = self._targets[target] = max((*self._targets.values(), 0)) + 1
+        self._numbered += 1
+        number = self._targets[target] = self._numbered
         prior = self._session.recording.of(target).prior
         empty = prior is None and self._session.began_empty(target)
         array = target.array
@@ -232,6 +241,12 @@ class Autosave:
 
 
 # On the writing thread
+
+
+def _call(method: WeakMethod[Callable[..., None]], *arguments: Any) -> None:
+    found = method()
+    if found is not None:
+        found(*arguments)
 
 
 def _target_records(about: dict[str, Any], prior: Annotation | None) -> Iterator[Record]:

@@ -25,8 +25,6 @@ class Kind(IntEnum):
     PUT = 7
     DROP = 8
     DRAFT = 9
-    SAVED = 10
-    FORGET = 11
 
 
 def frame(kind: Kind, content: dict[str, Any]) -> bytes:

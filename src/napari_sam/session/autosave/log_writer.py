@@ -102,12 +102,14 @@ class LogWriter:
             self._wake.wait_for(lambda: self._jobs or self._slow or self._closing, SPACING)
             jobs = list(self._jobs)
             self._jobs.clear()
-            self._busy = busy = bool(jobs or self._slow)
+            # What it refers to was given before it, and is among these jobs or the former ones.
+            slow = self._slow[0] if self._slow else None
+            self._busy = busy = bool(jobs) or slow is not None
         for job in jobs:
             for record in job():
                 self._append(record)
-        if self._slow:
-            self._write_slow()
+        if slow is not None:
+            self._write_slow(slow)
         if busy and self._file is not None:
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -123,9 +125,8 @@ class LogWriter:
                 self._wake.wait_for(lambda: self._closing, SPACING)
         return True
 
-    def _write_slow(self) -> None:
+    def _write_slow(self, records: Iterator[Record]) -> None:
         """Go on for a while with what is not urgent."""
-        records = self._slow[0]
         until = time.monotonic() + SPACING
         while time.monotonic() < until:
             record = next(records, None)

@@ -1,5 +1,6 @@
 """Bringing a session back from its log."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,9 @@ def recover(path: Path) -> Recovered:
     reader = _Reader()
     try:
         for kind, body in packed_frames(path / LOG):
-            reader.take(kind, unpacked(body))
+            # A record that makes no sense takes no other one with it.
+            with suppress(*MALFORMED, AssertionError, AttributeError):
+                reader.take(kind, unpacked(body))
         return reader.recovered()
     except OSError as error:
         raise UserError(f"The session in {path} cannot be read: {error.strerror or error}.") from error
@@ -221,8 +224,6 @@ class _Reader:
                 target.writes.extend(_labels(content["pixels"]))
             case Kind.DRAFT:
                 self._draft = content
-            case Kind.FORGET:
-                self._targets.pop(content["target"], None)
 
     def recovered(self) -> Recovered:
         """What the log comes to."""

@@ -1,0 +1,207 @@
+"""Bringing sessions back into the viewer: unfinished ones, and saved ones."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from psygnal import Signal
+
+from napari_sam.errors import UserError
+from napari_sam.plugin.controller import SegmentController
+from napari_sam.session.autosave.autosave import Autosave
+from napari_sam.session.autosave.folder import SessionFolder
+from napari_sam.session.autosave.recovery import Recovered, Unfinished, discard, recover, unfinished_sessions
+from napari_sam.session.object_record import ObjectRecord
+from napari_sam.session.restored import Restored
+from napari_sam.session.scheduler import Priority
+
+
+class Restoring:
+    """Knows which sessions did not end as they should, and brings them back.
+
+    What reads files runs on the inference thread.
+
+    Parameters
+    ----------
+    controller
+        Of the viewer.
+    autosave
+        The log of the session that runs.
+    parent
+        The folder of logs.
+
+    Signals
+    -------
+    offered(Unfinished or None)
+        A session that may be restored or discarded; None if there is none (any more).
+    """
+
+    offered = Signal(object)
+
+    def __init__(self, controller: SegmentController, autosave: Autosave, parent: Path) -> None:
+        self._controller = controller
+        self._session = controller.session
+        self._autosave = autosave
+        self._parent = parent
+        self._waiting: list[Unfinished] = []
+
+    @property
+    def offer(self) -> Unfinished | None:
+        """The session that is offered."""
+        return self._waiting[0] if self._waiting else None
+
+    def look(self) -> None:
+        """Look for unfinished sessions."""
+        self._session.scheduler.submit(
+            "unfinished",
+            lambda _: unfinished_sessions(self._parent),
+            priority=Priority.PREFETCH,
+            on_result=self._found,
+            on_error=self._failed,
+        )
+
+    def discard(self) -> None:
+        """Remove the session that is offered; the next one is offered then."""
+        if self._waiting:
+            discard(self._waiting.pop(0).path)
+            self.offered.emit(self.offer)
+
+    def later(self) -> None:
+        """Offer nothing more this time."""
+        self._waiting.clear()
+        self.offered.emit(None)
+
+    def restore(self) -> None:
+        """Bring the session that is offered back, with its image if that is not open.
+
+        Raises
+        ------
+        UserError
+            If its image is not there, or another window has the session.
+        """
+        offer = self.offer
+        if offer is None:
+            raise UserError("There is no unfinished session.")
+        self._choose_image(offer)
+        source = self._session.source
+        assert source is not None
+        folder = SessionFolder.claim(offer.path)
+        if folder is None:
+            raise UserError("Another window has brought this session back already.")
+
+        def read(_: object) -> Recovered:
+            recovered = recover(offer.path)
+            recovered.image.recognise(source)
+            return recovered
+
+        def failed(error: Exception) -> None:
+            folder.release()
+            self._failed(error)
+
+        self._session.scheduler.submit(
+            "restore", read, priority=Priority.CLICK, on_result=partial(self._recovered, folder), on_error=failed
+        )
+
+    def open(self, path: str | Path) -> None:
+        """Go on with a saved session, on the chosen image.
+
+        Raises
+        ------
+        UserError
+            If no image is chosen.
+        """
+        from napari_sam.session.session_file.open_session import open_session
+
+        source = self._session.source
+        if source is None:
+            raise UserError("Choose the image that the session was made on first.")
+        self._session.scheduler.submit(
+            "restore",
+            lambda _: open_session(path, source),
+            priority=Priority.CLICK,
+            on_result=self._opened,
+            on_error=self._failed,
+        )
+
+    # Inside
+
+    def _found(self, found: list[Unfinished]) -> None:
+        self._waiting = found
+        self.offered.emit(self.offer)
+
+    def _failed(self, error: Exception) -> None:
+        if not isinstance(error, UserError):
+            self._session.crashed.emit(error)
+        self._controller.told.emit(str(error))
+
+    def _choose_image(self, offer: Unfinished) -> None:
+        """Have the session's image chosen: the chosen one if it fits, else another layer, else its file."""
+        source = self._session.source
+        if source is not None and source.shape == offer.image.shape:
+            return
+        fits = [layer for layer in self._controller.images if str(layer.source.path or "") == offer.image.path]
+        if not fits and offer.image.path and Path(offer.image.path).exists():
+            opened = self._controller.viewer.open(offer.image.path)
+            fits = [layer for layer in opened if layer in self._controller.images]
+        if fits:
+            self._controller.choose_image(fits[0])
+        source = self._session.source
+        if source is None or source.shape != offer.image.shape:
+            name = offer.image.path or f"of shape {offer.image.shape}"
+            raise UserError(f"Open the image {name} first; then restore the session.")
+
+    def _opened(self, found: tuple[Restored, ObjectRecord | None]) -> None:
+        restored, draft = found
+        self._take([restored], draft, 0)
+
+    def _recovered(self, folder: SessionFolder, recovered: Recovered) -> None:
+        """Everything was read: show it, and forget the old log once all of it is in the new one."""
+        session = self._session
+        if recovered.model and recovered.model != session.model:
+            session.set_model(recovered.model)
+        if recovered.object_size != session.object_size:
+            session.set_object_size(recovered.object_size)
+        at = recovered.draft_target if recovered.draft_target is not None else len(recovered.targets) - 1
+        if not self._take(list(recovered.targets), recovered.draft, at, logged=folder.remove):
+            folder.release()
+            return
+        self._waiting = [each for each in self._waiting if each.path != folder.path]
+        self.offered.emit(self.offer)
+        if not all(each.complete for each in recovered.targets):
+            self._controller.told.emit(
+                "The session was killed before the labels that it began with were all logged: some of them are missing."
+            )
+
+    def _take(
+        self,
+        restored: list[Restored],
+        draft: ObjectRecord | None,
+        at: int,
+        logged: Callable[[], None] | None = None,
+    ) -> bool:
+        """Make layers of labels, choose one, and go on with the object in work; whether that worked."""
+        try:
+            targets = [self._controller.add_restored(each) for each in restored]
+            if targets:
+                self._controller.choose_target(targets[at].layer)
+            if draft is not None:
+                self._session.restore_draft(draft)
+        except UserError as error:
+            self._controller.told.emit(str(error))
+            return False
+        if logged is not None:
+            left = len(targets)
+
+            def one_logged() -> None:
+                nonlocal left
+                left -= 1
+                if left <= 0:
+                    logged()
+
+            for target in targets:
+                self._autosave.begin_with(target, one_logged)
+            if not targets:
+                # What was in work is logged by now, or very soon: it changed.
+                self._autosave.wait_written()
+                logged()
+        return True

@@ -5,9 +5,11 @@ import json
 import math
 import random
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -18,6 +20,7 @@ from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.mask import Mask, Outline
 from napari_sam.planes.plane import Plane
+from napari_sam.planes.source import ImageSource
 from napari_sam.planes.window import Window
 from napari_sam.prompts.json_form import prompts_from_json, prompts_to_json
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
@@ -25,6 +28,7 @@ from napari_sam.segment.setup import Setup
 from napari_sam.session.annotation import Accepted, Annotation, Deleted, Painted, Relabelled, Renamed
 from napari_sam.session.object_record import ObjectRecord, PlaneRecord, PropagateStep, SegmentStep
 from napari_sam.session.packed_labels import PackedLabels
+from napari_sam.session.replay import replay
 from napari_sam.session.session_file.content import SessionContent, content_from_json, content_to_json
 from napari_sam.session.session_file.file import read_session, session_path, write_session
 
@@ -241,3 +245,17 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
 )
 def test_a_session_goes_beside_its_labels(labels, session, tmp_path):
     assert session_path(tmp_path / labels) == tmp_path / session
+
+
+def test_the_example_in_the_docs_is_a_session_that_can_be_replayed():
+    page = Path(__file__).parents[2] / "docs" / "session-file.md"
+    example = json.loads(page.read_text(encoding="utf-8").split("```json\n")[1].split("```")[0])
+    content = content_from_json(example)
+    assert json.loads(json.dumps(content_to_json(content))) == example
+    stack = np.zeros((3, 40, 50), np.uint8)
+    stack[:, 8:17, 8:17] = 200
+    source = content.image.recognise(ImageSource(stack))
+    assert source.scale == (2.0, 0.5, 0.5)
+    labels = replay(content.annotation, source, FakeEngine())
+    assert labels.dtype == np.uint16
+    assert labels.sum() == 3 * 81 + 6

@@ -642,3 +642,38 @@ def test_an_accept_whose_answer_fails_gives_the_object_back(session, main, engin
     assert session.prompts(Z4) == Prompts((A,))
     assert session.status.sentence == "Out of memory."
     assert not target.array.any()
+
+
+def test_removing_the_last_click_brings_the_former_mask_back_without_computing(session, main, engine) -> None:
+    session.add_point(Z4, Point(12, 12))
+    main.settle(session)
+    session.add_point(Z4, Point(13, 13))
+    main.settle(session)
+    former, asked = session.draft.masks[Z4], len(engine.segmented)
+    session.add_point(Z4, Point(28, 34))
+    main.settle(session)
+    told = []
+    session.masks_changed.connect(lambda: told.append(session.draft.masks[Z4].area))
+    session.remove_last()
+    main.settle(session)
+    assert session.draft.masks[Z4] is former
+    assert told == [81]
+    assert len(engine.segmented) == asked + 1
+    session.undo()
+    assert session.draft.masks[Z4].area == 162
+    session.redo()
+    assert session.draft.masks[Z4] is former
+
+
+def test_a_mask_that_another_size_would_change_is_not_brought_back(session, main, engine) -> None:
+    session.add_point(Z4, Point(12, 12))
+    main.settle(session)
+    session.add_point(Z4, Point(28, 34))
+    main.settle(session)
+    session.set_object_size(40.0)
+    main.settle(session)
+    asked = len(engine.segmented)
+    session.remove_last()
+    main.settle(session)
+    assert len(engine.segmented) == asked + 1
+    assert session.draft.masks[Z4].area == 81

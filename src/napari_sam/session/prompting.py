@@ -53,9 +53,18 @@ class Prompting:
         self._signals = signals
         self._sentences = sentences
         self._on_error = on_error
+        self._earlier: dict[tuple[Plane, Prompts], Question] = {}
+        self._earlier_of: Draft | None = None
+
+    def forget_answers(self) -> None:
+        """What was answered earlier would be answered differently now."""
+        self._earlier.clear()
 
     def set(self, prompts: Mapping[Plane, Prompts], label: int | None = None) -> None:
         """Replace the object's prompts on some planes, as one deed; its masks there follow.
+
+        Where the object has had the same prompts before (the last click was removed, say), it has the same mask again:
+        computed anew it would be a worse one, since the masks that were fed back on the way there are missing.
 
         Parameters
         ----------
@@ -80,18 +89,28 @@ class Prompting:
         with work.deed(Kind.PROMPT, work.labelling.target) as draft:
             if label is not None:
                 draft.label, draft.refines = label, True
+            if self._earlier_of is not draft:
+                self._earlier, self._earlier_of = {}, draft
             for plane, new in changed.items():
-                stopped.append(draft.questions.get(plane))
-                question = _question(draft, plane, new, self._segmenting.expected_size) if new else None
+                former = draft.questions.get(plane)
+                stopped.append(former)
+                if former is not None:
+                    self._earlier[plane, former.prompts] = former
+                earlier = self._earlier.get((plane, new))
+                question: Question | None = None
+                if earlier is not None and earlier.answer is not None:
+                    question = earlier.again()
+                elif new:
+                    question = _question(draft, plane, new, self._segmenting.expected_size)
                 draft.put(plane, question)
                 asked.append(question)
-        for former in stopped:
-            if former is not None:
-                self._segmenting.stop(former)
+        for left in stopped:
+            if left is not None:
+                self._segmenting.stop(left)
         for question in asked:
-            if question is not None:
+            if question is not None and question.answer is None:
                 self._segmenting.ask(question)
-        if not all(changed.values()):
+        if any(question is None or question.answer is not None for question in asked):
             self._signals.masks_changed.emit()
 
     def choose(self, plane: Plane | None, candidate: int) -> None:

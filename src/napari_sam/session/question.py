@@ -79,6 +79,12 @@ class Question:
         chosen.asked = self.asked
         return chosen
 
+    def again(self) -> "Question":
+        """The same question and answer, for prompts that are again as they were."""
+        again = replace(self, serial=next_serial(), in_flight=False)
+        again.asked = self.asked
+        return again
+
     def renew(self, object_size: float | None) -> None:
         """Forget the answer, and what was fed back: something else will answer."""
         self.former, self.former_from, self.answer, self.chosen = self.shown, self.shown_from, None, None

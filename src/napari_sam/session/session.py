@@ -229,6 +229,7 @@ class Session(SessionSignals):
             self._segmenting.object_size = diameter
             self._sentences.error = ""
             self._segmenting.embed(anew=True)
+            self._prompting.forget_answers()
             self._segmenting.ask_again(self.draft)
 
     def set_view(self, plane: Plane, center: tuple[float, float] | None = None) -> None:
@@ -702,6 +703,7 @@ class Session(SessionSignals):
     def _open(self) -> None:
         self._sentences.clear()
         self._segmenting.open()
+        self._prompting.forget_answers()
         self._segmenting.ask_again(self.draft)
 
     def _segmented(self, question: Question) -> None:

@@ -16,7 +16,7 @@ from napari_sam.plugin.demo.play import Demo, sample_for_demo, save_screenshot
 from napari_sam.plugin.settings import CONFIG_VARIABLE
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "images"
-SIZE = (1280, 860)
+SIZE = (1280, 960)
 SHOWN = ("before", "click", "correction", "propagated")
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from napari_sam.plugin.demo.play import Demo, sample_for_demo, save_screenshot
 from napari_sam.plugin.settings import CONFIG_VARIABLE
+from napari_sam.session.autosave.folder import FOLDER_VARIABLE
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "images"
 SIZE = (1280, 960)
@@ -56,8 +57,8 @@ def main() -> None:
     parser.add_argument("--states", type=Path, metavar="FOLDER", help="draw every state of the window into FOLDER")
     states = parser.parse_args().states
     with tempfile.TemporaryDirectory() as folder:
-        # As on the first start, and without leaving a trace in the user's settings.
-        os.environ[CONFIG_VARIABLE] = folder
+        # As on the first start, and without leaving a trace in the user's settings and saved sessions.
+        os.environ[CONFIG_VARIABLE] = os.environ[FOLDER_VARIABLE] = folder
         if states is None:
             draw_readme()
         else:

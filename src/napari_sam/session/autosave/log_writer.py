@@ -16,6 +16,8 @@ Job: TypeAlias = Callable[[], Iterator[Record]]
 
 SPACING = 0.25
 """Seconds between two writes to disk, at least, and between two calls of `on_tick`, at most."""
+AFTERWARDS = 0.06
+"""Seconds that pass before a job is begun."""
 WORTH_COMPACTING = 16 * 2**20
 """Bytes of drafts that are superseded, at which the log is written anew without them."""
 MAX_BYTES = 8 * 2**30
@@ -100,6 +102,8 @@ class LogWriter:
         """Write what there is, and rest; False when all is done."""
         with self._wake:
             self._wake.wait_for(lambda: self._jobs or self._slow or self._closing, SPACING)
+            # Whoever gave a job is about to show what was done: it has the interpreter to itself for that.
+            self._wake.wait_for(lambda: self._closing, AFTERWARDS)
             jobs = list(self._jobs)
             self._jobs.clear()
             # What it refers to was given before it, and is among these jobs or the former ones.

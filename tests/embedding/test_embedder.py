@@ -145,3 +145,47 @@ def test_room_is_what_half_the_store_holds_of_planes_like_one_that_is_embedded()
         list(embedder.prepare(plane, (1.0, 1.0), (45, 60)))
     assert embedder.ready(planes[0], (1.0, 1.0), (45, 60))
     assert embedder.room(planes[0], (2.0, 2.0)) == 0
+
+
+def test_areas_are_encoded_together_where_the_model_gains_by_it(monkeypatch):
+    alone, together = embedder_of((2500, 2500)), embedder_of((2500, 2500))
+    monkeypatch.setattr(together.model, "images_at_once", lambda pixels: 4)
+    batches = []
+    encode = together.model.encode
+    monkeypatch.setattr(together.model, "encode", lambda images, cancel: batches.append(len(images)) or encode(images))
+    step, center = (1.0, 1.0), (1200.0, 1200.0)
+
+    singly = list(alone.prepare(PLANE, step, center))
+    jointly = list(together.prepare(PLANE, step, center))
+
+    total = len(singly)
+    assert batches == [1, 4, 4]
+    assert jointly == [(1, total), (5, total), (9, total)]
+    for place in ((30.0, 40.0), (1200.0, 1300.0), (2400.0, 90.0)):
+        ours, theirs = (embedder.at(PLANE, step, place).features for embedder in (together, alone))
+        torch.testing.assert_close(ours.embedding, theirs.embedding)
+        torch.testing.assert_close(ours.high_res, theirs.high_res)
+    assert sum(batches) == total  # nothing was encoded again
+
+
+def test_what_is_kept_of_a_batch_holds_no_more_memory_than_it_says(monkeypatch):
+    store = EmbeddingStore()
+    embedder = embedder_of((2500, 2500), store)
+    monkeypatch.setattr(embedder.model, "images_at_once", lambda pixels: 8)
+    list(embedder.prepare(PLANE, (1.0, 1.0), (0.0, 0.0)))
+    held = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in kept_tensors(store)}
+    assert sum(held.values()) == store.bytes
+
+
+def kept_tensors(store):
+    for features in store._kept.values():
+        yield from (features.embedding, *features.high_res)
+
+
+@pytest.mark.parametrize(("free", "expected"), [(2**40, 8), (9 * 2**30, 2), (2**20, 1)])
+def test_a_gpu_encodes_as_many_areas_together_as_fit_its_memory(free, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2**41))
+    model = threshold_model()
+    assert model.images_at_once(1024 * 1024) == 1
+    model.device = torch.device("cuda")
+    assert model.images_at_once(1024 * 1024) == expected

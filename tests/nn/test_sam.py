@@ -9,7 +9,7 @@ from napari_sam.nn import image_encoder
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.nn.image_encoder import VitConfig
 from napari_sam.nn.network import ImageFeatures
-from napari_sam.nn.sam import Sam, SamConfig, sam_vit_b, sam_vit_h, sam_vit_l
+from napari_sam.nn.sam import VIT_B, VIT_H, VIT_L, Sam, SamConfig, sam_vit_b, sam_vit_h, sam_vit_l
 
 TINY = SamConfig(
     VitConfig(dim=8, depth=3, heads=2, global_blocks=(1,), image_side=64, attention_window=3),
@@ -39,17 +39,21 @@ def test_published_networks_have_their_published_size(build, millions):
     assert (network.window, network.stride, network.mask_stride, network.encode_multiple) == (1024, 16, 4, 1024)
 
 
-def test_cancel_stops_encoding_at_the_next_block(tiny):
+@pytest.mark.parametrize("config", [VIT_B, VIT_L, VIT_H], ids=["vit_b", "vit_l", "vit_h"])
+@pytest.mark.parametrize("during", [0, 7, 10])
+def test_cancel_stops_encoding_at_the_next_block(config, during):
+    # As deep as published, and narrow.
+    network = Sam(replace(config, encoder=replace(config.encoder, dim=16, heads=2, image_side=64, attention_window=3)))
     token = CancelToken()
     ran = []
-    for number, block in enumerate(tiny.image_encoder.blocks):
+    for number, block in enumerate(network.image_encoder.blocks):
         block.register_forward_hook(lambda *_, number=number: ran.append(number))
-    tiny.image_encoder.blocks[0].register_forward_hook(lambda *_: token.cancel())
+    network.image_encoder.blocks[during].register_forward_pre_hook(lambda *_: token.cancel())
 
-    with pytest.raises(Cancelled):
-        tiny.encode(torch.rand(1, 3, 64, 64), token)
+    with pytest.raises(Cancelled), torch.inference_mode():
+        network.encode(torch.rand(1, 3, 64, 64), token)
 
-    assert ran == [0]
+    assert ran == list(range(during + 1))
 
 
 def test_gradients_reach_every_parameter():

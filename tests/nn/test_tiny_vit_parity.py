@@ -111,9 +111,17 @@ def test_fusing_leaves_no_normalisation_behind():
     network.fuse()
 
 
-def test_cancelling_stops_between_blocks():
+@pytest.mark.parametrize("during", [0, 1, 2])
+def test_cancelling_stops_at_the_next_block(during):
     network = Sam(small(64, (7, 14, 7))).eval()
+    blocks = [block for stage in network.image_encoder.layers for block in stage.blocks]
     token = CancelToken()
-    token.cancel()
-    with pytest.raises(Cancelled):
+    ran = []
+    for number, block in enumerate(blocks):
+        block.register_forward_hook(lambda *_, number=number: ran.append(number))
+    blocks[during].register_forward_pre_hook(lambda *_: token.cancel())
+
+    with pytest.raises(Cancelled), torch.inference_mode():
         network.encode(torch.zeros(1, 3, 64, 64), token)
+
+    assert ran == list(range(during + 1))

@@ -1,8 +1,9 @@
 """Embeddings of one image: encoded on demand or ahead of need, cut to windows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -131,12 +132,17 @@ class Embedder:
 
         Yields
         ------
-        (done, total) after each area.
+        (done, total) after each area, or after several where the model encodes them together.
         """
         layout = self._layout(plane, step)
         areas = sorted(layout.covering(), key=lambda area: _distance(area, center))
-        for done, area in enumerate(areas, 1):
-            self._encoded(plane, self._known.setdefault(area, area), cancel)
+        # The first by itself: the user may click there any moment.
+        done, together = 0, 1
+        while done < len(areas):
+            some = [self._known.setdefault(area, area) for area in areas[done : done + together]]
+            self._encode(plane, some, cancel)
+            done += len(some)
+            together = self.model.images_at_once(areas[0].shape[0] * areas[0].shape[1])
             yield done, len(areas)
 
     def room(self, plane: Plane, step: tuple[float, float]) -> int:
@@ -154,18 +160,25 @@ class Embedder:
         return AreaLayout.of(self.model.network, plane.shape(self.source.shape), step)
 
     def _encoded(self, plane: Plane, area: Window, cancel: CancelToken | None) -> ImageFeatures:
-        key = _AreaKey(plane, area)
-        features = self._store.get(key)
+        features = self._store.get(_AreaKey(plane, area))
         if features is None:
+            (features,) = self._encode(plane, [area], cancel)
+        return features
+
+    def _encode(self, plane: Plane, areas: Sequence[Window], cancel: CancelToken | None) -> list[ImageFeatures]:
+        """Encode areas of one shape together, save those that are at hand; only the others are returned."""
+        missing = [area for area in areas if self._store.get(_AreaKey(plane, area)) is None]
+        done: list[ImageFeatures] = []
+        if missing:
             if cancel is not None:
                 cancel.check()
-            pixels = read_window(self.source, plane, area, self.contrast, self.channels)
-            features = self.model.encode(torch.from_numpy(pixels)[None], cancel)
-            self._store.put(key, features)
-        known = self._areas.setdefault((plane, area.step), [])
-        if area not in known:
-            known.append(area)
-        return features
+            pixels = [read_window(self.source, plane, area, self.contrast, self.channels) for area in missing]
+            done = self.model.encode(torch.from_numpy(np.stack(pixels)), cancel).split()
+            for area, features in zip(missing, done, strict=True):
+                self._store.put(_AreaKey(plane, area), features)
+        known = self._areas.setdefault((plane, areas[0].step), [])
+        known.extend(area for area in areas if area not in known)
+        return done
 
 
 def _cut(area: Window, features: ImageFeatures, layout: AreaLayout, center: tuple[float, float]) -> EmbeddedWindow:

@@ -6,6 +6,7 @@ from typing import TypeVar
 import torch
 
 Part = TypeVar("Part")
+MOST_AT_ONCE = 8
 _PHRASES = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -23,6 +24,25 @@ def free_unused(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def images_at_once(device: torch.device, bytes_each: int) -> int:
+    """How many images to encode together.
+
+    On CPUs one: several take as long as one after the other, or longer, since less of what is computed stays in the
+    cache. On CUDA as many as surely fit the memory that is free.
+
+    Parameters
+    ----------
+    device
+        Where they are encoded.
+    bytes_each
+        What encoding one takes at its peak, roughly.
+    """
+    if device.type != "cuda":
+        return 1
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(max(1, min(MOST_AT_ONCE, free // (2 * bytes_each))))
 
 
 def in_parts(count: int, compute: Callable[[slice], Part], device: torch.device) -> list[Part] | None:

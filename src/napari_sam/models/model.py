@@ -9,13 +9,16 @@ import torch
 from torch import Tensor
 
 from napari_sam.errors import UserError, UserNotice
-from napari_sam.models.memory import free_unused, in_parts, ran_out_of_memory
+from napari_sam.models.memory import free_unused, images_at_once, in_parts, ran_out_of_memory
 from napari_sam.models.precision import Precision
 from napari_sam.models.registry import ModelSpec
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures, MaskPrediction, PromptableNetwork
 
 CPU = torch.device("cpu")
+BYTES_PER_PIXEL = 2048
+"""At the peak of encoding, of the largest published network in float32, roughly."""
+
 Part = TypeVar("Part")
 
 
@@ -48,6 +51,10 @@ class Model:
     digest: str
     spec: ModelSpec
     precision: Precision = Precision.FLOAT32
+
+    def images_at_once(self, pixels: int) -> int:
+        """How many images of so many pixels to give to `encode` at once: 1 on CPUs, where more would gain nothing."""
+        return images_at_once(self.device, BYTES_PER_PIXEL * pixels)
 
     def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
         """Encode images on the model's device; see `PromptableNetwork.encode`.

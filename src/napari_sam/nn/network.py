@@ -43,6 +43,20 @@ class ImageFeatures(NamedTuple):
             None if self.maps is None else self.maps.to(device),
         )
 
+    def split(self) -> "list[ImageFeatures]":
+        """The features of every image by themselves, in memory of their own."""
+        count = len(self.embedding)
+        if count == 1:
+            return [self]
+        return [
+            ImageFeatures(
+                self.embedding[at : at + 1].clone(),
+                tuple(each[at : at + 1].clone() for each in self.high_res),
+                None if self.maps is None else self.maps[at : at + 1].clone(),
+            )
+            for at in range(count)
+        ]
+
     @classmethod
     def joined(cls, parts: "list[ImageFeatures]") -> "ImageFeatures":
         """The features of several batches of images as those of one."""

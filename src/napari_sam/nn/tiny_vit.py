@@ -286,7 +286,7 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, dim, H, W) to the same shape; fastest in channels-last memory."""
-        if not torch.is_grad_enabled():
+        if x.device.type == "cpu" and not torch.is_grad_enabled():
             return self._forward_in_parts(x)
         tokens = x.permute(0, 2, 3, 1)
         mixed = (tokens + self.attn(tokens)).permute(0, 3, 1, 2)

@@ -24,6 +24,7 @@ from napari_sam.segment.reference_frame import ReferencePredictor
 
 Contender = Callable[[], object]
 POINTS = 64
+IMAGES = 4
 
 
 class Bench:
@@ -128,11 +129,7 @@ def tiny(bench: Bench) -> dict[str, Callable[[], Contender]]:
         return lambda: network.image_encoder(network.preprocess(255 * bench.image))
 
     def ours(precision: str) -> Contender:
-        state = new_mobile_sam().state_dict()
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "vit_t_random.safetensors"
-            save_file({name: tensor.contiguous() for name, tensor in state.items()}, path)
-            network = load_model(path, "cpu", precision).network
+        network = load_tiny(precision).network
         return lambda: network.encode(bench.image)
 
     return {
@@ -146,6 +143,35 @@ def new_mobile_sam() -> Any:
     """The publishers' MobileSAM with random weights, the same whenever it is made."""
     torch.manual_seed(0)
     return published_mobile_sam(VIT_T).eval().requires_grad_(False)
+
+
+def load_tiny(precision: str = "float32") -> Model:
+    """Our TinyViT with the weights of `new_mobile_sam`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vit_t_random.safetensors"
+        state = new_mobile_sam().state_dict()
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, path)
+        return load_model(path, "cpu", precision)
+
+
+def together(bench: Bench) -> dict[str, Callable[[], Contender]]:
+    """Several images at once, and one after the other."""
+
+    def contender(model: Model, side: int, at_once: int) -> Contender:
+        images = bench.image[..., :side, :side].repeat(IMAGES, 1, 1, 1)
+        return lambda: [model.network.encode(some) for some in images.split(at_once)]
+
+    models: dict[str, tuple[Callable[[], Model], int]] = {
+        "nano 256": (bench.nano, 256),
+        "nano 512": (bench.nano, 512),
+        "nano 1024": (bench.nano, 1024),
+        "TinyViT 1024": (lambda: bench.once("tiny", load_tiny), 1024),
+    }
+    return {
+        f"{name} {words}": lambda model=model, side=side, at_once=at_once: contender(model(), side, at_once)
+        for name, (model, side) in models.items()
+        for words, at_once in (("one by one", 1), ("together", IMAGES))
+    }
 
 
 def click(bench: Bench) -> dict[str, Callable[[], Contender]]:
@@ -239,6 +265,7 @@ def plane(bench: Bench) -> dict[str, Callable[[], Contender]]:
 GROUPS: Mapping[str, Callable[[Bench], dict[str, Callable[[], Contender]]]] = {
     "encode": encode,
     "tiny": tiny,
+    "together": together,
     "click": click,
     "batch": batch,
     "plane": plane,

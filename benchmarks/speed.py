@@ -1,11 +1,11 @@
 """How fast, and in how much memory, beside the published implementation.
 
-    python -m benchmarks.speed [GROUP ...] [--repeats 5] [--threads 2] [--no-memory] [--json FILE]
+    python -m benchmarks.speed [GROUP ...] [--repeats 5] [--threads 2] [--only NAME ...] [--no-memory] [--json FILE]
 
-Groups: encode, tiny, click, batch, plane. The contenders of a group take turns in one process, on the same random
-weights and inputs, so that whatever else the machine does meets them alike. Ratios are of medians after one warm-up
-each, and of the fastest turns, which other work disturbs least. Absolute times belong to the machine and the moment:
-quote the ratios. Peak memory is that of a process of its own for every contender.
+Groups: encode, tiny, together, click, batch, plane. The contenders of a group take turns in one process, on the same
+random weights and inputs, so that whatever else the machine does meets them alike. Ratios are of medians after one
+warm-up each, and of the fastest turns, which other work disturbs least. Absolute times belong to the machine and the
+moment: quote the ratios. Peak memory is that of a process of its own for every contender.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from benchmarks.contenders import GROUPS, POINTS, Bench, Contender, write_weights
+from benchmarks.contenders import GROUPS, IMAGES, POINTS, Bench, Contender, write_weights
 
 
 class Comparison(NamedTuple):
@@ -44,6 +44,10 @@ COMPARISONS = (
     Comparison("TinyViT encoder, bfloat16 against float32", "tiny", "ours bfloat16", "MobileSAM", None),
     Comparison("nano encoder, bfloat16 against float32", "encode", "nano bfloat16", "nano", None),
     Comparison("nano encoder against ViT-B's", "encode", "nano", "segment-anything", 15.0),
+    *(
+        Comparison(f"{IMAGES} images, {name}", "together", f"{name} together", f"{name} one by one", None)
+        for name in ("nano 256", "nano 512", "nano 1024", "TinyViT 1024")
+    ),
     Comparison("first click on an embedded plane, 1024 x 1024", "click", "ours first", "segment-anything first", 2.0),
     Comparison(
         "corrective click with the previous logits",
@@ -104,6 +108,7 @@ def own_peak() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("groups", nargs="*", metavar="GROUP")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="only these contenders, such as ours")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-memory", action="store_true", help="time only")
@@ -132,6 +137,8 @@ def main() -> None:
         for group in groups:
             entry: dict[str, Any] = {}
             contenders = GROUPS[group](Bench(weights))
+            if arguments.only:
+                contenders = {name: contenders[name] for name in contenders if name in arguments.only}
             if not arguments.no_time:
                 entry["seconds"] = timed(contenders, arguments.repeats, group)
             if not arguments.no_memory:
@@ -172,7 +179,7 @@ def print_report(report: dict[str, Any]) -> None:
     for each in COMPARISONS:
         entry = report["groups"].get(each.group, {})
         seconds, memory = entry.get("seconds", {}), entry.get("megabytes", {})
-        cells = [f"{each.title}, against {each.theirs.split()[0]}:"]
+        cells = [f"{each.title}, against {each.theirs}:"]
         if each.ours in seconds and each.theirs in seconds:
             theirs, ours = seconds[each.theirs], seconds[each.ours]
             cells.append(f"{median(theirs) / median(ours):.2f} x as fast, {min(theirs) / min(ours):.2f} at best")

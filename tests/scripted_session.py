@@ -11,7 +11,8 @@ from napari_sam.errors import UserError
 from napari_sam.labels.collision import Collision
 from napari_sam.labels.pixel_change import PixelChange
 from napari_sam.planes.plane import Plane
-from napari_sam.prompts.prompt import Box, Point, Scribble
+from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
+from napari_sam.session.batch import BatchObject
 from napari_sam.session.session import Session
 from napari_sam.session.target import ArrayTarget
 
@@ -70,6 +71,7 @@ class ScriptedUser:
             self.rename: 1,
             self.reopen: 2,
             self.stroke: 3,
+            self.several: 1,
             self.undo: 3,
             self.redo: 1,
             self.reject: 1,
@@ -185,6 +187,12 @@ class ScriptedUser:
             change = PixelChange.of(tuple(box), where, region[where], new)
             change.apply(array)
             self.session.painted(self.target, change)
+
+    def several(self) -> None:
+        """Several objects in one go, some of which may be there already."""
+        spots = [self.spot() for _ in range(2)]
+        boxes = [Box(max(row - 8, 0), max(column - 8, 0), row + 7, column + 7) for row, column in spots]
+        self.session.segment_each([BatchObject(self.plane, Prompts(box=box)) for box in boxes])
 
     def undo(self) -> None:
         self.session.undo()

@@ -9,14 +9,15 @@ from fake_engine import FakeEngine
 from scripted_session import Posts, ScriptedUser
 
 from napari_sam.planes.image_identity import ImageIdentity
+from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
-from napari_sam.prompts.prompt import Point
+from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.sample.recipe import TISSUE
 from napari_sam.sample.stack import generate_stack
-from napari_sam.session.annotation import Accepted
+from napari_sam.session.annotation import Accepted, Annotation
 from napari_sam.session.engine import NetworkEngine
-from napari_sam.session.object_record import PropagateStep, SegmentStep
+from napari_sam.session.object_record import ObjectRecord, PlaneRecord, PropagateStep, SegmentStep
 from napari_sam.session.recording import annotation_of
 from napari_sam.session.replay import replay
 from napari_sam.session.session import Session
@@ -74,6 +75,8 @@ def test_replaying_a_saved_session_gives_the_same_labels(seed, empty, tmp_path):
     content = content_of(session, user.target)
     write_session(tmp_path / "a.session.json", content)
     again = read_session(tmp_path / "a.session.json")
+    accepted = [event.record for event in again.annotation.events if isinstance(event, Accepted)]
+    assert all(step.setup is not None for record in accepted for step in record.steps)
     made = replay(again.annotation, source, FakeEngine(ambiguous=True))
     assert made.dtype == user.target.array.dtype
     np.testing.assert_array_equal(made, user.target.array, err_msg="\n".join(user.log))
@@ -152,3 +155,13 @@ def carry_and_correct(user: ScriptedUser, place) -> None:
     settle(session)
     session.accept()
     settle(session)
+
+
+def test_an_object_of_unknown_origin_is_taken_as_it_was_recorded():
+    plane = Plane((1, 2), (4, 0, 0))
+    mask = Mask.from_pixels(np.ones((3, 4), bool), (2, 5))
+    step = SegmentStep(plane, Prompts((Point(3, 6),)))
+    record = ObjectRecord(7, "", (step,), (PlaneRecord(plane, 0, 0, (mask,)),))
+    made = replay(Annotation((9, 40, 50), "uint16", (), (Accepted(record),)), ImageSource(blobs()), FakeEngine())
+    assert (made == 7).sum() == 12
+    assert made[4, 2:5, 5:9].all()

@@ -169,7 +169,9 @@ class Batch:
                     yield None
                     continue
                 draft = Draft(label=each.label, refines=each.label is not None)
-                draft.put(each.plane, Question(each.plane, each.prompts, object_size=size, answer=answer))
+                question = Question(each.plane, each.prompts, object_size=size)
+                question.take(answer, opened.setup)
+                draft.put(each.plane, question)
                 yield (each.plane, draft) if draft.masks else None
 
         def found(each: tuple[Plane, Draft] | None) -> None:

@@ -141,8 +141,12 @@ class Recomputing:
         UserError
             If a model is missing or is another one.
         """
+        needed = _needed(record)
+        if any(record.steps[number].setup is None for number in needed):
+            # What made it is not known: it is as it was recorded.
+            return _recorded(record)
         results: dict[int, Segmentation | _Reached] = {}
-        for number in _needed(record):
+        for number in needed:
             step = record.steps[number]
             if isinstance(step, SegmentStep):
                 results[number] = self._segment(step, results)
@@ -187,11 +191,18 @@ class Recomputing:
         return _Reached(step.axis, {each.index: each for each in islice(planes, step.reached)})
 
     def _segmenter(self, setup: Setup | None) -> PlaneSegmenter:
-        if setup is None:
-            raise UserError("The session does not tell which model made one of its objects; it cannot be replayed.")
+        assert setup is not None
         if setup not in self._opened:
             self._opened[setup] = self._engine.open_as(setup, self._source)
         return self._opened[setup]
+
+
+def _recorded(record: ObjectRecord) -> dict[Plane, Mask]:
+    masks = {}
+    for each in sorted(record.planes, key=lambda each: each.asked is not None):
+        if each.mask is not None:
+            masks[each.plane] = each.mask
+    return {plane: mask for plane, mask in masks.items() if mask.area}
 
 
 def _mask_on(plane: Plane, step: SegmentStep | PropagateStep, result: Any) -> Mask | None:

@@ -85,8 +85,8 @@ def test_a_point_moved_with_naparis_own_tool_counts(desk) -> None:
     desk.hand.key(Qt.Key.Key_Delete)
     desk.hand.until(lambda: not desk.session.draft)
     desk.hand.press(desk.widget.prompts.draw)
-    desk.click(A)
-    assert desk.area() == 81
+    desk.hand.click(A)
+    desk.hand.until(lambda: desk.area() == 81)
 
 
 def test_a_rectangle_drawn_with_naparis_own_tool_counts(desk) -> None:

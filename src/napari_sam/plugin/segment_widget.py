@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QTimer
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -136,7 +137,10 @@ class SegmentWidget(QWidget):
         outer.addWidget(ColumnScroll(content))
 
     def _focus_canvas(self) -> None:
-        self._viewer.window._qt_viewer.canvas.native.setFocus()
+        window = self.window()
+        canvas = None if window is None else window.findChild(QOpenGLWidget)
+        if canvas is not None:
+            canvas.setFocus()
 
     def _timer(self, delay: int, then: Callable[[], None]) -> QTimer:
         timer = QTimer(self)

@@ -45,6 +45,10 @@ class Heartbeat:
         self._last = self._last_own = self._last_queued = 0.0
         self.longest = Stall()
 
+    def stop(self) -> None:
+        """Beat no more."""
+        self._timer.stop()
+
     def _beat(self) -> None:
         now, own, queued = time.perf_counter(), time.thread_time(), _queued()
         stall = Stall(now - self._last - BEAT_MS / 1000, own - self._last_own, queued - self._last_queued)

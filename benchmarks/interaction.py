@@ -37,8 +37,8 @@ GROUPS = ("clicks", "stalls", "accept", "memory")
 class Desk:
     """A real viewer on a stack, without the plugin until that is opened."""
 
-    def __init__(self, stack: np.ndarray, zoom: float = 1.0) -> None:
-        self.viewer = napari.Viewer(show=True)
+    def __init__(self, stack: np.ndarray, zoom: float = 1.0, viewer: Any = None) -> None:
+        self.viewer = napari.Viewer(show=True) if viewer is None else viewer
         self.viewer.window.resize(1400, 1050)
         self.image = self.viewer.add_image(stack, name="cells", contrast_limits=(0, 255))
         self.hand = Hand(self.viewer)

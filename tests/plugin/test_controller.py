@@ -129,6 +129,28 @@ def test_accept_makes_labels_on_the_image_and_writes_the_box_only(bench) -> None
     assert bench.viewer.layers.index(layer) < bench.viewer.layers.index(bench.preview)
 
 
+def test_new_labels_come_into_the_viewer_a_moment_later_and_are_not_lost_if_the_plugin_closes(engine) -> None:
+    viewer = ViewerModel()
+    viewer.add_image(blobs(), name="cells")
+    posted: list = []
+    bench = Bench(viewer, engine, later=posted.append)
+    bench.controller.choose_first_image()
+    bench.settle()
+    bench.scroll(0, 4)
+    bench.click(4, 12, 12)
+    active = viewer.layers.selection.active
+    bench.controller.do(Action.ACCEPT)
+    layer = bench.controller.target_layer
+    assert (layer.data == 1).sum() == 81
+    assert layer not in viewer.layers
+    assert bench.controller.close(keep_layers=False)
+    assert layer in viewer.layers
+    assert active not in viewer.layers
+    for function in posted:
+        function()
+    assert list(viewer.layers).count(layer) == 1
+
+
 def test_undo_and_redo_by_key_actions(bench) -> None:
     bench.click(4, 12, 12)
     bench.controller.do(Action.ACCEPT)

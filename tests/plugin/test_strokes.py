@@ -137,6 +137,7 @@ def test_by_hand_in_the_window(desk) -> None:
     desk.click((12, 12))
     desk.hand.key(Qt.Key.Key_Return)
     layer = desk.widget.controller.target_layer
+    desk.hand.until(lambda: layer in desk.viewer.layers)
     desk.viewer.layers.selection.active = layer
     layer.mode, layer.selected_label, layer.brush_size = "paint", 6, 4
     desk.hand.drag((25, 20), (25, 28))

@@ -117,6 +117,7 @@ class SegmentController:
             partial(self.do, Action.UNDO),
             partial(self.do, Action.REDO),
             self.layers_changed.emit,
+            later,
         )
         self.propagation_axis: int | None = None
         self._layer_contrast = False
@@ -411,7 +412,7 @@ class SegmentController:
         for layer in self.viewer.layers:
             layer.events.name.disconnect(self._on_renamed)
         self._accepting.close()
-        self._targets.close()
+        self._targets.close(window=keep_layers)
         ended = self.session.close()
         if not keep_layers:
             self._drop_image()

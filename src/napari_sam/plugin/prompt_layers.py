@@ -139,7 +139,9 @@ class PromptLayers:
         with self.quiet():
             polarity = POSITIVE if positive else NEGATIVE
             for layer, each in ((self.points, polarity), (self.shapes, POSITIVE)):
-                layer.feature_defaults = {"polarity": each, "axes": axes_text(self._axes), "object": self._object}
+                wanted = {"polarity": each, "axes": axes_text(self._axes), "object": self._object}
+                if {name: values.iloc[0] for name, values in layer.feature_defaults.items()} != wanted:
+                    layer.feature_defaults = wanted
 
     def show_object(self, label: int | None) -> None:
         """Write the id of the object in work into the features; 0 while it is not known."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from napari.layers import Image, Labels, Layer
+from napari.layers import Labels, Layer
 
 from napari_sam.errors import UserError
 from napari_sam.labels.pixel_change import PixelChange
@@ -30,6 +30,8 @@ class TargetLayers:
         What napari's undo and redo on such a layer do.
     on_change
         Called when another layer is chosen.
+    later
+        Has a function called once the present event is over.
     """
 
     def __init__(
@@ -39,12 +41,15 @@ class TargetLayers:
         undo: Callable[[], None],
         redo: Callable[[], None],
         on_change: Callable[[], None],
+        later: Callable[[Callable[[], None]], None],
     ) -> None:
         self._stage = stage
         self._unnoticed = unnoticed
         self._undo = undo
         self._redo = redo
         self._on_change = on_change
+        self._later = later
+        self._to_insert: Labels | None = None
         self._targets: dict[Labels, LayerTarget] = {}
         self._strokes: dict[Labels, StrokeWatch] = {}
 
@@ -91,6 +96,9 @@ class TargetLayers:
     def ensure(self, *, wanted: bool = False) -> None:
         """Make a layer if none is chosen and there is something, or `wanted`; it goes below the plugin's own.
 
+        It comes into the viewer a moment later: building what shows and controls it takes napari so long that what is
+        written into the layer at once had better not come on top.
+
         Raises
         ------
         UserError
@@ -98,15 +106,20 @@ class TargetLayers:
         """
         if self.chosen is not None:
             check_writable(self.chosen)
-        session, image, own = self._stage.session, self._stage.image, self._stage.own
-        if session.target is not None or image is None or own is None:
+        session, image = self._stage.session, self._stage.image
+        if session.target is not None or image is None or self._stage.own is None:
             return
         if not session.draft.masks and not session.draft.in_flight and not wanted:
             return
-        layer = new_labels(image, NEW_LABELS_NAME)
-        self._insert(layer, image)
+        self._to_insert = layer = new_labels(image, NEW_LABELS_NAME)
         session.set_target(self._target_of(layer), next_label=1)
-        self._on_change()
+        self._later(self._insert_pending)
+
+    def _insert_pending(self) -> None:
+        layer, self._to_insert = self._to_insert, None
+        if layer is not None:
+            self._insert(layer)
+            self._on_change()
 
     def add_restored(self, restored: Restored) -> LayerTarget:
         """A layer, on the chosen image, of labels that were read back from disk, with their objects.
@@ -122,7 +135,7 @@ class TargetLayers:
         layer = labels_on(image, restored.labels, restored.name)
         target = LayerTarget(layer)
         self._stage.session.restore_target(target, restored)
-        self._insert(layer, image)
+        self._insert(layer)
         self._follow(layer, target)
         self._on_change()
         return target
@@ -140,8 +153,10 @@ class TargetLayers:
             layer.events.data.disconnect(self._on_data)
             self._stage.session.forget_target(target)
 
-    def close(self) -> None:
-        """Leave the layers to napari."""
+    def close(self, *, window: bool) -> None:
+        """Leave the layers to napari; `window` if its window closes."""
+        if not window:
+            self._insert_pending()
         for strokes in self._strokes.values():
             strokes.close()
         self._strokes.clear()
@@ -156,14 +171,24 @@ class TargetLayers:
         self._strokes[layer] = StrokeWatch(layer, self._painted, self._undo, self._redo)
         layer.events.data.connect(self._on_data)
 
-    def _insert(self, layer: Labels, image: Image) -> None:
+    def _insert(self, layer: Labels) -> None:
         """Add a layer below the plugin's own, or above the image; what is active stays so."""
-        layers, own = self._stage.viewer.layers, self._stage.own
-        active = layers.selection.active
-        shown = own is not None and own.preview.layer in layers
-        at = layers.index(own.preview.layer) if own is not None and shown else layers.index(image) + 1
+        layers, own, image = self._stage.viewer.layers, self._stage.own, self._stage.image
+        active, selects = layers.selection.active, getattr(layers, "_activate_on_insert", None)
+        at = len(layers)
+        if own is not None and own.preview.layer in layers:
+            at = layers.index(own.preview.layer)
+        elif image in layers:
+            at = layers.index(image) + 1
         with self._unnoticed():
-            layers.insert(at, layer)
+            if selects is not None:
+                # Selecting it, and then the former one again, costs napari as much as half of the insertion.
+                layers._activate_on_insert = False
+            try:
+                layers.insert(at, layer)
+            finally:
+                if selects is not None:
+                    layers._activate_on_insert = selects
             layers.selection.active = active
 
     def _on_data(self, event: Any) -> None:

@@ -33,11 +33,23 @@ class Stall:
     own: float = 0.0
     queued: float = 0.0
 
+    @property
+    def held(self) -> float:
+        """Seconds that are not other programs' fault, nor that of threads that do not let the main thread run."""
+        return self.seconds - self.queued
+
 
 class Heartbeat:
-    """Beats every few milliseconds as long as the event loop runs, and keeps the longest time between two beats."""
+    """Beats every few milliseconds as long as the event loop runs, and keeps the longest time between two beats.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    count_queue
+        Whether time in which the main thread had no processor counts; on a machine that does other work it should not.
+    """
+
+    def __init__(self, *, count_queue: bool = True) -> None:
+        self._count_queue = count_queue
         self._timer = QTimer()
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(BEAT_MS)
@@ -52,9 +64,12 @@ class Heartbeat:
     def _beat(self) -> None:
         now, own, queued = time.perf_counter(), time.thread_time(), _queued()
         stall = Stall(now - self._last - BEAT_MS / 1000, own - self._last_own, queued - self._last_queued)
-        if stall.seconds > self.longest.seconds:
+        if self._weight(stall) > self._weight(self.longest):
             self.longest = stall
         self._last, self._last_own, self._last_queued = now, own, queued
+
+    def _weight(self, stall: Stall) -> float:
+        return stall.seconds if self._count_queue else stall.held
 
     @contextmanager
     def watching(self) -> Iterator[None]:

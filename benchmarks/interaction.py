@@ -1,11 +1,11 @@
 """How the window feels: click to pixels, accept, the event loop's longest stall, memory; in a real viewer.
 
-    xvfb-run -a -s "-screen 0 1600x1200x24 +extension GLX" python -m benchmarks.interaction [GROUP ...]
-        [--repeat 3] [--planes 40] [--side 2048] [--json FILE]
+    xvfb-run -a -s "-screen 0 1600x1200x24 +extension GLX" \
+        python -m benchmarks.interaction [GROUP ...] [--repeat 3] [--planes 40] [--side 2048] [--json FILE]
 
-Groups: clicks, stalls, accept, memory. Mouse and keys are real events. Every stall is measured beside the same gesture
-(or, where there is none, napari's own nearest one) in a window without the plugin, by turns; of several repeats the
-best counts, since whatever else the machine does can only make it worse. The load average is noted.
+Groups: clicks, stalls, decoding, accept, memory. Mouse and keys are real events. Every stall is measured beside the
+same gesture (or, where there is none, napari's own nearest one) in a window without the plugin, by turns; of several
+repeats the best counts, since whatever else the machine does can only make it worse. The load average is noted.
 """
 
 import argparse
@@ -15,34 +15,38 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import napari
 import numpy as np
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEventLoop, Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 
 from benchmarks.event_loop import DrawnWatch, Heartbeat, Stall, wait_until
 from benchmarks.large_stack import large_stack
 from napari_sam.plugin.segment_widget import SegmentWidget
 from napari_sam.plugin.view import camera_of
+from napari_sam.prompts.prompt import Point, Prompts
+from napari_sam.session.scheduler import Priority
 from napari_sam.session.state import State
 from tests.plugin_hand import Hand
 
 Place = tuple[int, int, int]
-GROUPS = ("clicks", "stalls", "accept", "memory")
+GROUPS = ("clicks", "stalls", "decoding", "accept", "memory")
 
 
 class Desk:
     """A real viewer on a stack, without the plugin until that is opened."""
 
-    def __init__(self, stack: np.ndarray, zoom: float = 1.0, viewer: Any = None) -> None:
+    def __init__(self, stack: np.ndarray, zoom: float = 1.0, viewer: Any = None, count_queue: bool = True) -> None:
         self.viewer = napari.Viewer(show=True) if viewer is None else viewer
         self.viewer.window.resize(1400, 1050)
         self.image = self.viewer.add_image(stack, name="cells", contrast_limits=(0, 255))
         self.hand = Hand(self.viewer)
-        self.heart = Heartbeat()
+        self.heart = Heartbeat(count_queue=count_queue)
         self.widget: Any = None
         QTest.qWait(300)
         self.viewer.reset_view()
@@ -285,6 +289,54 @@ def plugin_gestures(desk: Desk, found: list[Place]) -> dict[str, Stall]:
     return stalls
 
 
+# Decoding
+
+DECODES = 30
+
+
+def measure_decoding(options: argparse.Namespace) -> dict[str, Any]:
+    """Milliseconds of one decode inline and through the scheduler, by turns, with the viewer open."""
+    stack, found = places(min(options.planes, 8), min(options.side, 1024), DECODES)
+    desk = Desk(stack)
+    desk.open_plugin()
+    desk.until_ready()
+    inline, scheduled = decode_times(desk, found)
+    desk.close()
+    return {
+        "inline": {"median_ms": statistics.median(inline) * 1e3, "best_ms": min(inline) * 1e3},
+        "through the scheduler": {"median_ms": statistics.median(scheduled) * 1e3, "best_ms": min(scheduled) * 1e3},
+        "ratio": {
+            "median": statistics.median(scheduled) / statistics.median(inline),
+            "best": min(scheduled) / min(inline),
+        },
+    }
+
+
+def decode_times(desk: Desk, found: list[Place]) -> tuple[list[float], list[float]]:
+    """Seconds of each decode, inline and through the scheduler; the plane in view must be embedded."""
+    session = desk.session
+    segmenter, plane, size = session._segmenting.opened.segmenter(), session.plane, 40.0
+    session.scheduler.wait_idle(60)
+    times: tuple[list[float], list[float]] = [], []
+    for _, row, column in found:
+        prompts = Prompts((Point(float(row), float(column)),))
+        start = time.perf_counter()
+        segmenter.segment(plane, prompts, object_size=size)
+        times[0].append(time.perf_counter() - start)
+        ended: list[float] = []
+        start = time.perf_counter()
+        session.scheduler.submit(
+            "benchmark",
+            partial(lambda prompts, token: segmenter.segment(plane, prompts, object_size=size, cancel=token), prompts),
+            priority=Priority.CLICK,
+            on_result=lambda _, ended=ended: ended.append(time.perf_counter()),
+        )
+        while not ended:
+            QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
+        times[1].append(ended[0] - start)
+    return times
+
+
 # Accept
 
 
@@ -325,6 +377,7 @@ def measure_memory(_: argparse.Namespace) -> dict[str, Any]:
 MEASURES = {
     "clicks": measure_clicks,
     "stalls": measure_stalls,
+    "decoding": measure_decoding,
     "accept": measure_accept,
     "memory": measure_memory,
 }

@@ -7,6 +7,7 @@ import pytest
 import zarr
 from napari.components import ViewerModel
 from napari.layers import Labels
+from napari.utils._proxies import PublicOnlyProxy
 
 from napari_sam.plugin.refresh_box import refresh_box
 
@@ -84,3 +85,12 @@ def test_a_hidden_layer_shows_the_change_when_it_is_shown_again() -> None:
     refresh_box(layer, BOX)
     layer.visible = True
     assert layer._slice.image.view.any()
+
+
+def test_a_layer_in_the_wrapper_that_widgets_get_is_refreshed_without_a_warning() -> None:
+    _viewer, layer = layer_on(np.zeros((6, 40, 70), np.uint16))
+    uploaded = []
+    layer.events.labels_update.connect(uploaded.append)
+    layer.data[BOX] = 7
+    refresh_box(PublicOnlyProxy(layer), BOX)
+    assert len(uploaded) == 1

@@ -21,6 +21,8 @@ def refresh_box(layer: Labels, box: Sequence[slice]) -> None:
     box
         One slice with bounds per axis of the data.
     """
+    # In a widget that napari made, layers come in a wrapper that warns of what is used below.
+    layer = getattr(layer, "__wrapped__", layer)
     if not layer.visible or not _is_plain(layer):
         layer.refresh(extent=False)
         return

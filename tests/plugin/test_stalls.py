@@ -9,7 +9,7 @@ from benchmarks.interaction import Desk, decode_times, places, plain_gestures, p
 
 PROMISED_S = 0.05
 PROMISED_RATIO = 1.2
-TRIES = 3
+TRIES = 5
 
 
 def settled(desk: Desk) -> None:
@@ -31,8 +31,8 @@ def test_no_gesture_stalls_the_window_much_longer_than_without_the_plugin(make_d
     stack, found = places(40, 2048, 4)
     plain: dict[str, float] = {}
     ours: dict[str, float] = {}
-    # Whatever else the machine does can only make it worse: the best of a few tries counts, of each, and time in which
-    # other work had the processors does not (the benchmark counts it).
+    # Whatever else the machine does can only make it worse: the best of several tries counts, of each, and time in
+    # which other work had the processors does not (the benchmark counts it).
     for _ in range(TRIES):
         desk = make_desk(stack)
         for gesture, stall in plain_gestures(desk, found[0]).items():

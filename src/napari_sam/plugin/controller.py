@@ -55,6 +55,8 @@ class SegmentController:
         Has a function called once the present event is over; at once by default.
     soon
         Gives the answer to a gesture a moment to arrive, so that both are drawn at once; does nothing by default.
+    after_drawing
+        Has a function called when the window has had time to draw; as `later` by default.
 
     Signals
     -------
@@ -97,6 +99,7 @@ class SegmentController:
         session: Session,
         later: Callable[[Callable[[], None]], None] = lambda function: function(),
         soon: Callable[[], None] = lambda: None,
+        after_drawing: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
         self.viewer = viewer
         self.session = session
@@ -117,7 +120,7 @@ class SegmentController:
             partial(self.do, Action.UNDO),
             partial(self.do, Action.REDO),
             self.layers_changed.emit,
-            later,
+            after_drawing or later,
         )
         self.propagation_axis: int | None = None
         self._layer_contrast = False

@@ -2,9 +2,12 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
-from qtpy.QtCore import QCoreApplication, QEvent, QObject
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer
 
+DRAWING_MS = 10
+"""Time after which a window that was changed has begun to draw itself."""
 _TYPE = QEvent.Type(QEvent.registerEventType())
 
 
@@ -30,6 +33,10 @@ class MainThread(QObject):
         except RuntimeError:
             # Qt deletes its objects when the window goes; a result that is still on its way has nobody to go to.
             self._open = False
+
+    def post_after_drawing(self, run: Callable[[], None]) -> None:
+        """Have `run` called when the window has had time to draw; as for `post`, only from the main thread."""
+        QTimer.singleShot(DRAWING_MS, partial(self.post, run))
 
     def run_posted(self) -> None:
         """Run what was posted until now, at once; only on the thread that this lives in."""

@@ -67,6 +67,7 @@ class SegmentWidget(QWidget):
             self.session,
             later=self._main_thread.post,
             soon=partial(_await_answer, self.session.scheduler, self._main_thread),
+            after_drawing=self._main_thread.post_after_drawing,
         )
         logs = sessions_folder()
         self.autosave = Autosave(self.session, logs, self._main_thread.post, self._cannot_log)

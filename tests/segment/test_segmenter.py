@@ -87,6 +87,15 @@ def test_a_boxed_object_is_shown_larger_than_a_clicked_one():
     assert boxed.window.step[0] < clicked.window.step[0]
 
 
+def test_a_small_boxed_object_is_magnified_no_more_than_a_clicked_one():
+    segmenter = segmenter_of(blobs((500, 500), (250, 250, 9)))
+    clicked = segmenter.segment(PLANE, Prompts((Point(250, 250),)), object_size=18).mask
+    boxed = segmenter.segment(PLANE, Prompts(box=Box(241, 241, 258, 258))).mask
+    assert clicked.window is not None
+    assert boxed.window is not None
+    assert boxed.window.step == clicked.window.step
+
+
 def test_a_correction_feeds_the_previous_logits_back_on_the_same_window():
     segmenter = segmenter_of(blobs((500, 500), (250, 250, 20)))
     first = segmenter.segment(PLANE, Prompts((Point(250, 250),)), object_size=40)

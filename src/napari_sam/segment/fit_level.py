@@ -80,9 +80,11 @@ class LevelFit:
         prompted = max(height, width) if stroke else math.sqrt(height * width)
         size = prompted if object_size is None else object_size
         room = self._window * (PROMPTED_SHARE if object_size is not None else LARGEST_SHARE)
-        whole = self.prompts.box is not None or self.prompts.mask is not None
-        liked = self._liked_in_box if whole else self._liked
-        return min(max(level_for(size, liked), level_holding(max(height, width), room)), self._coarsest)
+        level = level_for(size, self._liked)
+        if self.prompts.box is not None or self.prompts.mask is not None:
+            # Beyond the image's own resolution a larger picture shows no more.
+            level = max(level_for(size, self._liked_in_box), min(level, 0.0))
+        return min(max(level, level_holding(max(height, width), room)), self._coarsest)
 
     def fitted(self, level: float, center: tuple[float, float] | None = None) -> Segmentation:
         """Decode at `level` around `center`, and again where the mask does not fit the window."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Any
 
 from napari.layers import Labels, Layer
@@ -183,13 +182,8 @@ class TargetLayers:
             at = layers.index(image) + 1
         with self._unnoticed():
             layers.insert(at, layer)
-        # Selecting takes napari half as long again as inserting.
-        self._later(partial(self._activate, active))
-
-    def _activate(self, layer: Layer | None) -> None:
-        layers = self._stage.viewer.layers
-        if layer is None or layer in layers:
-            layers.selection.active = layer
+            # At once: no key may reach the new layer that is meant for the one that was active.
+            layers.selection.active = active
 
     def _on_data(self, event: Any) -> None:
         """The labels were replaced as a whole: what was accepted into the former ones cannot be undone in these."""

@@ -30,7 +30,7 @@ from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.propagate.propagate import propagate as propagate_planes
 from napari_sam.segment.reference_frame import ReferencePredictor
-from napari_sam.segment.segmenter import Segmenter
+from napari_sam.segment.segmenter import Frame, Segmenter
 from napari_sam.session.engine import NetworkEngine
 from napari_sam.session.replay import replay
 from napari_sam.session.session_file.file import read_session
@@ -138,6 +138,7 @@ def segment(
     scribbles: Iterable[Sequence[Position]] = (),
     previous: Mask | None = None,
     object_size: float | None = None,
+    frame: Frame = "window",
 ) -> Mask:
     """Segment one object on one plane.
 
@@ -159,6 +160,9 @@ def segment(
         A former result that the points correct.
     object_size
         Rough diameter of the object in pixels; None for auto.
+    frame
+        "reference" shows the plane to a published model exactly as its publishers' predictor does; see
+        `Segmenter.segment`.
 
     Returns
     -------
@@ -178,7 +182,8 @@ def segment(
         mask,
         tuple(Scribble(tuple((float(row), float(column)) for row, column in stroke)) for stroke in scribbles),
     )
-    return stack.segment(plane_at(stack, plane), prompts, object_size=object_size, previous=previous).mask
+    found = stack.segment(plane_at(stack, plane), prompts, object_size=object_size, previous=previous, frame=frame)
+    return found.mask
 
 
 def propagate(

@@ -4,7 +4,7 @@ import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Literal, Self
 
 from napari_sam.embedding.area_trace import AreaTrace
 from napari_sam.embedding.embedder import Embedder
@@ -20,8 +20,12 @@ from napari_sam.planes.window import Window
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.fit_level import LevelFit
 from napari_sam.segment.level import level_for, level_of, pixel_aspect, prompt_box, step_at
+from napari_sam.segment.reference_segmenter import ReferenceSegmenter
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.segment.setup import Setup
+
+Frame = Literal["window", "reference"]
+"""How a plane is shown to the network; see `Segmenter.segment`."""
 
 
 class Segmenter:
@@ -53,6 +57,7 @@ class Segmenter:
         self.model = model
         self.source = source
         self.embedder = Embedder(model, source, contrast, store, channels)
+        self._reference: ReferenceSegmenter | None = None
 
     @property
     def setup(self) -> Setup:
@@ -137,6 +142,7 @@ class Segmenter:
         tight: bool = False,
         cancel: CancelToken | None = None,
         areas: Sequence[Window] = (),
+        frame: Frame = "window",
     ) -> Segmentation:
         """Segment one object.
 
@@ -159,6 +165,10 @@ class Segmenter:
             Checked between the encoder's blocks.
         areas
             `Segmentation.areas` of an earlier answer to the same question, to get the same answer to the last bit.
+        frame
+            "window": on a window at a level that suits the object, under the contrast of the layer. "reference": as the
+            published predictor does, the whole plane at once and unstretched; published models, 8 bits, points and
+            boxes only; the size, the areas and `tight` then mean nothing.
 
         Returns
         -------
@@ -176,6 +186,10 @@ class Segmenter:
             previous = None
         if multimask is None:
             multimask = prompts == Prompts(prompts.points[:1]) and previous is None
+        if frame == "reference":
+            if self._reference is None:
+                self._reference = ReferenceSegmenter(self.model, self.source)
+            return self._reference.segment(plane, prompts, previous, multimask, cancel)
         trace = AreaTrace(self.embedder, areas)
         found = self._fitted(LevelFit(trace, plane, prompts, previous, multimask, tight, cancel), previous, object_size)
         return replace(found, areas=trace.take())

@@ -1,31 +1,27 @@
 """Many objects in one go: a box each, or the labels that are there."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-
-import numpy as np
+from dataclasses import dataclass
 
 from napari_sam.errors import UserError
 from napari_sam.labels.collision import Collides, Collision
-from napari_sam.labels.ids import check_fits
 from napari_sam.labels.onto_plane import PlaneInLabels, all_masks_on_plane
-from napari_sam.labels.paint import paint_all
-from napari_sam.labels.pixel_change import PixelChange
-from napari_sam.labels.to_mask import label_mask
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.session.draft import Draft, DraftState
+from napari_sam.session.batch_writing import Findings, write_findings
+from napari_sam.session.draft import Draft
 from napari_sam.session.engine import OpenedImage
-from napari_sam.session.journal.entry import Kind
-from napari_sam.session.object_row import Extent, ObjectRow
 from napari_sam.session.question import Question
+from napari_sam.session.reporting import Reporting
 from napari_sam.session.scheduler import Priority, Scheduler
+from napari_sam.session.segmenting import Segmenting
+from napari_sam.session.signals import SessionSignals
 from napari_sam.session.target import Target
 from napari_sam.session.work import Work
 
 _KEY = "batch"
+_NOTHING = "There is nothing to segment on this plane: no box, outline or label."
 
 
 @dataclass(frozen=True)
@@ -51,28 +47,21 @@ class _Run:
 
     Parameters
     ----------
-    target, collision
-        Where the objects are written, and what happens to pixels of other labels.
-    instead_of
-        The object in work that the batch takes the place of.
+    findings
+        What was found.
+    collision
+        What happens to pixels of other labels.
     total
         How many objects there are; 0 while that is not known.
-    found
-        Those that were found, and on which plane.
-    former
-        Pixels that labels had on a plane before.
     done
         How many were tried.
     asking
-        Whether all are found, and it waits for what is to happen to other labels.
+        Whether all were tried, and it waits for what is to happen to other labels.
     """
 
-    target: Target
+    findings: Findings
     collision: Collision
-    instead_of: Draft | None = None
-    total: int = 0
-    found: list[tuple[Plane, Draft]] = field(default_factory=list)
-    former: dict[tuple[Plane, int], Mask] = field(default_factory=dict)
+    total: int
     done: int = 0
     asking: bool = False
 
@@ -86,27 +75,27 @@ class Batch:
         Where it is computed.
     work
         The labels and the journal.
-    on_change
-        Called when `progress` or `active` are different.
-    on_written
-        Called with how many objects were written, and how many there were.
-    on_error
-        Called with what the computation raised, `Collides` if the user is to be asked; then `write` or `stop` follow.
+    segmenting
+        Who knows the image.
+    signals
+        Who is told when pixels of other labels are met and the user is to be asked; then `write` follows.
+    reporting
+        What the user is told.
     """
 
     def __init__(
         self,
         scheduler: Scheduler,
         work: Work,
-        on_change: Callable[[], None],
-        on_written: Callable[[int, int], None],
-        on_error: Callable[[Exception], None],
+        segmenting: Segmenting,
+        signals: SessionSignals,
+        reporting: Reporting,
     ) -> None:
         self._scheduler = scheduler
         self._work = work
-        self._on_change = on_change
-        self._on_written = on_written
-        self._on_error = on_error
+        self._segmenting = segmenting
+        self._signals = signals
+        self._reporting = reporting
         self._run: _Run | None = None
 
     @property
@@ -115,100 +104,65 @@ class Batch:
         return self._run is not None and not self._run.asking
 
     @property
-    def asking(self) -> bool:
-        """Whether a batch waits for what is to happen to other labels."""
-        return self._run is not None and self._run.asking
-
-    @property
     def progress(self) -> tuple[int, int]:
         """Objects done, and objects in all."""
         return (0, 0) if self._run is None else (self._run.done, self._run.total)
 
-    def start(
+    def segment(
         self,
         objects: Sequence[BatchObject] | Callable[[], Sequence[BatchObject]],
-        opened: OpenedImage,
-        target: Target,
-        collision: Collision,
-        size: float | None,
-        instead_of: Draft | None = None,
+        collision: Collision = Collision.KEEP,
+        *,
+        instead: bool = False,
     ) -> None:
-        """Segment objects; a former batch is given up.
+        """Segment several objects, one after another, and write them together; a former batch is given up.
+
+        Where two of them meet, the one with the higher predicted IoU has the pixels. What is not found is left out.
 
         Parameters
         ----------
         objects
-            The objects, or what tells them, called on the inference thread.
-        opened
-            The image as the model sees it.
-        target
-            Where they are written.
+            A plane, prompts and perhaps an id for each; or what tells them, called on the inference thread.
         collision
-            What happens to pixels of labels that are none of them.
-        size
-            Diameter in plane pixels that objects are thought to have, where their prompts do not tell; or None.
-        instead_of
-            The object in work, if the batch takes its place: it is gone once the batch is written.
+            What happens to pixels of labels that are none of them. If it is to ask and any are met, the session's
+            `collided` is emitted at the end, and nothing is written before `write`.
+        instead
+            Whether they take the place of the object in work; it is left alone otherwise.
+
+        Raises
+        ------
+        UserError
+            If there are none, no image or no target.
         """
+        opened, target = self._segmenting.opened, self._work.labelling.target
+        if not callable(objects) and not objects:
+            raise UserError(_NOTHING)
+        if opened is None:
+            raise UserError("Choose an image first.")
+        if target is None:
+            raise UserError("Choose the labels to write into first.")
+        self._reporting.clear()
         self.stop()
-        run = self._run = _Run(target, collision, instead_of, 0 if callable(objects) else len(objects))
-        shape = opened.source.shape
+        findings = Findings(target, self._work.draft if instead else None)
+        self._run = _Run(findings, collision, 0 if callable(objects) else len(objects))
+        self._start(self._run, objects, opened, self._segmenting.expected_size)
+        self._reporting.report()
 
-        def steps(token: CancelToken) -> Iterator[tuple[Plane, Draft] | None]:
-            given = objects() if callable(objects) else objects
-            if not given:
-                raise UserError("There is nothing to segment on this plane: no box, outline or label.")
-            run.total = len(given)
-            for plane in {each.plane for each in given if each.label is not None}:
-                masks = all_masks_on_plane(target.array, PlaneInLabels.itself(plane, shape))
-                run.former.update({(plane, label): mask for label, mask in masks.items()})
-            for each in given:
-                try:
-                    answer = opened.segmenter().segment(each.plane, each.prompts, object_size=size, cancel=token)
-                except UserError:
-                    yield None
-                    continue
-                draft = Draft(label=each.label, refines=each.label is not None)
-                question = Question(each.plane, each.prompts, object_size=size)
-                question.take(answer, opened.setup)
-                draft.put(each.plane, question)
-                yield (each.plane, draft) if draft.masks else None
-
-        def found(each: tuple[Plane, Draft] | None) -> None:
-            run.done += 1
-            if each is not None:
-                run.found.append(each)
-            self._on_change()
-
-        def failed(error: Exception) -> None:
-            self._run = None
-            self._on_error(error)
-
-        self._scheduler.submit_steps(
-            _KEY,
-            steps,
-            priority=Priority.PROPAGATION,
-            on_step=found,
-            on_done=lambda: self.write(run.collision),
-            on_error=failed,
-        )
-        self._on_change()
-
-    def write(self, collision: Collision) -> None:
-        """Write what was found."""
-        run = self._run
-        if run is None:
-            return
-        self._run = None
-        try:
-            self._write(run, collision)
-        except Collides as error:
-            run.asking, self._run = True, run
-            self._on_error(error)
-        except UserError as error:
-            self._on_error(error)
+    def write(self, collision: Collision | None) -> None:
+        """Write what was found; None to give it up."""
+        if collision is None:
+            self.stop()
+            self._reporting.note = "Nothing was written."
         else:
-            self._on_written(len(run.found), run.total)
+            self._write(collision)
+        self._reporting.report()
+
+    def cancel(self) -> None:
+        """Give the batch up, and tell so."""
+        done, total = self.progress
+        self.stop()
+        self._reporting.note = f"Stopped after {done} of {total}; nothing was written."
+        self._reporting.report()
 
     def stop(self) -> None:
         """Give the batch up; nothing of it is written."""
@@ -217,63 +171,77 @@ class Batch:
 
     def forget(self, target: Target) -> None:
         """Labels are gone."""
-        if self._run is not None and self._run.target is target:
+        if self._run is not None and self._run.findings.target is target:
             self.stop()
 
-    def _write(self, run: _Run, collision: Collision) -> None:
-        if not run.found:
-            raise UserError("No object was found for any of them.")
-        target, book = run.target, self._work.labelling.book_of(run.target)
-        if book.next_label is None:
-            raise UserError(f"The free ids of '{target.name}' are not known yet: try again in a moment.")
-        free = book.next_label
-        for _, draft in run.found:
-            if draft.label is None:
-                check_fits(free, target.array.dtype)
-                draft.label, free = free, free + 1
-        edits = []
-        for plane in dict.fromkeys(plane for plane, _ in run.found):
-            here = [(draft.label or 0, draft.masks[plane]) for on, draft in run.found if on == plane]
-            here.sort(key=lambda each: -np.nan_to_num(each[1].predicted_iou))
-            ids = {label for label, _ in here}
-            former = {label: mask for (on, label), mask in run.former.items() if on == plane and label in ids}
-            edits.append(paint_all(target.array, plane, here, collision, former=former))
-        changes = [PixelChange.from_edit(edit) for edit in edits if edit.changed]
-        if not changes:
-            raise UserError("Nothing would change: every pixel has its label, or belongs to another object.")
-        for change in changes:
-            change.apply(target.array)
-        rows: dict[int, ObjectRow] = {}
-        extents: dict[int, Extent] = {}
-        for plane, draft in run.found:
-            label = draft.label or 0
-            earlier = rows.get(label, book.rows.get(label))
-            rows[label] = ObjectRow.of(_joined(earlier, plane, draft), label, "" if earlier is None else earlier.name)
-            if label not in book.extents:
-                extents[label] = _extent_on_plane(plane, label, target)
-        before = self._work.draft.state
-        if run.instead_of is self._work.draft:
-            self._work.start(DraftState())
-        patch = book.make(changes, rows, areas=extents, uses=max(rows), written=True)
-        self._work.changed_labels(Kind.BATCH, target, patch, before)
-        self._work.tell_draft()
+    def _start(
+        self,
+        run: _Run,
+        objects: Sequence[BatchObject] | Callable[[], Sequence[BatchObject]],
+        opened: OpenedImage,
+        size: float | None,
+    ) -> None:
+        findings = run.findings
+
+        def steps(token: CancelToken) -> Iterator[tuple[Plane, Draft] | None]:
+            given = objects() if callable(objects) else objects
+            if not given:
+                raise UserError(_NOTHING)
+            run.total = len(given)
+            for plane in {each.plane for each in given if each.label is not None}:
+                masks = all_masks_on_plane(findings.target.array, PlaneInLabels.itself(plane, opened.source.shape))
+                findings.former.update({(plane, label): mask for label, mask in masks.items()})
+            for each in given:
+                yield _segmented(each, opened, size, token)
+
+        def tried(found: tuple[Plane, Draft] | None) -> None:
+            run.done += 1
+            if found is not None:
+                findings.objects.append(found)
+            self._reporting.report()
+
+        def failed(error: Exception) -> None:
+            self._run = None
+            self._reporting.fail(error)
+
+        self._scheduler.submit_steps(
+            _KEY,
+            steps,
+            priority=Priority.PROPAGATION,
+            on_step=tried,
+            on_done=lambda: self._write(run.collision),
+            on_error=failed,
+        )
+
+    def _write(self, collision: Collision) -> None:
+        run = self._run
+        if run is None:
+            return
+        self._run = None
+        try:
+            write_findings(run.findings, self._work, collision)
+        except Collides as error:
+            run.asking, self._run = True, run
+            self._signals.collided.emit(error)
+            self._reporting.report()
+        except UserError as error:
+            self._reporting.fail(error)
+        else:
+            found, missed = len(run.findings.objects), run.total - len(run.findings.objects)
+            self._reporting.note = f"{found} objects were accepted." + (f" {missed} were not found." if missed else "")
+            self._reporting.report()
 
 
-def _joined(earlier: ObjectRow | None, plane: Plane, draft: Draft) -> Draft:
-    """An object that has been accepted before, with what is new on one plane."""
-    if earlier is None:
-        return draft
-    whole = Draft()
-    whole.restore(earlier.state())
-    whole.proposal.pop(plane, None)
-    whole.put(plane, draft.questions[plane])
-    return whole
-
-
-def _extent_on_plane(plane: Plane, label: int, target: Target) -> Extent:
-    """Where a label that came from elsewhere is, as far as one plane tells."""
-    box = [slice(at, at + 1) for at in plane.index]
-    here = label_mask(target.array, plane, label)
-    for axis, start, stop in zip(plane.axes, here.box[:2], here.box[2:], strict=True):
-        box[axis] = slice(start, stop)
-    return Extent(here.area, tuple(box))
+def _segmented(
+    each: BatchObject, opened: OpenedImage, size: float | None, token: CancelToken
+) -> tuple[Plane, Draft] | None:
+    """One object with the plane it is on; None where nothing is found."""
+    try:
+        answer = opened.segmenter().segment(each.plane, each.prompts, object_size=size, cancel=token)
+    except UserError:
+        return None
+    draft = Draft(label=each.label, refines=each.label is not None)
+    question = Question(each.plane, each.prompts, object_size=size)
+    question.take(answer, opened.setup)
+    draft.put(each.plane, question)
+    return (each.plane, draft) if draft.masks else None

@@ -13,8 +13,8 @@ from napari_sam.session.book import Book
 from napari_sam.session.draft import DraftState
 from napari_sam.session.journal.entry import Kind
 from napari_sam.session.object_row import ObjectRow, TableRow
+from napari_sam.session.reporting import Reporting
 from napari_sam.session.segmenting import Segmenting
-from napari_sam.session.sentences import Sentences
 from napari_sam.session.target import Target
 from napari_sam.session.work import Work
 
@@ -28,16 +28,16 @@ class Objects:
         The object in work, and the journal.
     segmenting
         Who knows the image.
-    sentences
+    reporting
         What the user is told.
     leave
         Stops what goes on with the object in work.
     """
 
-    def __init__(self, work: Work, segmenting: Segmenting, sentences: Sentences, leave: Callable[[], None]) -> None:
+    def __init__(self, work: Work, segmenting: Segmenting, reporting: Reporting, leave: Callable[[], None]) -> None:
         self._work = work
         self._segmenting = segmenting
-        self._sentences = sentences
+        self._reporting = reporting
         self._leave = leave
 
     def __len__(self) -> int:
@@ -94,7 +94,7 @@ class Objects:
             return
         if draft and not self._as_accepted():
             raise UserError("Another object is in work: accept or reject it first.")
-        self._sentences.clear()
+        self._reporting.clear()
         before, state = draft.state, row.state()
         with work.replacing(Kind.REOPEN, before):
             work.start(replace(state, label=label, refines=True))
@@ -123,7 +123,7 @@ class Objects:
         """
         book, _ = self._find(label)
         self._leave()
-        self._sentences.clear()
+        self._reporting.clear()
         before = self._work.draft.state
         if self._in_work(label):
             self._work.start(DraftState())
@@ -144,7 +144,7 @@ class Objects:
             return
         self.check_free(new)
         self._leave()
-        self._sentences.clear()
+        self._reporting.clear()
         before = self._work.draft.state
         if self._in_work(label):
             self._work.draft.label = new

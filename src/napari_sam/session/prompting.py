@@ -12,9 +12,9 @@ from napari_sam.prompts.prompt import Prompts
 from napari_sam.session.draft import Draft, PromptKind
 from napari_sam.session.journal.entry import Kind
 from napari_sam.session.question import Question
+from napari_sam.session.reporting import Reporting
 from napari_sam.session.scheduler import Priority, Scheduler
 from napari_sam.session.segmenting import Segmenting
-from napari_sam.session.sentences import Sentences
 from napari_sam.session.signals import SessionSignals
 from napari_sam.session.work import Work
 
@@ -32,10 +32,8 @@ class Prompting:
         Where labels are read.
     signals
         Who is told of changes.
-    sentences
+    reporting
         What the user is told.
-    on_error
-        Called with what reading a label raised.
     """
 
     def __init__(
@@ -44,15 +42,13 @@ class Prompting:
         segmenting: Segmenting,
         scheduler: Scheduler,
         signals: SessionSignals,
-        sentences: Sentences,
-        on_error: Callable[[Exception], None],
+        reporting: Reporting,
     ) -> None:
         self._work = work
         self._segmenting = segmenting
         self._scheduler = scheduler
         self._signals = signals
-        self._sentences = sentences
-        self._on_error = on_error
+        self._reporting = reporting
         self._earlier: dict[tuple[Plane, Prompts], Question] = {}
         self._earlier_of: Draft | None = None
 
@@ -84,7 +80,7 @@ class Prompting:
             return
         if self._segmenting.opened is None:
             raise UserError("Choose an image first.")
-        self._sentences.clear()
+        self._reporting.clear()
         stopped, asked = [], []
         with work.deed(Kind.PROMPT, work.labelling.target) as draft:
             if label is not None:
@@ -160,14 +156,41 @@ class Prompting:
         self._signals.prompts_changed.emit()
 
     def set_mask(self, plane: Plane, mask: Mask, label: int | None) -> None:
-        """Give the object a dense mask prompt on one plane; `label` is the id that it has already, if any."""
+        """Give the object a dense mask prompt on one plane, to be refined.
+
+        Parameters
+        ----------
+        plane
+            The plane.
+        mask
+            The mask.
+        label
+            The id in the target that accepting the object replaces, if it is one of the target's own labels.
+        """
         draft = self._work.draft
         self.set({plane: replace(_prompts_on(draft, plane), mask=mask)}, None if draft else label)
         self._signals.prompts_changed.emit()
         self._signals.label_changed.emit()
 
     def refine_label(self, plane: Plane, labels: Any, label: int, *, own: bool) -> None:
-        """Take a label as dense mask prompt; see `Session.refine_label`."""
+        """Take a label as dense mask prompt.
+
+        Parameters
+        ----------
+        plane
+            The plane.
+        labels
+            A label array of the image's shape.
+        label
+            The id in it; not 0.
+        own
+            Whether `labels` is the target, so that accepting replaces the label.
+
+        Raises
+        ------
+        UserError
+            If the array does not fit the image, or the id is 0.
+        """
         source = self._segmenting.source
         if source is None:
             raise UserError("Choose an image first.")
@@ -183,7 +206,24 @@ class Prompting:
         self.refine_mask(plane, lambda: label_mask(labels, plane, label), missing, label if own else None)
 
     def refine_mask(self, plane: Plane, read: Callable[[], Mask], missing: str, label: int | None) -> None:
-        """Take a mask that is yet to be read as dense mask prompt; see `Session.refine_mask`."""
+        """Take a mask that is read on the inference thread as dense mask prompt.
+
+        Parameters
+        ----------
+        plane
+            The plane.
+        read
+            Reads the mask.
+        missing
+            What to tell if it is empty, in one sentence.
+        label
+            The id in the target that accepting the object replaces, if it is one of the target's own labels.
+
+        Raises
+        ------
+        UserError
+            If there is no image.
+        """
         if self._segmenting.source is None:
             raise UserError("Choose an image first.")
 
@@ -191,14 +231,14 @@ class Prompting:
             if mask.area:
                 self.set_mask(plane, mask, label)
             else:
-                self._on_error(UserError(missing))
+                self._reporting.fail(UserError(missing))
 
         self._scheduler.submit(
             "label prompt",
             lambda _: read(),
             priority=Priority.CLICK,
             on_result=found,
-            on_error=self._on_error,
+            on_error=self._reporting.fail,
         )
 
 

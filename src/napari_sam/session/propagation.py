@@ -1,19 +1,25 @@
-"""Carrying the object being worked on along an axis."""
+"""Carrying the object in work along an axis."""
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.propagate.propagated_plane import PropagatedPlane
+from napari_sam.session.course import Course, plot_course
 from napari_sam.session.draft import Draft
 from napari_sam.session.engine import Engine, OpenedImage
-from napari_sam.session.origin import Carried, Shown
+from napari_sam.session.journal.entry import Kind
+from napari_sam.session.origin import Carried
+from napari_sam.session.reporting import Reporting
 from napari_sam.session.scheduler import Priority, Scheduler
+from napari_sam.session.segmenting import Segmenting
+from napari_sam.session.signals import SessionSignals
+from napari_sam.session.work import Work
 
 Proposal: TypeAlias = tuple[dict[Plane, PropagatedPlane], Carried | None]
 """The planes that were reached, and the propagation that reached them."""
@@ -24,109 +30,21 @@ TELL_EVERY_S = 0.05
 _KEY = "propagate"
 
 
-@dataclass(frozen=True)
-class Course:
-    """Where to carry an object.
-
-    Parameters
-    ----------
-    plane
-        Any of the planes.
-    axis
-        The axis to go along.
-    first, last
-        Positions, both inclusive.
-    keys
-        The user's masks, by position.
-    origins
-        Where these come from.
-    """
-
-    plane: Plane
-    axis: int
-    first: int
-    last: int
-    keys: dict[int, Mask]
-    origins: dict[int, Shown] = field(default_factory=dict)
-
-    @property
-    def total(self) -> int:
-        """Planes to go to, at most."""
-        return self.last - self.first + 1 - len(self.keys)
-
-
-def plot_course(
-    draft: Draft,
-    plane: Plane,
-    shape: tuple[int, ...],
-    axis: int | None = None,
-    start: int | None = None,
-    stop: int | None = None,
-) -> Course:
-    """Where an object can be carried to from its key planes parallel to `plane`.
-
-    Parameters
-    ----------
-    draft
-        The object.
-    plane
-        The plane in view.
-    shape
-        Of the image.
-    axis
-        The axis to go along; None for the last one that is not displayed.
-    start, stop
-        First and last position, inclusive; None for the ends of the image.
-
-    Raises
-    ------
-    UserError
-        If there is no such axis, or no key plane along it.
-    """
-    across = [other for other in range(plane.ndim) if other not in plane.axes]
-    if not across:
-        raise UserError("This image has a single plane: there is nothing to propagate along.")
-    along = across[-1] if axis is None else axis
-    if along not in across:
-        raise UserError(f"Axis {along} cannot be propagated along: it is displayed or does not exist.")
-    key_planes = {
-        other.index[along]: other
-        for other in draft.key_masks
-        if other.axes == plane.axes and other.at(along, 0) == plane.at(along, 0)
-    }
-    if not key_planes:
-        raise UserError("There is nothing to propagate on this plane or its neighbours: click an object first.")
-    return Course(
-        plane,
-        along,
-        0 if start is None else start,
-        shape[along] - 1 if stop is None else stop,
-        {position: draft.key_masks[other] for position, other in key_planes.items()},
-        {
-            position: origin
-            for position, other in key_planes.items()
-            if isinstance(origin := draft.source_of(other), Shown)
-        },
-    )
-
-
 class Propagation:
-    """At most one propagation at a time.
+    """At most one propagation at a time; what it reaches is a proposal, and one step of the journal.
 
     Parameters
     ----------
     scheduler, engine
         Where it is computed, and by what.
-    on_reached
-        Called when planes were reached, which are in the draft's proposal by then; a few times a second, and after the
-        last.
-    on_ended
-        Called with the draft and its former proposal, when the last plane was reached, or when it was stopped or failed
-        on the way; the draft's proposal is what was reached by then.
-    on_done
-        Called with the draft after the last plane.
-    on_error
-        Called with what the computation raised.
+    work
+        The object in work.
+    segmenting
+        Who knows the image and the plane in view.
+    signals
+        Who is told of planes that are reached: a few times a second, and after the last.
+    reporting
+        What the user is told.
 
     Attributes
     ----------
@@ -138,17 +56,17 @@ class Propagation:
         self,
         scheduler: Scheduler,
         engine: Engine,
-        on_reached: Callable[[], None],
-        on_ended: Callable[[Draft, Proposal], None],
-        on_done: Callable[[Draft], None],
-        on_error: Callable[[Exception], None],
+        work: Work,
+        segmenting: Segmenting,
+        signals: SessionSignals,
+        reporting: Reporting,
     ) -> None:
         self._scheduler = scheduler
         self._engine = engine
-        self._on_reached = on_reached
-        self._on_ended = on_ended
-        self._on_done = on_done
-        self._on_error = on_error
+        self._work = work
+        self._segmenting = segmenting
+        self._signals = signals
+        self._reporting = reporting
         self._draft: Draft | None = None
         self._former: Proposal = {}, None
         self._waiting: tuple[Draft, Callable[[], None]] | None = None
@@ -160,8 +78,62 @@ class Propagation:
         """Whether an object is being carried along, or is about to be."""
         return self._draft is not None or self._waiting is not None
 
-    def start(self, draft: Draft, course: Course, opened: OpenedImage) -> None:
-        """Carry an object along; a former proposal is dropped."""
+    def propagate(self, axis: int | None = None, start: int | None = None, stop: int | None = None) -> None:
+        """Carry the object along an axis, from its key planes outwards; a former proposal is dropped.
+
+        While its prompts are being answered, that is waited for.
+
+        Parameters
+        ----------
+        axis
+            The data axis to go along; None for the last one that is not displayed.
+        start, stop
+            First and last position, inclusive; None for the ends of the image.
+
+        Raises
+        ------
+        UserError
+            If there is no object on planes like the one in view, or the image has no axis to go along.
+        """
+        draft, plane = self._work.draft, self._segmenting.view.plane
+        source, opened = self._segmenting.source, self._segmenting.opened
+        if plane is None or source is None or opened is None:
+            raise UserError("Choose an image and show one of its planes first.")
+        if draft.in_flight:
+            self._waiting = draft, partial(self._try_to_propagate, axis, start, stop)
+        else:
+            course = plot_course(draft, plane, source.shape, axis, start, stop)
+            self._reporting.clear()
+            self._start(draft, course, opened)
+            self._signals.masks_changed.emit()
+        self._reporting.report()
+
+    def answered(self) -> None:
+        """The prompts of the object in work are all answered."""
+        if self._waiting is not None and self._waiting[0] is self._work.draft:
+            _, then = self._waiting
+            self._waiting = None
+            then()
+
+    def cancel(self) -> None:
+        """Stop, and tell how far it came."""
+        self.stop()
+        self._reporting.note = f"Propagation was stopped; {len(self._work.draft.proposal)} planes were reached."
+        self._reporting.report()
+
+    def stop(self) -> None:
+        """Stop; the planes that were reached stay proposed."""
+        self._scheduler.cancel(_KEY)
+        self._waiting = None
+        self._ended()
+
+    def _try_to_propagate(self, axis: int | None, start: int | None, stop: int | None) -> None:
+        try:
+            self.propagate(axis, start, stop)
+        except UserError as error:
+            self._reporting.fail(error)
+
+    def _start(self, draft: Draft, course: Course, opened: OpenedImage) -> None:
         self.stop()
         carried = Carried(course.plane, course.axis, course.first, course.last, course.origins)
         self._former = draft.proposal, draft.carried
@@ -191,32 +163,16 @@ class Propagation:
         def done() -> None:
             carried.complete = True
             self._ended()
-            self._on_done(draft)
+            self._reporting.note = _summary(draft)
+            self._reporting.report()
 
         def failed(error: Exception) -> None:
             self._ended()
-            self._on_error(error)
+            self._reporting.fail(error)
 
         self._scheduler.submit_steps(
             _KEY, steps, priority=Priority.PROPAGATION, on_step=reached, on_done=done, on_error=failed
         )
-
-    def start_later(self, draft: Draft, then: Callable[[], None]) -> None:
-        """Have `then` called when the draft's prompts are answered."""
-        self._waiting = (draft, then)
-
-    def answered(self, draft: Draft) -> None:
-        """A draft's prompts are all answered."""
-        if self._waiting is not None and self._waiting[0] is draft:
-            _, then = self._waiting
-            self._waiting = None
-            then()
-
-    def stop(self) -> None:
-        """Stop; the planes that were reached stay proposed."""
-        self._scheduler.cancel(_KEY)
-        self._waiting = None
-        self._ended()
 
     def _ended(self) -> None:
         if self._untold:
@@ -224,15 +180,24 @@ class Propagation:
         draft, former = self._draft, self._former
         self._draft, self._former = None, ({}, None)
         if draft is not None:
-            self._on_ended(draft, former)
+            self._record(draft, former)
+
+    def _record(self, draft: Draft, former: Proposal) -> None:
+        """A propagation ended, one way or another: what it reached is one step of the journal."""
+        reached = draft.proposal, draft.carried
+        draft.proposal, draft.carried = former
+        if draft is self._work.draft and (reached[0] or former[0]):
+            with self._work.deed(Kind.PROPAGATE):
+                draft.proposal, draft.carried = reached
 
     def _tell(self) -> None:
         self._untold = False
-        self._on_reached()
+        self._signals.masks_changed.emit()
+        self._reporting.report()
         self._told_at = time.monotonic()
 
 
-def summary(draft: Draft) -> str:
+def _summary(draft: Draft) -> str:
     """What came of a propagation, in one sentence."""
     reached = [each for each in draft.proposal.values() if each.mask is not None and each.mask.area]
     doubtful = sorted(each.index for each in reached if each.confidence < DOUBTFUL)

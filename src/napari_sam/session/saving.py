@@ -1,20 +1,21 @@
 """Writing labels, and the session that they are of, to files in the background."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
+from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.source import ImageSource
-from napari_sam.session.object_record import ObjectRecord
-from napari_sam.session.recording import Done, TargetRecording, annotation_of
+from napari_sam.session.recording import Done, annotation_of
+from napari_sam.session.reporting import Reporting
 from napari_sam.session.scheduler import Priority, Scheduler
+from napari_sam.session.segmenting import Segmenting
 from napari_sam.session.session_file.content import SessionContent
 from napari_sam.session.session_file.file import current_versions, session_path, write_session
-from napari_sam.session.target import Target
+from napari_sam.session.signals import SessionSignals
+from napari_sam.session.state_record import record_of
+from napari_sam.session.work import Work
 
-OnSaved: TypeAlias = Callable[[Path, Target, tuple[Done, ...]], None]
 _ATTEMPTS = 3
 
 
@@ -25,10 +26,14 @@ class Saving:
     ----------
     scheduler
         Where it is written.
-    on_saved
-        Called with the path when the files are complete, the labels, and what had been done to them by then.
-    on_error
-        Called with what writing raised.
+    work
+        The labels, and what was done to them.
+    segmenting
+        Who knows the image, which gives its axes and scale.
+    signals
+        Who is told that the files are complete.
+    reporting
+        What the user is told.
 
     Attributes
     ----------
@@ -36,39 +41,35 @@ class Saving:
         Whether a file is being written.
     """
 
-    def __init__(self, scheduler: Scheduler, on_saved: OnSaved, on_error: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        work: Work,
+        segmenting: Segmenting,
+        signals: SessionSignals,
+        reporting: Reporting,
+    ) -> None:
         self._scheduler = scheduler
-        self._on_saved = on_saved
-        self._on_error = on_error
+        self._work = work
+        self._segmenting = segmenting
+        self._signals = signals
+        self._reporting = reporting
         self.active = False
 
-    def start(
-        self,
-        path: Path,
-        target: Target,
-        source: ImageSource,
-        recording: TargetRecording,
-        image: int,
-        draft: ObjectRecord | None,
-    ) -> None:
-        """Write labels, and beside them the session.
+    def save(self, path: Path) -> None:
+        """Write the chosen labels to an OME-TIFF, and beside it the session.
 
-        Parameters
-        ----------
-        path
-            Of the OME-TIFF.
-        target
-            The labels.
-        source
-            The image, which gives its axes and scale.
-        recording
-            What was done to the labels.
-        image
-            Serial number of the image.
-        draft
-            The object in work.
+        Raises
+        ------
+        UserError
+            If there are no labels.
         """
-        array = target.array
+        work, target, source = self._work, self._work.labelling.target, self._segmenting.source
+        if target is None or source is None:
+            raise UserError("There are no labels to save yet: accept an object first.")
+        self._reporting.clear()
+        recording, image, array = work.recording.of(target), work.image, target.array
+        draft = record_of(work.draft.state, work.draft.label) if work.draft else None
 
         def write(_: CancelToken) -> tuple[Done, ...]:
             from napari_sam.export.save_labels import save_labels
@@ -86,14 +87,17 @@ class Saving:
 
         def saved(done: tuple[Done, ...]) -> None:
             self.active = False
-            self._on_saved(path, target, done)
+            self._signals.saved.emit(target, done)
+            self._reporting.note = f"Saved {path.name}."
+            self._reporting.report()
 
         def failed(error: Exception) -> None:
             self.active = False
-            self._on_error(error)
+            self._reporting.fail(error)
 
         self.active = True
         self._scheduler.submit("save", write, priority=Priority.VIEW, on_result=saved, on_error=failed)
+        self._reporting.report()
 
 
 def _axis_letters(source: ImageSource) -> str | None:

@@ -15,10 +15,10 @@ from napari_sam.session.journal.labels_patch import LabelsPatch
 from napari_sam.session.journal.spill import Parcel
 from napari_sam.session.labelling import Labelling
 from napari_sam.session.recording import Recording
+from napari_sam.session.reporting import Reporting
 from napari_sam.session.restored import Restored
 from napari_sam.session.scheduler import Scheduler
 from napari_sam.session.segmenting import Segmenting
-from napari_sam.session.sentences import Sentences
 from napari_sam.session.signals import SessionSignals
 from napari_sam.session.target import Target
 
@@ -34,7 +34,7 @@ class Work:
         Who answers prompts.
     signals
         Who is told of changes.
-    sentences
+    reporting
         What the user is told.
 
     Attributes
@@ -52,11 +52,11 @@ class Work:
     """
 
     def __init__(
-        self, scheduler: Scheduler, segmenting: Segmenting, signals: SessionSignals, sentences: Sentences
+        self, scheduler: Scheduler, segmenting: Segmenting, signals: SessionSignals, reporting: Reporting
     ) -> None:
         self._segmenting = segmenting
         self._signals = signals
-        self._sentences = sentences
+        self._reporting = reporting
         self._image = 0
         self.draft = Draft()
         self.journal = Journal()
@@ -64,6 +64,11 @@ class Work:
         self.labelling = Labelling(scheduler, self._ids_found, self._ids_failed)
         self.finishing = Finishing(self.labelling, self.journal, self._written, self._not_written)
         self.journal.changed.connect(signals.history_changed.emit)
+
+    @property
+    def current_label(self) -> int | None:
+        """The id that the object in work will get; None while that is not known."""
+        return self.labelling.next_label if self.draft.label is None else self.draft.label
 
     # Doing
 
@@ -259,8 +264,8 @@ class Work:
         boxes = [
             later.labels.content().box for later in since if later.target is entry.target and later.labels is not None
         ]
-        self._sentences.clear()
-        self._sentences.note = f"Object {draft.label} was accepted."
+        self._reporting.clear()
+        self._reporting.note = f"Object {draft.label} was accepted."
         self.tell_labels(entry.target, hull(box for box in (patch.box, *boxes) if box is not None))
 
     def _not_written(self, entry: Entry, draft: Draft, error: Exception) -> None:
@@ -269,7 +274,7 @@ class Work:
             self.journal.remove(entry, self._take_back)
             self.tell_draft()
         self._signals.objects_changed.emit()
-        self._sentences.error = (
+        self._reporting.error = (
             str(error)
             if isinstance(error, UserError)
             else f"An unexpected error kept object {draft.label} from being written ({type(error).__name__}: {error})."

@@ -1,0 +1,190 @@
+"""What becomes of the object in work."""
+
+from collections.abc import Callable, Mapping
+
+from napari_sam.errors import UserError
+from napari_sam.labels.collision import Collides, Collision
+from napari_sam.labels.ids import check_fits
+from napari_sam.session.draft import DraftState
+from napari_sam.session.journal.entry import Kind
+from napari_sam.session.journal.labels_patch import LabelsPatch
+from napari_sam.session.object_record import ObjectRecord
+from napari_sam.session.objects import Objects
+from napari_sam.session.propagation import Propagation
+from napari_sam.session.reporting import Reporting
+from napari_sam.session.signals import SessionSignals
+from napari_sam.session.state_record import state_of
+from napari_sam.session.work import Work
+
+
+class Deciding:
+    """Accepts or rejects the object in work, gives it an id, and goes back and forth through the journal.
+
+    Parameters
+    ----------
+    work
+        The object in work, the labels and the journal.
+    objects
+        The accepted objects.
+    propagation
+        What is stopped first.
+    signals
+        Who is told of changes.
+    reporting
+        What the user is told.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        objects: Objects,
+        propagation: Propagation,
+        signals: SessionSignals,
+        reporting: Reporting,
+    ) -> None:
+        self._work = work
+        self._objects = objects
+        self._propagation = propagation
+        self._signals = signals
+        self._reporting = reporting
+
+    def accept(
+        self, collision: Collision, decide: Callable[[Mapping[int, int]], Collision] | None
+    ) -> LabelsPatch | None:
+        """Write the object into the target, on all its planes at once, and start the next object.
+
+        Parameters
+        ----------
+        collision
+            What happens to pixels that belong to another label.
+        decide
+            Where that is to ask: given how many pixels of which labels are met, if any, says what happens to them.
+
+        Returns
+        -------
+        LabelsPatch or None
+            What changed; None where the answer to the last prompts is still to come: it is written when that is there,
+            as if it had been at once.
+
+        Raises
+        ------
+        UserError
+            If there is nothing to accept, no target, or the id does not fit the target's dtype; the object is kept.
+        Collides
+            If pixels of other labels are met, `collision` is to ask, and nobody is there to decide; the object is kept.
+        """
+        self._propagation.stop()
+        work, draft, target = self._work, self._work.draft, self._work.labelling.target
+        if not draft.masks and not draft.in_flight:
+            raise UserError("There is nothing to accept: click an object first.")
+        if target is None:
+            raise UserError("Choose the labels to write into first.")
+        if work.current_label is not None:
+            check_fits(work.current_label, target.array.dtype)
+        if collision is Collision.ASK and draft.in_flight:
+            raise UserError("The mask is not there yet, and what it will meet is not known: wait for it, then accept.")
+        try:
+            patch = work.accept(collision)
+        except Collides as error:
+            if decide is None:
+                raise
+            patch = work.accept(decide(error.pixels))
+        self._reporting.report()
+        return patch
+
+    def reject(self) -> None:
+        """Drop the proposal of a propagation; where there is none, drop the object with all its prompts.
+
+        Raises
+        ------
+        UserError
+            If there is neither.
+        """
+        work = self._work
+        if not work.draft and not self._propagation.active:
+            raise UserError("There is nothing to reject.")
+        self._propagation.stop()
+        if work.draft.proposal:
+            with work.deed(Kind.DROP) as draft:
+                draft.proposal, draft.carried = {}, None
+            self._reporting.note = "The propagated planes were dropped; the prompts are kept."
+            self._signals.masks_changed.emit()
+        elif work.draft:
+            with work.replacing(Kind.REJECT, work.draft.state):
+                work.start(DraftState())
+            self._reporting.note = "The object was dropped; undo brings it back."
+            work.tell_draft()
+        self._reporting.report()
+
+    def next_object(self, collision: Collision) -> None:
+        """Leave this object and start the next one with a free id; what is not accepted yet is accepted first."""
+        draft = self._work.draft
+        if draft.masks or draft.in_flight:
+            self.accept(collision, None)
+        elif draft:
+            self.reject()
+
+    def resume(self, record: ObjectRecord) -> None:
+        """Go on with an object that was read back from disk; questions without an answer are asked.
+
+        Raises
+        ------
+        UserError
+            If it cannot be used.
+        """
+        try:
+            state = state_of(record)
+        except ValueError as error:
+            raise UserError(f"The object in work could not be brought back: {error}.") from error
+        with self._work.replacing(Kind.REOPEN, self._work.draft.state):
+            self._work.start(state)
+        self._work.tell_draft()
+
+    def set_next_label(self, label: int | None) -> None:
+        """Choose the id of the object in work, or of the next one where there is none; None for the next free one.
+
+        Raises
+        ------
+        UserError
+            If an object has it already, or it does not fit the target's dtype.
+        """
+        work = self._work
+        if label is not None:
+            self._objects.check_free(label)
+        if (label, False) == (work.draft.label, work.draft.refines):
+            return
+        with work.deed(Kind.LABEL, work.labelling.target) as draft:
+            draft.label, draft.refines = label, False
+        self._signals.label_changed.emit()
+
+    def undo(self) -> None:
+        """Take back what was done last: prompts, choices, propagations, accepts, strokes, or what was done to objects.
+
+        While an object is being propagated, that is stopped and taken back.
+
+        Raises
+        ------
+        UserError
+            If there is nothing to undo.
+        """
+        self._propagation.stop()
+        if not self._work.journal.can_undo:
+            raise UserError("There is nothing to undo.")
+        self._reporting.clear()
+        self._work.undo()
+        self._reporting.report()
+
+    def redo(self) -> None:
+        """Do again what was undone last.
+
+        Raises
+        ------
+        UserError
+            If there is nothing to redo.
+        """
+        self._propagation.stop()
+        if not self._work.journal.can_redo:
+            raise UserError("There is nothing to redo.")
+        self._reporting.clear()
+        self._work.redo()
+        self._reporting.report()

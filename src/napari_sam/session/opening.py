@@ -1,0 +1,109 @@
+"""Choosing what is segmented, and by what."""
+
+from napari_sam.planes.contrast import Contrast
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.source import ImageSource
+from napari_sam.session.batch import Batch
+from napari_sam.session.prompting import Prompting
+from napari_sam.session.propagation import Propagation
+from napari_sam.session.reporting import Reporting
+from napari_sam.session.segmenting import Segmenting
+from napari_sam.session.work import Work
+
+
+class Opening:
+    """Changes image, model, contrast, object size or view, with all that follows for the object in work.
+
+    Parameters
+    ----------
+    segmenting
+        Who opens images with models.
+    work
+        The object in work.
+    prompting
+        Who knows earlier answers.
+    propagation, batch
+        What is stopped when the image is another one.
+    reporting
+        What the user is told.
+    """
+
+    def __init__(
+        self,
+        segmenting: Segmenting,
+        work: Work,
+        prompting: Prompting,
+        propagation: Propagation,
+        batch: Batch,
+        reporting: Reporting,
+    ) -> None:
+        self._segmenting = segmenting
+        self._work = work
+        self._prompting = prompting
+        self._propagation = propagation
+        self._batch = batch
+        self._reporting = reporting
+
+    def set_image(self, source: ImageSource | None, axes: tuple[int, int], contrast: Contrast | None) -> None:
+        """Work on another image, or none.
+
+        The object in work is dropped, and can no longer be brought back; accepted ones stay and can still be undone.
+
+        Parameters
+        ----------
+        source
+            The image.
+        axes
+            The displayed axes, on whose planes the contrast is measured.
+        contrast
+            Limits that the encoder's input is scaled by; None to measure them.
+        """
+        self._propagation.stop()
+        self._batch.stop()
+        self._segmenting.show(source, axes, contrast)
+        self._work.new_image()
+        self.open()
+
+    def set_model(self, model: str) -> None:
+        """Use another model; the object's prompts are answered again by it."""
+        if model != self._segmenting.model:
+            self._segmenting.model = model
+            self._segmenting.accepted_size = None
+            self.open()
+
+    def set_contrast(self, contrast: Contrast | None) -> None:
+        """Scale the encoder's input by other limits; None to measure them."""
+        if contrast != self._segmenting.contrast:
+            self._segmenting.contrast = contrast
+            self.open()
+
+    def set_object_size(self, diameter: float | None) -> None:
+        """Say how large objects are, in plane pixels, or None for auto; the object's prompts are answered again."""
+        if diameter != self._segmenting.object_size:
+            self._segmenting.object_size = diameter
+            self._reporting.error = ""
+            self._segmenting.embed(anew=True)
+            self._answer_again()
+
+    def open(self) -> None:
+        """Open the image with the model, and have the object's prompts answered again."""
+        self._reporting.clear()
+        self._segmenting.open()
+        self._answer_again()
+
+    def look_at(self, plane: Plane, center: tuple[float, float] | None) -> None:
+        """A plane is in view, around a (row, column): it is embedded ahead of the first click."""
+        if self._segmenting.source is None:
+            return
+        if plane != self._segmenting.view.plane:
+            self._reporting.error = ""
+        self._segmenting.look_at(plane, center)
+
+    def look_away(self, why: str) -> None:
+        """No plane of the image is in view, for a reason told in one sentence."""
+        self._segmenting.look_away(why)
+        self._reporting.report()
+
+    def _answer_again(self) -> None:
+        self._prompting.forget_answers()
+        self._segmenting.ask_again(self._work.draft)

@@ -1,0 +1,130 @@
+"""What there is to see of a session."""
+
+from napari_sam.planes.contrast import Contrast
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.source import ImageSource
+from napari_sam.prompts.prompt import Prompts
+from napari_sam.segment.setup import Setup
+from napari_sam.session.draft import Draft
+from napari_sam.session.journal.journal import Journal
+from napari_sam.session.parts import Parts
+from napari_sam.session.recording import Recording
+from napari_sam.session.signals import SessionSignals
+from napari_sam.session.state import Status
+from napari_sam.session.target import Target
+
+
+class SessionOverview(SessionSignals):
+    """The state of a session, to be read; its signals tell when that is different.
+
+    Parameters
+    ----------
+    parts
+        What the session consists of.
+
+    Attributes
+    ----------
+    scheduler : Scheduler
+        Where everything is computed.
+    objects : Objects
+        The accepted objects.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.scheduler = parts.scheduler
+        self.objects = parts.objects
+        self._reporting = parts.reporting
+        self._segmenting = parts.segmenting
+        self._work = parts.work
+        self._propagation = parts.propagation
+        self._batch = parts.batch
+
+    @property
+    def status(self) -> Status:
+        """What the session is doing."""
+        return self._reporting.status
+
+    # What it works on
+
+    @property
+    def source(self) -> ImageSource | None:
+        """The image."""
+        return self._segmenting.source
+
+    @property
+    def image(self) -> int:
+        """Counts the images that were worked on."""
+        return self._work.image
+
+    @property
+    def contrast(self) -> Contrast | None:
+        """The limits that were given; None where they are measured."""
+        return self._segmenting.contrast
+
+    @property
+    def model(self) -> str:
+        """Name of, or path to, the model."""
+        return self._segmenting.model
+
+    @property
+    def setup(self) -> Setup | None:
+        """What computes the answers; None while no image is opened with the model."""
+        opened = self._segmenting.opened
+        return None if opened is None else opened.setup
+
+    @property
+    def object_size(self) -> float | None:
+        """Diameter of objects in plane pixels that the user set, or None for auto."""
+        return self._segmenting.object_size
+
+    @property
+    def plane(self) -> Plane | None:
+        """The plane in view."""
+        return self._segmenting.view.plane
+
+    # The object in work
+
+    @property
+    def draft(self) -> Draft:
+        """The object being worked on."""
+        return self._work.draft
+
+    @property
+    def current_label(self) -> int | None:
+        """The id that the object being worked on will get; None while that is not known."""
+        return self._work.current_label
+
+    def prompts(self, plane: Plane) -> Prompts:
+        """The object's prompts on one plane."""
+        return self.draft.prompts.get(plane, Prompts())
+
+    @property
+    def propagating(self) -> bool:
+        """Whether the object is being carried along an axis, or is about to be."""
+        return self._propagation.active
+
+    @property
+    def batching(self) -> bool:
+        """Whether several objects are being segmented in one go."""
+        return self._batch.active
+
+    # What was done
+
+    @property
+    def target(self) -> Target | None:
+        """The labels that objects are accepted into."""
+        return self._work.labelling.target
+
+    def began_empty(self, target: Target) -> bool:
+        """Whether there were no labels at all in a target when it was chosen, as far as that is known."""
+        return self._work.labelling.book_of(target).began_empty
+
+    @property
+    def journal(self) -> Journal:
+        """Everything that was done, and can be undone."""
+        return self._work.journal
+
+    @property
+    def recording(self) -> Recording:
+        """What was done to labels and not undone, so that it can be written down."""
+        return self._work.recording

@@ -1,0 +1,83 @@
+"""The parts of a session, put together."""
+
+from napari_sam.session.batch import Batch
+from napari_sam.session.current_status import current_status
+from napari_sam.session.deciding import Deciding
+from napari_sam.session.engine import Engine
+from napari_sam.session.objects import Objects
+from napari_sam.session.opening import Opening
+from napari_sam.session.prompting import Prompting
+from napari_sam.session.propagation import Propagation
+from napari_sam.session.question import Question
+from napari_sam.session.reporting import Reporting
+from napari_sam.session.saving import Saving
+from napari_sam.session.scheduler import PostToMain, Scheduler
+from napari_sam.session.segmenting import Segmenting
+from napari_sam.session.signals import SessionSignals
+from napari_sam.session.state import Status
+from napari_sam.session.work import Work
+
+
+class Parts:
+    """Makes the parts, each of which knows only those made before it; and passes answers on to those made later.
+
+    Parameters
+    ----------
+    signals
+        Of the session.
+    post_to_main
+        Hands a function to the main thread, which runs it soon.
+    engine
+        What computes.
+    model
+        Name of, or path to, the model.
+    """
+
+    def __init__(self, signals: SessionSignals, post_to_main: PostToMain, engine: Engine, model: str) -> None:
+        self._signals = signals
+        self.scheduler = scheduler = Scheduler(post_to_main)
+        self.reporting = reporting = Reporting(signals, self._status)
+        self.segmenting = segmenting = Segmenting(
+            scheduler,
+            engine,
+            model,
+            on_change=reporting.report,
+            on_answer=self._answered,
+            on_failure=self._not_answered,
+            on_error=reporting.fail,
+        )
+        self.work = work = Work(scheduler, segmenting, signals, reporting)
+        self.prompting = Prompting(work, segmenting, scheduler, signals, reporting)
+        self.propagation = Propagation(scheduler, engine, work, segmenting, signals, reporting)
+        self.batch = Batch(scheduler, work, segmenting, signals, reporting)
+        self.saving = Saving(scheduler, work, segmenting, signals, reporting)
+        self.objects = Objects(work, segmenting, reporting, self.propagation.stop)
+        self.opening = Opening(segmenting, work, self.prompting, self.propagation, self.batch, reporting)
+        self.deciding = Deciding(work, self.objects, self.propagation, signals, reporting)
+        for signal in (signals.label_changed, signals.objects_changed, signals.history_changed):
+            signal.connect(reporting.report)
+        reporting.report()
+
+    def _status(self, error: str, note: str) -> Status:
+        return current_status(self.segmenting, self.work, self.propagation, self.batch, self.saving, error, note)
+
+    def _answered(self, question: Question) -> None:
+        """A question has its answer, which may be about the object in work or about one that was accepted since."""
+        shown = question.shown
+        if self.work.draft.questions.get(question.plane) is question and shown is not None:
+            self.reporting.note = "" if shown.mask.area else "No object was found there: add a click or draw a box."
+            self._signals.masks_changed.emit()
+        self._go_on()
+
+    def _not_answered(self, question: Question, error: Exception) -> None:
+        self.work.finishing.fail(question, error)
+        self.reporting.fail(error)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Do what waited for an answer."""
+        self.work.finishing.finish()
+        if not self.work.draft.in_flight:
+            self.propagation.answered()
+        self.segmenting.resume()
+        self.reporting.report()

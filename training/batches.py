@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from training.config import Config
 from training.contrast import disturb, scale
-from training.first_prompts import draw_first_prompts, draw_kind
+from training.first_prompts import Kind, draw_first_prompts, draw_kind
 from training.geometry import cut, draw_placement
 from training.image import TrainingImage
 from training.maps import auxiliary_maps
@@ -98,9 +98,16 @@ class Batches(IterableDataset[Batch]):
         layouts = list(settings.layouts)
         shares = np.array(list(settings.layouts.values()))
         count, side = map(int, layouts[rng.choice(len(layouts), p=shares / shares.sum())].split("x"))
+        sides = np.array(list(settings.sides.values()))
+        window = int(list(settings.sides)[rng.choice(len(sides), p=sides / sides.sum())])
+        # Few kinds a step: prompts with equal numbers of tokens are decoded together, and large groups are cheaper.
+        kinds = [draw_kind(rng, self.config.prompt) for _ in range(self.config.prompt.kinds)]
         images, maps, windows = [], [], []
         while len(images) < count:
-            drawn = self._draw_image(rng, side, settings.windows // count)
+            wanted = settings.windows // count + (len(images) < settings.windows % count)
+            # By turns, so that each kind has the same number of windows.
+            turn = [kinds[(len(windows) + index) % len(kinds)] for index in range(wanted)]
+            drawn = self._draw_image(rng, side, window, turn)
             if drawn is None:
                 continue
             pixels, target, pieces = drawn
@@ -113,7 +120,7 @@ class Batches(IterableDataset[Batch]):
         return Batch(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(maps)), windows)
 
     def _draw_image(
-        self, rng: np.random.Generator, side: int, count: int
+        self, rng: np.random.Generator, side: int, window: int, kinds: list[Kind]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[tuple[tuple[int, int], tuple]]] | None:
         settings = self.config.window
         group = self.images[rng.choice(len(self.images), p=self.shares)]
@@ -126,15 +133,14 @@ class Batches(IterableDataset[Batch]):
         if not len(rows):
             return None
         pieces = []
-        for _ in range(count):
+        for kind in kinds:
             for _ in range(4):
                 at = rng.integers(len(rows))
-                origin = _origin(rng, (int(rows[at]), int(columns[at])), side, settings.side)
-                window = np.s_[origin[0] : origin[0] + settings.side, origin[1] : origin[1] + settings.side]
-                kind = draw_kind(rng, self.config.prompt)
-                neighbour = cuts[1][window] if len(cuts) > 1 and rng.random() < 0.75 else None
+                origin = _origin(rng, (int(rows[at]), int(columns[at])), side, window)
+                shown = np.s_[origin[0] : origin[0] + window, origin[1] : origin[1] + window]
+                neighbour = cuts[1][shown] if len(cuts) > 1 and rng.random() < 0.75 else None
                 prompts = draw_first_prompts(
-                    rng, labels[window], neighbour, kind, settings.smallest_object, self.config.prompt
+                    rng, labels[shown], neighbour, kind, settings.smallest_object, self.config.prompt
                 )
                 if prompts is not None:
                     break

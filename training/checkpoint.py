@@ -17,7 +17,7 @@ class Checkpoint:
     ----------
     step, minutes
         Done so far; pauses are not counted.
-    network, average, optimizer
+    network, average, optimizers
         Their states.
     config
         The settings as plain dictionaries.
@@ -29,7 +29,7 @@ class Checkpoint:
     minutes: float
     network: dict[str, Any]
     average: dict[str, Any]
-    optimizer: dict[str, Any]
+    optimizers: dict[str, Any]
     config: dict[str, Any]
     origin: dict[str, str | None]
 

@@ -30,11 +30,13 @@ class WindowConfig:
     """Geometry of the pieces that are encoded and of the windows in which prompts are decoded."""
 
     side: int = 256
-    """Side of the window in which prompts are decoded, pixels."""
+    """Side of the window in which the product decodes prompts, pixels."""
+    sides: dict[str, float] = field(default_factory=lambda: {"256": 1.0})
+    """Side of the windows in which a step decodes prompts -> how often. Smaller ones are cheaper."""
     layouts: dict[str, float] = field(default_factory=lambda: {"4x256": 1.0})
-    """"{images}x{side}" of what one step encodes -> how often; all hold the same number of decoded windows."""
+    """"{images}x{side}" of what one step encodes -> how often."""
     windows: int = 4
-    """Decoded windows a step."""
+    """Decoded windows a step; what more there is of images is trained on the auxiliary maps alone."""
     diameters: list[list[float]] = field(default_factory=lambda: [[1.0, 14.0, 110.0]])
     """[weight, smallest, largest] of log-uniform ranges of the object diameter in the window, pixels."""
     zoom: list[float] = field(default_factory=lambda: [0.15, 5.0])
@@ -76,6 +78,8 @@ class PromptConfig:
     """First prompts, and the corrective clicks that follow."""
 
     per_window: int = 8
+    kinds: int = 2
+    """Kinds of first prompts a step; windows take them by turns."""
     cut_objects: float = 0.3
     """Weight of objects that the window's edge cuts; the product centres its windows on what is prompted."""
     point: float = 0.5
@@ -121,8 +125,13 @@ class LossConfig:
 @dataclass(frozen=True)
 class OptimizerConfig:
     learning_rate: float = 6e-4
+    """Of AdamW."""
+    muon: bool = False
+    """Whether hidden matrices and kernels are moved by Muon instead of AdamW."""
+    muon_rate: float = 1e-3
+    muon_weight_decay: float = 0.02
     final_learning_rate: float = 0.02
-    """Of `learning_rate`, at the end of the cosine."""
+    """Share of the learning rates at the end of the cosine."""
     warm_up_steps: int = 100
     weight_decay: float = 0.02
     betas: list[float] = field(default_factory=lambda: [0.9, 0.98])

@@ -12,8 +12,8 @@ def progress(step: int, minutes: float, config: RunConfig) -> float:
     return min(max(by_steps, by_minutes), 1.0)
 
 
-def learning_rate(step: int, done: float, config: OptimizerConfig) -> float:
-    """Linear warm-up, then a cosine to a small rest."""
+def rate_share(step: int, done: float, config: OptimizerConfig) -> float:
+    """Share of the configured learning rates: a linear warm-up, then a cosine to a small rest."""
     warm = min(1.0, (step + 1) / max(config.warm_up_steps, 1))
     cosine = 0.5 * (1 + math.cos(math.pi * done))
-    return config.learning_rate * warm * (cosine * (1 - config.final_learning_rate) + config.final_learning_rate)
+    return warm * (cosine * (1 - config.final_learning_rate) + config.final_learning_rate)

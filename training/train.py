@@ -27,8 +27,9 @@ from training.batches import Batches
 from training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from training.config import Config, read_config
 from training.image import TrainingImage
+from training.optimizers import Optimizers
 from training.real_sets import read_set
-from training.schedule import learning_rate, progress
+from training.schedule import progress, rate_share
 from training.step import training_step
 from training.synthetic.cache import read_or_generate
 from training.validation import validate
@@ -81,17 +82,13 @@ def train(
     training, validation = read_images(config, data, out)
     torch.manual_seed(config.run.seed)
     network = Nano(sizes).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(
-        _parameter_groups(network, config.optimizer.weight_decay),
-        lr=config.optimizer.learning_rate,
-        betas=(config.optimizer.betas[0], config.optimizer.betas[1]),
-    )
+    optimizers = Optimizers(network, config.optimizer)
     step, minutes = 0, 0.0
     checkpoint = read_checkpoint(out)
     if checkpoint is not None:
         step, minutes = checkpoint.step, checkpoint.minutes
         network.load_state_dict(checkpoint.network)
-        optimizer.load_state_dict(checkpoint.optimizer)
+        optimizers.load_state_dict(checkpoint.optimizers)
     elif init is not None:
         _load_released(network, init)
     average = MovingAverage(network, config.optimizer.ema)
@@ -116,7 +113,7 @@ def train(
             minutes,
             network.state_dict(),
             average.state_dict(),
-            optimizer.state_dict(),
+            optimizers.state_dict(),
             dataclasses.asdict(config),
             {"init": None if init is None else init.name},
         )
@@ -133,15 +130,13 @@ def train(
             break
         began = time.monotonic()
         _set_mode(network, frozen=done >= config.optimizer.freeze_batch_norm)
-        rate = learning_rate(step, done, config.optimizer)
-        for parameters in optimizer.param_groups:
-            parameters["lr"] = rate
         result = training_step(network, next(batches), config, rng)
-        optimizer.zero_grad(set_to_none=True)
+        network.zero_grad(set_to_none=True)
         result.loss.backward()
+        rate = rate_share(step, done, config.optimizer)
         norm = nn.utils.clip_grad_norm_(network.parameters(), config.optimizer.clip)
         if torch.isfinite(norm):
-            optimizer.step()
+            optimizers.step(rate)
             average.update(network)
         step += 1
         seconds = time.monotonic() - began
@@ -233,13 +228,6 @@ def _load_released(network: Nano, file: Path) -> None:
     absent = [name for name in missing if not name.endswith("num_batches_tracked")]
     if absent or unexpected:
         raise ValueError(f"{file} does not fit: missing {absent}, unexpected {unexpected}.")
-
-
-def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Decay matrices and kernels only."""
-    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -29,7 +29,9 @@ def tiny_config():
             synthetic_side=96,
             validation_fraction=0.3,
         ),
-        window=WindowConfig(side=64, layouts={"2x64": 0.5, "1x96": 0.5}, windows=2, diameters=[[1, 12, 30]]),
+        window=WindowConfig(
+            side=64, sides={"64": 1.0}, layouts={"2x64": 0.5, "1x96": 0.5}, windows=2, diameters=[[1, 12, 30]]
+        ),
         prompt=PromptConfig(per_window=2),
         optimizer=OptimizerConfig(warm_up_steps=1),
         run=RunConfig(steps=3, checkpoint_minutes=0, validation_objects=2, log_steps=1, threads=1, workers=0),

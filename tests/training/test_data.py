@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,12 +20,13 @@ def _image(dtype=np.uint8):
     return make_training_image("x", (rows + 2 * columns).astype(dtype), labels)
 
 
-def test_every_setting_of_the_released_run_exists():
+def test_every_setting_of_the_released_runs_exists():
     from pathlib import Path
 
-    config = read_config(Path(__file__).parents[2] / "training" / "configs" / "nano-1.toml")
-    assert config.data.sets
-    assert config.run.minutes > 0
+    for file in (Path(__file__).parents[2] / "training" / "configs").glob("*.toml"):
+        config = read_config(file)
+        assert config.data.sets
+        assert config.run.minutes > 0
 
 
 def test_unknown_settings_are_refused():
@@ -129,3 +132,34 @@ def test_windows_of_a_batch_lie_in_their_image_and_are_aligned(tiny_data, tiny_c
             assert window.targets.shape == (2, 32, 32)
             assert 0 <= window.image < len(batch.images)
             assert all(at % 8 == 0 and 0 <= at <= side - 64 for at in window.origin)
+
+
+def test_smaller_windows_and_images_without_windows(tiny_data, tiny_config):
+    groups = [(1.0, read_set(tiny_data / name, 0.3)[0]) for name in ("discs", "stack")]
+    settings = replace(tiny_config.window, windows=3, sides={"32": 0.5, "64": 0.5}, layouts={"4x64": 0.5, "2x96": 0.5})
+    batches = Batches(groups, replace(tiny_config, window=settings), 0)
+    rng = np.random.default_rng(0)
+    seen = set()
+    for _ in range(12):
+        batch = batches.draw(rng)
+        sides = {2 * window.targets.shape[-1] for window in batch.windows}
+        assert len(sides) == 1
+        seen |= sides
+        assert [window.image for window in batch.windows] == ([0, 1, 2] if len(batch.images) == 4 else [0, 0, 1])
+        assert len(batch.maps) == len(batch.images)
+    assert seen == {32, 64}
+
+
+def test_a_step_has_few_kinds_of_prompts(tiny_data, tiny_config):
+    groups = [(1.0, read_set(tiny_data / "discs", 0.3)[0])]
+    config = replace(
+        tiny_config, window=replace(tiny_config.window, windows=4), prompt=replace(tiny_config.prompt, kinds=1)
+    )
+    batches, rng = Batches(groups, config, 0), np.random.default_rng(0)
+    kinds = [
+        {(tuple(window.labels[0].tolist()), window.masks is None) for window in batches.draw(rng).windows}
+        for _ in range(20)
+    ]
+    # Scribbles have two to four points.
+    assert all(len(kind) == 1 or {label for labels, _ in kind for label in labels} == {1} for kind in kinds)
+    assert len(set.union(*kinds)) > 2

@@ -19,7 +19,7 @@ train(config, data, out, sizes=sizes)
 def test_ctrl_c_leaves_a_checkpoint_although_the_worker_gets_it_too(tiny_config, tiny_data, tiny_sizes, tmp_path):
     # A step waits for its batch most of the time: the worker is slow, and dies first if it minds the signal.
     run = replace(tiny_config.run, steps=100_000, checkpoint_minutes=1000, workers=1)
-    window = replace(tiny_config.window, side=128, layouts={"8x128": 1.0}, windows=8)
+    window = replace(tiny_config.window, side=128, sides={"128": 1.0}, layouts={"8x128": 1.0}, windows=8)
     config = replace(tiny_config, run=run, window=window)
     out, arguments = tmp_path / "run", tmp_path / "arguments"
     arguments.write_bytes(pickle.dumps((config, tiny_data, out, tiny_sizes)))

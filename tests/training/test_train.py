@@ -10,7 +10,7 @@ from training.checkpoint import read_checkpoint
 from training.config import LossConfig
 from training.losses import mask_loss
 from training.release import half_precision, release
-from training.schedule import learning_rate, progress
+from training.schedule import progress, rate_share
 from training.train import train
 
 
@@ -127,6 +127,16 @@ def test_schedule_warms_up_and_ends_low(tiny_config):
     assert progress(50, 8, run) == 0.8
     assert progress(300, 1, run) == 1
     optimizer = replace(tiny_config.optimizer, warm_up_steps=10)
-    rates = [learning_rate(step, step / 100, optimizer) for step in range(101)]
+    rates = [rate_share(step, step / 100, optimizer) for step in range(101)]
     assert rates[0] < rates[9] > rates[100] > 0
-    assert rates[100] == pytest.approx(optimizer.learning_rate * optimizer.final_learning_rate)
+    assert rates[10] == pytest.approx(1, abs=0.05)
+    assert rates[100] == pytest.approx(optimizer.final_learning_rate)
+
+
+def test_a_run_with_muon_is_resumed_too(tiny_config, tiny_data, tiny_sizes, tmp_path):
+    sizes = replace(tiny_sizes, dim=32)
+    config = replace(tiny_config, optimizer=replace(tiny_config.optimizer, muon=True))
+    first = train(config, tiny_data, tmp_path / "run", sizes=sizes)
+    assert set(first.optimizers) == {"adamw", "muon"}
+    after = train(replace(config, run=replace(config.run, steps=4)), tiny_data, tmp_path / "run", sizes=sizes)
+    assert after.step == 4

@@ -26,7 +26,7 @@ def make_bench(engine) -> Iterator[Callable[..., Bench]]:
         viewer.add_image(data, name="cells", **attributes)
         bench = Bench(viewer, engine)
         benches.append(bench)
-        bench.controller.choose_first_image()
+        bench.controller.images.choose_first()
         bench.settle()
         return bench
 

@@ -134,7 +134,7 @@ def test_new_labels_come_into_the_viewer_a_moment_later_and_are_not_lost_if_the_
     viewer.add_image(blobs(), name="cells")
     posted: list = []
     bench = Bench(viewer, engine, later=posted.append)
-    bench.controller.choose_first_image()
+    bench.controller.images.choose_first()
     bench.settle()
     bench.scroll(0, 4)
     bench.click(4, 12, 12)
@@ -389,7 +389,7 @@ def test_the_button_lets_the_next_click_pick_a_label(bench) -> None:
     labels = np.zeros((9, 40, 50), np.uint8)
     labels[4, 10:13, 10:13] = 3
     bench.viewer.add_labels(labels, name="theirs", scale=(2.0, 1.0, 1.0))
-    bench.controller.draw()
+    bench.controller.tools.draw()
     bench.controller.start_picking()
     assert bench.controller.picking.active
     bench.click(4, 11, 11)
@@ -439,7 +439,7 @@ def test_labels_elsewhere_are_named(bench) -> None:
 def test_only_labels_that_fit_may_be_chosen(bench) -> None:
     fits = bench.viewer.add_labels(np.zeros((9, 40, 50), np.uint16))
     bench.viewer.add_labels(np.zeros((3, 3), np.uint16))
-    assert bench.controller.labels == [fits]
+    assert bench.controller.targets.fitting == [fits]
 
 
 def test_painting_by_hand_moves_the_next_id_on(bench) -> None:
@@ -456,7 +456,7 @@ def test_removing_layers_in_mid_work_raises_nothing(bench) -> None:
     bench.viewer.layers.remove(bench.points)
     bench.settle()
     assert not bench.session.draft.prompts
-    bench.controller.draw()
+    bench.controller.tools.draw()
     assert bench.points in bench.viewer.layers
     bench.click(4, 12, 12)
     bench.viewer.layers.remove(bench.preview)
@@ -483,7 +483,7 @@ def test_deleting_everything_at_once(bench) -> None:
 
 def test_the_first_image_that_is_added_is_chosen(make_bench, engine) -> None:
     bench = Bench(ViewerModel(), engine)
-    bench.controller.choose_first_image()
+    bench.controller.images.choose_first()
     assert bench.session.status.state is State.NO_IMAGE
     layer = bench.viewer.add_image(blobs())
     bench.settle()
@@ -518,7 +518,7 @@ def test_switching_images_keeps_both_labels(bench) -> None:
     bench.controller.do(Action.ACCEPT)
     first = bench.controller.target_layer
     other = bench.viewer.add_image(blobs()[4], name="flat")
-    bench.controller.choose_image(other)
+    bench.controller.images.choose(other)
     bench.settle()
     assert bench.points.ndim == 2
     bench.click(12, 12)
@@ -537,10 +537,10 @@ def test_closing_takes_the_plugins_own_layers_away(bench) -> None:
 
 
 def test_the_layers_contrast_limits_can_be_used(bench) -> None:
-    bench.controller.use_layer_contrast(True)
+    bench.controller.images.use_layer_contrast(True)
     bench.settle()
     assert bench.session.contrast is not None
-    bench.controller.use_layer_contrast(False)
+    bench.controller.images.use_layer_contrast(False)
     assert bench.session.contrast is None
 
 

@@ -51,7 +51,7 @@ def make(engine, tmp_path):
         bench.log(tmp_path / "logs")
         if image is not None:
             viewer.add_image(image, name="cells", scale=(2.0, 1.0, 1.0))
-            bench.controller.choose_first_image()
+            bench.controller.images.choose_first()
             viewer.dims.set_current_step(0, 4)
             bench.controller.update_view()
             bench.settle()

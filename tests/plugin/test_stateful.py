@@ -29,7 +29,7 @@ class Viewing(RuleBasedStateMachine):
         viewer = ViewerModel()
         viewer.add_image(blobs(), name="cells", scale=(2.0, 1.0, 1.0))
         self.bench = Bench(viewer, FakeEngine(ambiguous=True))
-        self.bench.controller.choose_first_image()
+        self.bench.controller.images.choose_first()
         self.bench.settle()
         self.layer = viewer.add_labels(np.zeros((9, 40, 50), np.uint16), scale=(2.0, 1.0, 1.0))
         self.bench.controller.choose_target(self.layer)

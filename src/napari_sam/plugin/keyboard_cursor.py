@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import numpy as np
-from napari.layers import Points
+from napari.layers import Layer, Points
 
 from napari_sam.errors import UserError
 from napari_sam.planes.plane import Plane
@@ -134,6 +134,11 @@ class KeyboardCursor:
                 self._stage.viewer.layers.remove(layer)
                 self._stage.viewer.layers.selection.active = active
         self._on_change(False)
+
+    def removed(self, layer: Layer) -> None:
+        """A layer left the viewer: if it was the cursor's, that is off."""
+        if layer is self.layer:
+            self.stop()
 
     def follow(self) -> None:
         """Follow the viewer to another plane or zoom."""

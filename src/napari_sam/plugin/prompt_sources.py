@@ -48,6 +48,11 @@ class PromptSources:
             if isinstance(layer, Points | Shapes | Labels) and not self._stage.is_own(layer)
         ]
 
+    def removed(self, layer: Layer) -> None:
+        """A layer left the viewer: it is not chosen any more."""
+        if layer is self.chosen:
+            self.chosen = None
+
     def use(self) -> None:
         """Use the chosen layer's prompts for the object in work.
 

@@ -139,12 +139,12 @@ class Restoring:
         source = self._session.source
         if source is not None and source.shape == offer.image.shape:
             return
-        fits = [layer for layer in self._controller.images if str(layer.source.path or "") == offer.image.path]
+        fits = [layer for layer in self._controller.images.layers if str(layer.source.path or "") == offer.image.path]
         if not fits and offer.image.path and Path(offer.image.path).exists():
             opened = self._controller.viewer.open(offer.image.path)
-            fits = [layer for layer in opened if layer in self._controller.images]
+            fits = [layer for layer in opened if layer in self._controller.images.layers]
         if fits:
-            self._controller.choose_image(fits[0])
+            self._controller.images.choose(fits[0])
         source = self._session.source
         if source is None or source.shape != offer.image.shape:
             name = offer.image.path or f"of shape {offer.image.shape}"
@@ -181,7 +181,7 @@ class Restoring:
     ) -> bool:
         """Make layers of labels, choose one, and go on with the object in work; whether that worked."""
         try:
-            targets = [self._controller.add_restored(each) for each in restored]
+            targets = [self._controller.targets.add_restored(each) for each in restored]
             if targets:
                 self._controller.choose_target(targets[at].layer)
             if draft is not None:

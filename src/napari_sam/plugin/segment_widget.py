@@ -98,7 +98,7 @@ class SegmentWidget(QWidget):
         self._camera_timer = self._timer(CAMERA_DELAY_MS, self.controller.update_view)
         self._progress_timer = self._timer(PROGRESS_DELAY_MS, lambda: self._show_status(self.session.status))
         self._connect()
-        self.controller.choose_first_image()
+        self.controller.images.choose_first()
         self._fill_choices()
         self._show_status(self.session.status)
         self.object.show_label()

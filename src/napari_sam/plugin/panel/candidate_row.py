@@ -46,7 +46,7 @@ class CandidateRow(QWidget):
 
     def show_candidates(self) -> None:
         """Show the candidates on the plane in view."""
-        answer = self._controller.candidates
+        answer = self._controller.candidates.answer
         self.setVisible(answer is not None)
         scores = ["--"] * MOST
         if answer is not None:
@@ -66,7 +66,7 @@ class CandidateRow(QWidget):
                 button.setToolTip(f"Candidate {at + 1}: predicted IoU {scores[at]}, {area} pixels.")
 
     def _choose(self, at: int, _: bool = False) -> None:
-        self._controller.try_to(partial(self._controller.choose_candidate, at))
+        self._controller.try_to(partial(self._controller.candidates.choose, at))
         self.show_candidates()
 
 

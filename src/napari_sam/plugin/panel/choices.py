@@ -77,7 +77,7 @@ class Choices(QWidget):
         self.download.downloaded.connect(self._downloaded)
         self.labels.currentIndexChanged.connect(self._choose_labels)
         self.object_size.valueChanged.connect(self._choose_size)
-        self.layer_contrast.toggled.connect(controller.use_layer_contrast)
+        self.layer_contrast.toggled.connect(controller.images.use_layer_contrast)
         self._show_advice()
 
     def fill(self) -> None:
@@ -87,12 +87,12 @@ class Choices(QWidget):
         try:
             self.image.clear()
             self.image.addItem("Choose an image", None)
-            for image in controller.images:
+            for image in controller.images.layers:
                 self.image.addItem(image.name, image)
             choose(self.image, controller.image)
             self.labels.clear()
             self.labels.addItem(NEW_LABELS, None)
-            for labels in controller.labels:
+            for labels in controller.targets.fitting:
                 self.labels.addItem(labels.name, labels)
             choose(self.labels, controller.target_layer)
         finally:
@@ -118,7 +118,7 @@ class Choices(QWidget):
     def _choose_image(self, index: int) -> None:
         if not self._filling:
             image = self.image.itemData(index)
-            self._controller.choose_image(image if isinstance(image, Image) else None)
+            self._controller.images.choose(image if isinstance(image, Image) else None)
 
     def _choose_model(self, index: int) -> None:
         if not self._filling:

@@ -52,9 +52,9 @@ class PromptRows(QWidget):
         rows.addLayout(row(self.buttons[Action.REMOVE_LAST], self.buttons[Action.CLEAR]))
         rows.addLayout(row(self.buttons[Action.POLARITY], self.buttons[Action.CURSOR]))
         rows.addLayout(row(self.buttons[Action.PICK]))
-        self.draw.clicked.connect(lambda: controller.draw())
-        self.points.clicked.connect(lambda: controller.edit_points())
-        self.shapes.clicked.connect(lambda: controller.edit_shapes())
+        self.draw.clicked.connect(lambda: controller.tools.draw())
+        self.points.clicked.connect(lambda: controller.tools.edit_points())
+        self.shapes.clicked.connect(lambda: controller.tools.edit_shapes())
         self.source = SourceRow(controller)
         self.buttons[Action.EACH] = self.source.each
         rows.addWidget(self.source)

@@ -1,0 +1,85 @@
+"""Layers that come and go in the viewer."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Layer
+
+
+class LayerList:
+    """Tells of layers that come, go, or have another name or place.
+
+    Parameters
+    ----------
+    viewer
+        Whose layers.
+    later
+        Has a function called once the present event is over.
+    on_change
+        Called when something about the list is different.
+    on_arrived
+        Called once after layers came: a file or a sample may bring several, and which is the one to work on shows when
+        all are there.
+    on_removed
+        Told each layer that went.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        later: Callable[[Callable[[], None]], None],
+        on_change: Callable[[], None],
+        on_arrived: Callable[[], None],
+        on_removed: Callable[[Layer], None],
+    ) -> None:
+        self._layers = viewer.layers
+        self._later = later
+        self._on_change = on_change
+        self._on_arrived = on_arrived
+        self._on_removed = on_removed
+        self._unnoticed = self._arriving = False
+        self._layers.events.inserted.connect(self._inserted)
+        self._layers.events.removed.connect(self._removed)
+        self._layers.events.reordered.connect(self._renamed)
+        for layer in self._layers:
+            layer.events.name.connect(self._renamed)
+
+    @contextmanager
+    def unnoticed(self) -> Iterator[None]:
+        """Inside it, layers come without being told of."""
+        before, self._unnoticed = self._unnoticed, True
+        try:
+            yield
+        finally:
+            self._unnoticed = before
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._layers.events.inserted.disconnect(self._inserted)
+        self._layers.events.removed.disconnect(self._removed)
+        self._layers.events.reordered.disconnect(self._renamed)
+        for layer in self._layers:
+            layer.events.name.disconnect(self._renamed)
+
+    def _inserted(self, event: Any) -> None:
+        event.value.events.name.connect(self._renamed)
+        if self._unnoticed:
+            return
+        self._on_change()
+        if not self._arriving:
+            self._arriving = True
+            self._later(self._arrived)
+
+    def _arrived(self) -> None:
+        self._arriving = False
+        self._on_arrived()
+
+    def _removed(self, event: Any) -> None:
+        event.value.events.name.disconnect(self._renamed)
+        self._on_removed(event.value)
+        self._on_change()
+
+    def _renamed(self) -> None:
+        self._on_change()

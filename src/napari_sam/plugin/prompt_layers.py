@@ -1,57 +1,34 @@
 """The plugin's Points and Shapes layers, read as prompts and written from them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from napari.layers import Image, Points, Shapes
-from napari.utils.colormaps.standardize_color import transform_color
-from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_sam.errors import UserError
 from napari_sam.planes.plane import Plane
+from napari_sam.plugin.drawing import Drawing
 from napari_sam.plugin.layer_prompts import (
     NEGATIVE,
     POSITIVE,
-    STROKES,
     Axes,
     LayerPrompt,
     ToImage,
     axes_text,
-    column,
     gathered,
     read_points,
     read_shapes,
 )
 from napari_sam.plugin.layer_watch import LayerWatch
+from napari_sam.plugin.linked_layers import Link, LinkedLayers
 from napari_sam.plugin.outlines import Outlines
-from napari_sam.plugin.placement import place, placement_of
+from napari_sam.plugin.placement import place
+from napari_sam.plugin.prompt_features import turn_polarity
+from napari_sam.plugin.prompt_points import PromptPoints
+from napari_sam.plugin.prompt_shapes import PromptShapes
+from napari_sam.plugin.redrawing import Redrawing
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
-
-POINTS_NAME = "Segment: clicks"
-SHAPES_NAME = "Segment: shapes"
-COLOURS = {POSITIVE: "#21d04f", NEGATIVE: "#ff3b30"}
-REGION_COLOUR = "#ffd60a"
-"""Of boxes and outlines."""
-_POINT_PIXELS, _LINE_PIXELS = 9, 2
-_REMEMBERED = 64
-
-
-@dataclass(frozen=True, eq=False)
-class _Drawing:
-    """A shape to be put into the layer; `vertices` (n, ndim) are data coordinates."""
-
-    kind: str
-    vertices: NDArray[np.float64]
-    axes: Axes
-    positive: bool = True
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        return self.kind, self.vertices.tobytes(), self.axes, self.positive
 
 
 class PromptLayers:
@@ -81,38 +58,29 @@ class PromptLayers:
     unlinked = Signal(object)
 
     def __init__(self, image: Image) -> None:
-        placement = placement_of(image)
-        self.points = Points(
-            ndim=image.ndim,
-            name=POINTS_NAME,
-            features=_table((), "polarity", "axes", "object"),
-            face_color="polarity",
-            face_color_cycle=COLOURS,
-            # Where no point is in view napari draws one of size 0, which any lower limit would make visible.
-            canvas_size_limits=(0, 10_000),
-            **placement,
-        )
-        # The border does not shrink with the point, and would cover most of it.
-        self.points.current_border_width = 0
-        self.shapes = Shapes(
-            ndim=image.ndim,
-            name=SHAPES_NAME,
-            features=_table((), "polarity", "axes", "object"),
-            edge_color=REGION_COLOUR,
-            face_color="transparent",
-            **placement,
-        )
+        self._clicks = PromptPoints(image)
+        self._drawn = PromptShapes(image)
         shape = image.level_shapes[0] if image.multiscale else image.data.shape
         self._shape = tuple(int(size) for size in shape[: image.ndim])
-        self.outlines = Outlines()
+        self._outlines = Outlines()
+        self._redrawing = Redrawing(self._outlines)
         self._quiet = False
         self._pixel = 1.0
         self._axes: Axes = (image.ndim - 2, image.ndim - 1)
         self._object = 0
-        self._links: list[tuple[LayerWatch, ToImage, Axes]] = []
-        self._together: dict[tuple[Plane, object], list[_Drawing]] = {}
+        self._links = LinkedLayers(self._on_edit)
         self.set_defaults()
         self._watches = [LayerWatch(layer, self._on_edit) for layer in (self.points, self.shapes)]
+
+    @property
+    def points(self) -> Points:
+        """The layer of clicks."""
+        return self._clicks.layer
+
+    @property
+    def shapes(self) -> Shapes:
+        """The layer of boxes, outlines and scribbles."""
+        return self._drawn.layer
 
     # What they are like
 
@@ -122,11 +90,8 @@ class PromptLayers:
             return
         self._pixel = pixel
         with self.quiet():
-            self.points.size = _POINT_PIXELS * pixel
-            self.points.current_size = _POINT_PIXELS * pixel
-            if len(self.shapes.data):
-                self.shapes.edge_width = [_LINE_PIXELS * pixel] * len(self.shapes.data)
-            self.shapes.current_edge_width = _LINE_PIXELS * pixel
+            self._clicks.follow_zoom(pixel)
+            self._drawn.follow_zoom(pixel)
 
     def place(self, image: Image) -> None:
         """Follow the image to another place in the world."""
@@ -176,12 +141,12 @@ class PromptLayers:
             for each, drawing in self._drawings()
             if not (each is not None and each.plane == plane and isinstance(each.prompt, Box))
         ]
-        self._write_shapes([*others, _rectangle(plane, box)])
+        self._write_shapes([*others, Drawing.of_box(plane, box)])
 
     def show_scribble(self, plane: Plane, scribble: Scribble, *, instead: bool) -> None:
         """Show one more scribble, or another one in place of the last shape, without telling."""
         drawings = [drawing for _, drawing in self._drawings()]
-        self._write_shapes([*(drawings[:-1] if instead else drawings), _stroke(plane, scribble)])
+        self._write_shapes([*(drawings[:-1] if instead else drawings), Drawing.of_scribble(plane, scribble)])
 
     def turn_polarity(self, layer: Points | Shapes | None) -> None:
         """Turn what is selected in a layer, or else the last click, from adding to excluding or back.
@@ -191,20 +156,10 @@ class PromptLayers:
         UserError
             If there is no click or scribble to turn.
         """
-        at: set[int] = set()
-        if layer is None or not layer.selected_data:
-            layer = layer if layer is not None and len(layer.data) else self.points
-            at = {len(layer.data) - 1} if len(layer.data) else set()
+        if layer is None or not len(layer.data):
+            turn_polarity(self.points, range(len(self.points.data))[-1:])
         else:
-            at = {int(index) for index in layer.selected_data}
-        if isinstance(layer, Shapes):
-            at = {index for index in at if layer.shape_type[index] in STROKES}
-        if not at:
-            raise UserError("There is no click or scribble to turn: select one; boxes and outlines always add.")
-        polarities = column(layer, "polarity", POSITIVE)
-        for index in at:
-            polarities[index] = POSITIVE if polarities[index] == NEGATIVE else NEGATIVE
-        layer.features = layer.features.assign(polarity=np.asarray(polarities, object))
+            turn_polarity(layer, layer.selected_data or range(len(layer.data))[-1:])
 
     # Layers that the user made
 
@@ -220,27 +175,24 @@ class PromptLayers:
         axes
             Displayed axes of its prompts, where it does not tell them.
         """
-        if not any(watch.layer is layer for watch, _, _ in self._links):
-            self._links.append((LayerWatch(layer, self._on_edit), to_image, axes))
+        if self._links.add(Link(layer, to_image, axes)):
             self.edited.emit()
 
     @property
     def linked(self) -> list[Points | Shapes]:
         """The layers of the user's that count too."""
-        return [watch.layer for watch, _, _ in self._links]
+        return [link.layer for link in self._links]
 
     def unlink(self) -> None:
         """Leave the user's layers alone again; they keep what they hold."""
-        links, self._links = self._links, []
-        for watch, _, _ in links:
-            watch.close()
-            self.unlinked.emit(watch.layer)
+        for layer in self._links.clear():
+            self.unlinked.emit(layer)
 
     # Prompts
 
     def found(self) -> list[LayerPrompt]:
         """Every prompt that the plugin's own layers show, and the linked ones."""
-        linked = [each for watch, to_image, axes in self._links for each in self.found_in(watch.layer, to_image, axes)]
+        linked = [each for link in self._links for each in self.found_in(link.layer, link.to_image, link.axes)]
         return [*linked, *self.found_in(self.points), *self.found_in(self.shapes)]
 
     def found_in(
@@ -249,7 +201,7 @@ class PromptLayers:
         """Every prompt that one layer shows."""
         if isinstance(layer, Points):
             return read_points(layer, to_image, axes or self._axes)
-        return read_shapes(layer, to_image, axes or self._axes, self.outlines, self._shape)
+        return read_shapes(layer, to_image, axes or self._axes, self._outlines, self._shape)
 
     def read(self) -> dict[Plane, Prompts]:
         """The prompts per plane; of several boxes on one plane the last counts, and so of outlines."""
@@ -271,7 +223,7 @@ class PromptLayers:
         }:
             self._write_points([(plane, point) for plane, each in prompts.items() for point in each.points])
         before = self._drawings()
-        after = self._wanted(before, prompts)
+        after = self._redrawing.wanted(before, prompts)
         if [drawing.key for _, drawing in before] != [drawing.key for drawing in after]:
             self._write_shapes(after)
 
@@ -294,142 +246,23 @@ class PromptLayers:
         mask = None if prompts.mask is None or prompts.mask.outline is None else prompts.mask
         return Prompts(prompts.points, prompts.box, mask, prompts.scribbles)
 
-    def _drawings(self) -> list[tuple[LayerPrompt | None, _Drawing]]:
-        """The shapes as they are, with what they say."""
-        found = {each.at: each for each in self.found_in(self.shapes)}
-        polarities = column(self.shapes, "polarity", POSITIVE)
-        return [
-            (
-                found.get(at),
-                _Drawing(
-                    kind,
-                    np.asarray(vertices, float),
-                    found[at].plane.axes if at in found else self._axes,
-                    polarities[at] != NEGATIVE,
-                ),
-            )
-            for at, (kind, vertices) in enumerate(zip(self.shapes.shape_type, self.shapes.data, strict=True))
-        ]
-
-    def _wanted(
-        self, before: Iterable[tuple[LayerPrompt | None, _Drawing]], prompts: Mapping[Plane, Prompts]
-    ) -> list[_Drawing]:
-        """The shapes for these prompts: those that are there as far as they fit, then the others."""
-        known = [(shown, drawing) for shown, drawing in before if shown is not None]
-        after = []
-        kept: list[tuple[Plane, object]] = []
-        for at, (shown, drawing) in enumerate(known):
-            wanted = prompts.get(shown.plane, Prompts())
-            alike = [
-                (place, other.prompt)
-                for place, (other, _) in enumerate(known)
-                if other.plane == shown.plane and type(other.prompt) is type(shown.prompt)
-            ]
-            if isinstance(shown.prompt, Scribble):
-                fits = tuple(prompt for _, prompt in alike) == wanted.scribbles
-            else:
-                counts = wanted.box if isinstance(shown.prompt, Box) else wanted.mask
-                fits = counts in [prompt for place, prompt in alike if place >= at]
-            if fits:
-                after.append(drawing)
-                kept.append((shown.plane, shown.prompt))
-        self._remember(known)
-        for plane, each in prompts.items():
-            if each.box is not None and (plane, each.box) not in kept:
-                after += self._together.get((plane, each.box)) or [_rectangle(plane, each.box)]
-            outline = None if each.mask is None else each.mask.outline
-            if each.mask is not None and outline is not None and (plane, each.mask) not in kept:
-                self.outlines.know(each.mask)
-                single = _Drawing(outline.kind, _lifted(plane, outline.vertices), plane.axes)
-                after += self._together.get((plane, each.mask)) or [single]
-            if each.scribbles and (plane, each.scribbles[0]) not in kept:
-                after += [_stroke(plane, scribble) for scribble in each.scribbles]
-        return after
-
-    def _remember(self, known: Iterable[tuple[LayerPrompt, _Drawing]]) -> None:
-        """Of several boxes or outlines on a plane only the last is a prompt; the others come back with it."""
-        groups: dict[tuple[Plane, type], list[tuple[LayerPrompt, _Drawing]]] = {}
-        for shown, drawing in known:
-            if not isinstance(shown.prompt, Scribble):
-                groups.setdefault((shown.plane, type(shown.prompt)), []).append((shown, drawing))
-        for (plane, _), group in groups.items():
-            if len(group) > 1:
-                self._together[plane, group[-1][0].prompt] = [drawing for _, drawing in group]
-        while len(self._together) > _REMEMBERED:
-            del self._together[next(iter(self._together))]
+    def _drawings(self) -> list[tuple[LayerPrompt | None, Drawing]]:
+        return self._drawn.drawings(self.found_in(self.shapes), self._axes)
 
     def _write_points(self, clicks: Sequence[tuple[Plane, Point]]) -> None:
         with self.quiet():
-            self.points.selected_data = set()
-            self.points.data = np.asarray(
-                [plane.to_data(point.row, point.column) for plane, point in clicks], float
-            ).reshape(-1, self.points.ndim)
-            self.points.features = _table(
-                [
-                    (POSITIVE if point.positive else NEGATIVE, axes_text(plane.axes), self._object)
-                    for plane, point in clicks
-                ],
-                "polarity",
-                "axes",
-                "object",
-            )
+            self._clicks.write(clicks, self._object)
         # Emptied tables forget their defaults.
         self.set_defaults()
 
-    def _write_shapes(self, drawings: Sequence[_Drawing]) -> None:
+    def _write_shapes(self, drawings: Sequence[Drawing]) -> None:
         with self.quiet():
-            self.shapes.selected_data = set()
-            self.shapes.data = [(drawing.vertices, drawing.kind) for drawing in drawings]
-            self.shapes.features = _table(
-                [
-                    (POSITIVE if drawing.positive else NEGATIVE, axes_text(drawing.axes), self._object)
-                    for drawing in drawings
-                ],
-                "polarity",
-                "axes",
-                "object",
-            )
-            if drawings:
-                self.shapes.edge_width = [_LINE_PIXELS * self._pixel] * len(drawings)
-        self._recolour()
+            self._drawn.write(drawings, self._object)
         # Emptied tables forget their defaults.
         self.set_defaults()
-
-    def _recolour(self) -> None:
-        """Give scribbles the colour of their polarity."""
-        if not len(self.shapes.data):
-            return
-        polarities = column(self.shapes, "polarity", POSITIVE)
-        colours = transform_color(
-            [
-                COLOURS.get(polarity, COLOURS[POSITIVE]) if kind in STROKES else REGION_COLOUR
-                for kind, polarity in zip(self.shapes.shape_type, polarities, strict=True)
-            ]
-        )
-        if not np.allclose(self.shapes.edge_color, colours):
-            with self.quiet():
-                self.shapes.edge_color = colours
 
     def _on_edit(self) -> None:
         if not self._quiet:
-            self._recolour()
+            with self.quiet():
+                self._drawn.recolour()
             self.edited.emit()
-
-
-def _table(rows: Any, *columns: str) -> dict[str, NDArray[np.object_]]:
-    values = np.asarray(list(rows), object).reshape(-1, len(columns))
-    return {name: values[:, at] for at, name in enumerate(columns)}
-
-
-def _rectangle(plane: Plane, box: Box) -> _Drawing:
-    corners = [(box.row0, box.column0), (box.row0, box.column1), (box.row1, box.column1), (box.row1, box.column0)]
-    return _Drawing("rectangle", _lifted(plane, np.asarray(corners)), plane.axes)
-
-
-def _stroke(plane: Plane, scribble: Scribble) -> _Drawing:
-    vertices = [*scribble.vertices, *scribble.vertices][: max(len(scribble.vertices), 2)]
-    return _Drawing("path", _lifted(plane, np.asarray(vertices)), plane.axes, scribble.positive)
-
-
-def _lifted(plane: Plane, vertices: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray([plane.to_data(row, column) for row, column in vertices], float)

@@ -8,7 +8,7 @@ from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_sam.plugin.panel.parts import SPACING, button
-from napari_sam.plugin.prompt_layers import COLOURS, REGION_COLOUR
+from napari_sam.plugin.prompt_features import COLOURS, REGION_COLOUR
 from napari_sam.plugin.settings import recall, remember
 
 _SEEN = "gestures seen"

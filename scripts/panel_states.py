@@ -7,6 +7,7 @@ import numpy as np
 from napari import Viewer
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from unfinished_session import leave_unfinished
 
 from napari_sam.labels.collision import Collision
 from napari_sam.nn.cancel import CancelToken
@@ -16,11 +17,14 @@ from napari_sam.plugin.demo.aim import aim_at_known
 from napari_sam.plugin.demo.hand import Hand
 from napari_sam.plugin.demo.play import sample_for_demo
 from napari_sam.plugin.segment_widget import SegmentWidget
+from napari_sam.session.autosave.folder import sessions_folder
 from napari_sam.session.engine import NetworkEngine, PlaneSegmenter
 from napari_sam.session.propagation import DOUBTFUL
 from napari_sam.session.state import State
 
 SIZE = (1280, 1200)
+UNFINISHED = "/data/20261103_embryo4_nuclei_timelapse_overnight_position12_deconvolved.ome.tif"
+"""The image of the session that is offered; a name as long as they are."""
 SETTLING_MS = 400
 """The panel finds its layout once napari's style has reached it, and follows the slider with a delay."""
 
@@ -81,6 +85,8 @@ class States:
         self.source, self.known = sample_for_demo()
         self.stack = np.asarray(self.source.array(0))
         self.aim = aim_at_known(self.known, self.stack, self.source.scale)
+        self.source.path = UNFINISHED
+        leave_unfinished(self.source, sessions_folder(), 12)
         self.viewer = Viewer(title="napari")
         self.viewer.window.resize(*SIZE)
         self.engine = HeldEngine()
@@ -92,6 +98,7 @@ class States:
         """All of them."""
         try:
             for state in (
+                self.unfinished,
                 self.no_image,
                 self.embedding,
                 self.ready,
@@ -114,8 +121,13 @@ class States:
             self.engine.held = ""
             self.viewer.close()
 
+    def unfinished(self) -> None:
+        """An earlier session ended in a crash."""
+        self._until(lambda: self.widget.restoring.offer is not None)
+
     def no_image(self) -> None:
         """Nothing is there yet; the first start."""
+        self.hand.press(self.widget.restore_row.later)
 
     def embedding(self) -> None:
         """The plane is being embedded."""
@@ -135,7 +147,7 @@ class States:
     def candidates(self) -> None:
         """A single click."""
         self.hand.click(self._world(self.aim.row, self.aim.column))
-        self._until(lambda: self.widget.controller.candidates is not None)
+        self._until(lambda: self.widget.controller.candidates.answer is not None)
 
     def segmenting(self) -> None:
         """The answer to another click is on its way."""

@@ -6,6 +6,7 @@ import tifffile
 from plugin_bench import Z4, Bench, blobs
 
 from napari_sam.planes.image_identity import ImageIdentity
+from napari_sam.planes.source import ImageSource
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.panel.restore_row import offer_sentence
 from napari_sam.plugin.restoring import Restoring
@@ -13,6 +14,7 @@ from napari_sam.prompts.prompt import Point
 from napari_sam.session.autosave.autosave import Autosave
 from napari_sam.session.autosave.recovery import Unfinished
 from napari_sam.session.session_file.file import read_session
+from scripts.unfinished_session import leave_unfinished
 
 A, B = (4, 12, 12), (4, 28, 34)
 
@@ -252,3 +254,12 @@ def test_closing_the_window_after_saving_leaves_no_log(make_desk, monkeypatch, t
     desk.hand.until(lambda: not desk.widget.autosave.unsaved)
     desk.widget._on_closed(False)
     assert list((tmp_path / "logs").iterdir()) == []
+
+
+def test_the_session_that_is_left_for_the_pictures_is_offered(make, tmp_path):
+    leave_unfinished(ImageSource(blobs(), path="/data/cells.tif"), tmp_path / "logs", 3)
+    bench = make()
+    bench.restoring.look()
+    bench.settle()
+    assert bench.restoring.offer.deeds == 3
+    assert "A session on cells.tif" in offer_sentence(bench.restoring.offer, bench.restoring.offer.changed)

@@ -4,6 +4,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from napari_sam.plugin.panel.breakable import breakable
 from napari_sam.segment.setup import Setup
 from napari_sam.session.state import State, Status
 
@@ -117,4 +118,4 @@ class StatusLine(QWidget):
         self._write()
 
     def _write(self) -> None:
-        self.message.setText(self._told or self._status.sentence)
+        self.message.setText(breakable(self._told or self._status.sentence))

@@ -3,14 +3,15 @@
 import time
 from pathlib import Path
 
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout
 
-from napari_sam.plugin.panel.parts import button, column, row
+from napari_sam.plugin.panel.breakable import breakable
+from napari_sam.plugin.panel.parts import SPACING, button, row
 from napari_sam.plugin.restoring import Restoring
 from napari_sam.session.autosave.recovery import Unfinished
 
 
-class RestoreRow(QWidget):
+class RestoreRow(QFrame):
     """Says which session did not end as it should; hidden while there is none.
 
     Parameters
@@ -21,12 +22,16 @@ class RestoreRow(QWidget):
 
     def __init__(self, restoring: Restoring) -> None:
         super().__init__()
+        self.setObjectName("restore")
+        self.setStyleSheet("#restore { border: 1px solid #e0a800; border-radius: 3px; }")
         self.sentence = QLabel()
         self.sentence.setWordWrap(True)
         self.restore = button("Restore", "", "Bring back its labels, its objects and the object that was in work.")
         self.discard = button("Discard", "", "Remove it for good; the next one, if any, is offered then.")
         self.later = button("Later", "", "Leave it: it is offered again next time, for a month.")
-        rows = column(self)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(6, 4, 6, 4)
+        rows.setSpacing(SPACING)
         rows.addWidget(self.sentence)
         rows.addLayout(row(self.restore, self.discard, self.later))
         restoring.offered.connect(self.show_offer)
@@ -36,7 +41,7 @@ class RestoreRow(QWidget):
         """Offer a session, or nothing."""
         self.setVisible(offer is not None)
         if offer is not None:
-            self.sentence.setText(offer_sentence(offer, time.time()))
+            self.sentence.setText(breakable(offer_sentence(offer, time.time())))
 
 
 def offer_sentence(offer: Unfinished, now: float) -> str:

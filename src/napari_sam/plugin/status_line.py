@@ -78,12 +78,10 @@ class StatusLine(QWidget):
         self.setup.setStyleSheet("color: #8a8a8a")
         self.setup.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.bar = ProgressStrip()
-        self.message = QLabel()
-        self.message.setWordWrap(True)
-        self.message.setTextFormat(Qt.TextFormat.PlainText)
-        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
-        # Room for two lines, so that nothing below moves when a sentence comes.
-        self.message.setMinimumHeight(2 * self.message.fontMetrics().lineSpacing())
+        self.message = _message()
+        # As high as two lines are, in whatever style; it is never seen.
+        self._two_lines = _message("\n", self)
+        self._two_lines.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -118,4 +116,15 @@ class StatusLine(QWidget):
         self._write()
 
     def _write(self) -> None:
+        # Room for two lines, so that nothing below moves when a sentence comes; napari's style comes late.
+        self._two_lines.ensurePolished()
+        self.message.setMinimumHeight(self._two_lines.sizeHint().height())
         self.message.setText(breakable(self._told or self._status.sentence))
+
+
+def _message(text: str = "", parent: QWidget | None = None) -> QLabel:
+    label = QLabel(text, parent)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setAlignment(Qt.AlignmentFlag.AlignTop)
+    return label

@@ -3,12 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from napari_sam.labels.collision import Collision
+from napari_sam.labels.pixel_change import Box
+from napari_sam.session import repainting
+from napari_sam.session.book import Book
 from napari_sam.session.draft import Draft
-from napari_sam.session.journal.entry import Entry
+from napari_sam.session.journal.entry import Entry, Kind
 from napari_sam.session.journal.journal import Journal
 from napari_sam.session.journal.labels_patch import LabelsPatch
 from napari_sam.session.labelling import Labelling
+from napari_sam.session.object_row import Extent
 from napari_sam.session.question import Question
 from napari_sam.session.target import Target
 
@@ -153,16 +159,34 @@ class Finishing:
             written = replace(written, next_label=entry.labels.content().next_label)
         entry.change_labels(written)
         for later, patch in zip(since, patches, strict=True):
-            later.change_labels(self._made_again(waiting.target, patch))
+            later.change_labels(_made_again(book, later.kind, patch))
         # What was undone since was to be redone on labels without the object.
         self._journal.drop_undone(of=waiting.target)
 
-    def _made_again(self, target: Target, patch: LabelsPatch) -> LabelsPatch:
-        book = self._labelling.book_of(target)
-        pixels = []
-        for change in patch.pixels:
-            pixels.append(change.made_on(target.array))
-            pixels[-1].apply(target.array)
-        rows = {label: row for label, (_, row) in patch.rows.items()}
-        after = patch.next_label[1]
-        return book.make(pixels, rows, uses=0 if after is None else after - 1, written=True)
+
+def _made_again(book: Book, kind: Kind, patch: LabelsPatch) -> LabelsPatch:
+    """Do again on other labels what was done, and taken back."""
+    gone = [label for label, (_, row) in patch.rows.items() if row is None]
+    kept = {label: row for label, (_, row) in patch.rows.items() if row is not None}
+    # Pixels that belong to another object now are none of those that were meant.
+    if kind is Kind.DELETE:
+        return repainting.delete(book, *gone)
+    if kind is Kind.RELABEL:
+        return repainting.relabel(book, *gone, *kept)
+    pixels = []
+    for change in patch.pixels:
+        pixels.append(change.made_on(book.target.array))
+        pixels[-1].apply(book.target.array)
+    areas = {
+        label: _counted(book, label, after.box)
+        for label, (_, after) in patch.extents.items()
+        if after is not None and not book.follows(label)
+    }
+    after = patch.next_label[1]
+    return book.make(
+        pixels, {**dict.fromkeys(gone), **kept}, areas=areas, uses=0 if after is None else after - 1, written=True
+    )
+
+
+def _counted(book: Book, label: int, box: Box) -> Extent:
+    return Extent(int(np.count_nonzero(np.asarray(book.target.array[box]) == label)), box)

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from napari_sam.errors import UserError
 from napari_sam.labels.ids import check_fits
 from napari_sam.labels.pixel_change import PixelChange
 from napari_sam.planes.plane import Plane
+from napari_sam.session import repainting
 from napari_sam.session.book import Book
 from napari_sam.session.draft import DraftState
 from napari_sam.session.journal.entry import Kind
@@ -127,8 +126,7 @@ class Objects:
         before = self._work.draft.state
         if self._in_work(label):
             self._work.start(DraftState())
-        patch = book.make(_repainted(book, label, 0), {label: None})
-        self._work.changed_labels(Kind.DELETE, book.target, patch, before)
+        self._work.changed_labels(Kind.DELETE, book.target, repainting.delete(book, label), before)
         self._work.tell_draft()
 
     def relabel(self, label: int, new: int) -> None:
@@ -139,7 +137,7 @@ class Objects:
         UserError
             If there is none of that id, or the new one is taken or does not fit.
         """
-        book, row = self._find(label)
+        book, _ = self._find(label)
         if new == label:
             return
         self.check_free(new)
@@ -148,16 +146,7 @@ class Objects:
         before = self._work.draft.state
         if self._in_work(label):
             self._work.draft.label = new
-        repainted = _repainted(book, label, new)
-        # An object that was painted over has no pixels from which it would show where they are.
-        shows = book.follows(new) and (bool(repainted) or new in book.extents)
-        patch = book.make(
-            repainted,
-            {label: None, new: replace(row, label=new)},
-            areas=None if shows else {new: book.extents[label]},
-            uses=new,
-        )
-        self._work.changed_labels(Kind.RELABEL, book.target, patch, before)
+        self._work.changed_labels(Kind.RELABEL, book.target, repainting.relabel(book, label, new), before)
 
     def check_free(self, label: int) -> None:
         """Refuse an id that another object has, or that does not fit.
@@ -202,13 +191,3 @@ class Objects:
         """Whether the object in work was reopened and not changed since: leaving it loses nothing."""
         entry = self._work.journal.next_undo
         return entry is not None and entry.kind is Kind.REOPEN
-
-
-def _repainted(book: Book, label: int, new: int) -> list[PixelChange]:
-    """The change that gives all pixels of a label another one."""
-    box = book.extents[label].box
-    where = np.asarray(book.target.array[box]) == label
-    if not where.any():
-        return []
-    dtype = np.dtype(book.target.array.dtype)
-    return [PixelChange.of(box, where, dtype.type(label), dtype.type(new))]

@@ -9,12 +9,14 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from fake_engine import FakeEngine
 from scripted_session import Posts, ScriptedUser
 
+from napari_sam.errors import UserError
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.json_form import plane_to_json, prompts_to_json
@@ -57,6 +59,18 @@ def said(prompts: dict) -> str:
     return hashlib.sha1(json.dumps(sorted(each, key=str)).encode()).hexdigest()
 
 
+class ToldAutosave(Autosave):
+    """Tells how the object in work is before it is given to be logged."""
+
+    def __init__(self, session: Session, parent: Path, post, on_error, tell: Callable[[], None]) -> None:
+        self.tell = tell
+        super().__init__(session, parent, post, on_error)
+
+    def _collect(self) -> None:
+        self.tell()
+        super()._collect()
+
+
 def work(seed: int, parent: Path, report: Path, empty: bool) -> None:
     posts = Posts()
     session = Session(posts.post, engine=FakeEngine(ambiguous=True))
@@ -65,7 +79,6 @@ def work(seed: int, parent: Path, report: Path, empty: bool) -> None:
     target = ArrayTarget(labels_at_first(empty))
     session.set_target(target)
     posts.settle(session)
-    autosave = Autosave(session, parent, posts.post, lambda error: report.with_suffix(".error").write_text(str(error)))
     user = ScriptedUser(session, posts, target, PLACES, seed)
     with report.open("a", buffering=1) as file:
 
@@ -74,8 +87,13 @@ def work(seed: int, parent: Path, report: Path, empty: bool) -> None:
             names = {label: row.name for label, row in book.rows.items()}
             file.write(f"{time.monotonic()} {digest(target.array, names)} {said(session.draft.prompts)}\n")
 
+        def fail(error: UserError) -> None:
+            report.with_suffix(".error").write_text(str(error))
+
+        # Connected before the log is: it may be written, and the session killed, before the next line is run.
         session.recording.put.connect(tell)
         session.recording.dropped.connect(tell)
+        autosave = ToldAutosave(session, parent, posts.post, fail, tell)
         tell()
         while True:
             user.do()

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from session_deeds import stroke
 
 from napari_sam.errors import UserError
 from napari_sam.labels.pixel_change import PixelChange
@@ -118,6 +119,34 @@ def test_labels_of_before_come_back_even_if_they_are_changed_while_they_are_read
     np.testing.assert_array_equal(base, before)
 
 
+def test_labels_of_before_are_all_there_after_closing_at_once(session, main, autosave, tmp_path):
+    array = np.zeros((9, 40, 50), np.uint16)
+    array[:, 20:] = 4
+    target = ArrayTarget(array)
+    session.set_target(target)
+    main.settle(session)
+    accept(session, main)
+    session.objects.painted(target, stroke(target, 0, 0, 7))
+    autosave.close()
+    (restored,) = recover(abandoned(tmp_path / "sessions")[0]).targets
+    np.testing.assert_array_equal(restored.labels, array)
+    assert restored.complete
+
+
+def test_labels_that_were_restored_are_on_disk_before_their_former_log_may_go(session, main, tmp_path, errors):
+    array = np.random.default_rng(0).integers(0, 5, (9, 40, 50)).astype(np.uint16)
+    target = ArrayTarget(array)
+    session.set_target(target)
+    main.settle(session)
+    # What is posted is run at once, by whichever thread.
+    autosave = Autosave(session, tmp_path / "sessions", lambda run: run(), errors.append)
+    on_disk = []
+    autosave.begin_with(target, lambda: on_disk.extend(kind for kind, _ in packed_frames(autosave.folder / "log")))
+    assert autosave.wait_written()
+    assert on_disk[-1] == Kind.BASE_DONE
+    autosave.close()
+
+
 def test_what_is_torn_or_damaged_at_the_end_is_left_out(tmp_path):
     whole = [frame(Kind.BEGIN, {"at": number}) for number in range(5)]
     path = tmp_path / "log"
@@ -205,6 +234,7 @@ def test_superseded_drafts_do_not_fill_the_log(tmp_path, monkeypatch):
     monkeypatch.setattr(log_writer, "WORTH_COMPACTING", 20_000)
     failed = []
     writer = LogWriter(tmp_path / "log", lambda: None, failed.append)
+    writer.start()
     noise = np.random.default_rng(0)
     for number in range(60):
         draft = {"number": number, "noise": noise.bytes(800).hex()}

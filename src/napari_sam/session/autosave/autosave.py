@@ -126,6 +126,7 @@ class Autosave:
             # The thread keeps nothing alive: a session that is dropped without being closed ends.
             tick, fail = WeakMethod(self._tick), WeakMethod(self._writing_failed)
             self._writer = LogWriter(self._folder.log, partial(_call, tick), partial(_call, fail))
+            self._writer.start()
             begin = {"version": VERSION, "written_by": current_versions(), "began": datetime.now(UTC).isoformat()}
             self._writer.write(lambda: iter([(Kind.BEGIN, begin)]))
         return self._writer
@@ -170,9 +171,16 @@ class Autosave:
 
     def _tick(self) -> None:
         # On the writing thread. One question at a time: the main thread may be busy.
-        if self._dirty and not self._asked:
+        writer = self._writer
+        if (self._dirty or (writer is not None and writer.unsettled)) and not self._asked:
             self._asked = True
-            self._post(partial(_call, WeakMethod(self._collect)))
+            self._post(partial(_call, WeakMethod(self._answer)))
+
+    def _answer(self) -> None:
+        """Nothing is half done at this moment."""
+        if self._writer is not None:
+            self._writer.settle()
+        self._collect()
 
     def _collect(self) -> None:
         """Have the object in work written, if it may be another one."""
@@ -230,13 +238,11 @@ class Autosave:
             "dtype": np.dtype(array.dtype).name,
             "empty": empty,
         }
-        writer.write(partial(_target_records, about, prior))
+        written = None if then is None else partial(self._post, then)
+        writer.write(partial(_target_records, about, prior), written if empty else None)
         if not empty:
             self._based.add(number)
-            done = None if then is None else partial(self._post, then)
-            writer.write_slowly(_base_records(number, array, done))
-        elif then is not None:
-            self._post(then)
+            writer.write_slowly(_base_records(number, array), (Kind.BASE_DONE, {"target": number}), written)
         return number
 
 
@@ -258,7 +264,7 @@ def _target_records(about: dict[str, Any], prior: Annotation | None) -> Iterator
         yield Kind.PRIOR, {"target": about["number"], **palette.to_json(), "base": base, "events": events}
 
 
-def _base_records(number: int, array: Any, then: Callable[[], None] | None) -> Iterator[Record]:
+def _base_records(number: int, array: Any) -> Iterator[Record]:
     """All labels, as they are when they are read: what is done meanwhile is in the log too."""
     for box in blocks(array, _BLOCK):
         region = np.array(array[box])
@@ -267,9 +273,6 @@ def _base_records(number: int, array: Any, then: Callable[[], None] | None) -> I
             bounds = tuple((part.start, part.stop) for part in box)
             packed = PackedLabels.of(bounds, where, region[where])
             yield Kind.BASE, {"target": number, "labels": labels_to_json(packed)}
-    yield Kind.BASE_DONE, {"target": number}
-    if then is not None:
-        then()
 
 
 def _put_records(number: int, done: tuple[Done, ...], based: bool) -> Iterator[Record]:

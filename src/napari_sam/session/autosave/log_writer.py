@@ -13,6 +13,8 @@ from napari_sam.session.autosave.frames import MAGIC, Kind, frame, packed_frame,
 Record: TypeAlias = tuple[Kind, dict[str, Any]]
 Job: TypeAlias = Callable[[], Iterator[Record]]
 """Makes records, on the writing thread."""
+Then: TypeAlias = Callable[[], None] | None
+"""Called on the writing thread when what it was given with is on disk."""
 
 SPACING = 0.25
 """Seconds between two writes to disk, at least, and between two calls of `on_tick`, at most."""
@@ -40,36 +42,62 @@ class LogWriter:
         self._path = path
         self._on_tick = on_tick
         self._on_error = on_error
-        self._jobs: deque[Job] = deque()
-        self._slow: deque[Iterator[Record]] = deque()
+        self._jobs: deque[tuple[Job, Then]] = deque()
+        self._slow: deque[tuple[Iterator[Record], Record, Then]] = deque()
+        self._read: deque[tuple[Job, Then]] = deque()
         self._wake = threading.Condition()
         self._closing = False
+        self._waited_for = False
         self._busy = False
         self._drafts = 0
         self._last_draft = 0
         self._size = 0
         self._file: BinaryIO | None = None
         self._thread = threading.Thread(target=self._run, name="napari-sam-autosave", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
         self._thread.start()
 
-    def write(self, job: Job) -> None:
+    def write(self, job: Job, then: Then = None) -> None:
         """Have records made and written, in the order in which this is called."""
         with self._wake:
-            self._jobs.append(job)
+            self._jobs.append((job, then))
             self._wake.notify_all()
 
-    def write_slowly(self, records: Iterator[Record]) -> None:
-        """Have records written a few at a time, between the others."""
+    def write_slowly(self, records: Iterator[Record], last: Record, then: Then = None) -> None:
+        """Have records written a few at a time, between the others.
+
+        Making them may show what the main thread has done, or half done, and not given yet. So the last record, which
+        says that they are all there, is written only after that: see `settle`.
+        """
         with self._wake:
-            self._slow.append(records)
+            self._slow.append((records, last, then))
+            self._wake.notify_all()
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether `settle` is waited for."""
+        return bool(self._read)
+
+    def settle(self) -> None:
+        """Say, on the main thread, that all that it did up to now was given."""
+        with self._wake:
+            self._jobs.extend(self._read)
+            self._read.clear()
             self._wake.notify_all()
 
     def wait_written(self, timeout: float = 10.0) -> bool:
-        """Block until everything that was given is on disk; False if that takes longer."""
+        """Block the main thread until everything that was given is on disk; False if that takes longer."""
         with self._wake:
-            return self._wake.wait_for(
-                lambda: (not self._jobs and not self._slow and not self._busy) or not self._thread.is_alive(), timeout
-            )
+            # Who waits here does nothing else.
+            self._waited_for = True
+            try:
+                return self._wake.wait_for(
+                    lambda: not (self._left or self._busy) or not self._thread.is_alive(), timeout
+                )
+            finally:
+                self._waited_for = False
 
     def close(self, timeout: float = 10.0) -> bool:
         """Write what is left and end; whether that was done in time."""
@@ -79,11 +107,18 @@ class LogWriter:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    @property
+    def _left(self) -> bool:
+        return bool(self._jobs or self._slow or self._read)
+
+    def _begin(self) -> None:
+        self._file = self._path.open("xb")
+        self._file.write(MAGIC)
+        self._size = len(MAGIC)
+
     def _run(self) -> None:
         try:
-            self._file = self._path.open("xb")
-            self._file.write(MAGIC)
-            self._size = len(MAGIC)
+            self._begin()
             while self._round():
                 if self._drafts > WORTH_COMPACTING:
                     self._compact()
@@ -91,6 +126,7 @@ class LogWriter:
             with self._wake:
                 self._jobs.clear()
                 self._slow.clear()
+                self._read.clear()
                 self._busy, self._closing = False, True
                 self._wake.notify_all()
             self._on_error(error)
@@ -104,41 +140,47 @@ class LogWriter:
             self._wake.wait_for(lambda: self._jobs or self._slow or self._closing, SPACING)
             # Whoever gave a job is about to show what was done: it has the interpreter to itself for that.
             self._wake.wait_for(lambda: self._closing, AFTERWARDS)
+            if self._closing or self._waited_for:
+                self.settle()
             jobs = list(self._jobs)
             self._jobs.clear()
             # What it refers to was given before it, and is among these jobs or the former ones.
-            slow = self._slow[0] if self._slow else None
-            self._busy = busy = bool(jobs) or slow is not None
-        for job in jobs:
+            slow = bool(self._slow)
+            self._busy = busy = bool(jobs) or slow
+        for job, _ in jobs:
             for record in job():
                 self._append(record)
-        if slow is not None:
-            self._write_slow(slow)
+        if slow:
+            self._write_slow()
         if busy and self._file is not None:
             self._file.flush()
             os.fsync(self._file.fileno())
+        for _, then in jobs:
+            if then is not None:
+                then()
         with self._wake:
             self._busy = False
-            ended = self._closing and not self._jobs and not self._slow
+            ended = self._closing and not self._left
             self._wake.notify_all()
         if ended:
             return False
         self._on_tick()
-        if jobs:
+        if jobs and not self._read:
             with self._wake:
                 self._wake.wait_for(lambda: self._closing, SPACING)
         return True
 
-    def _write_slow(self, records: Iterator[Record]) -> None:
+    def _write_slow(self) -> None:
         """Go on for a while with what is not urgent."""
+        records, last, then = self._slow[0]
         until = time.monotonic() + SPACING
-        while time.monotonic() < until:
-            record = next(records, None)
-            if record is None:
-                with self._wake:
-                    self._slow.popleft()
-                return
+        for record in records:
             self._append(record)
+            if time.monotonic() >= until:
+                return
+        with self._wake:
+            self._slow.popleft()
+            self._read.append((lambda: iter([last]), then))
 
     def _append(self, record: Record) -> None:
         assert self._file is not None

@@ -1,0 +1,126 @@
+"""A session whose log is written when a test says so, on the main thread: every order of events can be had at will."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import killed_sessions
+from fake_engine import FakeEngine
+from scripted_session import Posts
+
+from napari_sam.planes.source import ImageSource
+from napari_sam.session.autosave.autosave import Autosave
+from napari_sam.session.autosave.log_writer import LogWriter
+from napari_sam.session.session import Session
+from napari_sam.session.target import ArrayTarget
+
+
+class SteppedWriter(LogWriter):
+    """Writes in `step`; calls `moment` wherever its thread might have written instead."""
+
+    stepping = False
+
+    def start(self) -> None:
+        self._begin()
+
+    def moment(self) -> None:
+        """Tests put something here."""
+
+    def write(self, job, then=None) -> None:
+        self.moment()
+        super().write(job, then)
+        self.moment()
+
+    def write_slowly(self, records, last, then=None) -> None:
+        super().write_slowly(records, last, then)
+        self.moment()
+
+    def step(self, meanwhile: Callable[[], None] | None = None, whole: bool = True) -> None:
+        """Write what there is; `meanwhile` is what the user does before each block of labels is read.
+
+        Unless it is to be the `whole` of them, only one block is read.
+        """
+        if not self.stepping:
+            self.stepping, self.meanwhile, self.whole = True, meanwhile, whole
+            try:
+                self._round()
+            finally:
+                self.stepping = False
+
+    def _write_slow(self) -> None:
+        first, go_on = self._slow[0], True
+        while go_on:
+            if self.meanwhile is not None:
+                self.meanwhile()
+            super()._write_slow()
+            go_on = self.whole and bool(self._slow) and self._slow[0] is first
+
+
+class SteppedSession:
+    """A session with labels, whose log waits for `step`; `log_in_steps` comes first.
+
+    Parameters
+    ----------
+    parent
+        The folder of logs.
+    empty
+        Whether the labels begin empty.
+    """
+
+    def __init__(self, parent: Path, empty: bool) -> None:
+        self.posts = Posts()
+        self.session = Session(self.posts.post, engine=FakeEngine(ambiguous=True))
+        self.session.set_image(ImageSource(killed_sessions.image()), axes=(1, 2))
+        self.session.set_view(killed_sessions.PLACES[0][0])
+        self.target = ArrayTarget(killed_sessions.labels_at_first(empty))
+        self.session.set_target(self.target)
+        self.posts.settle(self.session)
+        self.states = [self.state]
+        for signal in (self.session.recording.put, self.session.recording.dropped):
+            signal.connect(lambda *_: self.states.append(self.state))
+        self.errors: list[Exception] = []
+        self.autosave = Autosave(self.session, parent, self.posts.post, self.errors.append)
+
+    @property
+    def state(self) -> str:
+        """What the labels and the objects are."""
+        book = self.session._work.labelling.book
+        return killed_sessions.digest(self.target.array, {label: row.name for label, row in book.rows.items()})
+
+    @property
+    def writer(self) -> SteppedWriter | None:
+        """None while there is nothing to log."""
+        return self.autosave._writer
+
+    @property
+    def log(self) -> Path:
+        """The file."""
+        return self.autosave.folder / "log"
+
+    def step(self, meanwhile: Callable[[], None] | None = None, whole: bool = True) -> None:
+        """Have the log written, once there is one."""
+        if self.writer is not None:
+            self.writer.step(meanwhile, whole)
+            self.writer._file.flush()
+
+    def finish(self) -> None:
+        """Have everything written."""
+        for _ in range(4):
+            self.posts.settle(self.session)
+            self.step()
+        assert not self.writer._left
+        assert not self.errors
+
+    def close(self) -> None:
+        """As if it had been killed."""
+        if self.writer is not None:
+            self.writer._file.close()
+            self.autosave._folder.release()
+        assert self.session.close()
+
+
+def log_in_steps(monkeypatch) -> None:
+    """Have sessions logged by `SteppedWriter`, and their labels read in several blocks."""
+    monkeypatch.setattr("napari_sam.session.autosave.autosave.LogWriter", SteppedWriter)
+    monkeypatch.setattr("napari_sam.session.autosave.autosave._BLOCK", 5000)
+    for name in ("SPACING", "AFTERWARDS"):
+        monkeypatch.setattr(f"napari_sam.session.autosave.log_writer.{name}", 0.0)

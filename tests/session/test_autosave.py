@@ -1,6 +1,7 @@
 """The log of a session: what is in it, what is not, and that it is in nobody's way."""
 
 import os
+import threading
 import time
 
 import numpy as np
@@ -93,6 +94,19 @@ def test_an_object_in_work_comes_back_though_none_was_accepted(session, target, 
     session.restore_draft(recovered.draft)
     main.settle(session)
     assert session.prompts(Z4).points == (A,)
+    assert session.draft.masks[Z4].area == 81
+
+
+def test_clicks_come_back_that_were_not_answered_yet(session, target, main, engine, autosave, tmp_path):
+    engine.gate = threading.Event()
+    session.add_point(Z4, A)
+    crash(autosave)
+    recovered = recover(unfinished_sessions(tmp_path / "sessions")[0].path)
+    session.reject()
+    session.restore_draft(recovered.draft)
+    assert session.prompts(Z4).points == (A,)
+    engine.gate.set()
+    main.settle(session)
     assert session.draft.masks[Z4].area == 81
 
 

@@ -70,7 +70,13 @@ class Autosave:
         session.recording.dropped.connect(self._dropped)
         session.recording.forgotten.connect(self._forgotten)
         session.saved.connect(self._save)
-        for signal in (session.prompts_changed, session.masks_changed, session.label_changed):
+        # The journal tells of prompts that are not answered yet: that may take long.
+        for signal in (
+            session.history_changed,
+            session.prompts_changed,
+            session.masks_changed,
+            session.label_changed,
+        ):
             signal.connect(self._touch)
 
     @property

@@ -1,5 +1,7 @@
 """Layers that the user made, of any scale and place, as prompts."""
 
+import threading
+
 import numpy as np
 import pytest
 from plugin_bench import Z4
@@ -19,9 +21,9 @@ def use(bench, layer) -> None:
     bench.settle()
 
 
-def each(bench, layer=None) -> None:
+def each(bench, layer=None, action=Action.EACH) -> None:
     bench.controller.sources.chosen = layer
-    bench.controller.do(Action.EACH)
+    bench.controller.do(action)
     bench.settle()
 
 
@@ -236,7 +238,7 @@ def test_a_plane_without_labels_is_told(bench) -> None:
     layer = labels_of(bench, rough(), scale=(2.0, 1.0, 1.0))
     bench.scroll(0, 6)
     each(bench, layer)
-    assert "nothing to segment on this plane" in bench.session.status.sentence
+    assert "nothing to segment there" in bench.session.status.sentence
 
 
 def test_using_a_labels_layer_refines_its_selected_label(bench) -> None:
@@ -273,3 +275,70 @@ def test_sources_are_the_users_layers_only(bench) -> None:
     bench.controller.sources.chosen = points
     bench.viewer.layers.remove(points)
     assert bench.controller.sources.chosen is None
+
+
+def test_each_point_on_all_planes(bench) -> None:
+    # World coordinates along z are twice the positions; what lies outside the stack is on no plane of it.
+    layer = bench.viewer.add_points([(6, 12, 12), (8, 28, 34), (10, 12, 12), (40, 12, 12)])
+    each(bench, layer, Action.EACH_EVERYWHERE)
+    assert [[(written(bench)[z] == label).sum() for z in (3, 4, 5)] for label in (1, 2, 3)] == [
+        [81, 0, 0],
+        [0, 81, 0],
+        [0, 0, 81],
+    ]
+    bench.controller.do(Action.UNDO)
+    assert not written(bench).any()
+    layer.features = {"object": [7, 8, 7, 7]}
+    each(bench, layer, Action.EACH_EVERYWHERE)
+    assert bench.session.objects.labels == [7, 8]
+    assert [(written(bench)[z] == 7).sum() for z in (3, 4, 5)] == [81, 0, 81]
+    assert bench.session.objects.row(7).n_planes == 2
+
+
+def test_each_own_box_on_all_planes_that_lie_like_the_one_in_view(bench) -> None:
+    corners = np.asarray([(0, 5, 5), (0, 5, 20), (0, 20, 20), (0, 20, 5)], float)
+    bench.shapes.add_rectangles([corners + np.asarray((z, 0, 0)) for z in (3, 5)])
+    assert len(bench.session.draft.prompts) == 2
+    each(bench, action=Action.EACH_EVERYWHERE)
+    assert [(written(bench)[z] == label).sum() for z, label in ((3, 1), (5, 2))] == [81, 81]
+    assert not bench.session.draft
+    assert not len(bench.shapes.data)
+    bench.controller.do(Action.UNDO)
+    assert not written(bench).any()
+    assert len(bench.shapes.data) == 2
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_labels_are_refined_on_all_planes(bench, own) -> None:
+    array = rough()
+    array[5] = array[4]
+    array[3, 9:13, 9:13] = 5
+    layer = labels_of(bench, array, scale=(2.0, 1.0, 1.0))
+    if own:
+        bench.controller.choose_target(layer)
+        bench.settle()
+    each(bench, layer, Action.EACH_EVERYWHERE)
+    assert [[(written(bench)[z] == label).sum() for z in (3, 4, 5)] for label in (5, 12)] == [[81, 81, 81], [0, 81, 81]]
+    assert [bench.session.objects.row(label).n_planes for label in (5, 12)] == [3, 2]
+
+
+def test_labels_of_one_plane_are_on_no_other(bench) -> None:
+    each(bench, labels_of(bench, rough()[4]), Action.EACH_EVERYWHERE)
+    assert bench.session.objects.labels == [5, 12]
+    assert sorted(set(np.nonzero(written(bench))[0].tolist())) == [4]
+
+
+def test_making_objects_on_all_planes_is_stopped_by_the_key_that_stops_propagating(bench, engine) -> None:
+    gate = engine.gate = threading.Event()
+    bench.controller.sources.chosen = bench.viewer.add_points([(6, 12, 12), (8, 28, 34), (10, 12, 12)])
+    bench.controller.do(Action.EACH_EVERYWHERE)
+    bench.controller.do(Action.CANCEL)
+    gate.set()
+    bench.settle()
+    assert "nothing was written" in bench.session.status.sentence
+    assert not written(bench).any()
+
+
+def test_nothing_on_any_plane_is_told(bench) -> None:
+    each(bench, action=Action.EACH_EVERYWHERE)
+    assert "on any plane" in bench.told[-1]

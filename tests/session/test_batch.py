@@ -11,6 +11,8 @@ from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.session.batch import BatchObject
+from napari_sam.session.recording import annotation_of
+from napari_sam.session.replay import replay
 from napari_sam.session.state import State
 from napari_sam.session.target import ArrayTarget
 
@@ -187,9 +189,88 @@ def test_an_id_given_on_a_second_plane_is_the_same_object_there(session, main, t
 
 
 def test_objects_may_be_read_on_the_inference_thread(session, main, target) -> None:
-    session.segment_each(lambda: [BatchObject(Z4, BOX_A)])
+    session.segment_each(lambda: iter([[BatchObject(Z4, BOX_A)], [], [BatchObject(Z4, BOX_B)]]))
     main.settle(session)
-    assert session.objects.labels == [1]
-    session.segment_each(lambda: [])
+    assert session.objects.labels == [1, 2]
+    session.segment_each(lambda: iter([[], []]))
     main.settle(session)
     assert "nothing to segment" in session.status.sentence
+
+
+def test_one_id_on_several_planes_of_a_batch_is_one_object(session, main, target) -> None:
+    planes = [Z4.at(0, z) for z in (3, 4, 5)]
+    session.segment_each([BatchObject(plane, BOX_A, 7) for plane in planes])
+    main.settle(session)
+    assert [(target.array[z] == 7).sum() for z in (3, 4, 5)] == [81, 81, 81]
+    assert session.objects.labels == [7]
+    assert session.status.sentence == "1 object was accepted."
+    assert session.objects.row(7).n_planes == 3
+    assert session.objects.row(7).area == 243
+    session.objects.delete(7)
+    assert not target.array.any()
+    session.undo()
+    assert (target.array == 7).sum() == 243
+    session.undo()
+    assert not target.array.any()
+    assert not session.objects.labels
+
+
+def test_an_object_without_an_id_does_not_get_one_that_another_brings(session, main, target) -> None:
+    session.segment_each([BatchObject(Z4, BOX_A), BatchObject(Z4, BOX_B, 1)])
+    main.settle(session)
+    assert session.objects.labels == [1, 2]
+    assert (target.array[4, 12, 12], target.array[4, 28, 34]) == (2, 1)
+
+
+def test_an_id_from_elsewhere_is_known_to_be_on_all_planes_of_a_batch(session, main) -> None:
+    target = ArrayTarget(np.zeros((9, 40, 50), np.uint16))
+    target.array[3:6, 9:13, 9:13], target.array[0, 0, 0] = 5, 9
+    session.set_target(target)
+    session.segment_each([BatchObject(Z4.at(0, z), rough(9, 9, 13, 13), 5) for z in (3, 4, 5)])
+    main.settle(session)
+    assert session.objects.row(5).area == 243
+    session.objects.delete(5)
+    assert not (target.array == 5).any()
+
+
+def test_a_batch_asks_once_about_what_it_meets_on_all_planes(session, main, target) -> None:
+    target.array[3, 8, 8:10], target.array[4, 9, 8:11], target.array[4, 30, 30] = 20, 20, 21
+    session.set_target(target)
+    before = target.array.copy()
+    asked = []
+    session.collided.connect(asked.append)
+    session.segment_each([BatchObject(Z4.at(0, z), box) for z in (3, 4) for box in (BOX_A, BOX_B)], Collision.ASK)
+    main.settle(session)
+    assert [question.pixels for question in asked] == [{20: 5, 21: 1}]
+    np.testing.assert_array_equal(target.array, before)
+    session.write_batch(Collision.OVERWRITE)
+    assert (target.array == 22).sum() == 81
+    assert not (target.array == 20).any()
+    session.undo()
+    np.testing.assert_array_equal(target.array, before)
+
+
+def test_while_labels_are_read_a_click_goes_first_and_cancel_ends_it(session, main, target) -> None:
+    clicked = threading.Event()
+
+    def read():
+        for z in range(9):
+            assert clicked.wait(10)
+            yield [BatchObject(Z4.at(0, z), BOX_A)]
+
+    session.segment_each(read)
+    session.add_point(Z4, Point(12, 12))
+    clicked.set()
+    session.cancel()
+    main.settle(session)
+    assert session.draft.masks[Z4].area == 81
+    assert not target.array.any()
+
+
+def test_a_batch_on_several_planes_is_replayed(session, main, target, engine, image) -> None:
+    session.segment_each([BatchObject(Z4.at(0, z), BOX_A, 7) for z in (3, 4)] + [BatchObject(Z4.at(0, 5), BOX_B)])
+    main.settle(session)
+    session.objects.rename(7, "seven")
+    annotation = annotation_of(target.array, None, session.recording.of(target).done, session.image, None)
+    np.testing.assert_array_equal(replay(annotation, session.source, engine), target.array)
+    assert (target.array > 0).sum() == 243

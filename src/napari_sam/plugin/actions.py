@@ -14,6 +14,7 @@ class Action(StrEnum):
     ACCEPT = "accept"
     ACCEPT_OVERWRITING = "accept, overwriting"
     EACH = "each"
+    EACH_EVERYWHERE = "each, on all planes"
     REJECT = "reject"
     NEXT = "next"
     REMOVE_LAST = "remove last"
@@ -63,6 +64,12 @@ CONTROLS: dict[Action, Control] = {
         "M",
         "Make an object of each box and outline on this plane; of the chosen layer, of each point, shape or label.",
     ),
+    Action.EACH_EVERYWHERE: Control(
+        "All planes",
+        "Shift-M",
+        "Shift+M",
+        "The same on every plane of the stack; what has the same id on several planes is one object.",
+    ),
     Action.REJECT: Control(
         "Reject", "Escape", "Esc", "Drop the propagated planes; if there are none, drop the object with its prompts."
     ),
@@ -95,7 +102,9 @@ CONTROLS: dict[Action, Control] = {
     Action.PROPAGATE: Control(
         "Propagate", "G", "G", "Carry the object through the stack, both ways; a proposal until accepted."
     ),
-    Action.CANCEL: Control("Cancel", "Q", "Q", "Stop propagating; the planes that were reached stay proposed."),
+    Action.CANCEL: Control(
+        "Cancel", "Q", "Q", "Stop propagating; the planes that were reached stay proposed. Or stop making many objects."
+    ),
     Action.UNDO: Control(
         "Undo",
         "Control-Z",

@@ -133,7 +133,8 @@ class SegmentController:
         self._deeds: dict[Action, Callable[[], object]] = {
             Action.ACCEPT: partial(self._accept, None),
             Action.ACCEPT_OVERWRITING: partial(self._accept, Collision.OVERWRITE),
-            Action.EACH: self._segment_each,
+            Action.EACH: partial(self._segment_each, everywhere=False),
+            Action.EACH_EVERYWHERE: partial(self._segment_each, everywhere=True),
             Action.REJECT: session.reject,
             Action.NEXT: self._next_object,
             Action.REMOVE_LAST: session.remove_last,
@@ -292,9 +293,9 @@ class SegmentController:
         axis = self.propagation_axis if self.propagation_axis in self.propagation_axes else None
         self.session.propagate(axis)
 
-    def _segment_each(self) -> None:
-        """Make an object of each prompt of the chosen layer on the plane in view."""
-        self.sources.objects()
+    def _segment_each(self, *, everywhere: bool) -> None:
+        """Make an object of each prompt of the chosen layer, on the plane in view or on all that lie like it."""
+        self.sources.objects(everywhere=everywhere)
         self.targets.ensure(wanted=True)
         self.update_view()
-        self.sources.segment_each(self.collision)
+        self.sources.segment_each(self.collision, everywhere=everywhere)

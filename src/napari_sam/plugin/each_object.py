@@ -1,6 +1,6 @@
-"""Which objects the points and shapes on one plane ask for, when each is one of its own."""
+"""Which objects points, shapes and labels ask for, when each is one of its own."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
@@ -9,30 +9,30 @@ from napari_sam.prompts.prompt import Box, Prompts
 from napari_sam.session.batch import BatchObject
 
 
-def regions(found: Iterable[LayerPrompt], plane: Plane) -> list[BatchObject]:
-    """An object for each box and each outline on a plane."""
+def regions(found: Iterable[LayerPrompt]) -> list[BatchObject]:
+    """An object for each box and each outline."""
     return [
-        BatchObject(plane, with_prompt(Prompts(), each.prompt))
+        BatchObject(each.plane, with_prompt(Prompts(), each.prompt))
         for each in found
-        if each.plane == plane and isinstance(each.prompt, Box | Mask)
+        if isinstance(each.prompt, Box | Mask)
     ]
 
 
-def objects(found: Iterable[LayerPrompt], plane: Plane) -> list[BatchObject]:
-    """An object for each id that prompts on a plane have, and for each prompt without one.
+def objects(found: Iterable[LayerPrompt]) -> list[BatchObject]:
+    """An object for each id that prompts have, on every plane that they are on, and for each prompt without one.
 
-    Clicks and scribbles that exclude count only beside others of the same id.
+    Clicks and scribbles that exclude count only beside others of the same id on the same plane.
     """
-    known: dict[int, Prompts] = {}
+    known: dict[tuple[int, Plane], Prompts] = {}
     single = []
     for each in found:
-        if each.plane != plane:
-            continue
         if each.object is not None:
-            known[each.object] = with_prompt(known.get(each.object, Prompts()), each.prompt)
+            key = each.object, each.plane
+            known[key] = with_prompt(known.get(key, Prompts()), each.prompt)
         elif _adds(each):
-            single.append(BatchObject(plane, with_prompt(Prompts(), each.prompt)))
-    return [*(BatchObject(plane, prompts, label) for label, prompts in sorted(known.items())), *single]
+            single.append(BatchObject(each.plane, with_prompt(Prompts(), each.prompt)))
+    ordered = sorted(known.items(), key=lambda item: (item[0][0], item[0][1].index))
+    return [*(BatchObject(plane, prompts, label) for (label, plane), prompts in ordered), *single]
 
 
 def labels(masks: Mapping[int, Mask], plane: Plane) -> list[BatchObject]:
@@ -40,15 +40,15 @@ def labels(masks: Mapping[int, Mask], plane: Plane) -> list[BatchObject]:
     return [BatchObject(plane, Prompts(mask=mask), label) for label, mask in masks.items()]
 
 
-def _adds(each: LayerPrompt) -> bool:
-    return isinstance(each.prompt, Box | Mask) or each.prompt.positive
-
-
-def only_regions(prompts: Mapping[Plane, Prompts], plane: Plane) -> bool:
-    """Whether an object has no prompts but boxes and outlines on one plane."""
+def only_regions(prompts: Mapping[Plane, Prompts], planes: Container[Plane]) -> bool:
+    """Whether an object has no prompts but boxes and outlines, on some planes."""
     return all(
-        on == plane
+        on in planes
         and each == Prompts(box=each.box, mask=each.mask)
         and (each.mask is None or each.mask.outline is not None)
         for on, each in prompts.items()
     )
+
+
+def _adds(each: LayerPrompt) -> bool:
+    return isinstance(each.prompt, Box | Mask) or each.prompt.positive

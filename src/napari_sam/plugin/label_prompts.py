@@ -1,6 +1,6 @@
 """Labels of any Labels layer, whatever its shape and place, as prompts on a plane of the image."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from napari_sam.labels.onto_plane import PlaneInLabels, all_masks_on_plane, labe
 from napari_sam.labels.to_mask import label_mask
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
-from napari_sam.plugin.world_map import world_map
+from napari_sam.plugin.image_shape import image_shape
+from napari_sam.plugin.world_map import WorldMap, world_map
 
 
 def label_under(layers: Iterable[Labels], world: NDArray[np.float64]) -> tuple[Labels, int] | None:
@@ -47,24 +48,25 @@ def mask_reader(
     array = _array(layer)
     if own:
         return lambda: label_mask(array, plane, label)
-    place = _place(layer, image, plane, point)
+    place = _place(world_map(image, layer, point), plane, image_shape(image))
     return lambda: label_mask_on_plane(array, place, label)
 
 
 def masks_reader(
-    layer: Labels, image: Image, plane: Plane, point: Sequence[float], *, own: bool
-) -> Callable[[], dict[int, Mask]]:
-    """What reads every label on a plane of the image; see `mask_reader`.
+    layer: Labels, image: Image, planes: Iterable[Plane], point: Sequence[float], *, own: bool
+) -> Callable[[], Iterator[tuple[Plane, dict[int, Mask]]]]:
+    """What reads every label on some planes of the image, plane by plane; see `mask_reader`.
 
     Of a layer that shows only its selected label, that one alone.
     """
-    array = _array(layer)
-    place = PlaneInLabels.itself(plane, _shape(image)) if own else _place(layer, image, plane, point)
+    array, shape, to_labels = _array(layer), image_shape(image), world_map(image, layer, point)
     only = int(layer.selected_label) if layer.show_selected_label else None
 
-    def read() -> dict[int, Mask]:
-        masks = all_masks_on_plane(array, place)
-        return masks if only is None else {label: mask for label, mask in masks.items() if label == only}
+    def read() -> Iterator[tuple[Plane, dict[int, Mask]]]:
+        for plane in planes:
+            place = PlaneInLabels.itself(plane, shape) if own else _place(to_labels, plane, shape)
+            masks = all_masks_on_plane(array, place)
+            yield plane, masks if only is None else {label: mask for label, mask in masks.items() if label == only}
 
     return read
 
@@ -73,13 +75,5 @@ def _array(layer: Labels) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
-def _shape(image: Image) -> tuple[int, ...]:
-    shape = image.level_shapes[0] if image.multiscale else image.data.shape
-    return tuple(int(size) for size in shape[: image.ndim])
-
-
-def _place(layer: Labels, image: Image, plane: Plane, point: Sequence[float]) -> PlaneInLabels:
-    to_labels = world_map(image, layer, point)
-    return PlaneInLabels(
-        to_labels.matrix[:, list(plane.axes)], to_labels(plane.to_data(0.0, 0.0)), plane.shape(_shape(image))
-    )
+def _place(to_labels: WorldMap, plane: Plane, shape: Sequence[int]) -> PlaneInLabels:
+    return PlaneInLabels(to_labels.matrix[:, list(plane.axes)], to_labels(plane.to_data(0.0, 0.0)), plane.shape(shape))

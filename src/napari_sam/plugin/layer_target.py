@@ -7,6 +7,7 @@ from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
+from napari_sam.plugin.image_shape import image_shape
 from napari_sam.plugin.placement import placement_of
 
 
@@ -58,9 +59,7 @@ def new_labels(image: Image, name: str) -> Labels:
 
     uint16 takes the least memory that 65,535 objects fit into, and every program reads it.
     """
-    shape = image.level_shapes[0] if image.multiscale else image.data.shape
-    shape = tuple(int(size) for size in shape[: image.ndim])
-    return labels_on(image, np.zeros(shape, np.uint16), name)
+    return labels_on(image, np.zeros(image_shape(image), np.uint16), name)
 
 
 def labels_on(image: Image, labels: NDArray[Any], name: str) -> Labels:

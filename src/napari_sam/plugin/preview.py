@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
+from napari_sam.plugin.image_shape import image_shape
 from napari_sam.plugin.placement import place, placement_of, translate_of_part
 
 PREVIEW_NAME = "Segment: preview"
@@ -103,8 +104,7 @@ class Preview:
             for part, opacity in _OPACITY.items():
                 colours[kind + part] = (*colour, opacity)
         self._image = image
-        shape = image.level_shapes[0] if image.multiscale else image.data.shape
-        self._shape = tuple(int(size) for size in shape[: image.ndim])
+        self._shape = image_shape(image)
         self._canvas = Canvas((0,) * image.ndim, (1,) * image.ndim)
         self.layer = Labels(
             self._canvas.values,

@@ -9,6 +9,7 @@ from psygnal import Signal
 
 from napari_sam.planes.plane import Plane
 from napari_sam.plugin.drawing import Drawing
+from napari_sam.plugin.image_shape import image_shape
 from napari_sam.plugin.layer_prompts import (
     NEGATIVE,
     POSITIVE,
@@ -60,8 +61,7 @@ class PromptLayers:
     def __init__(self, image: Image) -> None:
         self._clicks = PromptPoints(image)
         self._drawn = PromptShapes(image)
-        shape = image.level_shapes[0] if image.multiscale else image.data.shape
-        self._shape = tuple(int(size) for size in shape[: image.ndim])
+        self._shape = image_shape(image)
         self._outlines = Outlines()
         self._redrawing = Redrawing(self._outlines)
         self._quiet = False

@@ -1,18 +1,20 @@
 """Layers that the user made, as prompts; and many objects from one layer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from napari.layers import Labels, Layer, Points, Shapes
+from napari.layers import Image, Labels, Layer, Points, Shapes
 
 from napari_sam.errors import UserError
 from napari_sam.labels.collision import Collision
 from napari_sam.plugin import each_object
+from napari_sam.plugin.image_shape import image_shape
 from napari_sam.plugin.label_picking import LabelPicking
 from napari_sam.plugin.label_prompts import masks_reader
 from napari_sam.plugin.layer_target import LayerTarget
+from napari_sam.plugin.parallel_planes import ParallelPlanes
 from napari_sam.plugin.stage import Stage
 from napari_sam.plugin.world_map import world_map
-from napari_sam.session.batch import BatchObject
+from napari_sam.session.batch import BatchObjects
 
 
 class PromptSources:
@@ -79,11 +81,16 @@ class PromptSources:
         own.prompts.link(source, lambda positions: world_map(source, image, point)(positions), view.plane.axes)
         self._on_linked(source)
 
-    def objects(self) -> Sequence[BatchObject] | Callable[[], Sequence[BatchObject]]:
-        """The objects that the chosen layer asks for on the plane in view.
+    def objects(self, *, everywhere: bool) -> BatchObjects:
+        """The objects that the chosen layer asks for.
 
         Of the plugin's own layers, each box and outline; of others each point or shape, or all that have the same id
         in the feature "object"; of labels each one, under its id.
+
+        Parameters
+        ----------
+        everywhere
+            Whether on every plane that lies as the one in view does; else on that alone.
 
         Raises
         ------
@@ -91,23 +98,33 @@ class PromptSources:
             If there are none, or the object in work would be lost.
         """
         image, own, view = self._stage.in_view()
-        plane, source, layers = view.plane, self.chosen, own.prompts
+        shape = image_shape(image)
+        planes = ParallelPlanes.everywhere(view.plane, shape) if everywhere else ParallelPlanes(view.plane, shape)
+        source, layers = self.chosen, own.prompts
         if isinstance(source, Labels):
-            target = self._stage.session.target
-            mine = isinstance(target, LayerTarget) and target.layer is source
-            read = masks_reader(source, image, plane, self._stage.point, own=mine)
-            return lambda: each_object.labels(read(), plane)
+            return self._labels(source, image, planes)
         if source is not None:
             to_image = world_map(source, image, self._stage.point)
-            found = each_object.objects(layers.found_in(source, to_image, plane.axes), plane)
+            there = layers.found_in(source, to_image, view.plane.axes)
+            found = each_object.objects(each for each in there if each.plane in planes)
         else:
-            found = each_object.regions(layers.found_in(layers.shapes), plane)
-            if not each_object.only_regions(self._stage.session.draft.prompts, plane):
-                raise UserError("The object in work has clicks or scribbles too: accept or reject it first.")
+            there = layers.found_in(layers.shapes)
+            found = each_object.regions(each for each in there if each.plane in planes)
+            if not each_object.only_regions(self._stage.session.draft.prompts, planes):
+                raise UserError("The object in work has other prompts too: accept or reject it first.")
         if not found:
-            raise UserError("There is nothing to segment on this plane: draw boxes or outlines first.")
+            where = "on any plane like this one" if everywhere else "on this plane"
+            raise UserError(f"There is nothing to segment {where}: draw boxes or outlines first.")
         return found
 
-    def segment_each(self, collision: Collision) -> None:
+    def segment_each(self, collision: Collision, *, everywhere: bool) -> None:
         """Make an object of each; see `objects`."""
-        self._stage.session.segment_each(self.objects(), collision, instead=self.chosen is None)
+        objects = self.objects(everywhere=everywhere)
+        self._stage.session.segment_each(objects, collision, instead=self.chosen is None)
+
+    def _labels(self, layer: Labels, image: Image, planes: ParallelPlanes) -> BatchObjects:
+        """The labels on some planes; one of fewer axes than the image is on no other plane than the one in view."""
+        target = self._stage.session.target
+        mine = isinstance(target, LayerTarget) and target.layer is layer
+        read = masks_reader(layer, image, planes.last(layer.ndim), self._stage.point, own=mine)
+        return lambda: (each_object.labels(masks, plane) for plane, masks in read())

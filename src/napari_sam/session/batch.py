@@ -1,7 +1,8 @@
 """Many objects in one go: a box each, or the labels that are there."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from napari_sam.errors import UserError
 from napari_sam.labels.collision import Collides, Collision
@@ -21,7 +22,7 @@ from napari_sam.session.target import Target
 from napari_sam.session.work import Work
 
 _KEY = "batch"
-_NOTHING = "There is nothing to segment on this plane: no box, outline or label."
+_NOTHING = "There is nothing to segment there: no box, outline or label."
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,17 @@ class BatchObject:
     plane: Plane
     prompts: Prompts
     label: int | None = None
+
+
+BatchObjects: TypeAlias = Sequence[BatchObject] | Callable[[], Iterable[Sequence[BatchObject]]]
+"""The objects of a batch; or what reads them bit by bit, called on the inference thread."""
+
+_Tried: TypeAlias = tuple[Plane, Draft] | None
+"""An object with the plane it was found on; None where nothing was found."""
+
+
+class _Pause:
+    """Nothing was tried, but something else may be computed first."""
 
 
 @dataclass(eq=False)
@@ -110,7 +122,7 @@ class Batch:
 
     def segment(
         self,
-        objects: Sequence[BatchObject] | Callable[[], Sequence[BatchObject]],
+        objects: BatchObjects,
         collision: Collision = Collision.KEEP,
         *,
         instead: bool = False,
@@ -122,7 +134,7 @@ class Batch:
         Parameters
         ----------
         objects
-            A plane, prompts and perhaps an id for each; or what tells them, called on the inference thread.
+            A plane, prompts and perhaps an id for each; the same id on several planes is one object.
         collision
             What happens to pixels of labels that are none of them. If it is to ask and any are met, the session's
             `collided` is emitted at the end, and nothing is written before `write`.
@@ -177,27 +189,36 @@ class Batch:
     def _start(
         self,
         run: _Run,
-        objects: Sequence[BatchObject] | Callable[[], Sequence[BatchObject]],
+        objects: BatchObjects,
         opened: OpenedImage,
         size: float | None,
     ) -> None:
         findings = run.findings
 
-        def steps(token: CancelToken) -> Iterator[tuple[Plane, Draft] | None]:
-            given = objects() if callable(objects) else objects
+        def steps(token: CancelToken) -> Iterator[_Tried | _Pause]:
+            given: list[BatchObject] = []
+            for some in objects() if callable(objects) else [objects]:
+                given += some
+                # Whoever clicks meanwhile goes first.
+                yield _Pause()
             if not given:
                 raise UserError(_NOTHING)
             run.total = len(given)
-            for plane in {each.plane for each in given if each.label is not None}:
-                masks = all_masks_on_plane(findings.target.array, PlaneInLabels.itself(plane, opened.source.shape))
-                findings.former.update({(plane, label): mask for label, mask in masks.items()})
+            read: set[Plane] = set()
             for each in given:
+                if each.label is not None and each.plane not in read:
+                    read.add(each.plane)
+                    place = PlaneInLabels.itself(each.plane, opened.source.shape)
+                    masks = all_masks_on_plane(findings.target.array, place)
+                    findings.former.update({(each.plane, label): mask for label, mask in masks.items()})
                 yield _segmented(each, opened, size, token)
 
-        def tried(found: tuple[Plane, Draft] | None) -> None:
+        def step(tried: _Tried | _Pause) -> None:
+            if isinstance(tried, _Pause):
+                return
             run.done += 1
-            if found is not None:
-                findings.objects.append(found)
+            if tried is not None:
+                findings.objects.append(tried)
             self._reporting.report()
 
         def failed(error: Exception) -> None:
@@ -208,7 +229,7 @@ class Batch:
             _KEY,
             steps,
             priority=Priority.PROPAGATION,
-            on_step=tried,
+            on_step=step,
             on_done=lambda: self._write(run.collision),
             on_error=failed,
         )
@@ -227,14 +248,11 @@ class Batch:
         except UserError as error:
             self._reporting.fail(error)
         else:
-            found, missed = len(run.findings.objects), run.total - len(run.findings.objects)
-            self._reporting.note = f"{found} objects were accepted." + (f" {missed} were not found." if missed else "")
+            self._reporting.note = _summary(run)
             self._reporting.report()
 
 
-def _segmented(
-    each: BatchObject, opened: OpenedImage, size: float | None, token: CancelToken
-) -> tuple[Plane, Draft] | None:
+def _segmented(each: BatchObject, opened: OpenedImage, size: float | None, token: CancelToken) -> _Tried:
     """One object with the plane it is on; None where nothing is found."""
     try:
         answer = opened.segmenter().segment(each.plane, each.prompts, object_size=size, cancel=token)
@@ -245,3 +263,12 @@ def _segmented(
     question.take(answer, opened.setup)
     draft.put(each.plane, question)
     return (each.plane, draft) if draft.masks else None
+
+
+def _summary(run: _Run) -> str:
+    """What came of a batch, in a sentence or two."""
+    objects, missed = len(run.findings.by_label()), run.total - len(run.findings.objects)
+    sentence = "1 object was accepted." if objects == 1 else f"{objects} objects were accepted."
+    if missed:
+        sentence += " 1 was not found." if missed == 1 else f" {missed} were not found."
+    return sentence

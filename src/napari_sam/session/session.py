@@ -1,6 +1,6 @@
 """One annotation session: from prompts to accepted labels."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
-from napari_sam.session.batch import BatchObject
+from napari_sam.session.batch import BatchObjects
 from napari_sam.session.engine import Engine, NetworkEngine
 from napari_sam.session.journal.labels_patch import LabelsPatch
 from napari_sam.session.labelling import check_shape
@@ -228,7 +228,7 @@ class Session(SessionOverview):
 
     def segment_each(
         self,
-        objects: Sequence[BatchObject] | Callable[[], Sequence[BatchObject]],
+        objects: BatchObjects,
         collision: Collision = Collision.KEEP,
         *,
         instead: bool = False,

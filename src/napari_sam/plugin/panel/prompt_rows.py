@@ -56,7 +56,7 @@ class PromptRows(QWidget):
         self.points.clicked.connect(lambda: controller.tools.edit_points())
         self.shapes.clicked.connect(lambda: controller.tools.edit_shapes())
         self.source = SourceRow(controller)
-        self.buttons[Action.EACH] = self.source.each
+        self.buttons.update(self.source.each)
         rows.addWidget(self.source)
         controller.picking_changed.connect(self._show_picking)
         controller.cursor_changed.connect(self._show_cursor)

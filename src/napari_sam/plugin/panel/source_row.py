@@ -4,7 +4,7 @@ from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.panel.parts import SPACING, action_button, button, choose, column, combo
+from napari_sam.plugin.panel.parts import SPACING, action_button, button, choose, column, combo, row
 
 OWN = "Own clicks and shapes"
 
@@ -27,14 +27,14 @@ class SourceRow(QWidget):
         self.use = button(
             "Use", "", "Take the layer's points and shapes, or its selected label, as prompts for this object."
         )
-        self.each = action_button(Action.EACH)
+        self.each = {action: action_button(action) for action in (Action.EACH, Action.EACH_EVERYWHERE)}
         buttons = QHBoxLayout()
         buttons.setSpacing(SPACING)
         buttons.addWidget(self.layer, 1)
         buttons.addWidget(self.use)
         rows = column(self)
         rows.addLayout(buttons)
-        rows.addWidget(self.each)
+        rows.addLayout(row(*self.each.values()))
         self.layer.currentIndexChanged.connect(self._choose)
         self.use.clicked.connect(lambda: controller.use_source())
         self.fill()
@@ -56,7 +56,8 @@ class SourceRow(QWidget):
         """Say whether a plane is in view."""
         self._in_view = in_view
         self.use.setEnabled(in_view and self._sources.chosen is not None)
-        self.each.setEnabled(in_view)
+        for each in self.each.values():
+            each.setEnabled(in_view)
 
     def _choose(self, index: int) -> None:
         if not self._filling:

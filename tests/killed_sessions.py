@@ -1,15 +1,17 @@
 """Sessions to be killed: started once, it forks a session for every line on its standard input.
 
-A line is: seed, folder for logs, file to report to, whether the labels begin empty. A report line is: the time, and
-what the labels, the objects and the prompts were.
+A line is: seed, folder for logs, file to report to, whether the labels begin empty. A report line is: the time (see
+`clock`), and what the labels, the objects and the prompts were. Sessions that are left when the input ends are killed.
 """
 
 import hashlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,15 @@ def said(prompts: dict) -> str:
     return hashlib.sha1(json.dumps(sorted(each, key=str)).encode()).hexdigest()
 
 
+def clock(pid: int | str = "self") -> float:
+    """Seconds that count for a session: not those in which the machine had no processor for its threads."""
+    waited = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):
+            waited += int((thread / "schedstat").read_text().split()[1])
+    return time.monotonic() - waited / 1e9
+
+
 class ToldAutosave(Autosave):
     """Tells how the object in work is before it is given to be logged."""
 
@@ -85,7 +96,7 @@ def work(seed: int, parent: Path, report: Path, empty: bool) -> None:
         def tell(*_: object) -> None:
             book = session._work.labelling.book
             names = {label: row.name for label, row in book.rows.items()}
-            file.write(f"{time.monotonic()} {digest(target.array, names)} {said(session.draft.prompts)}\n")
+            file.write(f"{clock()} {digest(target.array, names)} {said(session.draft.prompts)}\n")
 
         def fail(error: UserError) -> None:
             report.with_suffix(".error").write_text(str(error))
@@ -109,6 +120,7 @@ def work(seed: int, parent: Path, report: Path, empty: bool) -> None:
 if __name__ == "__main__":
     sys.stdout.write("ready\n")
     sys.stdout.flush()
+    children = set()
     for line in sys.stdin:
         seed, parent, report, empty = json.loads(line)
         child = os.fork()
@@ -117,7 +129,12 @@ if __name__ == "__main__":
                 work(seed, Path(parent), Path(report), empty)
             finally:
                 os._exit(1)
+        children.add(child)
         sys.stdout.write(f"{child}\n")
         sys.stdout.flush()
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while ended := os.waitpid(-1, os.WNOHANG)[0]:
+            children.remove(ended)
+            if not children:
+                break
+    for child in children:
+        os.kill(child, signal.SIGKILL)

@@ -49,6 +49,16 @@ class ThresholdNetwork:
         shrunk = -F.max_pool2d(-logits, 3, 1, 1)
         return MaskPrediction(torch.cat([grown, logits, shrunk], 1), torch.tensor([[0.5, 0.9, 0.7]]))
 
+    def decode_each(
+        self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
+    ) -> MaskPrediction:
+        return MaskPrediction.joined(
+            [
+                self.decode(window, points[at : at + 1], labels[at : at + 1], None, multimask)
+                for at, window in enumerate(features)
+            ]
+        )
+
 
 def threshold_model(window: int = 64) -> Model:
     """A `Model` around a `ThresholdNetwork`."""

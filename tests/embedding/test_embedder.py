@@ -35,7 +35,7 @@ def test_a_cut_embedding_is_that_of_the_window_it_says_it_is(shape, step, down, 
     embedder = embedder_of(shape)
     center = (down * (shape[0] - 1), right * (shape[1] - 1))
     if prepared:
-        list(embedder.prepare(PLANE, (step, step), center))
+        list(embedder.prepare(PLANE, [(step, step)], center))
     embedded = embedder.at(PLANE, (step, step), center)
     assert embedded.window.shape == (64, 64)
     assert embedded.window.step == (step, step)
@@ -51,7 +51,7 @@ def test_a_cut_embedding_is_that_of_the_window_it_says_it_is(shape, step, down, 
 @given(st.integers(5, 3000), st.integers(5, 300), st.floats(0, 1), st.floats(0, 1))
 def test_a_prepared_plane_answers_every_click_without_encoding(rows, columns, down, right):
     embedder = embedder_of((rows, columns))
-    list(embedder.prepare(PLANE, (1.0, 1.0), (rows / 2, columns / 2)))
+    list(embedder.prepare(PLANE, [(1.0, 1.0)], (rows / 2, columns / 2)))
     center = (down * (rows - 1), right * (columns - 1))
     assert embedder.ready(PLANE, (1.0, 1.0), center)
     network = embedder.model.network
@@ -81,10 +81,10 @@ def test_neighbouring_clicks_share_an_area_and_distant_ones_do_not():
 
 def test_no_area_is_larger_than_the_largest():
     embedder = embedder_of((2500, 900))
-    steps = list(embedder.prepare(PLANE, (1.0, 1.0), (0.0, 0.0)))
+    steps = list(embedder.prepare(PLANE, [(1.0, 1.0)], (0.0, 0.0)))
     network = embedder.model.network
     assert isinstance(network, ThresholdNetwork)
-    assert max(max(shape) for shape in network.encoded) == 1024
+    assert max(max(shape) for shape in network.encoded) <= 1024
     assert steps[-1] == (len(network.encoded), len(network.encoded))
 
 
@@ -136,15 +136,15 @@ def test_room_is_what_half_the_store_holds_of_planes_like_one_that_is_embedded()
     planes = [Plane((1, 2), (at, 0, 0)) for at in range(20)]
     store = EmbeddingStore()
     embedder = Embedder(threshold_model(), ImageSource(pixels), Contrast(((0.0, 1.0),)), store)
-    assert embedder.room(planes[0], (1.0, 1.0)) == 0
-    list(embedder.prepare(planes[0], (1.0, 1.0), (45, 60)))
+    assert embedder.room(planes[0], [(1.0, 1.0)]) == 0
+    list(embedder.prepare(planes[0], [(1.0, 1.0)], (45, 60)))
     store.max_bytes = 9 * store.bytes
-    room = embedder.room(planes[0], (1.0, 1.0))
+    room = embedder.room(planes[0], [(1.0, 1.0)])
     assert room == 4
     for plane in planes[1 : 1 + room]:
-        list(embedder.prepare(plane, (1.0, 1.0), (45, 60)))
+        list(embedder.prepare(plane, [(1.0, 1.0)], (45, 60)))
     assert embedder.ready(planes[0], (1.0, 1.0), (45, 60))
-    assert embedder.room(planes[0], (2.0, 2.0)) == 0
+    assert embedder.room(planes[0], [(2.0, 2.0)]) == 0
 
 
 def test_areas_are_encoded_together_where_the_model_gains_by_it(monkeypatch):
@@ -155,8 +155,8 @@ def test_areas_are_encoded_together_where_the_model_gains_by_it(monkeypatch):
     monkeypatch.setattr(together.model, "encode", lambda images, cancel: batches.append(len(images)) or encode(images))
     step, center = (1.0, 1.0), (1200.0, 1200.0)
 
-    singly = list(alone.prepare(PLANE, step, center))
-    jointly = list(together.prepare(PLANE, step, center))
+    singly = list(alone.prepare(PLANE, [step], center))
+    jointly = list(together.prepare(PLANE, [step], center))
 
     total = len(singly)
     assert batches == [1, 4, 4]
@@ -172,7 +172,7 @@ def test_what_is_kept_of_a_batch_holds_no_more_memory_than_it_says(monkeypatch):
     store = EmbeddingStore()
     embedder = embedder_of((2500, 2500), store)
     monkeypatch.setattr(embedder.model, "images_at_once", lambda pixels: 8)
-    list(embedder.prepare(PLANE, (1.0, 1.0), (0.0, 0.0)))
+    list(embedder.prepare(PLANE, [(1.0, 1.0)], (0.0, 0.0)))
     held = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in kept_tensors(store)}
     assert sum(held.values()) == store.bytes
 

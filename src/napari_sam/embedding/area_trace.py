@@ -34,23 +34,24 @@ class AreaTrace(Embedder):
         self._given = iter(areas)
         self.used: list[Window] = []
 
-    def at(
+    def at_each(
         self,
         plane: Plane,
-        step: tuple[float, float],
+        steps: Sequence[tuple[float, float]],
         center: tuple[float, float],
         cancel: CancelToken | None = None,
         *,
         tight: bool = False,
-        area: Window | None = None,
-    ) -> EmbeddedWindow:
-        """See `Embedder.at`; `area` comes before those that were given."""
-        area = next(self._given, None) if area is None else area
-        # One of another step belongs to a run that went another way.
-        if area is not None and area.step != step:
-            area = None
-        embedded = self._traced.at(plane, step, center, cancel, tight=tight, area=area)
-        self.used.append(embedded.area)
+        areas: Sequence[Window | None] = (),
+    ) -> list[EmbeddedWindow]:
+        """See `Embedder.at_each`; `areas` come before those that were given."""
+        wanted = []
+        for step, area in zip(steps, areas or [None] * len(steps), strict=True):
+            given = next(self._given, None) if area is None else area
+            # One of another step belongs to a run that went another way.
+            wanted.append(given if given is not None and given.step == step else None)
+        embedded = self._traced.at_each(plane, steps, center, cancel, tight=tight, areas=wanted)
+        self.used += [each.area for each in embedded]
         return embedded
 
     def take(self) -> tuple[Window, ...]:

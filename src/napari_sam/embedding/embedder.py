@@ -106,48 +106,83 @@ class Embedder:
         Cancelled
             If `cancel` was set.
         """
-        layout = self._layout(plane, step)
-        if area is None:
-            for known in self._areas.get((plane, step), ()):
-                if layout.holds(known, center):
-                    features = self._store.get(_AreaKey(plane, known))
-                    if features is not None:
-                        return _cut(known, features, layout, center)
-            area = layout.around(center, tight)
-        area = self._known.setdefault(area, area)
-        return _cut(area, self._encoded(plane, area, cancel), layout, center)
+        return self.at_each(plane, [step], center, cancel, tight=tight, areas=[area])[0]
+
+    def at_each(
+        self,
+        plane: Plane,
+        steps: Sequence[tuple[float, float]],
+        center: tuple[float, float],
+        cancel: CancelToken | None = None,
+        *,
+        tight: bool = False,
+        areas: Sequence[Window | None] = (),
+    ) -> list[EmbeddedWindow]:
+        """The embeddings of windows of several steps around one place; what is missing is encoded together.
+
+        Parameters
+        ----------
+        plane, center, cancel, tight
+            As of `at`.
+        steps
+            One for each window.
+        areas
+            One for each window, as of `at`; without any, none is given.
+
+        Returns
+        -------
+        list of EmbeddedWindow
+            In the order of `steps`.
+
+        Raises
+        ------
+        Cancelled
+            If `cancel` was set.
+        """
+        layouts = [self._layout(plane, step) for step in steps]
+        chosen = [
+            self._at_hand(plane, layout, center) or layout.around(center, tight) if area is None else area
+            for layout, area in zip(layouts, areas or [None] * len(steps), strict=True)
+        ]
+        chosen = [self._known.setdefault(area, area) for area in chosen]
+        features = self._encoded(plane, chosen, cancel)
+        return [_cut(*each, center) for each in zip(chosen, features, layouts, strict=True)]
 
     def ready(self, plane: Plane, step: tuple[float, float], center: tuple[float, float]) -> bool:
         """Whether `at` would answer without encoding."""
-        layout = self._layout(plane, step)
-        return any(
-            layout.holds(area, center) and self._store.get(_AreaKey(plane, area)) is not None
-            for area in self._areas.get((plane, step), ())
-        )
+        return self._at_hand(plane, self._layout(plane, step), center) is not None
 
     def prepare(
-        self, plane: Plane, step: tuple[float, float], center: tuple[float, float], cancel: CancelToken | None = None
+        self,
+        plane: Plane,
+        steps: Sequence[tuple[float, float]],
+        center: tuple[float, float],
+        cancel: CancelToken | None = None,
     ) -> Iterator[tuple[int, int]]:
-        """Encode areas of a plane ahead of need, the one nearest to `center` first.
+        """Encode a plane ahead of need at each of several steps, of each the area nearest to `center` first.
 
         Yields
         ------
         (done, total) after each area, or after several where the model encodes them together.
         """
-        layout = self._layout(plane, step)
-        areas = sorted(layout.covering(), key=lambda area: _distance(area, center))
+        waiting = [
+            sorted(self._layout(plane, step).covering(), key=lambda area: _distance(area, center)) for step in steps
+        ]
         # The first by itself: the user may click there any moment.
-        done, together = 0, 1
-        while done < len(areas):
-            some = [self._known.setdefault(area, area) for area in areas[done : done + together]]
-            self._encode(plane, some, cancel)
-            done += len(some)
+        done, total = 0, sum(map(len, waiting))
+        for areas in waiting:
             together = self.model.images_at_once(areas[0].shape[0] * areas[0].shape[1])
-            yield done, len(areas)
+            start = 0
+            while start < len(areas):
+                some = areas[start : start + (together if done else 1)]
+                self._encode(plane, [self._known.setdefault(area, area) for area in some], cancel)
+                start, done = start + len(some), done + len(some)
+                yield done, total
 
-    def room(self, plane: Plane, step: tuple[float, float]) -> int:
+    def room(self, plane: Plane, steps: Sequence[tuple[float, float]]) -> int:
         """How many planes like this one half of the store holds; 0 where this one is not in the store as a whole."""
-        sizes = [self._store.size(_AreaKey(plane, area)) for area in self._layout(plane, step).covering()]
+        areas = [area for step in steps for area in self._layout(plane, step).covering()]
+        sizes = [self._store.size(_AreaKey(plane, area)) for area in areas]
         return self._store.max_bytes // 2 // sum(sizes) if sizes and all(sizes) else 0
 
     def forget(self) -> None:
@@ -159,11 +194,24 @@ class Embedder:
     def _layout(self, plane: Plane, step: tuple[float, float]) -> AreaLayout:
         return AreaLayout.of(self.model.network, plane.shape(self.source.shape), step)
 
-    def _encoded(self, plane: Plane, area: Window, cancel: CancelToken | None) -> ImageFeatures:
-        features = self._store.get(_AreaKey(plane, area))
-        if features is None:
-            (features,) = self._encode(plane, [area], cancel)
-        return features
+    def _at_hand(self, plane: Plane, layout: AreaLayout, center: tuple[float, float]) -> Window | None:
+        """An area that is embedded and gives a prompt at `center` all the context there is."""
+        for area in self._areas.get((plane, layout.step), ()):
+            if layout.holds(area, center) and self._store.get(_AreaKey(plane, area)) is not None:
+                return area
+        return None
+
+    def _encoded(self, plane: Plane, areas: Sequence[Window], cancel: CancelToken | None) -> list[ImageFeatures]:
+        """The features of areas; those that are missing are encoded, of those of one shape as many together as pay."""
+        found = {area: features for area in areas if (features := self._store.get(_AreaKey(plane, area))) is not None}
+        missing = [area for area in dict.fromkeys(areas) if area not in found]
+        while missing:
+            shape = missing[0].shape
+            together = self.model.images_at_once(shape[0] * shape[1])
+            some = [area for area in missing if area.shape == shape][:together]
+            found.update(zip(some, self._encode(plane, some, cancel), strict=True))
+            missing = [area for area in missing if area not in some]
+        return [found[area] for area in areas]
 
     def _encode(self, plane: Plane, areas: Sequence[Window], cancel: CancelToken | None) -> list[ImageFeatures]:
         """Encode areas of one shape together, save those that are at hand; only the others are returned."""
@@ -176,8 +224,10 @@ class Embedder:
             done = self.model.encode(torch.from_numpy(np.stack(pixels)), cancel).split()
             for area, features in zip(missing, done, strict=True):
                 self._store.put(_AreaKey(plane, area), features)
-        known = self._areas.setdefault((plane, areas[0].step), [])
-        known.extend(area for area in areas if area not in known)
+        for area in areas:
+            known = self._areas.setdefault((plane, area.step), [])
+            if area not in known:
+                known.append(area)
         return done
 
 

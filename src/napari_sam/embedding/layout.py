@@ -122,14 +122,18 @@ class AreaLayout:
         return float(math.floor(min(max(start, lowest), highest))), side
 
     def _tiles(self, axis: int) -> list[tuple[float, int]]:
-        limit = LARGE_AREA if self.growing else self.window
-        whole = self._whole(axis, limit)
+        side = LARGE_AREA if self.growing else self.window
+        whole = self._whole(axis, side)
         if whole is not None:
             return [whole]
-        hop = limit - self.window if self.growing else limit // 2
-        margin = MARGIN if self.growing else 0
-        last = math.ceil(self._extent(axis)) + margin - limit
-        return [(float(start), limit) for start in [*range(-margin, last, hop), last]]
+        margin, overlap = (MARGIN, self.window) if self.growing else (0, side // 2)
+        length = math.ceil(self._extent(axis)) + 2 * margin - overlap
+        if self.growing:
+            # No more areas than it takes, and each no larger than that many need to be.
+            count = math.ceil(length / (side - overlap))
+            side = math.ceil((length / count + overlap) / self.multiple) * self.multiple
+        last = length + overlap - margin - side
+        return [(float(start), side) for start in [*range(-margin, last, side - overlap), last]]
 
     def _area(self, rows: tuple[float, int], columns: tuple[float, int]) -> Window:
         origin = ((rows[0] + 0.5) * self.step[0] - 0.5, (columns[0] + 0.5) * self.step[1] - 0.5)

@@ -18,6 +18,8 @@ from napari_sam.nn.network import ImageFeatures, MaskPrediction, PromptableNetwo
 CPU = torch.device("cpu")
 BYTES_PER_PIXEL = 2048
 """At the peak of encoding, of the largest published network in float32, roughly."""
+SMALL_BATCH = 512 * 512
+"""Pixels up to which a CPU gains by encoding several images together."""
 
 Part = TypeVar("Part")
 
@@ -53,7 +55,14 @@ class Model:
     precision: Precision = Precision.FLOAT32
 
     def images_at_once(self, pixels: int) -> int:
-        """How many images of so many pixels to give to `encode` at once: 1 on CPUs, where more would gain nothing."""
+        """How many images of so many pixels to give to `encode` at once.
+
+        On CPUs several only if they are small, so that each alone would take about as long as it takes the threads to
+        meet; and only in bfloat16, where an image has the very features that it has alone. In float32 it has not, and
+        an answer must not depend on what else was encoded with it.
+        """
+        if self.device == CPU and self.precision is Precision.BFLOAT16:
+            return max(1, SMALL_BATCH // pixels)
         return images_at_once(self.device, BYTES_PER_PIXEL * pixels)
 
     def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
@@ -99,6 +108,33 @@ class Model:
                 points[some].to(self.device),
                 labels[some].to(self.device),
                 None if mask is None else mask[some].to(self.device),
+                multimask,
+            )
+
+        with torch.inference_mode():
+            return MaskPrediction.joined(self._computed(len(points), decoded))
+
+    def decode_each(
+        self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
+    ) -> MaskPrediction:
+        """Decode prompts, each on a window of its own, on the model's device; see `PromptableNetwork.decode_each`.
+
+        Parameters
+        ----------
+        features, points, labels, multimask
+            As `PromptableNetwork.decode_each` takes them, on any device.
+
+        Raises
+        ------
+        UserError
+            If there is not enough memory, nor on the CPU.
+        """
+
+        def decoded(some: slice) -> MaskPrediction:
+            return self.network.decode_each(
+                [window.on(self.device) for window in features[some]],
+                points[some].to(self.device),
+                labels[some].to(self.device),
                 multimask,
             )
 

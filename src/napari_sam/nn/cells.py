@@ -4,37 +4,42 @@ In this order a convolution of 2 x 2 pixels with stride 2, and a transposed one,
 needs to be rearranged between the layers. Where a cell has 4 x 4 pixels they are ordered as 2 x 2 quarters of 2 x 2.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_sam.nn.in_place import linear_onto
 
-def group(maps: Tensor, side: int) -> Tensor:
+Maps = Tensor | tuple[Tensor, ...]
+"""(B, C, H, W), or B times (1, C, H, W)."""
+
+
+def group(maps: Maps, side: int) -> Tensor:
     """Group pixels by cell.
 
     Parameters
     ----------
     maps
-        (B, C, side * h, side * w).
+        (B, C, side * h, side * w), or B times (1, C, side * h, side * w).
     side
         Pixels along the side of a cell: 1, 2 or 4.
 
     Returns
     -------
-    (B, h * w, C), (B, h * w, 4, C) or (B, h * w, 4, 4, C).
+    (B, h * w, C), (B, h * w, 4, C) or (B, h * w, 4, 4, C); if `side` is more than 1, in memory of its own.
     """
-    batch, channels, height, width = maps.shape
-    if channels == 1 and side == 4:
-        by_cell = maps.reshape(batch, height // 4, 2, 2, width // 4, 2, 2).permute(0, 1, 4, 2, 5, 3, 6)
-        return by_cell.reshape(batch, -1, 4, 4, 1)
-    pixels = maps.permute(0, 2, 3, 1).flatten(1, 2).contiguous()
-    if side > 1:
-        by_cell, by_row = _orders((height // side, width // side), side, maps.device)
-        pixels = _reordered(pixels, by_cell, by_row)
-    within = (4,) if side == 2 else (4, 4) if side == 4 else ()
-    return pixels.view(batch, -1, *within, channels)
+    if side == 1:
+        whole = maps if isinstance(maps, Tensor) else torch.cat(maps)
+        return whole.permute(0, 2, 3, 1).flatten(1, 2).contiguous()
+    within = (4,) if side == 2 else (4, 4)
+    if isinstance(maps, Tensor) and maps.shape[1] > 1 and torch.is_grad_enabled():
+        pixels = _reordered(maps.permute(0, 2, 3, 1).flatten(1, 2), *_orders(maps.shape[-2:], side, maps.device))
+        return pixels.view(len(maps), -1, *within, maps.shape[1])
+    by_cell = torch.cat([_by_cell(each, side) for each in ((maps,) if isinstance(maps, Tensor) else maps)])
+    return by_cell.view(len(by_cell), -1, *within, by_cell.shape[-1])
 
 
 def ungroup(pixels: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -56,9 +61,18 @@ def ungroup(pixels: Tensor, shape: tuple[int, int]) -> Tensor:
     return by_row.reshape(*pixels.shape[:2], 4 * h, 4 * w)
 
 
-def _orders(shape: tuple[int, int], side: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """For (h, w) cells: where each pixel in the order of cells lies row by row, and the inverse."""
-    h, w = shape
+def _by_cell(maps: Tensor, side: int) -> Tensor:
+    """A view of (B, C, H, W) whose axes are the batch, rows and columns of cells, those within a cell, and channels."""
+    batch, channels, height, width = maps.shape
+    h, w, pixels = height // side, width // side, maps.permute(0, 2, 3, 1)
+    if side == 2:
+        return pixels.view(batch, h, 2, w, 2, channels).permute(0, 1, 3, 2, 4, 5)
+    return pixels.view(batch, h, 2, 2, w, 2, 2, channels).permute(0, 1, 4, 2, 5, 3, 6, 7)
+
+
+def _orders(shape: Sequence[int], side: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For maps of (H, W) pixels: where each pixel in the order of cells lies row by row, and the inverse."""
+    h, w = (size // side for size in shape)
     count = torch.arange(h * w * side**2, device=device)
     if side == 2:
         return count.view(h, 2, w, 2).transpose(1, 2).flatten(), count.view(h, w, 2, 2).transpose(1, 2).flatten()
@@ -68,7 +82,10 @@ def _orders(shape: tuple[int, int], side: int, device: torch.device) -> tuple[Te
 
 
 class _Reorder(torch.autograd.Function):
-    """Pick slices in another order. The gradient of a plain `index_select` sums, slice by slice, and is far slower."""
+    """Pick slices in another order, for gradients: that of a copied view, whose runs are two pixels long, is slow.
+
+    The gradient of a plain `index_select` sums, slice by slice, and is far slower still.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
@@ -82,10 +99,12 @@ class _Reorder(torch.autograd.Function):
 
 
 def _reordered(x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
-    # Copying pixels of several channels by an index is several times faster than copying a permuted view, whose runs
-    # are two pixels long. With one channel it is the other way round.
     reordered: Tensor = _Reorder.apply(x, order, inverse)  # type: ignore[no-untyped-call]
     return reordered
+
+
+def _of_channels(weight: Tensor, channels: tuple[int, ...] | None) -> Tensor:
+    return weight if channels is None or len(channels) == weight.shape[1] else weight[:, list(channels)]
 
 
 class Halve(nn.Conv2d):
@@ -100,9 +119,10 @@ class Halve(nn.Conv2d):
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__(channels_in, channels_out, kernel_size=2, stride=2)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Map (..., 4, channels_in) to (..., channels_out)."""
-        return F.linear(pixels.flatten(-2), self.weight.permute(0, 2, 3, 1).flatten(1), self.bias)
+    def forward(self, pixels: Tensor, channels: Any = None) -> Tensor:
+        """Map (..., 4, channels_in) to (..., channels_out); of some `channels` if the others are blank."""
+        weight = _of_channels(self.weight, channels)
+        return F.linear(pixels.flatten(-2), weight.permute(0, 2, 3, 1).flatten(1), self.bias)
 
 
 class Pointwise(nn.Conv2d):
@@ -117,9 +137,13 @@ class Pointwise(nn.Conv2d):
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__(channels_in, channels_out, kernel_size=1)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Map (..., channels_in) to (..., channels_out)."""
-        return F.linear(pixels, self.weight.flatten(1), self.bias)
+    def forward(self, pixels: Tensor, base: Tensor | None = None, channels: Any = None) -> Tensor:
+        """Map (..., channels_in) to (..., channels_out); of some `channels` if the others are blank.
+
+        It is added to `base`, which is the caller's to lose.
+        """
+        weight = _of_channels(self.weight, channels).flatten(1)
+        return F.linear(pixels, weight, self.bias) if base is None else linear_onto(base, pixels, weight, self.bias)
 
 
 class Double(nn.ConvTranspose2d):
@@ -134,8 +158,10 @@ class Double(nn.ConvTranspose2d):
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__(channels_in, channels_out, kernel_size=2, stride=2)
 
-    def forward(self, pixels: Tensor, _output_size: list[int] | None = None) -> Tensor:
-        """Map (..., channels_in) to (..., 4, channels_out)."""
+    def forward(self, pixels: Tensor, base: Any = None) -> Tensor:
+        """Map (..., channels_in) to (..., 4, channels_out), and add that to `base`, which is the caller's to lose."""
         weight = self.weight.permute(2, 3, 1, 0).flatten(0, 2)
         bias = None if self.bias is None else self.bias.repeat(4)
+        if base is not None:
+            return linear_onto(base, pixels, weight, bias)
         return F.linear(pixels, weight, bias).view(*pixels.shape[:-1], 4, self.out_channels)

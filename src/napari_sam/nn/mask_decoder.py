@@ -15,6 +15,9 @@ ALL_MASKS = slice(None)
 SINGLE_MASK = slice(0, 1)
 CANDIDATES = slice(1, None)
 
+UPSCALED_AT_ONCE = 2**21
+"""Numbers that the largest tensor of prompts that are upscaled together has, on the CPU: 8 MB of them."""
+
 
 class MaskDecoder(nn.Module):
     """SAM's mask decoder: one mask for clear prompts, three candidates for ambiguous ones, an IoU for each.
@@ -49,7 +52,7 @@ class MaskDecoder(nn.Module):
         self,
         image: PlacedImage,
         prompts: EmbeddedPrompts,
-        high_res: tuple[Tensor, ...] = (),
+        high_res: tuple[cells.Maps, ...] = (),
         masks: slice = ALL_MASKS,
     ) -> MaskPrediction:
         """Decode N prompts.
@@ -61,33 +64,53 @@ class MaskDecoder(nn.Module):
         prompts
             N embedded prompts, ordered by image if there are several images.
         high_res
-            Nothing, or (B, dim / 4, 2 h, 2 w) and (B, dim / 8, 4 h, 4 w), added while upscaling.
+            Nothing, or maps (B, dim / 4, 2 h, 2 w) and (B, dim / 8, 4 h, 4 w), added while upscaling.
         masks
             Which of the four masks: `SINGLE_MASK`, `CANDIDATES` or `ALL_MASKS`.
         """
         own = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([own.expand(len(prompts.tokens), -1, -1), prompts.tokens], dim=1)
         tokens, read = self.transformer(image, tokens)
-        pixels = self._upscale(read, high_res, prompts.drawn)
         chosen = range(4)[masks]
         weights = torch.stack([self.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in chosen], dim=1)
-        logits = weights @ pixels.flatten(1, 3).transpose(1, 2)
+        logits = []
+        for some in self._parts(read, high_res):
+            features = tuple(each if len(each) == 1 else each[some] for each in high_res)
+            part = prompts._replace(drawn=None if prompts.drawn is None else prompts.drawn[some])
+            pixels = self._upscale(read[some], features, part)
+            logits.append(cells.ungroup(weights[some] @ pixels.flatten(1, 3).transpose(1, 2), image.shape))
         iou: Tensor = self.iou_prediction_head(tokens[:, 0])
-        return MaskPrediction(cells.ungroup(logits, image.shape), iou[:, masks])
+        return MaskPrediction(logits[0] if len(logits) == 1 else torch.cat(logits), iou[:, masks])
 
-    def _upscale(self, image: Tensor, high_res: tuple[Tensor, ...], drawn: Tensor | None) -> Tensor:
+    def _parts(self, read: Tensor, high_res: tuple[cells.Maps, ...]) -> list[slice]:
+        """Prompts to upscale together: on the CPU no more than find room in memory that was used before."""
+        count, grid, dim = read.shape
+        together = max(1, UPSCALED_AT_ONCE // (2 * grid * dim))
+        shared = not high_res or len(high_res[0]) in (1, count)
+        if torch.is_grad_enabled() or read.device.type != "cpu" or not shared:
+            together = max(count, 1)
+        return [slice(start, start + together) for start in range(0, max(count, 1), together)]
+
+    def _upscale(self, image: Tensor, high_res: tuple[cells.Maps, ...], prompts: EmbeddedPrompts) -> Tensor:
         """(N, h * w, dim) -> (N, h * w, 4, 4, dim / 8), grouped by cell."""
         first, norm, activate, second, _ = self.output_upscaling
-        pixels = first(image)
-        if high_res:
-            pixels = add_per_image(pixels, cells.group(high_res[0], 2))
-        pixels = second(activate(norm(pixels)))
-        if high_res:
-            pixels = add_per_image(pixels, cells.group(high_res[1], 4))
-        if self.drawn_shortcut is not None and drawn is not None:
-            pixels = plus(pixels, self.drawn_shortcut(drawn))
+        pixels = _added(first, image, cells.group(high_res[0], 2) if high_res else None)
+        pixels = _added(second, activate(norm(pixels)), cells.group(high_res[1], 4) if high_res else None)
+        if self.drawn_shortcut is not None and prompts.drawn is not None:
+            pixels = self.drawn_shortcut(prompts.drawn, pixels, prompts.channels)
         upscaled: Tensor = activate(pixels)
         return upscaled
+
+
+def _added(layer: nn.Module, prompts: Tensor, images: Tensor | None) -> Tensor:
+    """What a layer makes of prompts, and features of images added to it, which no one else needs."""
+    if images is not None and len(images) == len(prompts):
+        added: Tensor = layer(prompts, images)
+        return added
+    mapped: Tensor = layer(prompts)
+    if images is None:
+        return mapped
+    return plus(mapped, images) if len(images) == 1 else add_per_image(mapped, images)
 
 
 def add_per_image(prompts: Tensor, images: Tensor) -> Tensor:

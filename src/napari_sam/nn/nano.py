@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from napari_sam.nn import cells
@@ -92,7 +93,18 @@ class Nano(nn.Module):
         self, features: ImageFeatures, points: Tensor, labels: Tensor, mask: Tensor | None, multimask: bool
     ) -> MaskPrediction:
         """Decode N prompts on one window; see `PromptableNetwork.decode`. The window lies mid-frame."""
-        return self._decode(features, points, labels, mask, None, CANDIDATES if multimask else SINGLE_MASK)
+        masks = CANDIDATES if multimask else SINGLE_MASK
+        return self._decode(features.embedding, features.high_res, points, labels, mask, None, masks)
+
+    def decode_each(
+        self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
+    ) -> MaskPrediction:
+        """Decode N prompts, each on a window of its own; see `PromptableNetwork.decode_each`."""
+        embedding = torch.cat([window.embedding for window in features])
+        # Large maps are joined where they are grouped, which copies them anyway.
+        high_res = tuple(zip(*(window.high_res for window in features), strict=True))
+        masks = CANDIDATES if multimask else SINGLE_MASK
+        return self._decode(embedding, high_res, points, labels, None, None, masks)
 
     def decode_all(
         self,
@@ -118,28 +130,29 @@ class Nano(nn.Module):
         -------
         (N, 4, h, w) logits and (N, 4) IoUs: first the single mask, then the three candidates.
         """
-        return self._decode(features, points, labels, mask, offset, ALL_MASKS)
+        return self._decode(features.embedding, features.high_res, points, labels, mask, offset, ALL_MASKS)
 
     def _decode(
         self,
-        features: ImageFeatures,
+        embedding: Tensor,
+        high_res: tuple[cells.Maps, ...],
         points: Tensor,
         labels: Tensor,
         mask: Tensor | None,
         offset: Tensor | None,
         masks: slice,
     ) -> MaskPrediction:
-        h, w = features.embedding.shape[-2:]
+        h, w = embedding.shape[-2:]
         if offset is None:
             offset = points.new_tensor([[(FRAME - STRIDE * w) / 2, (FRAME - STRIDE * h) / 2]])
         per_prompt = offset
         if len(offset) not in (1, len(points)):
             per_prompt = offset.repeat_interleave(len(points) // len(offset), dim=0)
         prompts = self.prompt_encoder(points, labels, mask, (h, w), per_prompt)
-        image = add_per_image(prompts.dense, cells.group(features.embedding, 1))
+        image = add_per_image(prompts.dense, cells.group(embedding, 1))
         positions = self.prompt_encoder.image_positions((h, w), offset)
         if len(positions) not in (1, len(image)):
             positions = positions.repeat_interleave(len(image) // len(positions), dim=0)
         placed = PlacedImage.of(image, positions, (h, w))
-        prediction: MaskPrediction = self.mask_decoder(placed, prompts, features.high_res, masks)
+        prediction: MaskPrediction = self.mask_decoder(placed, prompts, high_res, masks)
         return prediction

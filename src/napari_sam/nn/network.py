@@ -158,3 +158,17 @@ class PromptableNetwork(Protocol):
             Three candidates if True, else one.
         """
         ...
+
+    def decode_each(
+        self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
+    ) -> MaskPrediction:
+        """Decode N prompts, each on a window of its own.
+
+        Parameters
+        ----------
+        features
+            N times the features of one window.
+        points, labels, multimask
+            As of `decode`.
+        """
+        ...

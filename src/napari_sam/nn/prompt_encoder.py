@@ -23,12 +23,15 @@ class EmbeddedPrompts(NamedTuple):
     dense
         (N or 1, h * w, C), to be added to the image embedding; a batch of 1 is shared by all prompts.
     drawn
-        (N, h * w, 4, 4, 5) prompts drawn at the masks' resolution, grouped by cell; None for networks that draw none.
+        (N, h * w, 4, 4, C) prompts drawn at the masks' resolution, grouped by cell; None for networks that draw none.
+    channels
+        Which channels of `drawn_prompts` these are.
     """
 
     tokens: Tensor
     dense: Tensor
     drawn: Tensor | None
+    channels: tuple[int, ...] = ()
 
 
 class PromptEncoder(nn.Module):
@@ -91,9 +94,13 @@ class PromptEncoder(nn.Module):
         h, w = shape
         tokens = self._embed_points(points, labels, offset)
         if self.drawn:
-            maps = drawn_prompts.draw_prompts(points, labels, mask, (4 * h, 4 * w), self.stride // 4)
+            maps, channels = drawn_prompts.draw_prompts(points, labels, mask, (4 * h, 4 * w), self.stride // 4)
             drawn = cells.group(maps, 4)
-            return EmbeddedPrompts(tokens, self.mask_downscaling(drawn), drawn)
+            first, *others = self.mask_downscaling
+            dense = first(drawn, channels)
+            for layer in others:
+                dense = layer(dense)
+            return EmbeddedPrompts(tokens, dense, drawn, channels)
         if mask is None:
             return EmbeddedPrompts(tokens, self.no_mask_embed.weight.expand(1, h * w, -1), None)
         return EmbeddedPrompts(tokens, self.mask_downscaling(cells.group(mask, 4)), None)

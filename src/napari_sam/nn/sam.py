@@ -125,6 +125,17 @@ class Sam(nn.Module):
             parts.append(self._decode(image, *part, CANDIDATES if multimask else SINGLE_MASK))
         return MaskPrediction.joined(parts)
 
+    def decode_each(
+        self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
+    ) -> MaskPrediction:
+        """Decode N prompts, each on a window of its own; see `PromptableNetwork.decode_each`."""
+        return MaskPrediction.joined(
+            [
+                self.decode(window, points[at : at + 1], labels[at : at + 1], None, multimask)
+                for at, window in enumerate(features)
+            ]
+        )
+
     def _decode(
         self, image: _Image, points: Tensor, labels: Tensor, mask: Tensor | None, masks: slice
     ) -> MaskPrediction:

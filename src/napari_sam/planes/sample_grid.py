@@ -30,12 +30,27 @@ def sample_grid(
     row, row_share = _neighbours(rows, values.shape[0])
     column, column_share = _neighbours(columns, values.shape[1])
     below, right = np.minimum(row + 1, values.shape[0] - 1), np.minimum(column + 1, values.shape[1] - 1)
-    lines = values[row] * (1 - row_share)[:, None] + values[below] * row_share[:, None]
-    sampled = lines[:, column] * (1 - column_share) + lines[:, right] * column_share
+    lines = _blended(values, 0, row, below, row_share[:, None])
+    sampled = _blended(lines, 1, column, right, column_share)
     if outside is not None:
         sampled[(rows < -0.5) | (rows > values.shape[0] - 0.5)] = outside
         sampled[:, (columns < -0.5) | (columns > values.shape[1] - 0.5)] = outside
-    return np.asarray(sampled, np.float32)
+    return sampled
+
+
+def _blended(
+    values: NDArray[np.float32],
+    axis: int,
+    first: NDArray[np.intp],
+    second: NDArray[np.intp],
+    share: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    blended = np.take(values, first, axis)
+    blended *= 1 - share
+    others = np.take(values, second, axis)
+    others *= share
+    blended += others
+    return blended
 
 
 def _neighbours(positions: NDArray[np.float64], size: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:

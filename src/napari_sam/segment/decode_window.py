@@ -1,15 +1,17 @@
-"""Decode one object's prompts on one embedded window."""
+"""Decode one object's prompts on embedded windows."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from napari_sam.embedding.embedder import EmbeddedWindow
 from napari_sam.models.model import Model
+from napari_sam.nn.network import MaskPrediction
 from napari_sam.planes.mask import Mask
-from napari_sam.prompts.encoding import POSITIVE, encode_prompts
+from napari_sam.prompts.encoding import POSITIVE, EncodedPrompts, encode_prompts
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.segment.from_logits import mask_from_logits
-from napari_sam.segment.segmentation import Segmentation
+from napari_sam.segment.decoded_window import DecodedWindow
 
 
 def decode_window(
@@ -20,7 +22,7 @@ def decode_window(
     *,
     previous: Mask | None,
     multimask: bool,
-) -> Segmentation:
+) -> DecodedWindow:
     """Decode one object's prompts on one embedded window.
 
     Parameters
@@ -37,14 +39,9 @@ def decode_window(
         The mask that the prompts correct.
     multimask
         Three candidates if True, else one.
-
-    Returns
-    -------
-    Segmentation
-        The candidate with the highest predicted IoU is chosen.
     """
-    network, window = model.network, embedded.window
-    encoded = encode_prompts(prompts, window, network.mask_stride, previous)
+    network = model.network
+    encoded = encode_prompts(prompts, embedded.window, network.mask_stride, previous)
     prediction = model.decode(
         embedded.features,
         torch.from_numpy(encoded.points),
@@ -52,13 +49,59 @@ def decode_window(
         None if encoded.mask is None else torch.from_numpy(encoded.mask),
         multimask,
     )
-    logits = prediction.logits[0].float().cpu().numpy()
-    scores = prediction.iou[0].float().cpu().numpy()
-    grid = window.coarsened(network.mask_stride)
-    anchors = window.to_plane(encoded.points[0][encoded.labels[0] == POSITIVE][:, ::-1])
-    candidates = tuple(
-        mask_from_logits(each, grid, plane_shape, float(score), anchors, prompts.box)
-        for each, score in zip(logits, scores, strict=True)
+    (decoded,) = _decoded(prediction, [embedded], [encoded], network.mask_stride, plane_shape, prompts)
+    return decoded
+
+
+def decode_windows(
+    model: Model,
+    embedded: Sequence[EmbeddedWindow],
+    prompts: Prompts,
+    plane_shape: tuple[int, int],
+    *,
+    multimask: bool,
+) -> list[DecodedWindow]:
+    """Decode the same points on each of several embedded windows, all at once.
+
+    Parameters
+    ----------
+    model, plane_shape, multimask
+        As of `decode_window`.
+    embedded
+        The features of the windows.
+    prompts
+        Points, and nothing else.
+    """
+    stride = model.network.mask_stride
+    encoded = [encode_prompts(prompts, each.window, stride) for each in embedded]
+    prediction = model.decode_each(
+        [each.features for each in embedded],
+        torch.from_numpy(np.concatenate([each.points for each in encoded])),
+        torch.from_numpy(np.concatenate([each.labels for each in encoded])),
+        multimask,
     )
-    found = [score if mask.area else -np.inf for mask, score in zip(candidates, scores, strict=True)]
-    return Segmentation(candidates, int(np.argmax(found)))
+    return _decoded(prediction, embedded, encoded, stride, plane_shape, prompts)
+
+
+def _decoded(
+    prediction: MaskPrediction,
+    embedded: Sequence[EmbeddedWindow],
+    encoded: Sequence[EncodedPrompts],
+    mask_stride: int,
+    plane_shape: tuple[int, int],
+    prompts: Prompts,
+) -> list[DecodedWindow]:
+    logits, scores = (each.float().cpu().numpy() for each in prediction)
+    return [
+        DecodedWindow(
+            each.window,
+            each.area,
+            logits[at],
+            scores[at],
+            each.window.coarsened(mask_stride),
+            plane_shape,
+            each.window.to_plane(asked.points[0][asked.labels[0] == POSITIVE][:, ::-1]),
+            prompts.box,
+        )
+        for at, (each, asked) in enumerate(zip(embedded, encoded, strict=True))
+    ]

@@ -9,7 +9,8 @@ from napari_sam.planes.mask import Mask, overlap
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.window import Window
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.segment.decode_window import decode_window
+from napari_sam.segment.decode_window import decode_window, decode_windows
+from napari_sam.segment.decoded_window import DecodedWindow
 from napari_sam.segment.level import (
     diameter,
     extent,
@@ -21,6 +22,7 @@ from napari_sam.segment.level import (
     step_at,
     touches_inner_edge,
 )
+from napari_sam.segment.scanned_levels import coarsest_level, scanned_levels
 from napari_sam.segment.segmentation import Segmentation
 
 REDECODES = 2
@@ -31,9 +33,6 @@ LARGEST_SHARE, SMALLEST_SHARE = 1 / 2, 1 / 8
 
 PROMPTED_SHARE = 5 / 8
 """Prompts take at most this share of the window's side."""
-
-SCANNED_LEVELS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0)
-"""Levels tried for a single point when nothing tells the object's size."""
 
 OCTAVES_OFF = 0.75
 """Standard deviation of how far, in octaves, a mask may be from the size that the model likes."""
@@ -86,20 +85,24 @@ class LevelFit:
             level = max(level_for(size, self._liked_in_box), min(level, 0.0))
         return min(max(level, level_holding(max(height, width), room)), self._coarsest)
 
-    def fitted(self, level: float, center: tuple[float, float] | None = None) -> Segmentation:
-        """Decode at `level` around `center`, and again where the mask does not fit the window."""
+    def fitted(
+        self, level: float, center: tuple[float, float] | None = None, tried: DecodedWindow | None = None
+    ) -> Segmentation:
+        """Decode at `level` around `center`, unless that was `tried`, and again where the mask does not fit."""
         if center is None:
             center = self._center()
-        found, window = self._decoded(level, center)
+        found = self._decoded(level, center, tried)
+        window = found.window
         for _ in range(REDECODES):
             better = self._better(found.mask, window, level)
             if better is None:
                 break
-            again, window = self._decoded(better, self._center(found.mask))
+            again = self._decoded(better, self._center(found.mask))
+            window = again.window
             if not again.mask.area:
                 break
             found, level = again, better
-        return found
+        return found.segmentation
 
     def scanned(self) -> Segmentation:
         """Decode a single point at several levels and keep the most convincing one.
@@ -107,16 +110,18 @@ class LevelFit:
         Convincing is a mask of the size that the model likes, with a high predicted IoU, that other levels agree
         with. The weights are those that chose best on the training images.
         """
-        tried: list[tuple[float, Mask, bool]] = []
-        for level in [level for level in SCANNED_LEVELS if level < self._coarsest] + [self._coarsest]:
-            found, window = self._decoded(level, self._center(), tight=True)
-            whole = bool(found.mask.area) and not touches_inner_edge(found.mask, window, self._shape)
-            tried.append((level, found.mask, whole))
+        levels = scanned_levels(self._coarsest)
+        steps = [step_at(level, self._aspect) for level in levels]
+        embedded = self.embedder.at_each(self.plane, steps, self._center(), self.cancel, tight=True)
+        tried = decode_windows(self.embedder.model, embedded, self.prompts, self._shape, multimask=self.multimask)
         scores = [
-            self._convincing(level, mask, [other for _, other, _ in tried if other is not mask]) if whole else 0.0
-            for level, mask, whole in tried
+            self._convincing(level, found.mask, [other.mask for other in tried if other is not found])
+            if found.mask.area and not touches_inner_edge(found.mask, found.window, self._shape)
+            else 0.0
+            for level, found in zip(levels, tried, strict=True)
         ]
-        return self.fitted(tried[scores.index(max(scores))][0])
+        best = scores.index(max(scores))
+        return self.fitted(levels[best], tried=tried[best])
 
     def _convincing(self, level: float, mask: Mask, others: list[Mask]) -> float:
         off = math.log2(diameter(mask, self._aspect) / 2**level / self._liked)
@@ -124,12 +129,12 @@ class LevelFit:
         agreement = sum(agreements) / len(agreements) if agreements else 1.0
         return max(mask.predicted_iou, 0.01) ** 2 * math.exp(-0.5 * (off / OCTAVES_OFF) ** 2) * math.sqrt(agreement)
 
-    def _decoded(
-        self, level: float, center: tuple[float, float], *, tight: bool = False
-    ) -> tuple[Segmentation, Window]:
+    def _decoded(self, level: float, center: tuple[float, float], tried: DecodedWindow | None = None) -> DecodedWindow:
         step = step_at(level, self._aspect)
-        embedded = self.embedder.at(self.plane, step, center, self.cancel, tight=tight or self.tight)
-        found = decode_window(
+        embedded = self.embedder.at(self.plane, step, center, self.cancel, tight=self.tight)
+        if tried is not None and (tried.window, tried.area) == (embedded.window, embedded.area):
+            return tried
+        return decode_window(
             self.embedder.model,
             embedded,
             self.prompts,
@@ -137,7 +142,6 @@ class LevelFit:
             previous=self.previous,
             multimask=self.multimask,
         )
-        return found, embedded.window
 
     def _better(self, mask: Mask, window: Window, level: float) -> float | None:
         """The level at which a mask fits, or None if it fits where it is."""
@@ -183,8 +187,7 @@ class LevelFit:
 
     @property
     def _coarsest(self) -> float:
-        """The level at which the plane itself takes half the window: any coarser, there is little left to see."""
-        return level_for(max(extent((0, 0, self._shape[0] - 1, self._shape[1] - 1), self._aspect)), self._window / 2)
+        return coarsest_level(self._shape, self._aspect, self._window)
 
     @property
     def _liked(self) -> float:

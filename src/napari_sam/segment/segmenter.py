@@ -21,6 +21,7 @@ from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.fit_level import LevelFit
 from napari_sam.segment.level import level_for, level_of, pixel_aspect, prompt_box, step_at
 from napari_sam.segment.reference_segmenter import ReferenceSegmenter
+from napari_sam.segment.scanned_levels import prepared_levels
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.segment.setup import Setup
 
@@ -101,8 +102,8 @@ class Segmenter:
         center
             (row, column) to begin at; None for the middle.
         object_size
-            Expected diameter of objects, in plane pixels (of the finer axis). None for the size the model likes at
-            full resolution.
+            Expected diameter of objects, in plane pixels (of the finer axis). None where it is not known: then at the
+            levels that a click tries, see `prepared_levels`, full resolution first.
         cancel
             Checked between the encoder's blocks.
 
@@ -111,8 +112,8 @@ class Segmenter:
         (done, total) areas.
         """
         shape = plane.shape(self.source.shape)
-        step = self._prepared_step(plane, object_size)
-        yield from self.embedder.prepare(plane, step, center or ((shape[0] - 1) / 2, (shape[1] - 1) / 2), cancel)
+        steps = self._prepared_steps(plane, object_size)
+        yield from self.embedder.prepare(plane, steps, center or ((shape[0] - 1) / 2, (shape[1] - 1) / 2), cancel)
 
     def room(self, plane: Plane, object_size: float | None = None) -> int:
         """How many planes may be embedded ahead besides one that is embedded.
@@ -129,7 +130,7 @@ class Segmenter:
         int
             Planes of its shape that half of the store holds; 0 where this plane is not in the store as a whole.
         """
-        return self.embedder.room(plane, self._prepared_step(plane, object_size))
+        return self.embedder.room(plane, self._prepared_steps(plane, object_size))
 
     def segment(
         self,
@@ -207,9 +208,12 @@ class Segmenter:
             return fit.scanned()
         return fit.fitted(fit.level_for_prompts(object_size))
 
-    def _prepared_step(self, plane: Plane, object_size: float | None) -> tuple[float, float]:
-        liked = self.model.spec.object_size_px
-        return step_at(level_for(object_size or liked, liked), pixel_aspect(self.source.scale, plane.axes))
+    def _prepared_steps(self, plane: Plane, object_size: float | None) -> list[tuple[float, float]]:
+        liked, aspect = self.model.spec.object_size_px, pixel_aspect(self.source.scale, plane.axes)
+        levels = [level_for(object_size or liked, liked)]
+        if object_size is None:
+            levels = prepared_levels(plane.shape(self.source.shape), aspect, self.model.network.window, levels[0])
+        return [step_at(level, aspect) for level in levels]
 
     def _check_inside(self, plane: Plane, prompts: Prompts) -> None:
         rows, columns = plane.shape(self.source.shape)

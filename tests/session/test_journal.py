@@ -4,6 +4,8 @@ import threading
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
+from scripted_session import Posts, ScriptedUser
 from session_deeds import Z4, A, B, accept, stroke
 
 from napari_sam.errors import UserError
@@ -13,7 +15,10 @@ from napari_sam.planes.source import ImageSource
 from napari_sam.planes.window import Window
 from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.propagate.propagated_plane import PropagatedPlane
+from napari_sam.session.journal.entry import Entry
 from napari_sam.session.journal.spill import Parcel, SpillFolder
+from napari_sam.session.session import Session
+from napari_sam.session.target import ArrayTarget
 
 
 def test_a_parcel_comes_back_from_disk_as_it_was() -> None:
@@ -93,6 +98,45 @@ def test_the_number_of_entries_is_bounded_too(session, target) -> None:
     for at in range(200):
         session.painted(target, stroke(target, at % 38, 0, at % 7 + 1))
     assert len(session.journal.done) == 50
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_held_is_counted_whatever_is_done(image, seed) -> None:
+    posts = Posts()
+    session = Session(posts.post, engine=FakeEngine(ambiguous=True))
+    session.set_image(image, axes=(1, 2))
+    session.set_view(Z4)
+    target = ArrayTarget(np.zeros(image.shape, np.uint16))
+    session.set_target(target, next_label=1)
+    journal = session.journal
+    journal.memory_bytes, journal.disk_bytes, journal.most = 12_000, 15_000, 25
+    user = ScriptedUser(session, posts, target, [(Z4, 12, 12), (Z4, 28, 34), (Z4, 1, 1)], seed)
+    spilled = 0
+    for _ in range(60):
+        user.do()
+        if user.random.random() < 0.5:
+            posts.settle(session)
+        posts.pump()
+        parcels = [each for entry in (*journal.done, *journal._undone) for each in entry._parcels]
+        assert journal.nbytes == sum(parcel.nbytes for parcel in parcels if not parcel.spilled)
+        assert journal.spilled_bytes == sum(parcel.nbytes for parcel in parcels if parcel.spilled)
+        spilled += journal.spilled_bytes > 0
+    assert spilled
+    session.forget_target(target)
+    session.set_image(session.source)
+    assert (journal.nbytes, journal.spilled_bytes) == (0, 0)
+    assert session.close()
+
+
+def test_a_deed_takes_no_longer_the_more_was_done_before(session, target, monkeypatch) -> None:
+    looked_at = []
+    parcels = Entry._parcels.fget
+    monkeypatch.setattr(Entry, "_parcels", property(lambda entry: looked_at.append(entry) or parcels(entry)))
+    for at in range(300):
+        looked_at.clear()
+        session.painted(target, stroke(target, at % 38, 0, at % 7 + 1))
+    assert len(session.journal.done) == 300
+    assert len(looked_at) < 20
 
 
 def test_strokes_are_undone_in_their_turn(session, main, target) -> None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from napari_sam.labels.collision import Collision
 from napari_sam.session.journal.draft_patch import DraftPatch
+from napari_sam.session.journal.held import Held
 from napari_sam.session.journal.labels_patch import LabelsPatch
 from napari_sam.session.journal.spill import Parcel, SpillFolder
 from napari_sam.session.target import Target
@@ -62,30 +63,32 @@ class Entry:
     collision: Collision | None = None
     pending: bool = False
     serial: int = field(default_factory=lambda: next(_serials))
+    _held: Held | None = field(default=None, init=False, repr=False)
 
     @property
-    def nbytes(self) -> int:
-        """Memory held, roughly."""
-        return sum(parcel.nbytes for parcel in self._parcels if not parcel.spilled)
+    def in_memory(self) -> bool:
+        """Whether any of what it holds is in memory."""
+        return any(not parcel.spilled for parcel in self._parcels)
 
-    @property
-    def spilled_bytes(self) -> int:
-        """Held on disk, roughly."""
-        return sum(parcel.nbytes for parcel in self._parcels if parcel.spilled)
+    def count_in(self, held: Held) -> None:
+        """Have what it holds counted there, until it is dropped."""
+        self._held = held
+        for parcel in self._parcels:
+            parcel.count_in(held)
 
     def weigh(self) -> None:
         """Find out again what it holds: answers may have come since."""
         for parcel in self._parcels:
             if not parcel.spilled:
-                parcel.nbytes = parcel.content().nbytes
+                parcel.weighs(parcel.content().nbytes)
 
     def change_draft(self, patch: DraftPatch | None) -> None:
         """Hold another change of the object in work."""
-        self.draft = _exchange(self.draft, patch)
+        self.draft = self._exchanged(self.draft, patch)
 
     def change_labels(self, patch: LabelsPatch | None) -> None:
         """Hold another change of the labels."""
-        self.labels = _exchange(self.labels, patch)
+        self.labels = self._exchanged(self.labels, patch)
 
     def spill(self, folder: SpillFolder) -> None:
         """Put what it holds on disk."""
@@ -96,13 +99,18 @@ class Entry:
         """It is not needed any more."""
         for parcel in self._parcels:
             parcel.drop()
+        self._held = None
 
     @property
     def _parcels(self) -> tuple[Parcel[DraftPatch] | Parcel[LabelsPatch], ...]:
         return tuple(parcel for parcel in (self.draft, self.labels) if parcel is not None)
 
-
-def _exchange(old: "Parcel[_P] | None", patch: "_P | None") -> "Parcel[_P] | None":
-    if old is not None:
-        old.drop()
-    return None if patch is None else Parcel(patch, patch.nbytes)
+    def _exchanged(self, old: Parcel[_P] | None, patch: _P | None) -> Parcel[_P] | None:
+        if old is not None:
+            old.drop()
+        if patch is None:
+            return None
+        parcel = Parcel(patch, patch.nbytes)
+        if self._held is not None:
+            parcel.count_in(self._held)
+        return parcel

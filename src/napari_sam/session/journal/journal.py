@@ -5,6 +5,7 @@ from collections.abc import Callable
 from psygnal import Signal
 
 from napari_sam.session.journal.entry import Entry
+from napari_sam.session.journal.held import Held
 from napari_sam.session.journal.spill import SpillFolder
 from napari_sam.session.target import Target
 
@@ -12,6 +13,8 @@ _MEMORY = 128 * 2**20
 _DISK = 4 * 2**30
 _MOST = 20_000
 _STILL_CHANGING = 8
+_SPILLED_DOWN_TO = 0.9
+"""To go through all entries takes a while: this much of the memory is left, so that it is not done at every deed."""
 
 
 class Journal:
@@ -49,6 +52,7 @@ class Journal:
         self._done: list[Entry] = []
         self._undone: list[Entry] = []
         self._folder = SpillFolder()
+        self._held = Held()
 
     @property
     def folder(self) -> SpillFolder:
@@ -83,17 +87,18 @@ class Journal:
     @property
     def nbytes(self) -> int:
         """Memory held, roughly."""
-        return sum(entry.nbytes for entry in (*self._done, *self._undone))
+        return self._held.memory
 
     @property
     def spilled_bytes(self) -> int:
         """Held on disk, roughly."""
-        return sum(entry.spilled_bytes for entry in (*self._done, *self._undone))
+        return self._held.disk
 
     def record(self, entry: Entry) -> None:
         """Something was done; what was undone before can no longer be redone."""
         self.drop_undone()
         self._done.append(entry)
+        entry.count_in(self._held)
         self._told(entry)
 
     def amended(self, entry: Entry) -> None:
@@ -182,18 +187,17 @@ class Journal:
     def _bound(self) -> None:
         for entry in self._done[-_STILL_CHANGING:]:
             entry.weigh()
-        held = self.nbytes
-        # The farthest from the position first; the newest stays, and what is still to be written.
-        for entry in (*self._done[:-1], *self._undone[:-1]):
-            if held <= self.memory_bytes:
-                break
-            if not entry.pending:
-                before = entry.nbytes
-                entry.spill(self._folder)
-                held -= before - entry.nbytes
-        on_disk = self.spilled_bytes
-        while len(self._done) > 1 and (on_disk > self.disk_bytes or len(self._done) > self.most):
+        if self._held.memory > self.memory_bytes:
+            self._spill(int(self.memory_bytes * _SPILLED_DOWN_TO))
+        while len(self._done) > 1 and (self._held.disk > self.disk_bytes or len(self._done) > self.most):
             if self._done[0].pending:
                 break
-            on_disk -= self._done[0].spilled_bytes
             self._done.pop(0).drop()
+
+    def _spill(self, memory_bytes: int) -> None:
+        # The farthest from the position first; the newest stays, and what is still to be written.
+        for entry in (*self._done[:-1], *self._undone[:-1]):
+            if self._held.memory <= memory_bytes:
+                break
+            if entry.in_memory and not entry.pending:
+                entry.spill(self._folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from napari_sam.propagate.propagated_plane import PropagatedPlane
+from napari_sam.session.journal.held import Held
 
 _T = TypeVar("_T")
 _LENGTH = struct.Struct("<Q")
@@ -92,7 +93,23 @@ class Parcel(Generic[_T]):
     def __init__(self, content: _T, nbytes: int) -> None:
         self._content: _T | None = content
         self._path: Path | None = None
-        self.nbytes = nbytes
+        self._nbytes = nbytes
+        self._held: Held | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """How much it takes, roughly: of memory, or of the disk."""
+        return self._nbytes
+
+    def count_in(self, held: Held) -> None:
+        """Have what it takes counted there, until it is dropped."""
+        self._count(-1)
+        self._held = held
+        self._count(1)
+
+    def weighs(self, nbytes: int) -> None:
+        """It takes as much as that."""
+        self._becomes(self._content, self._path, nbytes)
 
     @property
     def spilled(self) -> bool:
@@ -101,9 +118,9 @@ class Parcel(Generic[_T]):
 
     def content(self) -> _T:
         """What it holds, in memory again."""
-        if self._path is not None:
-            path, self._path = self._path, None
-            self._content = SpillFolder.read(path)
+        path = self._path
+        if path is not None:
+            self._becomes(SpillFolder.read(path), None, self._nbytes)
             path.unlink()
         assert self._content is not None
         return self._content
@@ -111,12 +128,21 @@ class Parcel(Generic[_T]):
     def spill(self, folder: SpillFolder) -> None:
         """Put it on disk."""
         if self._path is None:
-            self._path = folder.write(self._content)
-            self.nbytes = self._path.stat().st_size
-            self._content = None
+            path = folder.write(self._content)
+            self._becomes(None, path, path.stat().st_size)
 
     def drop(self) -> None:
         """It is not needed any more."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
-        self._content, self._path = None, None
+        self._count(-1)
+        self._content, self._path, self._held = None, None, None
+
+    def _becomes(self, content: _T | None, path: Path | None, nbytes: int) -> None:
+        self._count(-1)
+        self._content, self._path, self._nbytes = content, path, nbytes
+        self._count(1)
+
+    def _count(self, sign: int) -> None:
+        if self._held is not None:
+            self._held.add(sign * self._nbytes, on_disk=self.spilled)

@@ -17,6 +17,8 @@ LOG, LOCK = "log", "lock"
 KEPT_SECONDS = 30 * 24 * 3600
 """A log that nobody asked for is removed after so long."""
 
+_ATTEMPTS = 5
+
 
 def sessions_folder() -> Path:
     """The folder of logs: ``$NAPARI_SAM_SESSIONS``, or one in the user's data directory."""
@@ -42,12 +44,14 @@ class SessionFolder:
     @classmethod
     def create(cls, parent: Path) -> "SessionFolder":
         """A new folder for a session that begins; raises `OSError` if there is no room for it."""
-        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:8]}"
-        path = parent / name
-        path.mkdir(parents=True)
-        claimed = cls.claim(path)
-        assert claimed is not None, "nobody else knows the name"
-        return claimed
+        for _ in range(_ATTEMPTS):
+            path = parent / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:8]}"
+            path.mkdir(parents=True)
+            claimed = cls.claim(path)
+            # Another process that tidies up may find the folder while it is still empty and unlocked, and remove it.
+            if claimed is not None and (path / LOCK).exists():
+                return claimed
+        raise OSError(f"New folders in {parent} are removed as soon as they are made.")
 
     @classmethod
     def claim(cls, path: Path) -> "SessionFolder | None":

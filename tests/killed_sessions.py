@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.json_form import plane_to_json, prompts_to_json
 from napari_sam.session.autosave.autosave import Autosave
+from napari_sam.session.book import Book
 from napari_sam.session.session import Session
 from napari_sam.session.target import ArrayTarget
 
@@ -48,6 +50,14 @@ def labels_at_first(empty: bool) -> np.ndarray:
         labels[:, 20:28, 3:20] = 3
         labels[4, 30:, 40:] = 9
     return labels
+
+
+def with_owed(book: Book) -> np.ndarray:
+    """Labels as they are when all is written that they are owed."""
+    array = np.array(book.target.array)
+    for owed in book.unwritten._owed:
+        replace(owed, array=array).write()
+    return array
 
 
 def digest(labels: np.ndarray, names: dict[int, str]) -> str:
@@ -96,7 +106,7 @@ def work(seed: int, parent: Path, report: Path, empty: bool) -> None:
         def tell(*_: object) -> None:
             book = session._work.labelling.book
             names = {label: row.name for label, row in book.rows.items()}
-            file.write(f"{clock()} {digest(target.array, names)} {said(session.draft.prompts)}\n")
+            file.write(f"{clock()} {digest(with_owed(book), names)} {said(session.draft.prompts)}\n")
 
         def fail(error: UserError) -> None:
             report.with_suffix(".error").write_text(str(error))

@@ -1,12 +1,14 @@
 """A session whose log is written when a test says so, on the main thread: every order of events can be had at will."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import killed_sessions
 from fake_engine import FakeEngine
 from scripted_session import Posts
 
+from napari_sam.labels.tiles import tiled
 from napari_sam.planes.source import ImageSource
 from napari_sam.session.autosave.autosave import Autosave
 from napari_sam.session.autosave.log_writer import LogWriter
@@ -82,9 +84,10 @@ class SteppedSession:
 
     @property
     def state(self) -> str:
-        """What the labels and the objects are."""
+        """What the labels and the objects are, once all pixels are written that count as such."""
         book = self.session._work.labelling.book
-        return killed_sessions.digest(self.target.array, {label: row.name for label, row in book.rows.items()})
+        names = {label: row.name for label, row in book.rows.items()}
+        return killed_sessions.digest(killed_sessions.with_owed(book), names)
 
     @property
     def writer(self) -> SteppedWriter | None:
@@ -119,7 +122,9 @@ class SteppedSession:
 
 
 def log_in_steps(monkeypatch) -> None:
-    """Have sessions logged by `SteppedWriter`, and their labels read in several blocks."""
+    """Have sessions logged by `SteppedWriter`, their labels read in several blocks, and batches written in slices."""
+    monkeypatch.setattr("napari_sam.session.batch_plan.tiled", partial(tiled, size=5))
+    monkeypatch.setattr("napari_sam.session.unwritten.SLICE_CHANGES", 1)
     monkeypatch.setattr("napari_sam.session.autosave.autosave.LogWriter", SteppedWriter)
     monkeypatch.setattr("napari_sam.session.autosave.autosave._BLOCK", 5000)
     for name in ("SPACING", "AFTERWARDS"):

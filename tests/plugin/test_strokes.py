@@ -7,8 +7,11 @@ from plugin_bench import blobs
 from plugin_hand import CONTROL, SHIFT
 from qtpy.QtCore import Qt
 
+from napari_sam.planes.plane import Plane
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.strokes import changes_of
+from napari_sam.prompts.prompt import Point, Prompts
+from napari_sam.session.batch import BatchObject
 
 
 @pytest.fixture
@@ -92,6 +95,28 @@ def test_undo_in_the_middle_of_a_stroke_takes_what_is_painted_of_it(bench, layer
     layer._commit_stroke()
     bench.controller.do(Action.UNDO)
     np.testing.assert_array_equal(layer.data, start)
+
+
+def test_a_batch_in_the_middle_of_a_stroke_is_written_after_what_is_painted_of_it(bench, layer) -> None:
+    states = [layer.data.copy()]
+    layer.brush_size = 3
+    layer._begin_stroke()
+    layer.paint((4, 28, 34), 7)
+    states.append(layer.data.copy())
+    bench.session.segment_each([BatchObject(Plane((1, 2), (4, 0, 0)), Prompts(points=(Point(28, 36),)))])
+    bench.settle()
+    states.append(layer.data.copy())
+    layer.paint((4, 28, 38), 7)
+    layer._commit_stroke()
+    states.append(layer.data.copy())
+    assert (states[2] == 8).any()
+    assert (states[2] == 7).sum() == (states[1] == 7).sum() > 0
+    for state in reversed(states[:-1]):
+        bench.controller.do(Action.UNDO)
+        np.testing.assert_array_equal(layer.data, state)
+    for state in states[1:]:
+        bench.controller.do(Action.REDO)
+        np.testing.assert_array_equal(layer.data, state)
 
 
 def test_strokes_on_zarr_labels(bench) -> None:

@@ -266,6 +266,7 @@ def test_a_batch_asks_about_what_it_meets(bench) -> None:
     assert (target.data > 0).sum() == 4
     each(bench, points)
     bench.controller.do(Action.ACCEPT_OVERWRITING)
+    bench.settle()
     assert (target.data > 0).sum() == 162
 
 

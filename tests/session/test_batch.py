@@ -112,6 +112,7 @@ def test_a_batch_asks_once_about_all_that_it_meets(session, main, target) -> Non
         main.settle(session)
         assert asked.pop().pixels == {20: 4, 21: 3}
         session.write_batch(choice)
+        main.settle(session)
         assert (target.array == 22).sum() == {Collision.KEEP: 77, None: 0, Collision.OVERWRITE: 81}[choice]
         if choice is not None:
             session.undo()
@@ -244,6 +245,7 @@ def test_a_batch_asks_once_about_what_it_meets_on_all_planes(session, main, targ
     assert [question.pixels for question in asked] == [{20: 5, 21: 1}]
     np.testing.assert_array_equal(target.array, before)
     session.write_batch(Collision.OVERWRITE)
+    main.settle(session)
     assert (target.array == 22).sum() == 81
     assert not (target.array == 20).any()
     session.undo()

@@ -128,6 +128,8 @@ class SegmentController:
             changed,
             after_drawing or later,
         )
+        # What is written by itself in the middle of a stroke comes after what is painted of it.
+        session.writing.connect(self.targets.flush)
         self.tools = OwnTools(stage, layer_list, mirror, self.canvas, self.cursor, self.do)
         self.images = Images(stage, self.tools, self.picking, self.update_view, changed)
         self._deeds: dict[Action, Callable[[], object]] = {

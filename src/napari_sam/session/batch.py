@@ -10,7 +10,8 @@ from napari_sam.labels.onto_plane import PlaneInLabels, all_masks_on_plane
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.session.batch_writing import Findings, write_findings
+from napari_sam.session.batch_plan import Findings, Plan, plan_batch
+from napari_sam.session.batch_writing import begin_writing, carry_out
 from napari_sam.session.draft import Draft
 from napari_sam.session.engine import OpenedImage
 from napari_sam.session.question import Question
@@ -22,6 +23,8 @@ from napari_sam.session.target import Target
 from napari_sam.session.work import Work
 
 _KEY = "batch"
+_PLANS = 4
+"""Whoever changes the labels while it is planned what to write has it planned anew, so often at most."""
 _NOTHING = "There is nothing to segment there: no box, outline or label."
 
 
@@ -155,6 +158,8 @@ class Batch:
             raise UserError("Choose the labels to write into first.")
         self._reporting.clear()
         self.stop()
+        # What labels are there is read off the main thread.
+        self._work.labelling.book_of(target).unwritten.write()
         findings = Findings(target, self._work.draft if instead else None)
         self._run = _Run(findings, collision, 0 if callable(objects) else len(objects))
         self._start(self._run, objects, opened, self._segmenting.expected_size)
@@ -165,8 +170,9 @@ class Batch:
         if collision is None:
             self.stop()
             self._reporting.note = "Nothing was written."
-        else:
-            self._write(collision)
+        elif self._run is not None:
+            self._run.asking = False
+            self._write(self._run, collision)
         self._reporting.report()
 
     def cancel(self) -> None:
@@ -221,35 +227,54 @@ class Batch:
                 findings.objects.append(tried)
             self._reporting.report()
 
-        def failed(error: Exception) -> None:
-            self._run = None
-            self._reporting.fail(error)
-
         self._scheduler.submit_steps(
             _KEY,
             steps,
             priority=Priority.PROPAGATION,
             on_step=step,
-            on_done=lambda: self._write(run.collision),
-            on_error=failed,
+            on_done=lambda: self._write(run, run.collision),
+            on_error=self._failed,
         )
 
-    def _write(self, collision: Collision) -> None:
-        run = self._run
-        if run is None:
-            return
-        self._run = None
+    def _write(self, run: _Run, collision: Collision, plans: int = 1) -> None:
+        """Have it planned what to write, on the inference thread, and write it."""
+        findings = run.findings
         try:
-            write_findings(run.findings, self._work, collision)
-        except Collides as error:
-            run.asking, self._run = True, run
-            self._signals.collided.emit(error)
-            self._reporting.report()
+            basis = begin_writing(findings, self._work)
+            if plans > _PLANS:
+                # Here nobody comes in between.
+                for plan in plan_batch(findings, basis, collision):
+                    self._planned(run, plan, collision, plans)
+                return
         except UserError as error:
-            self._reporting.fail(error)
-        else:
+            self._failed(error)
+            return
+        self._scheduler.submit_steps(
+            _KEY,
+            lambda _: plan_batch(findings, basis, collision),
+            priority=Priority.PROPAGATION,
+            on_step=lambda plan: self._planned(run, plan, collision, plans),
+            on_error=self._failed,
+        )
+
+    def _planned(self, run: _Run, plan: Plan | None, collision: Collision, plans: int) -> None:
+        if plan is None:
+            return
+        if carry_out(plan, run.findings, self._work):
+            self._run = None
             self._reporting.note = _summary(run)
             self._reporting.report()
+        else:
+            self._write(run, collision, plans + 1)
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, Collides) and self._run is not None:
+            self._run.asking = True
+            self._signals.collided.emit(error)
+            self._reporting.report()
+            return
+        self._run = None
+        self._reporting.fail(error)
 
 
 def _segmented(each: BatchObject, opened: OpenedImage, size: float | None, token: CancelToken) -> _Tried:

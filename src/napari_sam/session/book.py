@@ -1,13 +1,14 @@
 """What is known of one target: its objects, where they are, and the next free id."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from napari_sam.labels.pixel_change import Box, PixelChange, hull
+from napari_sam.labels.growth import Growth
+from napari_sam.labels.pixel_change import PixelChange, hull
 from napari_sam.session.journal.labels_patch import LabelsPatch
 from napari_sam.session.object_row import Extent, ObjectRow
 from napari_sam.session.target import Target
+from napari_sam.session.unwritten import Unwritten
 
 _V = TypeVar("_V")
 
@@ -28,6 +29,10 @@ class Book:
         Accepted objects by label.
     extents : dict
         By label, where its pixels are: for the rows, and for labels that were not there when the target was chosen.
+    unwritten : Unwritten
+        Pixels that are changed as far as the book tells, and not yet in the array.
+    revision : int
+        Another one after everything that changes pixels, rows or extents.
     """
 
     def __init__(self, target: Target) -> None:
@@ -35,6 +40,8 @@ class Book:
         self.next_label: int | None = None
         self.rows: dict[int, ObjectRow] = {}
         self.extents: dict[int, Extent] = {}
+        self.unwritten = Unwritten()
+        self.revision = 0
         self._first: int | None = None
         self._seen = 0
 
@@ -77,6 +84,7 @@ class Book:
         areas: Mapping[int, Extent] | None = None,
         uses: int = 0,
         written: bool = False,
+        growth: Growth | None = None,
     ) -> LabelsPatch:
         """Change pixels and rows together.
 
@@ -92,6 +100,9 @@ class Book:
             The largest id that is in use from now on.
         written
             Whether the pixels are in the array already.
+        growth
+            What the changes of the pixels do to labels, where that was found out before: then they are many, and are
+            left to `unwritten`.
 
         Returns
         -------
@@ -99,42 +110,47 @@ class Book:
             What to give to `exchange` to take it back.
         """
         pixels, rows = tuple(pixels), dict(rows or {})
-        if not written:
+        self.revision += 1
+        self.unwritten.write()
+        if growth is not None:
+            self.unwritten.put(self.target.array, pixels)
+        elif not written:
             for change in pixels:
                 change.apply(self.target.array)
         changed_rows = {label: (self.rows.get(label), row) for label, row in rows.items()}
         _put(self.rows, rows)
-        extents = {**self._extents_after(pixels), **(areas or {})}
+        extents = {**self._extents_after(growth or Growth.of(pixels)), **(areas or {})}
         changed_extents = {label: (self.extents.get(label), extent) for label, extent in extents.items()}
         _put(self.extents, extents)
         return LabelsPatch(pixels, changed_rows, changed_extents, self.saw(uses) if uses else (None, None))
 
-    def exchange(self, patch: LabelsPatch, *, forward: bool) -> None:
-        """Take a change back, or make it again."""
-        for change in patch.pixels if forward else reversed(patch.pixels):
-            if forward:
-                change.apply(self.target.array)
-            else:
-                change.revert(self.target.array)
+    def exchange(self, patch: LabelsPatch, *, forward: bool, later: bool = False) -> None:
+        """Take a change back, or make it again; with `later`, its pixels are left to `unwritten`."""
+        self.revision += 1
+        pixels = patch.pixels if forward else patch.pixels[::-1]
+        if later:
+            self.unwritten.put(self.target.array, pixels, forward=forward)
+        else:
+            self.unwritten.write()
+            for change in pixels:
+                if forward:
+                    change.apply(self.target.array)
+                else:
+                    change.revert(self.target.array)
         to = int(forward)
         _put(self.rows, {label: pair[to] for label, pair in patch.rows.items()})
         _put(self.extents, {label: pair[to] for label, pair in patch.extents.items()})
         if patch.next_label[0] != patch.next_label[1] and self.next_label == patch.next_label[1 - to]:
             self.next_label = patch.next_label[to]
 
-    def _extents_after(self, pixels: tuple[PixelChange, ...]) -> dict[int, Extent | None]:
-        growth: Counter[int] = Counter()
-        boxes: dict[int, list[Box]] = {}
-        for change in pixels:
-            growth.update(change.labels())
-            for label in change.written():
-                boxes.setdefault(label, []).append(change.box)
+    def _extents_after(self, growth: Growth) -> dict[int, Extent | None]:
         after: dict[int, Extent | None] = {}
-        for label, count in growth.items():
+        for label, count in growth.pixels.items():
             known = self.extents.get(label)
             if not self.follows(label):
                 continue
-            box = hull([*([] if known is None else [known.box]), *boxes.get(label, [])])
+            boxes = [*([] if known is None else [known.box]), *([growth.boxes[label]] if label in growth.boxes else [])]
+            box = hull(boxes)
             if box is not None:
                 area = count + (0 if known is None else known.area)
                 after[label] = Extent(area, box) if area or label in self.rows else None

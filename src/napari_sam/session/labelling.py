@@ -63,6 +63,11 @@ class Labelling:
         """The book of labels that were chosen at some time."""
         return self._books.setdefault(target, Book(target))
 
+    @property
+    def books(self) -> tuple[Book, ...]:
+        """Of all labels that were chosen at some time."""
+        return tuple(self._books.values())
+
     def knows(self, target: Target) -> bool:
         """Whether these labels were chosen at some time, and are not gone."""
         return target in self._books
@@ -77,6 +82,7 @@ class Labelling:
             book.starts_at(first_free)
             return
         book.next_label = None
+        book.unwritten.write()
         array = target.array
         self._scheduler.submit(
             ("ids", id(target)),
@@ -99,6 +105,7 @@ class Labelling:
             raise UserError("Nothing was accepted: no object was found there.")
         check_fits(label, target.array.dtype)
         book = self.book_of(target)
+        book.unwritten.write()
         former, known = book.rows.get(label), book.extents.get(label)
         left = {} if former is None else dict.fromkeys(former.state().planes, _NOTHING)
         edit = paint(
@@ -122,7 +129,10 @@ class Labelling:
     def forget(self, target: Target) -> None:
         """Labels are gone, or were replaced."""
         self._scheduler.cancel(("ids", id(target)))
-        self._books.pop(target, None)
+        book = self._books.pop(target, None)
+        if book is not None:
+            # Whoever still has them has them whole.
+            book.unwritten.write()
         if self.target is target:
             self.target = None
 

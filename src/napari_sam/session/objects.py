@@ -166,9 +166,21 @@ class Objects:
     def painted(self, target: Target, change: PixelChange) -> None:
         """Record what something else (a brush) changed in labels; the pixels are there already."""
         book = self._work.labelling.book_of(target)
+        change = self._on_top(book, change)
         largest = max(change.written(), default=0)
         patch = book.make([change], uses=max(largest, 0), written=True)
         self._work.changed_labels(Kind.PAINT, target, patch, shown=True)
+
+    def _on_top(self, book: Book, change: PixelChange) -> PixelChange:
+        """What was painted before all of an earlier deed was written, as if painted after it."""
+        if not book.unwritten:
+            return change
+        array = book.target.array
+        change.revert(array)
+        book.unwritten.write(change.box)
+        change = change.made_on(array)
+        change.apply(array)
+        return change
 
     def _book(self) -> Book:
         book = self._work.labelling.book

@@ -55,6 +55,7 @@ def relabel(book: Book, label: int, new: int) -> LabelsPatch:
 
 def _repainted(book: Book, label: int, new: int) -> list[PixelChange]:
     """The change that gives all pixels of a label another one."""
+    book.unwritten.write()
     box = book.extents[label].box
     where = np.asarray(book.target.array[box]) == label
     if not where.any():

@@ -86,16 +86,18 @@ class Saving:
             return done
 
         def saved(done: tuple[Done, ...]) -> None:
-            self.active = False
+            self.active = work.write_at_once = False
             self._signals.saved.emit(target, done)
             self._reporting.note = f"Saved {path.name}."
             self._reporting.report()
 
         def failed(error: Exception) -> None:
-            self.active = False
+            self.active = work.write_at_once = False
             self._reporting.fail(error)
 
-        self.active = True
+        # What is recorded while the labels are read is in them by then.
+        work.labelling.book_of(target).unwritten.write()
+        self.active = work.write_at_once = True
         self._scheduler.submit("save", write, priority=Priority.VIEW, on_result=saved, on_error=failed)
         self._reporting.report()
 

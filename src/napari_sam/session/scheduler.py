@@ -101,6 +101,10 @@ class Scheduler:
         self._closed = False
         self._thread: threading.Thread | None = None
 
+    def post(self, run: Callable[[], None]) -> None:
+        """Have `run` called soon on the main thread, after what is there to be done."""
+        self._post(run)
+
     def submit(
         self,
         key: Hashable,

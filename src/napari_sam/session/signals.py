@@ -18,6 +18,8 @@ class SessionSignals:
         The masks of the object being worked on are different.
     labels_changed(Target, tuple[slice, ...])
         The labels changed inside a box.
+    writing()
+        Labels are about to change by themselves: strokes that are being drawn are to be told of first.
     objects_changed()
         The table of objects is different.
     history_changed()
@@ -36,6 +38,7 @@ class SessionSignals:
     prompts_changed = Signal()
     masks_changed = Signal()
     labels_changed = Signal(object, tuple)
+    writing = Signal()
     objects_changed = Signal()
     history_changed = Signal()
     saved = Signal(object, tuple)

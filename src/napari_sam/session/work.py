@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from napari_sam.errors import UserError
 from napari_sam.labels.collision import Collision
@@ -49,15 +50,19 @@ class Work:
         The labels.
     finishing : Finishing
         Objects that were accepted and are yet to be written.
+    write_at_once : bool
+        Whether labels may not lag behind the journal, as somebody else reads all of them.
     """
 
     def __init__(
         self, scheduler: Scheduler, segmenting: Segmenting, signals: SessionSignals, reporting: Reporting
     ) -> None:
+        self._scheduler = scheduler
         self._segmenting = segmenting
         self._signals = signals
         self._reporting = reporting
         self._image = 0
+        self.write_at_once = False
         self.draft = Draft()
         self.journal = Journal()
         self.recording = Recording(self.journal, lambda: self._image)
@@ -107,6 +112,18 @@ class Work:
             entry.change_draft(DraftPatch.between(before, self.draft.state))
         self.journal.record(entry)
         self.tell_labels(target, None if shown else patch.box)
+
+    def write_on(self, target: Target) -> None:
+        """Write a slice of what labels are owed, tell of it, and go on soon if there is more."""
+        if not self.labelling.knows(target):
+            return
+        unwritten = self.labelling.book_of(target).unwritten
+        unwritten.write_some()
+        box = unwritten.written_box()
+        if box is not None:
+            self._signals.labels_changed.emit(target, box)
+        if unwritten:
+            self._scheduler.post(partial(self._write_more, target))
 
     def accept(self, collision: Collision) -> LabelsPatch | None:
         """Write the object in work into the chosen labels, now or when all that it needs is there; start the next one.
@@ -182,14 +199,16 @@ class Work:
     def _move(self, entry: Entry, *, forward: bool) -> None:
         patch = None if entry.labels is None else entry.labels.content()
         if patch is not None and entry.target is not None:
-            self.labelling.book_of(entry.target).exchange(patch, forward=forward)
+            later = not self.write_at_once and not entry.pending
+            self.labelling.book_of(entry.target).exchange(patch, forward=forward, later=later)
         if entry.draft is not None:
             change = entry.draft.content()
             self.start(change.moved(self.draft.state, forward=forward))
             if change.label[0] != change.label[1] and entry.target is not self.labelling.target:
                 self.draft.label, self.draft.refines = None, False
         if patch is not None and entry.target is not None:
-            self.tell_labels(entry.target, patch.box)
+            self.tell_labels(entry.target, None)
+            self.write_on(entry.target)
 
     # Another image, other labels
 
@@ -233,7 +252,12 @@ class Work:
         self._signals.objects_changed.emit()
 
     def close(self) -> None:
-        """Nothing is written any more, and nothing can be undone."""
+        """Nothing is written any more, and nothing can be undone; what labels are owed they get first."""
+        for book in self.labelling.books:
+            book.unwritten.write()
+            box = book.unwritten.written_box()
+            if box is not None:
+                self._signals.labels_changed.emit(book.target, box)
         self.finishing.clear()
         self.journal.close()
 
@@ -245,6 +269,10 @@ class Work:
         self._signals.masks_changed.emit()
         self._signals.label_changed.emit()
 
+    def tell_writing(self) -> None:
+        """Labels are about to change by themselves."""
+        self._signals.writing.emit()
+
     def tell_labels(self, target: Target, box: Box | None) -> None:
         """Labels are different inside a box."""
         if box is not None:
@@ -253,6 +281,10 @@ class Work:
         self._signals.label_changed.emit()
 
     # Inside
+
+    def _write_more(self, target: Target) -> None:
+        self.tell_writing()
+        self.write_on(target)
 
     def _written(self, entry: Entry, draft: Draft) -> None:
         patch = None if entry.labels is None else entry.labels.content()

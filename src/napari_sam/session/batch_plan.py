@@ -1,0 +1,223 @@
+"""What writing a batch comes to, found out off the main thread."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from napari_sam.errors import UserError
+from napari_sam.labels.collision import Collides, Collision
+from napari_sam.labels.edit import Edit
+from napari_sam.labels.growth import Growth
+from napari_sam.labels.paint import paint_all
+from napari_sam.labels.pixel_change import Box, PixelChange, hull
+from napari_sam.labels.tiles import tiled
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.plane import Plane
+from napari_sam.session.book import Book
+from napari_sam.session.draft import Draft
+from napari_sam.session.object_row import Extent, ObjectRow
+from napari_sam.session.target import Target
+
+
+@dataclass(eq=False)
+class Findings:
+    """The objects that a batch has found.
+
+    Parameters
+    ----------
+    target
+        Where they are written.
+    instead_of
+        The object in work that they take the place of.
+    objects
+        Each, with the plane that it was found on.
+    former
+        Pixels that labels had on a plane before.
+    """
+
+    target: Target
+    instead_of: Draft | None = None
+    objects: list[tuple[Plane, Draft]] = field(default_factory=list)
+    former: dict[tuple[Plane, int], Mask] = field(default_factory=dict)
+
+    def by_label(self) -> dict[int, list[tuple[Plane, Draft]]]:
+        """What was found of each, on which planes; by ids, which all of them have by then."""
+        found: dict[int, list[tuple[Plane, Draft]]] = {}
+        for plane, draft in self.objects:
+            found.setdefault(draft.label or 0, []).append((plane, draft))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """What a plan is made upon, as it was at one moment on the main thread; the pixels are read later.
+
+    Parameters
+    ----------
+    revision, next_label
+        Of the book: while they are the same, and nobody paints, the plan holds.
+    array
+        The labels.
+    rows
+        Objects of the batch that were accepted before.
+    placed
+        Ids of which it is known where they are.
+    """
+
+    revision: int
+    next_label: int | None
+    array: Any
+    rows: dict[int, ObjectRow]
+    placed: set[int]
+
+    @classmethod
+    def of(cls, book: Book, findings: Findings) -> "Basis":
+        """What is known now of the objects of a batch, which have ids."""
+        labels = {draft.label or 0 for _, draft in findings.objects}
+        return cls(
+            book.revision,
+            book.next_label,
+            book.target.array,
+            {label: book.rows[label] for label in labels if label in book.rows},
+            {label for label in labels if label in book.extents},
+        )
+
+    def holds(self, book: Book) -> bool:
+        """Whether all is still as it was."""
+        return (self.revision, self.next_label) == (book.revision, book.next_label) and self.array is book.target.array
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is to be done to the labels, ready to be done.
+
+    Parameters
+    ----------
+    basis
+        What it was made upon.
+    pixels, growth
+        Changes of the labels that do not meet each other, and what they do to labels.
+    rows, extents
+        By label, what the table holds of it afterwards, and where it is then if that was not known.
+    """
+
+    basis: Basis
+    pixels: tuple[PixelChange, ...]
+    growth: Growth
+    rows: dict[int, ObjectRow]
+    extents: dict[int, Extent]
+
+
+def plan_batch(findings: Findings, basis: Basis, collision: Collision) -> Iterator[Plan | None]:
+    """Find out what is to be written; nothing is written, and any thread may do it.
+
+    Where two objects meet, the one with the higher predicted IoU has the pixels.
+
+    Yields
+    ------
+    Plan or None
+        None wherever something more urgent may come in between, then the plan.
+
+    Raises
+    ------
+    UserError
+        If nothing would change.
+    Collides
+        If pixels of other labels are met and `collision` is to ask.
+    """
+    edits: dict[Plane, Edit] = {}
+    pixels: list[PixelChange] = []
+    met = Counter[int]()
+    # An array that is stored in chunks is written chunk by chunk at best.
+    whole = not isinstance(basis.array, np.ndarray)
+    for plane, masks, former in _by_plane(findings):
+        try:
+            edit = paint_all(basis.array, plane, masks, collision, former=former)
+        except Collides as error:
+            # The user is asked once, about all planes.
+            met.update(error.pixels)
+        else:
+            edits[plane] = edit
+            if edit.changed:
+                pixels += [PixelChange.from_edit(edit)] if whole else tiled(edit)
+        yield None
+    if met:
+        raise Collides(met)
+    if not pixels:
+        raise UserError("Nothing would change: every pixel has its label, or belongs to another object.")
+    rows: dict[int, ObjectRow] = {}
+    extents: dict[int, Extent] = {}
+    for label, found in findings.by_label().items():
+        earlier = basis.rows.get(label)
+        rows[label] = ObjectRow.of(_whole(earlier, found), label, "" if earlier is None else earlier.name)
+        if label not in basis.placed:
+            extents[label] = _extent(found, label, basis.array, edits)
+        yield None
+    yield Plan(basis, tuple(pixels), Growth.of(pixels), rows, extents)
+
+
+def _by_plane(findings: Findings) -> Iterator[tuple[Plane, list[tuple[int, Mask]], dict[int, Mask]]]:
+    """The masks on each plane, those that have the pixels where they meet first; and what was there before."""
+    found: dict[Plane, dict[int, Mask]] = {}
+    for plane, draft in findings.objects:
+        found.setdefault(plane, {})[draft.label or 0] = draft.masks[plane]
+    former: dict[Plane, dict[int, Mask]] = {plane: {} for plane in found}
+    for (plane, label), mask in findings.former.items():
+        if label in found.get(plane, ()):
+            former[plane][label] = mask
+    for plane, masks in found.items():
+        yield plane, sorted(masks.items(), key=lambda each: -np.nan_to_num(each[1].predicted_iou)), former[plane]
+
+
+def _whole(earlier: ObjectRow | None, found: Sequence[tuple[Plane, Draft]]) -> Draft:
+    """An object with what was found of it on some planes, and what it is on others if it was accepted before."""
+    whole = Draft(label=found[0][1].label, refines=found[0][1].refines)
+    if earlier is not None:
+        whole.restore(earlier.state())
+    for plane, draft in found:
+        whole.proposal.pop(plane, None)
+        whole.put(plane, draft.questions[plane])
+    return whole
+
+
+def _extent(found: Sequence[tuple[Plane, Draft]], label: int, array: Any, edits: dict[Plane, Edit]) -> Extent:
+    """Where a label that is new, or came from elsewhere, is then, as far as what was found of it tells."""
+    looked_at: list[Box] = []
+    boxes: list[Box] = []
+    area = 0
+    for plane, draft in found:
+        mask = draft.masks[plane]
+        around = [slice(at, at + 1) for at in plane.index]
+        for axis, start, stop in zip(plane.axes, mask.box[:2], mask.box[2:], strict=True):
+            around[axis] = slice(max(start, 0), min(stop, array.shape[axis]))
+        looked_at.append(tuple(around))
+        where = np.nonzero(_after(array, tuple(around), edits[plane]) == label)
+        if len(where[0]):
+            area += len(where[0])
+            ends = [(int(at.min()), int(at.max()) + 1) for at in where]
+            boxes.append(
+                tuple(
+                    slice(part.start + low, part.start + high) for part, (low, high) in zip(around, ends, strict=True)
+                )
+            )
+    return Extent(area, hull(boxes) or looked_at[0])
+
+
+def _after(array: Any, box: Box, edit: Edit) -> np.ndarray[Any, Any]:
+    """The labels in a box as an edit will leave them."""
+    region = np.array(array[box])
+    common = [
+        (max(one.start, other.start), min(one.stop, other.stop)) for one, other in zip(box, edit.box, strict=True)
+    ]
+    if edit.after.size and all(start < stop for start, stop in common):
+        mine, its = (
+            tuple(
+                slice(start - part.start, stop - part.start) for (start, stop), part in zip(common, parts, strict=True)
+            )
+            for parts in (box, edit.box)
+        )
+        region[mine] = edit.after[its]
+    return region

@@ -33,9 +33,9 @@ from napari_sam.segment.level import pixel_aspect, step_at
 from napari_sam.segment.segmenter import Segmenter
 
 LEVELS = (-1.0, 0.0, 1.0, 2.0)
-FOREGROUND, CENTRE = 0.5, 0.3
+FOREGROUND, CENTRE = 0.5, 0.4
 CONVINCING = 0.45
-SHARED = 0.3
+SHARED = 0.45
 """Of the smaller of two masks: more of it in common, and only one of them stays."""
 OCTAVES_OFF = 1.5
 SMALLEST_AREA = 20

@@ -1,5 +1,6 @@
 """The object in work, the labels, and the journal over both."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -22,6 +23,9 @@ from napari_sam.session.scheduler import Scheduler
 from napari_sam.session.segmenting import Segmenting
 from napari_sam.session.signals import SessionSignals
 from napari_sam.session.target import Target
+
+_TELL_EVERY_S = 0.1
+"""Labels may take longer to show than to be written in slices: in 3-D all of them are shown anew each time."""
 
 
 class Work:
@@ -63,6 +67,7 @@ class Work:
         self._reporting = reporting
         self._image = 0
         self.write_at_once = False
+        self._told_at = 0.0
         self.draft = Draft()
         self.journal = Journal()
         self.recording = Recording(self.journal, lambda: self._image)
@@ -114,14 +119,16 @@ class Work:
         self.tell_labels(target, None if shown else patch.box)
 
     def write_on(self, target: Target) -> None:
-        """Write a slice of what labels are owed, tell of it, and go on soon if there is more."""
+        """Write a slice of what labels are owed, go on soon if there is more, and tell of it now and then."""
         if not self.labelling.knows(target):
             return
         unwritten = self.labelling.book_of(target).unwritten
         unwritten.write_some()
-        box = unwritten.written_box()
-        if box is not None:
-            self._signals.labels_changed.emit(target, box)
+        if not unwritten or time.monotonic() - self._told_at >= _TELL_EVERY_S:
+            box = unwritten.written_box()
+            if box is not None:
+                self._signals.labels_changed.emit(target, box)
+            self._told_at = time.monotonic()
         if unwritten:
             self._scheduler.post(partial(self._write_more, target))
 

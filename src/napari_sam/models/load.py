@@ -130,6 +130,7 @@ def _spec_of_file(path: Path, architecture: str) -> ModelSpec:
         size_bytes=path.stat().st_size,
         bundled=False,
         object_size_px=known.object_size_px if known else VIT_OBJECT_SIZE_PX,
+        scanned_size_px=known.scanned_size_px if known else VIT_OBJECT_SIZE_PX,
         boxed_size_px=known.boxed_size_px if known else VIT_OBJECT_SIZE_PX,
     )
 

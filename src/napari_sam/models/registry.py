@@ -25,8 +25,10 @@ class ModelSpec:
         Whether the weights are part of this package.
     object_size_px
         Diameter, in network pixels, at which the model likes clicked objects.
+    scanned_size_px
+        Where an object's size is not known and levels are compared: the diameter at which a mask convinces most.
     boxed_size_px
-        The same for objects in a box, or with a mask prompt, whose extent is known: more detail, less surroundings.
+        The same as `object_size_px` for objects in a box, or with a mask prompt, whose extent is known: more detail, less surroundings.
         Images are not magnified for it.
     url
         Where the weights are published; None for bundled ones.
@@ -45,6 +47,7 @@ class ModelSpec:
     size_bytes: int
     bundled: bool
     object_size_px: float
+    scanned_size_px: float
     boxed_size_px: float
     url: str | None = None
     known_hash: str | None = None
@@ -75,6 +78,7 @@ def _published(architecture: str, url: str, known_hash: str, file_name: str, sui
         size_bytes=megabytes * 10**6,
         bundled=False,
         object_size_px=VIT_OBJECT_SIZE_PX,
+        scanned_size_px=VIT_OBJECT_SIZE_PX,
         boxed_size_px=VIT_OBJECT_SIZE_PX,
         url=url,
         known_hash=known_hash,
@@ -101,6 +105,7 @@ def _micro_sam(architecture: str, kind: str, place: str, xxh128: str) -> ModelSp
         size_bytes=megabytes * 10**6,
         bundled=False,
         object_size_px=VIT_OBJECT_SIZE_PX,
+        scanned_size_px=VIT_OBJECT_SIZE_PX,
         boxed_size_px=VIT_OBJECT_SIZE_PX,
         url=f"{_BIOIMAGE_IO}{place}/files/{architecture}.pt",
         known_hash=f"xxh128:{xxh128}",
@@ -118,6 +123,7 @@ _SPECS = (
         size_bytes=11295150,
         bundled=True,
         object_size_px=36.0,
+        scanned_size_px=51.0,
         boxed_size_px=72.0,
         suits="all microscopy, on any laptop",
     ),

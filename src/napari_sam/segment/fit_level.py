@@ -34,8 +34,8 @@ LARGEST_SHARE, SMALLEST_SHARE = 1 / 2, 1 / 8
 PROMPTED_SHARE = 5 / 8
 """Prompts take at most this share of the window's side."""
 
-OCTAVES_OFF = 0.75
-"""Standard deviation of how far, in octaves, a mask may be from the size that the model likes."""
+OCTAVES_OFF = 0.9
+"""Standard deviation of how far, in octaves, a mask may be from `scanned_size_px`."""
 
 AGREEING_LEVELS = 2
 """A mask at one level is compared with those of so many other levels, the most similar ones."""
@@ -124,7 +124,8 @@ class LevelFit:
         return self.fitted(levels[best], tried=tried[best])
 
     def _convincing(self, level: float, mask: Mask, others: list[Mask]) -> float:
-        off = math.log2(diameter(mask, self._aspect) / 2**level / self._liked)
+        liked = self.embedder.model.spec.scanned_size_px
+        off = math.log2(diameter(mask, self._aspect) / 2**level / liked)
         agreements = sorted((overlap(mask, other) for other in others), reverse=True)[:AGREEING_LEVELS]
         agreement = sum(agreements) / len(agreements) if agreements else 1.0
         return max(mask.predicted_iou, 0.01) ** 2 * math.exp(-0.5 * (off / OCTAVES_OFF) ** 2) * math.sqrt(agreement)

@@ -6,6 +6,8 @@ from plugin_hand import ALT, CONTROL, RIGHT, SHIFT
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_sam.plugin.actions import Action
+
 A, B = (12, 12), (28, 34)
 ON_B = ((28, 31), (28, 37))
 
@@ -136,6 +138,6 @@ def test_a_layer_of_the_users_is_chosen_and_used_by_button(desk) -> None:
     desk.hand.key(Qt.Key.Key_Return)
     assert (desk.labels == 1).sum() == 162
     assert len(layer.data) == 2
-    desk.hand.press(row.each)
+    desk.hand.press(row.each[Action.EACH])
     desk.hand.until(lambda: desk.session.status.state.value in ("error", "ready") and not desk.session.batching)
     assert not desk.session.draft

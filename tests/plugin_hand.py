@@ -37,6 +37,15 @@ class Hand:
         QTest.mouseMove(self.canvas, self.at(world))
         QTest.mouseClick(self.canvas, button, modifier, self.at(world))
 
+    def hold(self, world: Sequence[float], milliseconds: int) -> None:
+        """Press the left button and hold it for a while."""
+        QTest.mouseMove(self.canvas, self.at(world))
+        QTest.mousePress(self.canvas, LEFT, NONE, self.at(world))
+        QTest.qWait(milliseconds)
+
+    def release(self, world: Sequence[float]) -> None:
+        QTest.mouseRelease(self.canvas, LEFT, NONE, self.at(world))
+
     def hover(self, world: Sequence[float]) -> None:
         self._move(QPointF(self.at(world)), Qt.MouseButton.NoButton, NONE)
 

@@ -57,6 +57,11 @@ class Canvas:
         self._soon = soon
         self._scribbling = False
 
+    def pressed(self, position: Position, positive: bool) -> None:
+        """A button was pressed: the answer to a click is begun while it is held."""
+        if not self._picking.active:
+            self._try_quietly(lambda: self._expect_click(position, positive))
+
     def clicked(self, position: Position, positive: bool) -> None:
         """A click, adding or excluding - or picking a label, when asked to."""
         self._stage.tell("")
@@ -69,6 +74,7 @@ class Canvas:
 
     def dragging(self, start: Position, end: Position) -> None:
         """A box is being dragged."""
+        self._stage.session.expect_nothing()
         self._try_quietly(lambda: self._show_box(start, end))
 
     def dragged(self, start: Position, end: Position) -> None:
@@ -79,6 +85,7 @@ class Canvas:
 
     def scribbling(self, path: Sequence[Position], positive: bool) -> None:
         """A scribble is being drawn."""
+        self._stage.session.expect_nothing()
         self._try_quietly(lambda: self._show_scribble(path, positive))
 
     def scribbled(self, path: Sequence[Position], positive: bool) -> None:
@@ -98,6 +105,13 @@ class Canvas:
             deed()
         except UserError:
             return
+
+    def _expect_click(self, position: Position, positive: bool) -> None:
+        _, view = self._where()
+        row, column = view.plane.from_data(tuple(position))
+        if self._reaches(view, np.asarray([(row, column)])):
+            self._follow_view()
+            self._stage.session.expect_point(view.plane, Point(row, column, positive))
 
     def _add_click(self, position: Position, positive: bool) -> None:
         own, view = self._where()

@@ -16,6 +16,10 @@ EXCLUDING = frozenset({"Alt", "Control"})
 class GestureTarget(Protocol):
     """Who is told of gestures; positions are the Points layer's data coordinates."""
 
+    def pressed(self, position: np.ndarray, positive: bool) -> None:
+        """A button was pressed: what follows may be a click."""
+        ...
+
     def clicked(self, position: np.ndarray, positive: bool) -> None:
         """A click, adding or excluding."""
         ...
@@ -101,6 +105,8 @@ class Gestures:
         pressed_at = np.asarray(event.pos, float)
         path = [np.asarray(layer.world_to_data(event.position), float)]
         moved = False
+        if "Shift" not in event.modifiers:
+            self._target.pressed(path[0], positive)
         event.handled = True
         yield
         while event.type == "mouse_move":

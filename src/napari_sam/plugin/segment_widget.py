@@ -18,6 +18,7 @@ from napari_sam.plugin.actions import Action
 from napari_sam.plugin.closing import ClosingWatch
 from napari_sam.plugin.conflict import conflict_sentence
 from napari_sam.plugin.controller import SegmentController
+from napari_sam.plugin.drawing_hold import DrawingHold
 from napari_sam.plugin.main_thread import MainThread
 from napari_sam.plugin.object_table import ObjectTable
 from napari_sam.plugin.panel.choices import Choices
@@ -33,7 +34,6 @@ from napari_sam.plugin.view import camera_of
 from napari_sam.session.autosave.autosave import Autosave
 from napari_sam.session.autosave.folder import sessions_folder
 from napari_sam.session.engine import Engine
-from napari_sam.session.scheduler import Scheduler
 from napari_sam.session.session import Session
 from napari_sam.session.session_file.file import SUFFIX
 from napari_sam.session.state import State, Status
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 CAMERA_DELAY_MS = 250
 PROGRESS_DELAY_MS = 150
-ANSWER_WAIT_S = 0.03
-"""How long the window waits for the answer to a click."""
 
 
 class SegmentWidget(QWidget):
@@ -62,11 +60,12 @@ class SegmentWidget(QWidget):
         super().__init__()
         self._main_thread = MainThread(self)
         self.session = Session(self._main_thread.post, engine=engine)
+        self._hold = DrawingHold(self, self.session.scheduler, self._main_thread)
         self.controller = SegmentController(
             viewer,
             self.session,
             later=self._main_thread.post,
-            soon=partial(_await_answer, self.session.scheduler, self._main_thread),
+            soon=self._hold.start,
             after_drawing=self._main_thread.post_after_drawing,
         )
         logs = sessions_folder()
@@ -255,6 +254,7 @@ class SegmentWidget(QWidget):
     def _on_closed(self, window: bool) -> None:
         for timer in (self._slider_timer, self._camera_timer, self._progress_timer):
             timer.stop()
+        self._hold.end()
         self.choices.download.cancel()
         self.table.close_table()
         self.autosave.close()
@@ -265,16 +265,6 @@ class SegmentWidget(QWidget):
         for event in (camera.center, camera.zoom):
             event.disconnect(self._on_camera)
         self.controller.close(keep_layers=window)
-
-
-def _await_answer(scheduler: Scheduler, main_thread: MainThread) -> None:
-    """Stand still for a moment, if the answer to a gesture is about to come.
-
-    A small model answers within a few milliseconds. If the window went on, it would draw the prompt first: that takes
-    as long again, and takes the interpreter and the processors away from the model.
-    """
-    if scheduler.wait_urgent(ANSWER_WAIT_S):
-        main_thread.run_posted()
 
 
 def _end(finalizer: "weakref.finalize[..., SegmentWidget]", *_: object) -> None:

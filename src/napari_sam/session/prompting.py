@@ -8,7 +8,7 @@ from napari_sam.errors import UserError
 from napari_sam.labels.to_mask import label_mask
 from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
-from napari_sam.prompts.prompt import Prompts
+from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.session.draft import Draft, PromptKind
 from napari_sam.session.journal.entry import Kind
 from napari_sam.session.question import Question
@@ -108,6 +108,16 @@ class Prompting:
                 self._segmenting.ask(question)
         if any(question is None or question.answer is not None for question in asked):
             self._signals.masks_changed.emit()
+
+    def expect_point(self, plane: Plane, point: Point) -> None:
+        """A point is about to be added on one plane, it seems: have the answer begun."""
+        draft = self._work.draft
+        prompts = _prompts_on(draft, plane).with_point(point)
+        self._segmenting.expect(_question(draft, plane, prompts, self._segmenting.expected_size))
+
+    def expect_nothing(self) -> None:
+        """No point is about to be added after all."""
+        self._segmenting.expect(None)
 
     def choose(self, plane: Plane | None, candidate: int) -> None:
         """Take another candidate on one plane.

@@ -8,8 +8,8 @@ from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.draft import Draft
+from napari_sam.session.early_answer import EarlyAnswer, Inquiry
 from napari_sam.session.engine import Engine, OpenedImage
-from napari_sam.session.fed_back import fed_back
 from napari_sam.session.prefetch import Prefetch
 from napari_sam.session.question import Question
 from napari_sam.session.scheduler import Priority, Scheduler
@@ -75,6 +75,7 @@ class Segmenting:
         self.object_size: float | None = None
         self.accepted_size: float | None = None
         self.opened: OpenedImage | None = None
+        self._early = EarlyAnswer(scheduler)
         self._prefetch = Prefetch(scheduler)
         self.view = ViewEmbedding(scheduler, on_change, self._prefetch.start, on_error)
 
@@ -91,6 +92,7 @@ class Segmenting:
 
     def open(self) -> None:
         """Open the image with the model, and embed the plane in view anew."""
+        self._early.forget()
         self._prefetch.stop()
         self.opened = (
             None
@@ -120,18 +122,23 @@ class Segmenting:
         """Go on embedding what is in view, if that gave way to a click."""
         self.view.resume(self.opened, self.expected_size)
 
+    def expect(self, question: Question | None) -> None:
+        """A question is likely to be asked in a moment, or none: begin to answer it."""
+        if question is None or self.opened is None:
+            self._early.forget()
+        else:
+            self._early.expect(Inquiry.of(self.opened, question))
+
     def ask(self, question: Question) -> None:
         """Have a question answered."""
         opened = self.opened
         if opened is None:
             return
-        prompts, previous = fed_back(question.prompts, question.fed)
-        plane, size = question.plane, question.object_size
-        self.view.give_way_to(plane)
+        self.view.give_way_to(question.plane)
         question.in_flight, question.failed = True, False
         self._scheduler.submit(
             ("segment", question.serial),
-            lambda token: opened.segmenter().segment(plane, prompts, object_size=size, previous=previous, cancel=token),
+            self._early.take(Inquiry.of(opened, question)),
             priority=Priority.CLICK,
             on_result=partial(self._answered, question, opened),
             on_error=partial(self._failed, question),

@@ -146,6 +146,14 @@ class Session(SessionOverview):
         self._prompting.set(prompts)
         self._reporting.report()
 
+    def expect_point(self, plane: Plane, point: Point) -> None:
+        """Say that a point is likely to be added on one plane in a moment; the answer to it is begun."""
+        self._prompting.expect_point(plane, point)
+
+    def expect_nothing(self) -> None:
+        """Say that no point will be added after all."""
+        self._prompting.expect_nothing()
+
     def add_point(self, plane: Plane, point: Point) -> None:
         """Add a point to the object's prompts on one plane."""
         self.set_prompts(plane, self.prompts(plane).with_point(point))

@@ -28,8 +28,8 @@ class ModelSpec:
     scanned_size_px
         Where an object's size is not known and levels are compared: the diameter at which a mask convinces most.
     boxed_size_px
-        The same as `object_size_px` for objects in a box, or with a mask prompt, whose extent is known: more detail, less surroundings.
-        Images are not magnified for it.
+        The same as `object_size_px` for objects in a box, or with a mask prompt, whose extent is known: more detail,
+        less surroundings. Images are not magnified for it.
     url
         Where the weights are published; None for bundled ones.
     known_hash

@@ -42,7 +42,7 @@ GOOD_ENOUGH = 0.92
 
 MAX_CORRECTIONS = 3
 
-SAMPLE_SEED = 6
+SAMPLE_SEED = 16
 """Makes a stack in whose middle lies a nucleus that one click does not quite get: something to correct."""
 
 

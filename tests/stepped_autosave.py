@@ -20,6 +20,7 @@ class SteppedWriter(LogWriter):
     """Writes in `step`; calls `moment` wherever its thread might have written instead."""
 
     stepping = False
+    spacing = afterwards = 0.0
 
     def start(self) -> None:
         self._begin()
@@ -127,5 +128,3 @@ def log_in_steps(monkeypatch) -> None:
     monkeypatch.setattr("napari_sam.session.unwritten.SLICE_CHANGES", 1)
     monkeypatch.setattr("napari_sam.session.autosave.autosave.LogWriter", SteppedWriter)
     monkeypatch.setattr("napari_sam.session.autosave.autosave._BLOCK", 5000)
-    for name in ("SPACING", "AFTERWARDS"):
-        monkeypatch.setattr(f"napari_sam.session.autosave.log_writer.{name}", 0.0)

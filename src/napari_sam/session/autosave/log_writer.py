@@ -16,10 +16,6 @@ Job: TypeAlias = Callable[[], Iterator[Record]]
 Then: TypeAlias = Callable[[], None] | None
 """Called on the writing thread when what it was given with is on disk."""
 
-SPACING = 0.25
-"""Seconds between two writes to disk, at least, and between two calls of `on_tick`, at most."""
-AFTERWARDS = 0.06
-"""Seconds that pass before a job is begun."""
 WORTH_COMPACTING = 16 * 2**20
 """Bytes of drafts that are superseded, at which the log is written anew without them."""
 MAX_BYTES = 8 * 2**30
@@ -33,10 +29,15 @@ class LogWriter:
     path
         The file; it does not exist yet.
     on_tick
-        Called on the writing thread every `SPACING` seconds or so.
+        Called on the writing thread every `spacing` seconds or so.
     on_error
         Called on the writing thread with what kept it from writing; it stops then.
     """
+
+    spacing = 0.25
+    """Seconds between two writes to disk, at least, and between two calls of `on_tick`, at most."""
+    afterwards = 0.06
+    """Seconds that pass before a job is begun."""
 
     def __init__(self, path: Path, on_tick: Callable[[], None], on_error: Callable[[Exception], None]) -> None:
         self._path = path
@@ -137,9 +138,9 @@ class LogWriter:
     def _round(self) -> bool:
         """Write what there is, and rest; False when all is done."""
         with self._wake:
-            self._wake.wait_for(lambda: self._jobs or self._slow or self._closing, SPACING)
+            self._wake.wait_for(lambda: self._jobs or self._slow or self._closing, self.spacing)
             # Whoever gave a job is about to show what was done: it has the interpreter to itself for that.
-            self._wake.wait_for(lambda: self._closing, AFTERWARDS)
+            self._wake.wait_for(lambda: self._closing, self.afterwards)
             if self._closing or self._waited_for:
                 self.settle()
             jobs = list(self._jobs)
@@ -167,13 +168,13 @@ class LogWriter:
         self._on_tick()
         if jobs and not self._read:
             with self._wake:
-                self._wake.wait_for(lambda: self._closing, SPACING)
+                self._wake.wait_for(lambda: self._closing, self.spacing)
         return True
 
     def _write_slow(self) -> None:
         """Go on for a while with what is not urgent."""
         records, last, then = self._slow[0]
-        until = time.monotonic() + SPACING
+        until = time.monotonic() + self.spacing
         for record in records:
             self._append(record)
             if time.monotonic() >= until:

@@ -16,6 +16,7 @@ from training.first_prompts import Kind, draw_first_prompts, draw_kind
 from training.geometry import cut, draw_placement
 from training.image import TrainingImage
 from training.maps import auxiliary_maps
+from training.shares import draw_by_share
 
 ALIGNMENT = 8
 
@@ -95,11 +96,8 @@ class Batches(IterableDataset[Batch]):
     def draw(self, rng: np.random.Generator) -> Batch:
         """One batch."""
         settings = self.config.window
-        layouts = list(settings.layouts)
-        shares = np.array(list(settings.layouts.values()))
-        count, side = map(int, layouts[rng.choice(len(layouts), p=shares / shares.sum())].split("x"))
-        sides = np.array(list(settings.sides.values()))
-        window = int(list(settings.sides)[rng.choice(len(sides), p=sides / sides.sum())])
+        count, side = map(int, draw_by_share(rng, settings.layouts).split("x"))
+        window = int(draw_by_share(rng, settings.sides))
         # Few kinds a step: prompts with equal numbers of tokens are decoded together, and large groups are cheaper.
         kinds = [draw_kind(rng, self.config.prompt) for _ in range(self.config.prompt.kinds)]
         images, maps, windows = [], [], []

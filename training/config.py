@@ -78,7 +78,7 @@ class PromptConfig:
     """First prompts, and the corrective clicks that follow."""
 
     per_window: int = 8
-    kinds: int = 2
+    kinds: int = 4
     """Kinds of first prompts a step; windows take them by turns."""
     cut_objects: float = 0.3
     """Weight of objects that the window's edge cuts; the product centres its windows on what is prompted."""

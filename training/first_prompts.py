@@ -10,6 +10,7 @@ from skimage import measure
 
 from training.config import PromptConfig
 from training.mask_prompts import deform, misplace
+from training.shares import draw_by_share
 
 MASK_LOGIT = 6.9
 NEGATIVE, POSITIVE, UPPER_LEFT, LOWER_RIGHT, PADDING = 0, 1, 2, 3, -1
@@ -49,8 +50,7 @@ class WindowPrompts:
 
 def draw_kind(rng: np.random.Generator, config: PromptConfig) -> Kind:
     """A kind of prompt by its configured share."""
-    shares = np.array([getattr(config, kind.value) for kind in Kind])
-    return list(Kind)[rng.choice(len(shares), p=shares / shares.sum())]
+    return draw_by_share(rng, {kind: getattr(config, kind.value) for kind in Kind})
 
 
 def draw_first_prompts(

@@ -133,17 +133,17 @@ def train(
         result = training_step(network, next(batches), config, rng)
         network.zero_grad(set_to_none=True)
         result.loss.backward()
-        rate = rate_share(step, done, config.optimizer)
+        share = rate_share(step, done, config.optimizer)
         norm = nn.utils.clip_grad_norm_(network.parameters(), config.optimizer.clip)
         if torch.isfinite(norm):
-            optimizers.step(rate)
+            optimizers.step(share)
             average.update(network)
         step += 1
         seconds = time.monotonic() - began
         minutes += min(seconds, LONGEST_STEP) / 60
         log.add(result.numbers | {"gradient": float(norm), "seconds": seconds})
         if step % config.run.log_steps == 0:
-            log.flush({"step": step, "minutes": round(minutes, 2), "progress": round(done, 4), "rate": rate})
+            log.flush({"step": step, "minutes": round(minutes, 2), "progress": round(done, 4), "rate_share": share})
         if minutes - saved >= config.run.checkpoint_minutes:
             write_checkpoint(out, snapshot())
             saved = minutes

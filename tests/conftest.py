@@ -1,5 +1,6 @@
-"""No test reads or writes what belongs to the user who runs it."""
+"""No test reads or writes what belongs to the user who runs it, or leaves anything running."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -18,3 +19,11 @@ def _own_downloads_in_wider_fixtures(tmp_path_factory: pytest.TempPathFactory) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAPARI_SAM_CACHE", str(tmp_path_factory.mktemp("downloads")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_log_is_written_on() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = [each for each in threading.enumerate() if each.name == "napari-sam-autosave" and each not in before]
+    assert not left, f"{len(left)} threads write the log of a session that is over"

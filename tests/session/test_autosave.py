@@ -269,3 +269,16 @@ def test_the_folder_of_logs_can_be_chosen(monkeypatch, tmp_path):
     assert sessions_folder() == tmp_path / "here"
     monkeypatch.delenv(FOLDER_VARIABLE)
     assert sessions_folder().name == "sessions"
+
+
+def test_a_log_may_be_ended_by_its_own_thread(tmp_path):
+    """Python may find there that nobody refers to the session any more."""
+    failed, ended = [], []
+    writer = LogWriter(tmp_path / "log", lambda: ended or ended.append(writer.close()), failed.append)
+    writer.start()
+    writer.write(lambda: iter([(Kind.BEGIN, {})]))
+    writer._thread.join(10)
+    assert not writer._thread.is_alive()
+    assert ended == [True]
+    assert not failed
+    assert len(list(packed_frames(tmp_path / "log"))) == 1

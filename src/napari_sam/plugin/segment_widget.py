@@ -69,11 +69,13 @@ class SegmentWidget(QWidget):
             after_drawing=self._main_thread.post_after_drawing,
         )
         logs = sessions_folder()
-        self.autosave = Autosave(self.session, logs, self._main_thread.post, self._cannot_log)
+        tell_failure = partial(_call, weakref.WeakMethod(self._cannot_log))
+        self.autosave = Autosave(self.session, logs, self._main_thread.post, tell_failure)
         self.restoring = Restoring(self.controller, self.autosave, logs)
         self._viewer = viewer
-        # Whatever happens to the window, the thread ends: when Qt deletes the widget, when Python does, at exit.
-        self._end = weakref.finalize(self, self.session.close)
+        # Whatever happens to the window, threads and log end: when Qt deletes the widget, when Python does, at exit.
+        # Closing the window is not enough: what the watch does comes after it, where an event loop follows.
+        self._end = weakref.finalize(self, _end_session, self.autosave, self.session)
         self.destroyed.connect(partial(_end, self._end))
         self._watch = ClosingWatch(self, self._on_closed)
         self.choices = Choices(self.controller, self._main_thread.post)
@@ -269,6 +271,20 @@ class SegmentWidget(QWidget):
 
 def _end(finalizer: "weakref.finalize[..., SegmentWidget]", *_: object) -> None:
     finalizer()
+
+
+def _end_session(autosave: Autosave, session: Session) -> None:
+    """End the log while the session can still tell what is in it, then the session; neither may know the widget."""
+    try:
+        autosave.close()
+    finally:
+        session.close()
+
+
+def _call(method: "weakref.WeakMethod[Callable[[UserError], None]]", error: UserError) -> None:
+    found = method()
+    if found is not None:
+        found(error)
 
 
 def _report_crash(error: Exception) -> None:

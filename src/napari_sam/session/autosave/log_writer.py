@@ -105,6 +105,9 @@ class LogWriter:
         with self._wake:
             self._closing = True
             self._wake.notify_all()
+        if self._thread is threading.current_thread():
+            # Python found on this thread that nobody refers to the session any more: it ends when it is through.
+            return True
         self._thread.join(timeout)
         return not self._thread.is_alive()
 

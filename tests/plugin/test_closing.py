@@ -1,0 +1,48 @@
+"""A window that is closed ends its session, whether or not an event loop goes on after it."""
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+
+import closed_window
+import pytest
+
+from napari_sam.session.autosave.folder import sessions_folder
+from napari_sam.session.autosave.recovery import recover, unfinished_sessions
+
+
+@pytest.mark.parametrize("saved", [True, False], ids=["saved", "not saved"])
+def test_a_window_that_is_gone_ends_its_log_without_an_event_loop(make_desk, saved, tmp_path) -> None:
+    desk = make_desk()
+    closed_window.accept_one(desk)
+    if saved:
+        closed_window.save(desk, tmp_path / "made.tif")
+    labels = desk.labels.copy()
+    desk.viewer.close()
+    # What was to be done after the present event is not done any more.
+    vars(desk).clear()
+    del desk
+    gc.collect()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("napari-sam-")]
+    left = unfinished_sessions(sessions_folder())
+    if saved:
+        assert left == []
+        assert list(sessions_folder().iterdir()) == []
+    else:
+        (restored,) = recover(left[0].path).targets
+        assert (restored.labels == labels).all()
+
+
+@pytest.mark.parametrize("window", ["closed", "open"])
+def test_a_program_that_ends_leaves_no_log_of_what_was_saved(window, tmp_path) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "NAPARI_CONFIG": str(tmp_path / "napari.yaml"),
+    }
+    command = [sys.executable, closed_window.__file__, str(tmp_path / "made.tif"), window]
+    subprocess.run(command, env=environment, check=True, timeout=120)
+    assert (tmp_path / "made.tif").exists()
+    assert list(sessions_folder().iterdir()) == []

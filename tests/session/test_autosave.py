@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 from session_deeds import stroke
 
 from napari_sam.errors import UserError
@@ -19,6 +20,8 @@ from napari_sam.session.autosave.folder import FOLDER_VARIABLE, SessionFolder, a
 from napari_sam.session.autosave.frames import MAGIC, Kind, frame, packed_frames, unpacked
 from napari_sam.session.autosave.log_writer import LogWriter
 from napari_sam.session.autosave.recovery import discard, recover, unfinished_sessions
+from napari_sam.session.recording import annotation_of
+from napari_sam.session.replay import replay
 from napari_sam.session.target import ArrayTarget
 
 Z4 = Plane((1, 2), (4, 0, 0))
@@ -108,6 +111,31 @@ def test_clicks_come_back_that_were_not_answered_yet(session, target, main, engi
     engine.gate.set()
     main.settle(session)
     assert session.draft.masks[Z4].area == 81
+
+
+def test_a_correction_that_was_not_answered_yet_corrects_the_same_mask(
+    session, target, main, engine, autosave, image, tmp_path
+):
+    """What was fed back is recorded as fed back, so it has to be; a replay would give another mask."""
+    z5 = Z4.at(0, 5)
+    session.add_point(Z4, A)
+    main.settle(session)
+    session.propagate()
+    main.settle(session)
+    engine.gate = threading.Event()
+    session.add_point(z5, B)
+    crash(autosave)
+    recovered = recover(unfinished_sessions(tmp_path / "sessions")[0].path)
+    session.reject()
+    session.reject()
+    session.restore_draft(recovered.draft)
+    engine.gate.set()
+    main.settle(session)
+    assert session.draft.masks[z5].area == 162
+    session.accept()
+    recording = session.recording.of(target)
+    annotation = annotation_of(target.array, recording.prior, recording.done, session.image, None)
+    np.testing.assert_array_equal(replay(annotation, image, FakeEngine()), target.array)
 
 
 def test_labels_of_before_come_back_even_if_they_are_changed_while_they_are_read(session, main, autosave, tmp_path):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from napari_sam.planes.mask import Mask
 from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.propagate.propagated_plane import PropagatedPlane
@@ -144,18 +145,30 @@ def _question(each: PlaneRecord, record: ObjectRecord, origins: list[Origin], or
     step, asked = record.steps[each.asked], origins[each.asked]
     if not isinstance(step, SegmentStep) or not isinstance(asked, Shown):
         raise ValueError("a propagation has no prompts")
-    question = Question(each.plane, step.prompts, object_size=step.object_size)
-    question.asked = asked.asked
-    if not each.candidates:
-        return question
-    answer = Segmentation(each.candidates, each.chosen)
-    if isinstance(origin, Shown) and origin.asked is asked.asked:
-        question.answer, question.chosen = answer, step.chosen
+    answer = Segmentation(each.candidates, each.chosen) if each.candidates else None
+    if answer is not None and isinstance(origin, Shown) and origin.asked is asked.asked:
         if step.chosen is not None and not 0 <= step.chosen < len(each.candidates):
             raise ValueError("there is no such candidate")
-    else:
-        question.former, question.former_from = answer, origin
-    return question
+        question = Question(each.plane, step.prompts, object_size=step.object_size, answer=answer, chosen=step.chosen)
+        question.asked = asked.asked
+        return question
+    # It will be asked: with the mask that it was to correct, as that is recorded.
+    fed = None if step.corrects is None else _recorded_mask(record, each.plane, step.corrects)
+    return Question(
+        each.plane,
+        step.prompts,
+        fed=fed,
+        fed_from=None if fed is None else asked.asked.fed,
+        object_size=step.object_size,
+        former=answer,
+        former_from=None if answer is None else origin,
+    )
+
+
+def _recorded_mask(record: ObjectRecord, plane: Plane, step: int) -> Mask | None:
+    """What a step gave on a plane, if that is recorded."""
+    masks = (each.mask for each in record.planes if each.plane == plane and each.shown == step)
+    return next((mask for mask in masks if mask is not None), None)
 
 
 def _origins(record: ObjectRecord) -> list[Origin]:

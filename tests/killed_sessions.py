@@ -1,7 +1,8 @@
 """Sessions to be killed: started once, it forks a session for every line on its standard input.
 
 A line is: seed, folder for logs, file to report to, whether the labels begin empty. A report line is: the time (see
-`clock`), and what the labels, the objects and the prompts were. Sessions that are left when the input ends are killed.
+`clock`), and what the labels, the objects and the prompts were, and those of objects that wait for their masks; and a
+dot. Sessions that are left when the input ends are killed.
 """
 
 import hashlib
@@ -23,8 +24,10 @@ from napari_sam.errors import UserError
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.json_form import plane_to_json, prompts_to_json
+from napari_sam.prompts.prompt import Prompts
 from napari_sam.session.autosave.autosave import Autosave
 from napari_sam.session.book import Book
+from napari_sam.session.object_record import ObjectRecord
 from napari_sam.session.session import Session
 from napari_sam.session.target import ArrayTarget
 
@@ -71,6 +74,17 @@ def said(prompts: dict) -> str:
     return hashlib.sha1(json.dumps(sorted(each, key=str)).encode()).hexdigest()
 
 
+def prompts_of(record: ObjectRecord | None) -> dict[Plane, Prompts]:
+    """The prompts of an object that was read back."""
+    planes = () if record is None else record.planes
+    return {each.plane: record.steps[each.asked].prompts for each in planes if each.asked is not None}
+
+
+def waiting_in(session: Session) -> dict[int, str]:
+    """What was said of each object that was accepted and is yet to be written, by the number of its accept."""
+    return {entry.serial: said(each.draft.prompts) for entry, each in session.waiting.items()}
+
+
 def clock(pid: int | str = "self") -> float:
     """Seconds that count for a session: not those in which the machine had no processor for its threads."""
     waited = 0
@@ -94,19 +108,24 @@ class ToldAutosave(Autosave):
 
 def work(seed: int, parent: Path, report: Path, empty: bool) -> None:
     posts = Posts()
-    session = Session(posts.post, engine=FakeEngine(ambiguous=True))
+    engine = FakeEngine(ambiguous=True)
+    session = Session(posts.post, engine=engine)
     session.set_image(ImageSource(image()), axes=(1, 2))
     session.set_view(PLACES[0][0])
     target = ArrayTarget(labels_at_first(empty))
     session.set_target(target)
     posts.settle(session)
     user = ScriptedUser(session, posts, target, PLACES, seed)
+    # Every third model is so slow that objects are accepted long before it answers.
+    engine.delay = 0.0 if seed % 3 else 1.5
     with report.open("a", buffering=1) as file:
 
         def tell(*_: object) -> None:
             book = session._work.labelling.book
             names = {label: row.name for label, row in book.rows.items()}
-            file.write(f"{clock()} {digest(with_owed(book), names)} {said(session.draft.prompts)}\n")
+            labels, draft = digest(with_owed(book), names), said(session.draft.prompts)
+            waiting = ",".join(f"{serial}:{about}" for serial, about in waiting_in(session).items())
+            file.write(f"{clock()} {labels} {draft} {waiting or '-'} .\n")
 
         def fail(error: UserError) -> None:
             report.with_suffix(".error").write_text(str(error))

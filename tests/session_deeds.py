@@ -4,6 +4,7 @@ from napari_sam.labels.collision import Collision
 from napari_sam.labels.pixel_change import PixelChange
 from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Point
+from napari_sam.session.autosave.autosave import Autosave
 from napari_sam.session.target import ArrayTarget
 
 Z4 = Plane((1, 2), (4, 0, 0))
@@ -23,3 +24,12 @@ def accept(session, main, point: Point, collision: Collision = Collision.KEEP) -
     session.add_point(Z4, point)
     main.settle(session)
     session.accept(collision)
+
+
+def crash(autosave: Autosave) -> None:
+    """As if the process had been killed once everything was written."""
+    assert autosave.wait_written()
+    autosave._writer.close()
+    autosave._folder.release()
+    autosave._writer = autosave._folder = None
+    autosave._failed = True

@@ -10,7 +10,7 @@ from scripted_session import Posts
 
 from napari_sam.labels.tiles import tiled
 from napari_sam.planes.source import ImageSource
-from napari_sam.session.autosave.autosave import Autosave
+from napari_sam.session.autosave.autosave import Autosave, _draft_records
 from napari_sam.session.autosave.log_writer import LogWriter
 from napari_sam.session.session import Session
 from napari_sam.session.target import ArrayTarget
@@ -20,6 +20,7 @@ class SteppedWriter(LogWriter):
     """Writes in `step`; calls `moment` wherever its thread might have written instead."""
 
     stepping = False
+    drafted: Callable[[], None] | None = None
     spacing = afterwards = 0.0
 
     def start(self) -> None:
@@ -30,6 +31,8 @@ class SteppedWriter(LogWriter):
 
     def write(self, job, then=None) -> None:
         self.moment()
+        if self.drafted is not None and getattr(job, "func", None) is _draft_records:
+            self.drafted()
         super().write(job, then)
         self.moment()
 
@@ -58,8 +61,23 @@ class SteppedWriter(LogWriter):
             go_on = self.whole and bool(self._slow) and self._slow[0] is first
 
 
+class _ToldAutosave(Autosave):
+    """Calls `drafted` whenever the object in work is given to be logged."""
+
+    drafted: Callable[[], None]
+
+    def _open(self):
+        writer = super()._open()
+        if writer is not None:
+            writer.drafted = self.drafted
+        return writer
+
+
 class SteppedSession:
     """A session with labels, whose log waits for `step`; `log_in_steps` comes first.
+
+    What there was is kept: in `states`, and in `done` (numbers of what was done), after each change of labels; in
+    `drafts`, what was said of the object in work and of the accepted ones that wait, each time it was given.
 
     Parameters
     ----------
@@ -71,17 +89,30 @@ class SteppedSession:
 
     def __init__(self, parent: Path, empty: bool) -> None:
         self.posts = Posts()
-        self.session = Session(self.posts.post, engine=FakeEngine(ambiguous=True))
+        self.engine = FakeEngine(ambiguous=True)
+        self.session = Session(self.posts.post, engine=self.engine)
         self.session.set_image(ImageSource(killed_sessions.image()), axes=(1, 2))
         self.session.set_view(killed_sessions.PLACES[0][0])
         self.target = ArrayTarget(killed_sessions.labels_at_first(empty))
         self.session.set_target(self.target)
         self.posts.settle(self.session)
-        self.states = [self.state]
+        self.states: list[str] = []
+        self.done: list[set[int]] = []
+        self.drafts: list[tuple[str, dict[int, str]]] = []
+        self._changed()
         for signal in (self.session.recording.put, self.session.recording.dropped):
-            signal.connect(lambda *_: self.states.append(self.state))
+            signal.connect(self._changed)
         self.errors: list[Exception] = []
-        self.autosave = Autosave(self.session, parent, self.posts.post, self.errors.append)
+        self.autosave = _ToldAutosave(self.session, parent, self.posts.post, self.errors.append)
+        self.autosave.drafted = self._drafted
+
+    def _changed(self, *_: object) -> None:
+        self.states.append(self.state)
+        self.done.append({each.serial for each in self.session.recording.of(self.target).done})
+
+    def _drafted(self) -> None:
+        said = killed_sessions.said(self.session.draft.prompts)
+        self.drafts.append((said, killed_sessions.waiting_in(self.session)))
 
     @property
     def state(self) -> str:

@@ -1,5 +1,8 @@
 """Unfinished sessions are offered and come back; saved ones are opened again."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 import tifffile
@@ -237,6 +240,51 @@ def test_the_row_appears_in_the_window_and_its_button_restores(make_desk, make, 
     np.testing.assert_array_equal(desk.labels, labels)
     assert not row.isVisible()
     assert not desk.widget.autosave._failed
+
+
+def test_an_object_that_was_accepted_before_its_mask_was_there_survives_two_crashes(make, engine, tmp_path):
+    first = make(blobs())
+    engine.gate = threading.Event()
+    first.session.add_point(Z4, Point(12, 12))
+    first.controller.do(Action.ACCEPT)
+    first.session.add_point(Z4, Point(28, 34))
+    first.crash()
+
+    engine.gate.set()
+    second = make(blobs())
+    engine.gate.clear()
+    restore(second)
+    assert second.session.prompts(Z4).points == (Point(28, 34),)
+    assert not second.controller.target_layer.data.any()
+    # It is in the new log before the old one goes.
+    until(second, lambda: len(list((tmp_path / "logs").iterdir())) == 1)
+    assert list((tmp_path / "logs").iterdir()) == [second.autosave.folder]
+    second.crash()
+
+    engine.gate.set()
+    third = make(blobs())
+    restore(third)
+    third.settle()
+    assert (third.controller.target_layer.data == 1).sum() == 81
+    assert third.session.objects.labels == [1]
+    assert third.session.draft.masks[Z4].area == 81
+    assert third.session.current_label == 2
+
+
+def restore(bench: LoggedBench) -> None:
+    bench.restoring.look()
+    until(bench, lambda: bench.restoring.offer is not None)
+    bench.restoring.restore()
+    until(bench, lambda: bench.session.draft)
+
+
+def until(bench: LoggedBench, condition) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        while bench.posted:
+            bench.posted.pop(0)()
+        time.sleep(0.005)
 
 
 def test_closing_the_window_after_saving_leaves_no_log(make_desk, monkeypatch, tmp_path):

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from fake_engine import FakeEngine
 
+from napari_sam.errors import UserError
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
+from napari_sam.session.autosave.autosave import Autosave
 from napari_sam.session.session import Session
 from napari_sam.session.target import ArrayTarget
 
@@ -74,6 +76,18 @@ def session(main, engine, image) -> Iterator[Session]:
     main.settle(session)
     yield session
     assert session.close()
+
+
+@pytest.fixture
+def errors() -> list[UserError]:
+    return []
+
+
+@pytest.fixture
+def autosave(session, main, tmp_path, errors) -> Iterator[Autosave]:
+    autosave = Autosave(session, tmp_path / "sessions", main.post, errors.append)
+    yield autosave
+    autosave.close()
 
 
 @pytest.fixture

@@ -5,11 +5,9 @@ import threading
 import time
 
 import numpy as np
-import pytest
 from fake_engine import FakeEngine
-from session_deeds import stroke
+from session_deeds import crash, stroke
 
-from napari_sam.errors import UserError
 from napari_sam.labels.pixel_change import PixelChange
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.plane import Plane
@@ -28,31 +26,10 @@ Z4 = Plane((1, 2), (4, 0, 0))
 A, B = Point(12, 12), Point(28, 34)
 
 
-@pytest.fixture
-def errors() -> list[UserError]:
-    return []
-
-
-@pytest.fixture
-def autosave(session, main, tmp_path, errors) -> Autosave:
-    autosave = Autosave(session, tmp_path / "sessions", main.post, errors.append)
-    yield autosave
-    autosave.close()
-
-
 def accept(session, main, point=A) -> None:
     session.add_point(Z4, point)
     main.settle(session)
     session.accept()
-
-
-def crash(autosave: Autosave) -> None:
-    """As if the process had been killed once everything was written."""
-    assert autosave.wait_written()
-    autosave._writer.close()
-    autosave._folder.release()
-    autosave._writer = autosave._folder = None
-    autosave._failed = True
 
 
 def test_nothing_is_written_before_there_is_something_to_lose(session, target, main, autosave, tmp_path):

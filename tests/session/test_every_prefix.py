@@ -2,21 +2,25 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import killed_sessions
 import numpy as np
 import pytest
 from fake_engine import FakeEngine
-from scripted_session import ScriptedUser
+from scripted_session import Posts, ScriptedUser
 from session_deeds import A, B, accept
 from stepped_autosave import SteppedSession, SteppedWriter, log_in_steps
 
 from napari_sam.planes.source import ImageSource
 from napari_sam.session.autosave.frames import MAGIC, Kind, packed_frame, packed_frames
 from napari_sam.session.autosave.recovery import Recovered, recover
+from napari_sam.session.recording import annotation_of
 from napari_sam.session.replay import replay
 from napari_sam.session.restored import objects_of
+from napari_sam.session.session import Session
+from napari_sam.session.target import ArrayTarget
 
 DEEDS = 50
 
@@ -35,17 +39,26 @@ def stepped(tmp_path, empty, monkeypatch) -> Iterator[SteppedSession]:
     stepped.close()
 
 
-def prefixes(log: Path, folder: Path) -> list[tuple[int, Recovered]]:
-    """What comes back after each record, and how often labels were changed in the log by then."""
+@dataclass(frozen=True)
+class Prefix:
+    """What comes back after a record; how often labels were changed in the log by then, and drafts were written."""
+
+    recovered: Recovered
+    changes: int
+    drafts: int
+
+
+def prefixes(log: Path, folder: Path) -> list[Prefix]:
     folder.mkdir()
-    data, changes, image, found = MAGIC, 0, False, []
+    data, changes, drafts, image, found = MAGIC, 0, 0, False, []
     for kind, body in packed_frames(log):
         data += packed_frame(kind, body)
         changes += kind in (Kind.PUT, Kind.DROP)
+        drafts += kind == Kind.DRAFT
         image = image or kind == Kind.IMAGE
         if image:
             (folder / "log").write_bytes(data)
-            found.append((changes, recover(folder)))
+            found.append(Prefix(recover(folder), changes, drafts))
     return found
 
 
@@ -60,13 +73,14 @@ def recovered_state(recovered: Recovered, empty: bool) -> str | None:
 
 def check_every_prefix(stepped: SteppedSession, folder: Path, empty: bool) -> None:
     after = prefixes(stepped.log, folder)
-    for number, (changes, recovered) in enumerate(after):
-        state = recovered_state(recovered, empty)
-        assert state in (stepped.states[changes], None), f"after record {number}"
+    for number, each in enumerate(after):
+        state = recovered_state(each.recovered, empty)
+        assert state in (stepped.states[each.changes], None), f"after record {number}"
         assert state is not None or not empty
-    changes, recovered = after[-1]
-    assert changes == len(stepped.states) - 1
-    (target,) = recovered.targets
+        check_objects_in_work(stepped, each, f"after record {number}")
+    last = after[-1]
+    assert (last.changes, last.drafts) == (len(stepped.states) - 1, len(stepped.drafts))
+    (target,) = last.recovered.targets
     assert target.complete
     again = replay(target.annotation, ImageSource(killed_sessions.image()), FakeEngine(ambiguous=True))
     np.testing.assert_array_equal(again, target.labels)
@@ -76,11 +90,45 @@ def check_every_prefix(stepped: SteppedSession, folder: Path, empty: bool) -> No
     np.testing.assert_array_equal(base, killed_sessions.labels_at_first(empty))
 
 
+def check_objects_in_work(stepped: SteppedSession, prefix: Prefix, where: str) -> None:
+    """The object in work, and the accepted ones that wait but for those that were written since."""
+    draft, waiting = stepped.drafts[prefix.drafts - 1] if prefix.drafts else (killed_sessions.said({}), {})
+    recovered = prefix.recovered
+    assert killed_sessions.said(killed_sessions.prompts_of(recovered.draft)) == draft, where
+    found = [killed_sessions.said(killed_sessions.prompts_of(each.record)) for each in recovered.waiting]
+    assert found == [said for serial, said in waiting.items() if serial not in stepped.done[prefix.changes]], where
+    if found and recovered.targets[0].complete:
+        check_waiting_objects_are_finished(recovered)
+
+
+def check_waiting_objects_are_finished(recovered: Recovered) -> None:
+    """As soon as they have their masks; and how they came about is recorded."""
+    image, posts = ImageSource(killed_sessions.image()), Posts()
+    session = Session(posts.post, engine=FakeEngine(ambiguous=True))
+    session.set_image(image, axes=(1, 2))
+    (restored,) = recovered.targets
+    target = ArrayTarget(restored.labels.copy())
+    session.restore_target(target, restored)
+    for each in recovered.waiting:
+        session.restore_waiting(each.record, target, each.collision)
+    if recovered.draft is not None:
+        session.restore_draft(recovered.draft)
+    posts.settle(session)
+    assert not session.waiting
+    recording = session.recording.of(target)
+    annotation = annotation_of(target.array, recording.prior, recording.done, session.image, None)
+    np.testing.assert_array_equal(replay(annotation, image, FakeEngine(ambiguous=True)), target.array)
+    assert session.close()
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_wherever_the_log_ends_a_state_that_there_was_comes_back(seed, stepped, empty, tmp_path, monkeypatch):
     chance = random.Random(seed)
     user = ScriptedUser(stepped.session, stepped.posts, stepped.target, killed_sessions.PLACES, seed)
-    often = chance.choice([0.03, 0.1, 0.4])
+    # A hasty user accepts what a slow model has not answered yet.
+    hasty = bool(seed % 2)
+    stepped.engine.delay = 0.02 if hasty else 0.0
+    often = chance.choice([0.1, 0.4] if hasty else [0.03, 0.1, 0.4])
 
     def perhaps(*_: object) -> None:
         if chance.random() < often:
@@ -94,7 +142,7 @@ def test_wherever_the_log_ends_a_state_that_there_was_comes_back(seed, stepped, 
         user.do()
         if chance.random() < often:
             stepped.step(user.do, whole=chance.random() < 0.5)
-        if chance.random() < 0.6:
+        if chance.random() < (0.1 if hasty else 0.6):
             stepped.posts.settle(stepped.session)
         stepped.posts.pump()
     stepped.finish()

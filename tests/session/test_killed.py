@@ -59,15 +59,18 @@ def wait_for_the_end_of(pid: int) -> None:
     raise AssertionError("a killed process goes on")
 
 
-def reported(report: Path) -> list[tuple[float, str, str]]:
+def reported(report: Path) -> list[tuple[float, str, str, dict[str, str]]]:
     lines = report.read_text().splitlines() if report.exists() else []
-    whole = [line.split() for line in lines if len(line.split()) == 3 and len(line.split()[2]) == 40]
-    return [(float(at), labels, prompts) for at, labels, prompts in whole]
+    whole = [line.split() for line in lines if line.endswith(" .")]
+    return [
+        (float(at), labels, prompts, {} if waiting == "-" else dict(each.split(":") for each in waiting.split(",")))
+        for at, labels, prompts, waiting, _ in whole
+    ]
 
 
 def test_a_killed_session_comes_back_but_for_the_last_second(sessions, tmp_path):
     chance = random.Random(7)
-    restored = with_draft = 0
+    restored = with_draft = with_waiting = 0
     for group in range(KILLS // TOGETHER):
         running = {}
         for each in range(TOGETHER):
@@ -93,9 +96,11 @@ def test_a_killed_session_comes_back_but_for_the_last_second(sessions, tmp_path)
             recovered = recover(found[0].path)
             check_labels(number, recovered, states, old, empty)
             with_draft += check_draft(number, recovered, states, old)
+            with_waiting += check_waiting(number, recovered, states, old)
             restored += 1
     assert restored > KILLS // 2
     assert with_draft > KILLS // 8
+    assert with_waiting > KILLS // 16
 
 
 def check_labels(number, recovered, states, old, empty) -> None:
@@ -120,13 +125,18 @@ def check_labels(number, recovered, states, old, empty) -> None:
 
 def check_draft(number, recovered, states, old) -> bool:
     """The prompts of the object in work are as they were at one moment of the last second."""
-    steps = None if recovered.draft is None else recovered.draft.steps
-    prompts = (
-        {}
-        if recovered.draft is None
-        else {each.plane: steps[each.asked].prompts for each in recovered.draft.planes if each.asked is not None}
-    )
+    prompts = killed_sessions.prompts_of(recovered.draft)
     at_that_moment = [index for index, state in enumerate(states) if state[2] == killed_sessions.said(prompts)]
     assert at_that_moment, f"session {number}: the object in work was never like that"
     assert max(at_that_moment) >= max(old, default=0), f"session {number}: prompts older than a second are lost"
     return bool(prompts)
+
+
+def check_waiting(number, recovered, states, old) -> bool:
+    """Accepted objects that waited for their masks all of the last second wait again, and none that never did."""
+    last_second = [state[3] for state in states[max(old, default=0) :]]
+    found = {killed_sessions.said(killed_sessions.prompts_of(each.record)) for each in recovered.waiting}
+    all_along = {serial: said for serial, said in last_second[-1].items() if all(serial in at for at in last_second)}
+    assert found.issuperset(all_along.values()), f"session {number}: an accepted object is lost"
+    assert found <= {said for at in last_second for said in at.values()}, f"session {number}: it never waited"
+    return bool(found)

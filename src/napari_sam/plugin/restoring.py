@@ -10,7 +10,14 @@ from napari_sam.errors import UserError
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.session.autosave.autosave import Autosave
 from napari_sam.session.autosave.folder import SessionFolder
-from napari_sam.session.autosave.recovery import Recovered, Unfinished, discard, recover, unfinished_sessions
+from napari_sam.session.autosave.recovery import (
+    Awaited,
+    Recovered,
+    Unfinished,
+    discard,
+    recover,
+    unfinished_sessions,
+)
 from napari_sam.session.object_record import ObjectRecord
 from napari_sam.session.restored import Restored
 from napari_sam.session.scheduler import Priority
@@ -162,7 +169,7 @@ class Restoring:
         if recovered.object_size != session.object_size:
             session.set_object_size(recovered.object_size)
         at = recovered.draft_target if recovered.draft_target is not None else len(recovered.targets) - 1
-        if not self._take(list(recovered.targets), recovered.draft, at, logged=folder.remove):
+        if not self._take(list(recovered.targets), recovered.draft, at, recovered.waiting, folder.remove):
             folder.release()
             return
         self._waiting = [each for each in self._waiting if each.path != folder.path]
@@ -177,13 +184,16 @@ class Restoring:
         restored: list[Restored],
         draft: ObjectRecord | None,
         at: int,
+        awaited: tuple[Awaited, ...] = (),
         logged: Callable[[], None] | None = None,
     ) -> bool:
-        """Make layers of labels, choose one, and go on with the object in work; whether that worked."""
+        """Make layers of labels, choose one, and go on with what waits and the object in work; whether that worked."""
         try:
             targets = [self._controller.targets.add_restored(each) for each in restored]
             if targets:
                 self._controller.choose_target(targets[at].layer)
+            for each in awaited:
+                self._session.restore_waiting(each.record, targets[each.target], each.collision)
             if draft is not None:
                 self._session.restore_draft(draft)
         except UserError as error:
@@ -196,12 +206,12 @@ class Restoring:
                 nonlocal left
                 left -= 1
                 if left <= 0:
+                    # What was in work, and what waits, is logged by now, or very soon: it changed.
+                    self._autosave.wait_written()
                     logged()
 
             for target in targets:
                 self._autosave.begin_with(target, one_logged)
             if not targets:
-                # What was in work is logged by now, or very soon: it changed.
-                self._autosave.wait_written()
-                logged()
+                one_logged()
         return True

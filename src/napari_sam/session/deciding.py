@@ -14,6 +14,7 @@ from napari_sam.session.propagation import Propagation
 from napari_sam.session.reporting import Reporting
 from napari_sam.session.signals import SessionSignals
 from napari_sam.session.state_record import state_of
+from napari_sam.session.target import Target
 from napari_sam.session.work import Work
 
 
@@ -132,13 +133,21 @@ class Deciding:
         UserError
             If it cannot be used.
         """
-        try:
-            state = state_of(record)
-        except ValueError as error:
-            raise UserError(f"The object in work could not be brought back: {error}.") from error
+        state = _read_back(record)
         with self._work.replacing(Kind.REOPEN, self._work.draft.state):
             self._work.start(state)
         self._work.tell_draft()
+
+    def accept_again(self, record: ObjectRecord, target: Target, collision: Collision) -> None:
+        """Accept an object that was read back from disk, where it waited for its masks; these are asked for.
+
+        Raises
+        ------
+        UserError
+            If it cannot be used.
+        """
+        self._work.accept_again(_read_back(record), target, collision)
+        self._reporting.report()
 
     def set_next_label(self, label: int | None) -> None:
         """Choose the id of the object in work, or of the next one where there is none; None for the next free one.
@@ -188,3 +197,11 @@ class Deciding:
         self._reporting.clear()
         self._work.redo()
         self._reporting.report()
+
+
+def _read_back(record: ObjectRecord) -> DraftState:
+    try:
+        return state_of(record)
+    except ValueError as error:
+        name = "The object in work" if record.label is None else f"Object {record.label}"
+        raise UserError(f"{name} could not be brought back: {error}.") from error

@@ -1,6 +1,6 @@
 """Objects that were accepted before the answer to their last prompts, or their id, was there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,6 +69,11 @@ class Finishing:
 
     def __contains__(self, question: Question) -> bool:
         return any(waiting.draft.questions.get(question.plane) is question for waiting in self._waiting.values())
+
+    @property
+    def waiting(self) -> Mapping[Entry, Waiting]:
+        """The objects that wait, by their accepts, in the order of these."""
+        return dict(self._waiting)
 
     def labels(self, target: Target | None) -> set[int | None]:
         """Ids of the objects that wait to be written into `target`."""

@@ -1,11 +1,15 @@
 """What there is to see of a session."""
 
+from collections.abc import Mapping
+
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.setup import Setup
 from napari_sam.session.draft import Draft
+from napari_sam.session.finishing import Waiting
+from napari_sam.session.journal.entry import Entry
 from napari_sam.session.journal.journal import Journal
 from napari_sam.session.parts import Parts
 from napari_sam.session.recording import Recording
@@ -123,6 +127,11 @@ class SessionOverview(SessionSignals):
     def journal(self) -> Journal:
         """Everything that was done, and can be undone."""
         return self._work.journal
+
+    @property
+    def waiting(self) -> Mapping[Entry, Waiting]:
+        """Accepted objects that are yet to be written, by their accepts, in the order of these."""
+        return self._work.finishing.waiting
 
     @property
     def recording(self) -> Recording:

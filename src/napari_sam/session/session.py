@@ -213,6 +213,10 @@ class Session(SessionOverview):
         """Go on with an object in work that was read back from disk; questions without an answer are asked."""
         self._deciding.resume(record)
 
+    def restore_waiting(self, record: ObjectRecord, target: Target, collision: Collision) -> None:
+        """Go on with an accept that was read back from disk before it was written: it waits again for its masks."""
+        self._deciding.accept_again(record, target, collision)
+
     def set_next_label(self, label: int | None) -> None:
         """Choose the id of the object in work, or of the next one where there is none; None for the next free one."""
         self._deciding.set_next_label(label)

@@ -169,6 +169,23 @@ class Work:
         self.tell_draft()
         return patch
 
+    def accept_again(self, state: DraftState, target: Target, collision: Collision) -> None:
+        """Accept an object that is not in work, as one entry of the journal; what it has no answer to is asked.
+
+        It is written as soon as all that it needs is there.
+        """
+        draft = Draft(image=self._image)
+        draft.restore(state)
+        entry = Entry(Kind.ACCEPT, target=target, collision=collision)
+        self.finishing.add(entry, draft)
+        # To undo it brings the object to work, in place of the one that is in work now.
+        entry.change_draft(DraftPatch.between(state, self.draft.state))
+        self.journal.record(entry)
+        for question in draft.questions.values():
+            if question.answer is None:
+                self._segmenting.ask(question)
+        self.finishing.finish()
+
     def start(self, state: DraftState) -> None:
         """Go on with another object; the one in work is left as it is."""
         old = self.draft

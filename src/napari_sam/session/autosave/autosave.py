@@ -86,9 +86,11 @@ class Autosave:
 
     @property
     def unsaved(self) -> bool:
-        """Whether labels were changed that were not saved since."""
-        return self._lost or any(
-            self._session.recording.of(target).done != self._saved.get(target, ()) for target in self._targets
+        """Whether labels were changed that were not saved since, or are yet to be changed by what was accepted."""
+        return (
+            self._lost
+            or bool(self._session.waiting)
+            or any(self._session.recording.of(target).done != self._saved.get(target, ()) for target in self._targets)
         )
 
     def begin_with(self, target: Target, then: Callable[[], None]) -> None:
@@ -171,7 +173,7 @@ class Autosave:
 
     def _touch(self) -> None:
         self._dirty = True
-        if self._writer is None and self._session.draft:
+        if self._writer is None and (self._session.draft or self._session.waiting):
             # From now on the writing thread asks.
             self._collect()
 
@@ -189,20 +191,33 @@ class Autosave:
         self._collect()
 
     def _collect(self) -> None:
-        """Have the object in work written, if it may be another one."""
+        """Have the object in work written, and those that wait for their masks, if they may be other ones."""
         self._asked = False
         if not self._dirty or self._failed:
             return
         self._dirty = False
         session = self._session
-        draft, source = session.draft, session.source
-        if source is None or (not draft and self._writer is None):
+        draft, waiting, source = session.draft, session.waiting, session.source
+        if source is None or (not draft and not waiting and self._writer is None):
             return
         writer = self._open()
         if writer is None:
             return
         self._image(writer)
         record = record_of(draft.state, draft.label) if draft else None
+        accepted = [
+            (
+                {
+                    # By this it is told from what was written since.
+                    "serial": entry.serial,
+                    "image": each.draft.image,
+                    "target": self._number(each.target, writer),
+                    "collision": str(each.collision),
+                },
+                record_of(each.draft.state, each.draft.label),
+            )
+            for entry, each in waiting.items()
+        ]
         about = {
             "image": session.image,
             "target": None if session.target is None else self._targets.get(session.target),
@@ -210,7 +225,7 @@ class Autosave:
             "object_size": session.object_size,
             "contrast": None if session.contrast is None else [list(pair) for pair in session.contrast.limits],
         }
-        writer.write(partial(_draft_records, about, record))
+        writer.write(partial(_draft_records, about, record, accepted))
 
     def _image(self, writer: LogWriter) -> None:
         session = self._session
@@ -230,8 +245,13 @@ class Autosave:
         )
 
     def _number(self, target: Target, writer: LogWriter, then: Callable[[], None] | None = None) -> int:
+        written = None if then is None else partial(self._post, then)
         if target in self._targets:
-            return self._targets[target]
+            number = self._targets[target]
+            if written is not None:
+                # What is written slowly is so in order: after the labels of before, if there were any.
+                writer.write_slowly(iter(()), (Kind.BASE_DONE, {"target": number}), written)
+            return number
         self._numbered += 1
         number = self._targets[target] = self._numbered
         prior = self._session.recording.of(target).prior
@@ -244,7 +264,6 @@ class Autosave:
             "dtype": np.dtype(array.dtype).name,
             "empty": empty,
         }
-        written = None if then is None else partial(self._post, then)
         writer.write(partial(_target_records, about, prior), written if empty else None)
         if not empty:
             self._based.add(number)
@@ -302,7 +321,10 @@ def _drop_records(number: int, done: Done) -> Iterator[Record]:
     yield Kind.DROP, {"target": number, "serial": done.serial, "pixels": pixels}
 
 
-def _draft_records(about: dict[str, Any], record: ObjectRecord | None) -> Iterator[Record]:
+def _draft_records(
+    about: dict[str, Any], record: ObjectRecord | None, accepted: list[tuple[dict[str, Any], ObjectRecord]]
+) -> Iterator[Record]:
     palette = Palette()
     draft = None if record is None else object_to_json(record, palette)
-    yield Kind.DRAFT, {**about, **palette.to_json(), "object": draft}
+    waiting = [{**each, "object": object_to_json(of, palette)} for each, of in accepted]
+    yield Kind.DRAFT, {**about, **palette.to_json(), "object": draft, "waiting": waiting}

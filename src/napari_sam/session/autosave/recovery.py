@@ -1,5 +1,6 @@
 """Bringing a session back from its log."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.labels.blocks import blocks
+from napari_sam.labels.collision import Collision
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.prompts.json_values import MALFORMED, items, number, numbers, text, whole, wholes
@@ -48,6 +50,25 @@ class Unfinished:
 
 
 @dataclass(frozen=True, eq=False)
+class Awaited:
+    """An object that was accepted, and whose masks were not all there yet.
+
+    Parameters
+    ----------
+    record
+        The object.
+    target
+        Number of its labels among `Recovered.targets`.
+    collision
+        What is to happen to pixels of other labels.
+    """
+
+    record: ObjectRecord
+    target: int
+    collision: Collision
+
+
+@dataclass(frozen=True, eq=False)
 class Recovered:
     """A session that was brought back.
 
@@ -63,6 +84,8 @@ class Recovered:
         Name of, or path to, the model; empty if that is not known.
     object_size, contrast
         What the user had set.
+    waiting
+        What was accepted and is yet to be written, in the order of the accepts.
     """
 
     image: ImageIdentity
@@ -72,6 +95,7 @@ class Recovered:
     model: str
     object_size: float | None
     contrast: Contrast | None
+    waiting: tuple[Awaited, ...] = ()
 
 
 def unfinished_sessions(parent: Path) -> list[Unfinished]:
@@ -246,7 +270,21 @@ class _Reader:
             text(about.get("model", "")),
             None if size is None else number(size),
             None if limits is None else Contrast(limits),
+            tuple(self._waiting(about, order)),
         )
+
+    def _waiting(self, about: dict[str, Any], order: list[int]) -> Iterator[Awaited]:
+        """What waited when the object in work was written last, and was not written to the labels since."""
+        # Logs of before do not tell.
+        for each in items(about.get("waiting", [])):
+            # One that makes no sense takes no other one with it.
+            with suppress(*MALFORMED, AssertionError, AttributeError):
+                number = whole(each["target"])
+                written = whole(each["serial"]) in self._targets[number].done
+                # What was asked about another image has no answer on this one.
+                if not written and whole(each["image"]) == self._image:
+                    record = object_from_json(each["object"], Palette.from_json(about))
+                    yield Awaited(record, order.index(number), Collision(text(each["collision"])))
 
 
 def _labels(content: Any) -> tuple[PackedLabels, ...]:

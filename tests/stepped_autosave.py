@@ -10,8 +10,9 @@ from scripted_session import Posts
 
 from napari_sam.labels.tiles import tiled
 from napari_sam.planes.source import ImageSource
-from napari_sam.session.autosave.autosave import Autosave, _draft_records
+from napari_sam.session.autosave.autosave import Autosave
 from napari_sam.session.autosave.log_writer import LogWriter
+from napari_sam.session.autosave.records import draft_records
 from napari_sam.session.session import Session
 from napari_sam.session.target import ArrayTarget
 
@@ -31,7 +32,7 @@ class SteppedWriter(LogWriter):
 
     def write(self, job, then=None) -> None:
         self.moment()
-        if self.drafted is not None and getattr(job, "func", None) is _draft_records:
+        if self.drafted is not None and getattr(job, "func", None) is draft_records:
             self.drafted()
         super().write(job, then)
         self.moment()
@@ -158,4 +159,4 @@ def log_in_steps(monkeypatch) -> None:
     monkeypatch.setattr("napari_sam.session.batch_plan.tiled", partial(tiled, size=5))
     monkeypatch.setattr("napari_sam.session.unwritten.SLICE_CHANGES", 1)
     monkeypatch.setattr("napari_sam.session.autosave.autosave.LogWriter", SteppedWriter)
-    monkeypatch.setattr("napari_sam.session.autosave.autosave._BLOCK", 5000)
+    monkeypatch.setattr("napari_sam.session.autosave.records._BLOCK", 5000)

@@ -1,6 +1,6 @@
 """Has everything that a session does written to its log."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,27 +10,20 @@ from weakref import WeakMethod
 import numpy as np
 
 from napari_sam.errors import UserError
-from napari_sam.labels.blocks import blocks
 from napari_sam.planes.image_identity import ImageIdentity
-from napari_sam.session.annotation import Annotation
 from napari_sam.session.autosave.folder import SessionFolder
 from napari_sam.session.autosave.frames import Kind
-from napari_sam.session.autosave.log_writer import LogWriter, Record
-from napari_sam.session.object_record import ObjectRecord
-from napari_sam.session.packed_labels import PackedLabels
+from napari_sam.session.autosave.log_writer import LogWriter
+from napari_sam.session.autosave.records import base_records, draft_records, drop_records, put_records, target_records
 from napari_sam.session.recording import Done
 from napari_sam.session.scheduler import PostToMain, Priority
 from napari_sam.session.session import Session
 from napari_sam.session.session_file.content import image_to_json
-from napari_sam.session.session_file.event_json import event_to_json, labels_to_json
 from napari_sam.session.session_file.file import current_versions
-from napari_sam.session.session_file.object_json import object_to_json
-from napari_sam.session.session_file.palette import Palette
 from napari_sam.session.state_record import record_of
 from napari_sam.session.target import Target
 
 VERSION = 1
-_BLOCK = 2**22
 
 
 class Autosave:
@@ -163,13 +156,13 @@ class Autosave:
         if writer is not None:
             self._image(writer)
             number = self._number(target, writer)
-            writer.write(partial(_put_records, number, tuple(done), number in self._based))
+            writer.write(partial(put_records, number, tuple(done), number in self._based))
 
     def _dropped(self, target: Target, done: Done) -> None:
         writer = self._open()
         if writer is not None:
             number = self._number(target, writer)
-            writer.write(partial(_drop_records, number, done))
+            writer.write(partial(drop_records, number, done))
 
     def _touch(self) -> None:
         self._dirty = True
@@ -225,7 +218,7 @@ class Autosave:
             "object_size": session.object_size,
             "contrast": None if session.contrast is None else [list(pair) for pair in session.contrast.limits],
         }
-        writer.write(partial(_draft_records, about, record, accepted))
+        writer.write(partial(draft_records, about, record, accepted))
 
     def _image(self, writer: LogWriter) -> None:
         session = self._session
@@ -264,67 +257,14 @@ class Autosave:
             "dtype": np.dtype(array.dtype).name,
             "empty": empty,
         }
-        writer.write(partial(_target_records, about, prior), written if empty else None)
+        writer.write(partial(target_records, about, prior), written if empty else None)
         if not empty:
             self._based.add(number)
-            writer.write_slowly(_base_records(number, array), (Kind.BASE_DONE, {"target": number}), written)
+            writer.write_slowly(base_records(number, array), (Kind.BASE_DONE, {"target": number}), written)
         return number
-
-
-# On the writing thread
 
 
 def _call(method: WeakMethod[Callable[..., None]], *arguments: Any) -> None:
     found = method()
     if found is not None:
         found(*arguments)
-
-
-def _target_records(about: dict[str, Any], prior: Annotation | None) -> Iterator[Record]:
-    yield Kind.TARGET, about
-    if prior is not None:
-        palette = Palette()
-        events = [event_to_json(event, palette) for event in prior.events]
-        base = [labels_to_json(part) for part in prior.base]
-        yield Kind.PRIOR, {"target": about["number"], **palette.to_json(), "base": base, "events": events}
-
-
-def _base_records(number: int, array: Any) -> Iterator[Record]:
-    """All labels, as they are when they are read: what is done meanwhile is in the log too."""
-    for box in blocks(array, _BLOCK):
-        region = np.array(array[box])
-        where = region != 0
-        if where.any():
-            bounds = tuple((part.start, part.stop) for part in box)
-            packed = PackedLabels.of(bounds, where, region[where])
-            yield Kind.BASE, {"target": number, "labels": labels_to_json(packed)}
-
-
-def _put_records(number: int, done: tuple[Done, ...], based: bool) -> Iterator[Record]:
-    # One record for all of them: together they are one state of the labels.
-    palette = Palette()
-    content = [
-        {
-            "image": each.image,
-            "serial": each.serial,
-            "events": [event_to_json(event, palette) for event in each.events(each.image)],
-            "pixels": [labels_to_json(PackedLabels.after(change)) for change in each.pixels],
-            "before": [labels_to_json(PackedLabels.before(change)) for change in each.pixels] if based else [],
-        }
-        for each in done
-    ]
-    yield Kind.PUT, {"target": number, **palette.to_json(), "done": content}
-
-
-def _drop_records(number: int, done: Done) -> Iterator[Record]:
-    pixels = [labels_to_json(PackedLabels.before(change)) for change in reversed(done.pixels)]
-    yield Kind.DROP, {"target": number, "serial": done.serial, "pixels": pixels}
-
-
-def _draft_records(
-    about: dict[str, Any], record: ObjectRecord | None, accepted: list[tuple[dict[str, Any], ObjectRecord]]
-) -> Iterator[Record]:
-    palette = Palette()
-    draft = None if record is None else object_to_json(record, palette)
-    waiting = [{**each, "object": object_to_json(of, palette)} for each, of in accepted]
-    yield Kind.DRAFT, {**about, **palette.to_json(), "object": draft, "waiting": waiting}

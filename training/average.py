@@ -32,4 +32,6 @@ class MovingAverage:
         state = saved["state"]
         assert isinstance(state, dict)
         self.updates = int(str(saved["updates"]))
-        self.state = {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
+        self.state = {
+            name: tensor.to(self.state[name].device) for name, tensor in state.items() if isinstance(tensor, Tensor)
+        }

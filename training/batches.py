@@ -1,7 +1,8 @@
 """Endless batches for training, made by a worker process."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,35 +13,36 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from training.config import Config
 from training.contrast import disturb, scale
-from training.first_prompts import Kind, draw_first_prompts, draw_kind
+from training.first_prompts import Kind, WindowPrompts, draw_first_prompts, draw_kind
 from training.geometry import cut, draw_placement
-from training.image import TrainingImage
+from training.image_source import ImageSource
 from training.maps import auxiliary_maps
 from training.shares import draw_by_share
 
 ALIGNMENT = 8
+Origin = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class PromptedWindow:
-    """One window of an encoded image and its prompts.
+class PromptedWindows:
+    """W windows of encoded images with equally many prompts of equally many tokens, which are decoded together.
 
     Attributes
     ----------
-    image
-        Index into the batch's images.
-    origin
-        (row, column) of the window's upper left pixel; multiples of 8.
+    images
+        Of each window, the index into the batch's images.
+    origins
+        (row, column) of the windows' upper left pixels; multiples of 8.
     points, labels
-        (P, K, 2) and (P, K), see `WindowPrompts`.
+        (N, K, 2) and (N, K), see `WindowPrompts`; ordered by window, N / W for each.
     masks
-        (P, S / 2, S / 2) logits, or None.
+        (N, S / 2, S / 2) logits, or None.
     targets
-        (P, S / 2, S / 2).
+        (N, S / 2, S / 2).
     """
 
-    image: int
-    origin: tuple[int, int]
+    images: list[int]
+    origins: list[tuple[int, int]]
     points: Tensor
     labels: Tensor
     masks: Tensor | None
@@ -63,7 +65,28 @@ class Batch:
 
     images: Tensor
     maps: Tensor
-    windows: list[PromptedWindow]
+    windows: list[PromptedWindows]
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        return self._changed(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Batch":
+        """The same in memory that a graphics card reads by itself; the loader calls this."""
+        return self._changed(Tensor.pin_memory)
+
+    def _changed(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        windows = [
+            replace(
+                group,
+                points=change(group.points),
+                labels=change(group.labels),
+                masks=None if group.masks is None else change(group.masks),
+                targets=change(group.targets),
+            )
+            for group in self.windows
+        ]
+        return Batch(change(self.images), change(self.maps), windows)
 
 
 class Batches(IterableDataset[Batch]):
@@ -72,15 +95,15 @@ class Batches(IterableDataset[Batch]):
     Parameters
     ----------
     groups
-        (weight, images) of every set and kind of generated image.
+        (weight, source) of every set and kind of generated image.
     config
         All settings.
     seed
         Of the first worker; a resumed run must give another one.
     """
 
-    def __init__(self, groups: Sequence[tuple[float, Sequence[TrainingImage]]], config: Config, seed: int) -> None:
-        self.images = [images for _, images in groups]
+    def __init__(self, groups: Sequence[tuple[float, ImageSource]], config: Config, seed: int) -> None:
+        self.sources = [source for _, source in groups]
         weights = np.array([weight for weight, _ in groups], float)
         self.shares = weights / weights.sum()
         self.config = config
@@ -100,7 +123,9 @@ class Batches(IterableDataset[Batch]):
         window = int(draw_by_share(rng, settings.sides))
         # Few kinds a step: prompts with equal numbers of tokens are decoded together, and large groups are cheaper.
         kinds = [draw_kind(rng, self.config.prompt) for _ in range(self.config.prompt.kinds)]
-        images, maps, windows = [], [], []
+        images: list[NDArray[np.float32]] = []
+        maps: list[NDArray[np.float32]] = []
+        windows: list[tuple[int, Origin, WindowPrompts]] = []
         while len(images) < count:
             wanted = settings.windows // count + (len(images) < settings.windows % count)
             # By turns, so that each kind has the same number of windows.
@@ -109,20 +134,16 @@ class Batches(IterableDataset[Batch]):
             if drawn is None:
                 continue
             pixels, target, pieces = drawn
-            windows += [
-                PromptedWindow(len(images), origin, *(None if a is None else torch.from_numpy(a) for a in arrays))
-                for origin, arrays in pieces
-            ]
+            windows += [(len(images), origin, prompts) for origin, prompts in pieces]
             images.append(pixels)
             maps.append(target)
-        return Batch(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(maps)), windows)
+        return Batch(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(maps)), group_alike(windows))
 
     def _draw_image(
         self, rng: np.random.Generator, side: int, window: int, kinds: list[Kind]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[tuple[tuple[int, int], tuple]]] | None:
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[tuple[Origin, WindowPrompts]]] | None:
         settings = self.config.window
-        group = self.images[rng.choice(len(self.images), p=self.shares)]
-        image = group[rng.integers(len(group))]
+        image = self.sources[rng.choice(len(self.sources), p=self.shares)].draw(rng)
         plane, placement = draw_placement(rng, image, side, settings)
         planes = [plane, *self._neighbour(rng, plane, len(image.labels))]
         raw, cuts = cut(image, planes, placement)
@@ -144,7 +165,7 @@ class Batches(IterableDataset[Batch]):
                     break
             else:
                 return None
-            pieces.append((origin, (prompts.points, prompts.labels, prompts.masks, prompts.targets)))
+            pieces.append((origin, prompts))
         pixels = disturb(rng, scale(rng, raw, image, self.config.contrast), self.config.contrast)
         maps = auxiliary_maps(measure.label(labels, background=0, connectivity=1).astype(np.int32))
         return pixels, maps, pieces
@@ -157,7 +178,32 @@ class Batches(IterableDataset[Batch]):
         return [other] if 0 <= other < planes else []
 
 
-def _origin(rng: np.random.Generator, point: tuple[int, int], side: int, window: int) -> tuple[int, int]:
+def group_alike(windows: Sequence[tuple[int, Origin, WindowPrompts]]) -> list[PromptedWindows]:
+    """Join windows, given with their images and origins, whose prompts have the same numbers of tokens."""
+    alike: dict[tuple[int, bool], list[tuple[int, Origin, WindowPrompts]]] = defaultdict(list)
+    for window in windows:
+        prompts = window[2]
+        alike[prompts.points.shape[1], prompts.masks is None].append(window)
+    groups = []
+    for members in alike.values():
+        images, origins, prompted = map(list, zip(*members, strict=True))
+        masks = [prompts.masks for prompts in prompted if prompts.masks is not None]
+        groups.append(
+            PromptedWindows(
+                images,
+                origins,
+                *(
+                    torch.from_numpy(np.concatenate([getattr(prompts, name) for prompts in prompted]))
+                    for name in ("points", "labels")
+                ),
+                torch.from_numpy(np.concatenate(masks)) if masks else None,
+                torch.from_numpy(np.concatenate([prompts.targets for prompts in prompted])),
+            )
+        )
+    return groups
+
+
+def _origin(rng: np.random.Generator, point: tuple[int, int], side: int, window: int) -> Origin:
     """An aligned window that holds the point anywhere."""
     corners = []
     for at in point:

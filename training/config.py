@@ -19,7 +19,9 @@ class DataConfig:
     synthetic_share: float = 0.3
     """Share of windows cut from generated images."""
     synthetic_images: int = 24
-    """Images generated per kind before the run starts."""
+    """Images generated per kind before the run starts; those a worker keeps if they are replaced all the time."""
+    synthetic_refresh: float = 0.0
+    """How often drawing a generated image makes a new one instead; above 0 each worker keeps its own images."""
     synthetic_side: int = 384
     synthetic_kinds: dict[str, float] = field(default_factory=dict)
     """Kind of generated image -> its relative weight."""
@@ -45,6 +47,10 @@ class WindowConfig:
     """How much of a piece may lie beyond a small image, of the image's shorter side."""
     anisotropy: float = 0.1
     """Standard deviation of the logarithm of the ratio of the two axes' scales."""
+    warped: float = 0.0
+    """Share of pieces that are warped smoothly."""
+    warp: float = 0.12
+    """Largest standard deviation of the shifts of such a warp, in distances between the points that are shifted."""
     smallest_object: int = 40
     """Pixels an object must show in the window to be prompted."""
 

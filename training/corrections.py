@@ -1,46 +1,55 @@
 """Corrective clicks."""
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
+import torch
+from torch import Tensor
 
+from training.depth import squared_depth
 from training.first_prompts import NEGATIVE, POSITIVE
 
 
-def correct(
-    rng: np.random.Generator | None, mask: NDArray[np.bool_], target: NDArray[np.bool_], stride: int
-) -> tuple[float, float, int]:
-    """A click where mask and target differ.
+def correct(masks: Tensor, targets: Tensor, stride: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """A click on each mask where it differs from its target.
 
     Parameters
     ----------
-    rng
-        Half of the clicks are the innermost pixel of the largest error, half lie anywhere in the errors but off
-        their borders; without it all are the former.
-    mask, target
-        (h, w).
+    masks, targets
+        (N, h, w) of booleans.
     stride
-        Window pixels per pixel of the mask.
+        Window pixels per pixel of the masks.
+    generator
+        Half of the clicks are the innermost pixel of the largest error, half lie anywhere in the errors but off
+        their borders; without it all are the former. It is of the masks' device.
 
     Returns
     -------
-    x, y
-        In window pixels, pixel centres on integers.
-    label
-        1 if the object was missed there, else 0. Where nothing is wrong, a positive click inside.
+    points
+        (N, 2) as (x, y) in window pixels, pixel centres on integers.
+    labels
+        (N,), 1 if the object was missed there, else 0. Where nothing is wrong, a positive click inside.
     """
-    wrong = mask != target
-    if not wrong.any():
-        wrong = target if target.any() else ~target
-    if rng is not None and rng.random() < 0.5:
-        eroded = ndimage.binary_erosion(wrong)
-        rows, columns = np.nonzero(eroded if eroded.any() else wrong)
-        index = rng.integers(len(rows))
-        row, column = rows[index], columns[index]
-        fraction = rng.uniform(-0.5, 0.5, 2) * (stride - 1) / stride
-    else:
-        depth = ndimage.distance_transform_edt(np.pad(wrong, 1))[1:-1, 1:-1]
-        row, column = np.unravel_index(depth.argmax(), depth.shape)
-        fraction = np.zeros(2)
-    x, y = (np.array([column, row]) + 0.5 + fraction) * stride - 0.5
-    return float(x), float(y), POSITIVE if target[row, column] else NEGATIVE
+    wrong = masks ^ targets
+    instead = torch.where(targets.flatten(1).any(1)[:, None, None], targets, ~targets)
+    wrong = torch.where(wrong.flatten(1).any(1)[:, None, None], wrong, instead)
+    index = squared_depth(wrong).flatten(1).argmax(1)
+    fraction = torch.zeros(len(masks), 2, device=masks.device)
+    if generator is not None:
+        anywhere, within, choice = (
+            torch.rand(shape, generator=generator, device=masks.device)
+            for shape in (masks.shape, (len(masks), 2), (len(masks),))
+        )
+        eroded = _eroded(wrong)
+        allowed = torch.where(eroded.flatten(1).any(1)[:, None, None], eroded, wrong)
+        drawn = torch.where(allowed, anywhere, -1.0).flatten(1).argmax(1)
+        index = torch.where(choice < 0.5, drawn, index)
+        fraction = torch.where(choice[:, None] < 0.5, (within - 0.5) * (stride - 1) / stride, fraction)
+    width = masks.shape[2]
+    points = (torch.stack([index % width, index // width], 1) + 0.5 + fraction) * stride - 0.5
+    missed = targets.flatten(1).gather(1, index[:, None])[:, 0]
+    return points, torch.where(missed, POSITIVE, NEGATIVE)
+
+
+def _eroded(masks: Tensor) -> Tensor:
+    """Without the pixels next to the outside, or to the frame."""
+    padded = torch.nn.functional.pad(masks, (1, 1, 1, 1))
+    across = padded[:, 1:-1, :-2] & padded[:, 1:-1, 2:]
+    return masks & across & padded[:, :-2, 1:-1] & padded[:, 2:, 1:-1]

@@ -24,11 +24,15 @@ class Placement:
         (row, column) in the image that the piece's centre shows.
     side
         Of the piece, pixels.
+    warp
+        (2, k, k) shifts of the places that are shown, (row, column) in image pixels, at points spread evenly over
+        the piece from corner to corner; or None.
     """
 
     matrix: NDArray[np.float64]
     centre: NDArray[np.float64]
     side: int
+    warp: NDArray[np.float64] | None = None
 
     @property
     def zoom(self) -> float:
@@ -66,7 +70,15 @@ def draw_placement(
     ratio = np.exp(rng.normal(0, config.anisotropy) / 2)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     mirror = np.diag([1.0, rng.choice([-1.0, 1.0])])
-    return int(plane), Placement(np.diag([ratio, 1 / ratio]) @ rotation @ mirror / zoom, centre, side)
+    matrix = np.diag([ratio, 1 / ratio]) @ rotation @ mirror / zoom
+    return int(plane), Placement(matrix, centre, side, _draw_warp(rng, side / zoom, config))
+
+
+def _draw_warp(rng: np.random.Generator, extent: float, config: WindowConfig) -> NDArray[np.float64] | None:
+    if not config.warped or rng.random() >= config.warped:
+        return None
+    points = int(rng.integers(4, 9))
+    return rng.normal(0, rng.uniform(0.25, 1) * config.warp * extent / (points - 1), (2, points, points))
 
 
 def cut(
@@ -83,7 +95,7 @@ def cut(
     """
     half = placement.side / 2
     corners = placement.matrix @ np.array([[-half, -half, half, half], [-half, half, -half, half]])
-    margin = 4 + 2 / placement.zoom
+    margin = 4 + 2 / placement.zoom + (0 if placement.warp is None else 1.3 * np.abs(placement.warp).max())
     low = np.floor(placement.centre + corners.min(1) - margin).astype(int)
     high = np.ceil(placement.centre + corners.max(1) + margin).astype(int)
     shape = np.array(image.labels.shape[1:])
@@ -117,6 +129,11 @@ def _sampling_grid(placement: Placement, low: NDArray[np.int64], size: NDArray[n
     offsets = np.arange(placement.side) + 0.5 - placement.side / 2
     rows = placement.matrix[0, 0] * offsets[:, None] + placement.matrix[0, 1] * offsets[None] + placement.centre[0]
     columns = placement.matrix[1, 0] * offsets[:, None] + placement.matrix[1, 1] * offsets[None] + placement.centre[1]
+    if placement.warp is not None:
+        shifts = torch.from_numpy(placement.warp)[None]
+        size_here = (placement.side, placement.side)
+        rows_by, columns_by = functional.interpolate(shifts, size_here, mode="bicubic", align_corners=True)[0].numpy()
+        rows, columns = rows + rows_by, columns + columns_by
     x = (columns - low[1]) / size[1] * 2 - 1
     y = (rows - low[0]) / size[0] * 2 - 1
     return torch.from_numpy(np.stack([x, y], -1)[None].astype(np.float32))

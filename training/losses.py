@@ -51,11 +51,11 @@ def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates:
     with torch.no_grad():
         true_iou = _iou(logits, target)
         best = 1 + _dice(logits[:, 1:].float().sigmoid(), target[:, None]).argmin(1)
-    rows = torch.arange(len(logits))
+    rows = torch.arange(len(logits), device=logits.device)
     one = _pixel_loss(logits[:, 0].float(), target, config)
     chosen = _pixel_loss(logits[rows, best].float(), target, config)
     predicted_iou = predicted_iou.float()
-    regret = torch.zeros(len(logits))
+    regret = logits.new_zeros(len(logits), dtype=torch.float32)
     if candidates:
         regret = _regret(predicted_iou[:, 1:], true_iou[:, 1:], config.temperature)
         others = torch.stack([(best - 1 + shift) % 3 + 1 for shift in (1, 2)])

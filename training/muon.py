@@ -5,6 +5,7 @@ it share a learning rate with AdamW, is that of Liu et al., Muon is Scalable for
 PyTorch's own takes matrices only; here a kernel of (out, in, rows, columns) counts as (out, in * rows * columns).
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 import torch
@@ -37,39 +38,50 @@ class Muon(torch.optim.Optimizer):
         """Apply the gradients."""
         assert closure is None
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if not state:
-                    state["momentum"] = torch.zeros_like(parameter)
-                momentum = state["momentum"]
-                momentum.lerp_(parameter.grad, 1 - group["momentum"])
-                update = parameter.grad.lerp(momentum, group["momentum"])
-                rows, columns = len(update), update[0].numel()
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if not parameters:
+                continue
+            gradients = [parameter.grad for parameter in parameters]
+            momenta = [self._momentum(parameter) for parameter in parameters]
+            torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+            updates = torch._foreach_lerp(gradients, momenta, group["momentum"])
+            torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+            # Equal shapes together: on a graphics card the products are small, and starting each takes longer than it.
+            alike: dict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
+            for parameter, update in zip(parameters, updates, strict=True):
+                alike[parameter.shape].append((parameter, update))
+            for shape, pairs in alike.items():
+                rows, columns = shape[0], shape[1:].numel()
                 scale = LIKE_ADAMW * max(rows, columns) ** 0.5
-                direction = orthogonalised(update.reshape(rows, columns)).view(update.shape)
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(direction.to(parameter.dtype), alpha=-group["lr"] * scale)
+                directions = orthogonalised(torch.stack([update.reshape(rows, columns) for _, update in pairs])).float()
+                moved = [parameter for parameter, _ in pairs]
+                torch._foreach_add_(moved, list(directions.view(-1, *shape)), alpha=-group["lr"] * scale)
+
+    def _momentum(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        momentum: Tensor = state["momentum"]
+        return momentum
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """The nearest matrix with singular values of about 1 (.7 to 1.2), by a Newton-Schulz iteration in bfloat16.
+def orthogonalised(matrices: Tensor) -> Tensor:
+    """The nearest matrices with singular values of about 1 (.7 to 1.2), by a Newton-Schulz iteration in bfloat16.
 
     Parameters
     ----------
-    matrix
-        (M, N).
+    matrices
+        (B, M, N).
 
     Returns
     -------
-    (M, N) in bfloat16.
+    (B, M, N) in bfloat16.
     """
     first, second, third = COEFFICIENTS
-    tall = len(matrix) > matrix.shape[1]
-    x = (matrix / (matrix.norm() + 1e-7)).bfloat16()
-    x = x.T if tall else x
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = (matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
+    x = x.mT if tall else x
     for _ in range(ITERATIONS):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=second, alpha=third), x, beta=first)
-    return x.T.contiguous() if tall else x
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=second, alpha=third), x, beta=first)
+    return x.mT.contiguous() if tall else x

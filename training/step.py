@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from napari_sam.nn.nano import FRAME, Nano
 from napari_sam.nn.network import ImageFeatures
-from training.batches import Batch, PromptedWindow
+from training.batches import Batch, PromptedWindows
 from training.config import Config
 from training.corrections import correct
 from training.losses import map_loss, mask_loss
@@ -57,28 +57,31 @@ class StepResult:
     loss
         To call `backward` on.
     numbers
-        Means to log, by name.
+        Means to log, by name; of no axes, on the device.
     """
 
     loss: Tensor
-    numbers: dict[str, float]
+    numbers: dict[str, Tensor]
 
 
 def training_step(network: Nano, batch: Batch, config: Config, rng: np.random.Generator) -> StepResult:
     """Losses of one batch."""
     # In one context, so that weights are rounded once a step instead of once for every group of prompts. For 1024
     # cells and some 10 tokens the backward pass of fused attention is slower than the plain one.
-    with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-        return _step(network, batch, config, rng)
+    with torch.autocast(batch.images.device.type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+        return _losses(network, batch, config, rng)
 
 
-def _step(network: Nano, batch: Batch, config: Config, rng: np.random.Generator) -> StepResult:
+def _losses(network: Nano, batch: Batch, config: Config, rng: np.random.Generator) -> StepResult:
     features = network.encode_logits(batch.images.contiguous(memory_format=torch.channels_last))
     maps = map_loss(features.maps, batch.maps, config.loss)
     groups = first_groups(features, batch.windows, rng)
-    total = torch.zeros(())
+    device = batch.images.device
+    generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
+    total = torch.zeros((), device=device)
     weights = 0.0
-    numbers: dict[str, list[float]] = defaultdict(list)
+    # Left on the device until all is done: reading one would wait for everything before it.
+    numbers: dict[str, list[Tensor]] = defaultdict(list)
     for turn in range(config.prompt.rounds):
         weight = 1.0 if turn == 0 else config.loss.later_round
         following = []
@@ -90,25 +93,25 @@ def _step(network: Nano, batch: Batch, config: Config, rng: np.random.Generator)
             weights += weight * len(losses.mask)
             chosen = _choose(prediction.iou.detach(), group.ambiguous)
             iou = losses.true_iou.gather(1, chosen[:, None])[:, 0]
-            numbers[f"iou_{_name(group, turn)}"] += iou.tolist()
-            numbers["iou_error"].append(float(losses.iou.detach().mean().sqrt()))
+            numbers[f"iou_{_name(group, turn)}"].append(iou)
+            numbers["iou_error"].append(losses.iou.detach().mean().sqrt())
             if group.ambiguous:
-                numbers["regret"] += losses.regret.tolist()
-                numbers["iou_oracle"] += losses.true_iou[:, 1:].amax(1).tolist()
+                numbers["regret"].append(losses.regret.detach())
+                numbers["iou_oracle"].append(losses.true_iou[:, 1:].amax(1))
             if turn + 1 < config.prompt.rounds:
-                logits = prediction.logits.detach()[torch.arange(len(chosen)), chosen].float()
-                following.append(_next_group(group, logits, config.prompt.keep, rng))
+                logits = prediction.logits.detach()[torch.arange(len(chosen), device=device), chosen].float()
+                following.append(_next_group(group, logits, config.prompt.keep, rng, generator))
         groups = _merge(following)
     loss = total / weights + config.loss.maps * maps
-    numbers["maps"].append(float(maps.detach()))
-    numbers["loss"].append(float(loss.detach()))
-    return StepResult(loss, {name: float(np.mean(values)) for name, values in numbers.items()})
+    numbers["maps"].append(maps.detach())
+    numbers["loss"].append(loss.detach())
+    return StepResult(loss, {name: torch.cat([each.ravel() for each in kept]).mean() for name, kept in numbers.items()})
 
 
 def first_groups(
-    features: ImageFeatures, windows: Sequence[PromptedWindow], rng: np.random.Generator | None
+    features: ImageFeatures, windows: Sequence[PromptedWindows], rng: np.random.Generator | None
 ) -> list[PromptGroup]:
-    """Cut windows out of the encoded images and group their prompts; without `rng` windows lie mid-frame."""
+    """Cut windows out of the encoded images, with their prompts; without `rng` windows lie mid-frame."""
     # Split once: the gradient of a split is a concatenation, that of a slice for every window a sum of padded copies.
     images = [
         ImageFeatures(embedding, tuple(high_res))
@@ -117,22 +120,31 @@ def first_groups(
         )
     ]
     groups = []
-    for window in windows:
-        side = window.targets.shape[-1] * 2
-        middle = (FRAME - side) / 2
-        corner = (middle, middle) if rng is None or rng.random() < 0.3 else tuple(rng.uniform(0, FRAME - side, 2))
-        masks = None if window.masks is None else window.masks[:, None]
+    for group in windows:
+        side = group.targets.shape[-1] * 2
+        corners = []
+        for _ in group.images:
+            middle = (FRAME - side) / 2
+            corners.append((middle, middle) if rng is None or rng.random() < 0.3 else rng.uniform(0, FRAME - side, 2))
+        cut = [
+            cut_features(images[image], origin, side) for image, origin in zip(group.images, group.origins, strict=True)
+        ]
         groups.append(
             PromptGroup(
-                cut_features(images[window.image], window.origin, side),
-                torch.tensor([corner], dtype=torch.float32),
-                window.points,
-                window.labels,
-                masks,
-                window.targets,
+                _joined(cut),
+                torch.from_numpy(np.array(corners, np.float32)).to(group.points.device, non_blocking=True),
+                group.points,
+                group.labels,
+                None if group.masks is None else group.masks[:, None],
+                group.targets,
             )
         )
-    return _merge(groups)
+    return groups
+
+
+def _joined(features: Sequence[ImageFeatures]) -> ImageFeatures:
+    high_res = zip(*(each.high_res for each in features), strict=True)
+    return ImageFeatures(torch.cat([each.embedding for each in features]), tuple(map(torch.cat, high_res)))
 
 
 def cut_features(features: ImageFeatures, origin: tuple[int, int], side: int) -> ImageFeatures:
@@ -160,13 +172,9 @@ def _merge(groups: Sequence[PromptGroup]) -> list[PromptGroup]:
         if len(members) == 1:
             merged.append(members[0])
             continue
-        features = ImageFeatures(
-            torch.cat([member.features.embedding for member in members]),
-            tuple(map(torch.cat, zip(*(member.features.high_res for member in members), strict=True))),
-        )
         merged.append(
             PromptGroup(
-                features,
+                _joined([member.features for member in members]),
                 torch.cat([member.offsets for member in members]),
                 torch.cat([member.points for member in members]),
                 torch.cat([member.labels for member in members]),
@@ -179,18 +187,19 @@ def _merge(groups: Sequence[PromptGroup]) -> list[PromptGroup]:
 
 def _choose(iou: Tensor, ambiguous: bool) -> Tensor:
     """(N,) which of the four masks the product shows."""
-    return 1 + iou[:, 1:].argmax(1) if ambiguous else torch.zeros(len(iou), dtype=torch.long)
+    return 1 + iou[:, 1:].argmax(1) if ambiguous else torch.zeros(len(iou), dtype=torch.long, device=iou.device)
 
 
-def _next_group(group: PromptGroup, logits: Tensor, keep: float, rng: np.random.Generator) -> PromptGroup:
+def _next_group(
+    group: PromptGroup, logits: Tensor, keep: float, rng: np.random.Generator, generator: torch.Generator
+) -> PromptGroup:
     """Some of a group's prompts, each with a corrective click and the logits it corrects."""
     windows = len(group.offsets)
     per_window = len(group.points) // windows
     kept = max(1, round(per_window * keep))
-    index = torch.cat(
-        [torch.from_numpy(rng.permutation(per_window)[:kept]) + window * per_window for window in range(windows)]
-    )
-    return corrected(replace_prompts(group, index), logits[index], rng)
+    chosen = np.concatenate([rng.permutation(per_window)[:kept] + window * per_window for window in range(windows)])
+    index = torch.from_numpy(chosen).to(logits.device, non_blocking=True)
+    return corrected(replace_prompts(group, index), logits[index], generator)
 
 
 def replace_prompts(group: PromptGroup, index: Tensor) -> PromptGroup:
@@ -205,17 +214,14 @@ def replace_prompts(group: PromptGroup, index: Tensor) -> PromptGroup:
     )
 
 
-def corrected(group: PromptGroup, logits: Tensor, rng: np.random.Generator | None) -> PromptGroup:
+def corrected(group: PromptGroup, logits: Tensor, generator: torch.Generator | None) -> PromptGroup:
     """The same prompts, each with one more click and (N, h, w) logits of the mask that was clicked on."""
-    masks, targets = (logits > 0).numpy(), (group.targets > 0.5).numpy()
-    clicks = [correct(rng, mask, target, 2) for mask, target in zip(masks, targets, strict=True)]
-    points = torch.tensor([[click[:2]] for click in clicks], dtype=torch.float32)
-    labels = torch.tensor([[click[2]] for click in clicks])
+    points, labels = correct(logits > 0, group.targets > 0.5, 2, generator)
     return PromptGroup(
         group.features,
         group.offsets,
-        torch.cat([group.points, points], 1),
-        torch.cat([group.labels, labels], 1),
+        torch.cat([group.points, points[:, None]], 1),
+        torch.cat([group.labels, labels[:, None]], 1),
         logits[:, None].clamp(-16, 16),
         group.targets,
     )

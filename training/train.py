@@ -11,14 +11,14 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from napari_sam.nn.nano import Nano, NanoConfig
@@ -27,6 +27,7 @@ from training.batches import Batches
 from training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from training.config import Config, read_config
 from training.image import TrainingImage
+from training.image_source import FixedImages, FreshImages, ImageSource
 from training.optimizers import Optimizers
 from training.real_sets import read_set
 from training.schedule import progress, rate_share
@@ -56,7 +57,12 @@ class Stop:
 
 
 def train(
-    config: Config, data: Path, out: Path, init: Path | None = None, sizes: NanoConfig | None = None
+    config: Config,
+    data: Path,
+    out: Path,
+    init: Path | None = None,
+    sizes: NanoConfig | None = None,
+    device: str = "cpu",
 ) -> Checkpoint:
     """Train until the schedule ends or the process is asked to stop.
 
@@ -72,6 +78,8 @@ def train(
         Released weights to start from if there is no checkpoint yet.
     sizes
         Of the network; those of the bundled model if None.
+    device
+        Where the network is.
 
     Returns
     -------
@@ -81,7 +89,7 @@ def train(
     torch.set_num_threads(config.run.threads)
     training, validation = read_images(config, data, out)
     torch.manual_seed(config.run.seed)
-    network = Nano(sizes).to(memory_format=torch.channels_last)
+    network = Nano(sizes).to(device, memory_format=torch.channels_last)
     optimizers = Optimizers(network, config.optimizer)
     step, minutes = 0, 0.0
     checkpoint = read_checkpoint(out)
@@ -102,6 +110,7 @@ def train(
             num_workers=config.run.workers,
             prefetch_factor=6 if config.run.workers else None,
             worker_init_fn=_ignore_interrupts,
+            pin_memory=device != "cpu",
         )
     )
     stop = Stop()
@@ -130,7 +139,9 @@ def train(
             break
         began = time.monotonic()
         _set_mode(network, frozen=done >= config.optimizer.freeze_batch_norm)
-        result = training_step(network, next(batches), config, rng)
+        batch = next(batches)
+        waited = time.monotonic() - began
+        result = training_step(network, batch.to(torch.device(device)), config, rng)
         network.zero_grad(set_to_none=True)
         result.loss.backward()
         share = rate_share(step, done, config.optimizer)
@@ -141,7 +152,7 @@ def train(
         step += 1
         seconds = time.monotonic() - began
         minutes += min(seconds, LONGEST_STEP) / 60
-        log.add(result.numbers | {"gradient": float(norm), "seconds": seconds})
+        log.add(result.numbers | {"gradient": norm, "seconds": seconds, "waited": waited})
         if step % config.run.log_steps == 0:
             log.flush({"step": step, "minutes": round(minutes, 2), "progress": round(done, 4), "rate_share": share})
         if minutes - saved >= config.run.checkpoint_minutes:
@@ -156,18 +167,25 @@ def train(
 
 def read_images(
     config: Config, data: Path, out: Path
-) -> tuple[list[tuple[float, list[TrainingImage]]], dict[str, list[TrainingImage]]]:
+) -> tuple[list[tuple[float, ImageSource]], dict[str, list[TrainingImage]]]:
     """Training images with weights, and validation images by set."""
-    training: list[tuple[float, list[TrainingImage]]] = []
+    settings = config.data
+    training: list[tuple[float, ImageSource]] = []
     validation: dict[str, list[TrainingImage]] = {}
-    share = config.data.synthetic_share if config.data.synthetic_kinds else 0.0
-    for parts, total in ((config.data.sets, 1 - share), (config.data.synthetic_kinds, share)):
+    share = settings.synthetic_share if settings.synthetic_kinds else 0.0
+    source: ImageSource
+    for parts, total in ((settings.sets, 1 - share), (settings.synthetic_kinds, share)):
         for name, weight in parts.items():
-            if parts is config.data.sets:
-                images, validation[name] = read_set(data / name, config.data.validation_fraction)
+            if parts is settings.sets:
+                images, validation[name] = read_set(data / name, settings.validation_fraction)
+                source = FixedImages(images)
+            elif settings.synthetic_refresh:
+                source = FreshImages(
+                    name, settings.synthetic_side, settings.synthetic_images, settings.synthetic_refresh
+                )
             else:
-                images = read_or_generate(name, config.data, out / "synthetic", config.run.seed)
-            training.append((total * weight / sum(parts.values()), images))
+                source = FixedImages(read_or_generate(name, settings, out / "synthetic", config.run.seed))
+            training.append((total * weight / sum(parts.values()), source))
     return training, validation
 
 
@@ -181,16 +199,17 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.sums: dict[str, list[float]] = defaultdict(list)
+        self.sums: dict[str, list[float | Tensor]] = defaultdict(list)
 
-    def add(self, numbers: dict[str, float]) -> None:
+    def add(self, numbers: Mapping[str, float | Tensor]) -> None:
         """Remember the numbers of one step."""
         for name, number in numbers.items():
             self.sums[name].append(number)
 
     def flush(self, head: dict[str, float]) -> None:
         """Write the means of the numbers remembered, and forget them."""
-        self.write(head | {name: round(float(np.mean(numbers)), 4) for name, numbers in sorted(self.sums.items())})
+        means = {name: float(np.mean([float(number) for number in kept])) for name, kept in sorted(self.sums.items())}
+        self.write(head | {name: round(mean, 4) for name, mean in means.items()})
         self.sums.clear()
 
     def write(self, line: dict[str, object]) -> None:
@@ -208,7 +227,8 @@ def _validate(
     images: dict[str, list[TrainingImage]],
     config: Config,
 ) -> dict[str, dict[str, float]]:
-    averaged = Nano(sizes).to(memory_format=torch.channels_last).eval()
+    device = next(iter(average.state.values())).device
+    averaged = Nano(sizes).to(device, memory_format=torch.channels_last).eval()
     averaged.load_state_dict(average.state)
     return validate(averaged, images, config, config.run.validation_objects)
 
@@ -237,12 +257,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--init", type=Path, help="released weights to start from if there is no checkpoint in OUT")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     given = parser.parse_args(arguments)
     if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
         # The libraries read these when a process starts.
         os.environ.update(ENVIRONMENT)
         os.execv(sys.executable, [sys.executable, "-m", "training.train", *(arguments or sys.argv[1:])])
-    train(read_config(given.config), given.data, given.out, given.init)
+    train(read_config(given.config), given.data, given.out, given.init, device=given.device)
 
 
 if __name__ == "__main__":

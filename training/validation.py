@@ -9,7 +9,7 @@ from skimage import measure
 from torch import Tensor
 
 from napari_sam.nn.nano import Nano
-from training.batches import PromptedWindow
+from training.batches import PromptedWindows
 from training.config import Config
 from training.corrections import correct
 from training.first_prompts import LOWER_RIGHT, POSITIVE, UPPER_LEFT
@@ -80,23 +80,24 @@ def _score_window(
     if not ids:
         return 0
     masks = np.stack([window == i for i in ids])
-    targets = torch.nn.functional.avg_pool2d(torch.from_numpy(masks.astype(np.float32))[:, None], 2)[:, 0]
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        features = network.encode_logits(torch.from_numpy(scaled)[None])
+    device = next(network.parameters()).device
+    objects = torch.from_numpy(masks).to(device)
+    targets = torch.nn.functional.avg_pool2d(objects[:, None].float(), 2)[:, 0]
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+        features = network.encode_logits(torch.from_numpy(scaled)[None].to(device))
 
         def prompt(points: Tensor, kinds: Tensor) -> PromptGroup:
-            prompted = PromptedWindow(0, (corner, corner), points, kinds, None, targets)
+            prompted = PromptedWindows([0], [(corner, corner)], points, kinds, None, targets)
             return first_groups(features, [prompted], None)[0]
 
-        nothing = np.zeros(masks.shape[1:], bool)
-        clicks = torch.tensor([[correct(None, nothing, mask, 1)[:2]] for mask in masks], dtype=torch.float32)
-        group = prompt(clicks, torch.full((len(ids), 1), POSITIVE))
+        clicks, _ = correct(torch.zeros_like(objects), objects, 1, None)
+        group = prompt(clicks[:, None], torch.full((len(ids), 1), POSITIVE, device=device))
         for click in range(CLICKS):
             prediction = network.decode_all(group.features, group.points, group.labels, group.masks, group.offsets)
-            true = _iou(prediction.logits, masks)
+            true = _iou(prediction.logits, objects)
             predicted = prediction.iou.float()
-            chosen = 1 + predicted[:, 1:].argmax(1) if click == 0 else torch.zeros(len(ids), dtype=torch.long)
-            rows = torch.arange(len(ids))
+            chosen = 1 + predicted[:, 1:].argmax(1) if click == 0 else torch.zeros_like(true[:, 0], dtype=torch.long)
+            rows = torch.arange(len(ids), device=device)
             numbers[f"click_{click + 1}"] += true[rows, chosen].tolist()
             if click == 0:
                 error = (predicted - true)[rows, chosen]
@@ -104,17 +105,17 @@ def _score_window(
                 numbers["iou_error"] += error.square().tolist()
                 numbers["iou_bias"] += error.tolist()
             group = corrected(group, prediction.logits[rows, chosen].float(), None)
-        corners = torch.tensor([_corners(mask) for mask in masks], dtype=torch.float32)
-        group = prompt(corners, torch.tensor([[UPPER_LEFT, LOWER_RIGHT]]).expand(len(ids), 2))
+        corners = torch.tensor([_corners(mask) for mask in masks], dtype=torch.float32, device=device)
+        group = prompt(corners, torch.tensor([[UPPER_LEFT, LOWER_RIGHT]], device=device).expand(len(ids), 2))
         prediction = network.decode_all(group.features, group.points, group.labels, group.masks, group.offsets)
-        numbers["box"] += _iou(prediction.logits, masks)[:, 0].tolist()
+        numbers["box"] += _iou(prediction.logits, objects)[:, 0].tolist()
     return len(ids)
 
 
-def _iou(logits: Tensor, masks: np.ndarray) -> Tensor:
+def _iou(logits: Tensor, masks: Tensor) -> Tensor:
     """(N, 4) IoU of logits at stride 2 with masks at stride 1."""
     full = torch.nn.functional.interpolate(logits.float(), size=masks.shape[1:], mode="bilinear") > 0
-    target = torch.from_numpy(masks)[:, None]
+    target = masks[:, None]
     return (full & target).sum((2, 3)) / (full | target).sum((2, 3)).clamp(min=1)
 
 

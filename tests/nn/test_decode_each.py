@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_sam.nn import cells, mask_decoder
-from napari_sam.nn.drawn_prompts import draw_prompts
+from napari_sam.nn.drawn_prompts import CHANNELS, draw_prompts
 from napari_sam.nn.image_encoder import VitConfig
 from napari_sam.nn.nano import Nano, NanoConfig
 from napari_sam.nn.network import ImageFeatures
@@ -125,3 +125,20 @@ def test_what_is_blank_is_not_drawn():
     assert mixed.maps[:, 0].amax((1, 2)).tolist() == [clicked.maps[0].max().item(), 0]
     assert nothing.maps.shape == (2, 1, 32, 32)
     assert not nothing.maps.any()
+
+
+def test_drawing_does_not_wait_for_a_device():
+    # Whether a channel is blank cannot be asked of tensors that hold nothing: off the CPU none may be looked at.
+    points = torch.zeros(2, 1, 2, device="meta")
+    drawn = draw_prompts(points, torch.ones(2, 1, dtype=torch.int64, device="meta"), None, (32, 32), 2)
+    assert drawn.channels == (0, 1, 2)
+    assert drawn.maps.shape == (2, 3, 32, 32)
+
+
+def test_blank_channels_change_nothing():
+    torch.manual_seed(0)
+    halve = cells.Halve(CHANNELS, 4)
+    drawn = cells.group(draw_prompts(torch.full((1, 1, 2), 9.0), torch.ones(1, 1), None, (32, 32), 2).maps, 4)
+    assert drawn.shape[-1] == 1
+    padded = torch.cat([drawn, torch.zeros_like(drawn), torch.zeros_like(drawn)], -1)
+    torch.testing.assert_close(halve(drawn, (0,)), halve(padded, (0, 1, 2)))

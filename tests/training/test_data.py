@@ -3,11 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.batches import Batches
+from training.batches import Batches, group_alike
 from training.config import ContrastConfig, WindowConfig, config_from_dict, read_config
 from training.contrast import disturb, scale
+from training.first_prompts import WindowPrompts
 from training.geometry import Placement, cut, draw_placement
 from training.image import make_training_image
+from training.image_source import FixedImages, FreshImages
 from training.maps import auxiliary_maps
 from training.real_sets import read_set
 
@@ -120,46 +122,85 @@ def test_a_folder_without_labels_is_refused(tmp_path):
 
 
 def test_windows_of_a_batch_lie_in_their_image_and_are_aligned(tiny_data, tiny_config):
-    groups = [(1.0, read_set(tiny_data / name, 0.3)[0]) for name in ("discs", "stack")]
+    groups = [(1.0, FixedImages(read_set(tiny_data / name, 0.3)[0])) for name in ("discs", "stack")]
     rng = np.random.default_rng(0)
     batches = Batches(groups, tiny_config, 0)
     for _ in range(12):
         batch = batches.draw(rng)
         side = batch.images.shape[-1]
         assert batch.maps.shape == (len(batch.images), 3, side // 4, side // 4)
-        assert len(batch.windows) == 2
-        for window in batch.windows:
-            assert window.targets.shape == (2, 32, 32)
-            assert 0 <= window.image < len(batch.images)
-            assert all(at % 8 == 0 and 0 <= at <= side - 64 for at in window.origin)
+        assert sum(len(group.images) for group in batch.windows) == 2
+        for group in batch.windows:
+            assert group.targets.shape == (2 * len(group.images), 32, 32)
+            assert len(group.points) == len(group.labels) == len(group.targets)
+            assert all(0 <= image < len(batch.images) for image in group.images)
+            assert all(at % 8 == 0 and 0 <= at <= side - 64 for origin in group.origins for at in origin)
 
 
 def test_smaller_windows_and_images_without_windows(tiny_data, tiny_config):
-    groups = [(1.0, read_set(tiny_data / name, 0.3)[0]) for name in ("discs", "stack")]
+    groups = [(1.0, FixedImages(read_set(tiny_data / name, 0.3)[0])) for name in ("discs", "stack")]
     settings = replace(tiny_config.window, windows=3, sides={"32": 0.5, "64": 0.5}, layouts={"4x64": 0.5, "2x96": 0.5})
     batches = Batches(groups, replace(tiny_config, window=settings), 0)
     rng = np.random.default_rng(0)
     seen = set()
     for _ in range(12):
         batch = batches.draw(rng)
-        sides = {2 * window.targets.shape[-1] for window in batch.windows}
+        sides = {2 * group.targets.shape[-1] for group in batch.windows}
         assert len(sides) == 1
         seen |= sides
-        assert [window.image for window in batch.windows] == ([0, 1, 2] if len(batch.images) == 4 else [0, 0, 1])
+        images = sorted(image for group in batch.windows for image in group.images)
+        assert images == ([0, 1, 2] if len(batch.images) == 4 else [0, 0, 1])
         assert len(batch.maps) == len(batch.images)
     assert seen == {32, 64}
 
 
 def test_a_step_has_few_kinds_of_prompts(tiny_data, tiny_config):
-    groups = [(1.0, read_set(tiny_data / "discs", 0.3)[0])]
+    groups = [(1.0, FixedImages(read_set(tiny_data / "discs", 0.3)[0]))]
     config = replace(
         tiny_config, window=replace(tiny_config.window, windows=4), prompt=replace(tiny_config.prompt, kinds=1)
     )
     batches, rng = Batches(groups, config, 0), np.random.default_rng(0)
     kinds = [
-        {(tuple(window.labels[0].tolist()), window.masks is None) for window in batches.draw(rng).windows}
+        {(tuple(group.labels[0].tolist()), group.masks is None) for group in batches.draw(rng).windows}
         for _ in range(20)
     ]
     # Scribbles have two to four points.
     assert all(len(kind) == 1 or {label for labels, _ in kind for label in labels} == {1} for kind in kinds)
     assert len(set.union(*kinds)) > 2
+
+
+def test_windows_with_prompts_alike_are_joined_in_order():
+    def prompts(tokens, mark):
+        shape = (2, tokens)
+        return WindowPrompts(np.full((*shape, 2), mark, np.float32), np.ones(shape, int), None, np.zeros((2, 8, 8)))
+
+    windows = [(0, (0, 8), prompts(1, 5)), (0, (8, 0), prompts(2, 6)), (1, (16, 8), prompts(1, 7))]
+    single, double = group_alike(windows)
+    assert (single.images, single.origins) == ([0, 1], [(0, 8), (16, 8)])
+    assert single.points[:, 0, 0].tolist() == [5, 5, 7, 7]
+    assert (double.images, double.points.shape) == ([0], (2, 2, 2))
+
+
+def test_a_warp_moves_pixels_and_labels_alike():
+    image = _image()
+    shifts = np.zeros((2, 4, 4))
+    shifts[1] = 3
+    still = cut(image, [0], Placement(np.eye(2), np.array([30.0, 43.0]), 32))
+    moved = cut(image, [0], Placement(np.eye(2), np.array([30.0, 40.0]), 32, shifts))
+    np.testing.assert_allclose(moved[0], still[0], atol=1e-3)
+    np.testing.assert_array_equal(moved[1][0], still[1][0])
+
+
+def test_as_many_pieces_are_warped_as_asked_for():
+    rng, image = np.random.default_rng(0), _image()
+    for share in (0.0, 1.0):
+        warps = [draw_placement(rng, image, 64, WindowConfig(warped=share))[1].warp for _ in range(5)]
+        assert all((warp is not None) == bool(share) for warp in warps)
+
+
+def test_fresh_images_are_replaced_and_few_are_held():
+    rng = np.random.default_rng(0)
+    source = FreshImages("rods", 96, 3, 0.5)
+    names = {source.draw(rng).name for _ in range(24)}
+    assert len(source.images) == 3
+    assert len(names) > 6

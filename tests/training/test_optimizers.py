@@ -16,7 +16,7 @@ from training.optimizers import Optimizers
 @given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 1000))
 def test_an_orthogonalised_matrix_keeps_its_singular_vectors(rows, columns, seed):
     matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
-    found = orthogonalised(matrix).float()
+    found = orthogonalised(matrix[None])[0].float()
     assert found.shape == matrix.shape
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
     inner = left.T @ found @ right.T

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from training.config import PromptConfig
 from training.corrections import correct
+from training.depth import squared_depth
 from training.first_prompts import Kind, draw_first_prompts
 from training.mask_prompts import deform, misplace
 
@@ -88,24 +91,59 @@ def test_misplaced_mask_keeps_its_shape_and_avoids_objects():
 
 @given(seed=st.integers(0, 300), random=st.booleans())
 @settings(max_examples=40, deadline=None)
-def test_corrective_click_lies_where_mask_and_target_differ(seed, random):
-    mask, target = _labels(seed) > 0, _labels(seed + 1000) > 0
-    rng = np.random.default_rng(seed) if random else None
-    x, y, label = correct(rng, mask, target, 2)
-    row, column = int((y + 0.5) // 2), int((x + 0.5) // 2)
-    assert mask[row, column] != target[row, column]
-    assert label == int(target[row, column])
+def test_corrective_clicks_lie_where_masks_and_targets_differ(seed, random):
+    masks, targets = (torch.from_numpy(np.stack([_labels(seed + i) > 0 for i in (j, j + 1)])) for j in (0, 1000))
+    generator = torch.Generator().manual_seed(seed) if random else None
+    points, labels = correct(masks, targets, 2, generator)
+    for (x, y), label, mask, target in zip(points, labels, masks, targets, strict=True):
+        row, column = int((y + 0.5) // 2), int((x + 0.5) // 2)
+        assert mask[row, column] != target[row, column]
+        assert label == int(target[row, column])
+
+
+def _click(mask, target):
+    points, labels = correct(torch.from_numpy(mask)[None], torch.from_numpy(target)[None], 1, None)
+    return (*points[0].tolist(), labels[0].item())
+
+
+def _square():
+    target = np.zeros((32, 32), bool)
+    target[5:16, 5:16] = True
+    return target
 
 
 def test_corrective_click_hits_the_middle_of_the_largest_error():
-    target = np.zeros((32, 32), bool)
-    target[5:16, 5:16] = True
-    mask = np.zeros_like(target)
+    mask = np.zeros((32, 32), bool)
     mask[28:30, 28:30] = True
-    assert correct(None, mask, target, 1) == (10, 10, 1)
+    assert _click(mask, _square()) == (10, 10, 1)
+    assert _click(_square(), mask) == (10, 10, 0)
 
 
 def test_a_perfect_mask_gets_a_positive_click_inside():
-    target = np.zeros((32, 32), bool)
-    target[5:16, 5:16] = True
-    assert correct(None, target, target, 1) == (10, 10, 1)
+    assert _click(_square(), _square()) == (10, 10, 1)
+
+
+def test_a_perfect_absence_gets_a_negative_click():
+    nothing = np.zeros((32, 32), bool)
+    assert _click(nothing, nothing)[2] == 0
+
+
+def test_random_clicks_keep_off_the_borders_of_the_errors():
+    target = torch.from_numpy(_square()).expand(400, 32, 32)
+    points, labels = correct(torch.zeros_like(target), target, 1, torch.Generator().manual_seed(0))
+    assert (labels == 1).all()
+    assert (points >= 6).all()
+    assert (points <= 14).all()
+    middle = (points == 10).all(1).float().mean()
+    assert 0.4 < middle < 0.65
+    assert {6.0, 14.0} <= set(points[:, 0].tolist())
+
+
+@given(seed=st.integers(0, 300), height=st.integers(1, 40), width=st.integers(1, 40), share=st.floats(0, 1))
+@settings(max_examples=40, deadline=None)
+def test_depth_is_the_distance_to_the_outside(seed, height, width, share):
+    masks = np.random.default_rng(seed).random((3, height, width)) < share
+    found = squared_depth(torch.from_numpy(masks)).sqrt()
+    for mask, depth in zip(masks, found.numpy(), strict=True):
+        truth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+        np.testing.assert_allclose(depth, truth, rtol=1e-5)

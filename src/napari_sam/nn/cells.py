@@ -104,7 +104,10 @@ def _reordered(x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
 
 
 def _of_channels(weight: Tensor, channels: tuple[int, ...] | None) -> Tensor:
-    return weight if channels is None or len(channels) == weight.shape[1] else weight[:, list(channels)]
+    if channels is None or channels == tuple(range(len(channels))):
+        # No list of indices, which would have to be copied to the device.
+        return weight if channels is None else weight[:, : len(channels)]
+    return weight[:, list(channels)]
 
 
 class Halve(nn.Conv2d):

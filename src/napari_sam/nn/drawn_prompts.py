@@ -18,7 +18,8 @@ class DrawnPrompts(NamedTuple):
         (N, C, h, w), 0..1.
     channels
         Which C of these they are: Gaussian spots (sigma 2.5 cells) at positive points, the same at negative points, a
-        soft box, the mask's probability, and one everywhere if there is a mask. Those left out are blank.
+        soft box, the mask's probability, and one everywhere if there is a mask. Those left out are blank; on the CPU
+        every blank one is left out, elsewhere finding out would mean to wait for the device.
     """
 
     maps: Tensor
@@ -63,7 +64,7 @@ def draw_prompts(
 
 def _highest(spots_x: Tensor, spots_y: Tensor, chosen: Tensor) -> Tensor | None:
     """(N, h, w): at every cell the highest of the `chosen` (N, K) spots, given as factors (N, K, w) and (N, K, h)."""
-    if not chosen.any():
+    if _known_blank(chosen):
         return None
     return ((spots_y * chosen[..., None])[..., None] * spots_x[..., None, :]).amax(1)
 
@@ -71,8 +72,12 @@ def _highest(spots_x: Tensor, spots_y: Tensor, chosen: Tensor) -> Tensor | None:
 def _soft_box(x: Tensor, y: Tensor, labels: Tensor) -> Tensor | None:
     """(N, h, w): the sigmoid of the distance, in cells, to the box's nearest side; 0 for prompts without a box."""
     first, second = labels == 2, labels == 3
-    if not first.any():
+    if _known_blank(first):
         return None
     inside = [torch.minimum((d * first[..., None]).sum(1), -(d * second[..., None]).sum(1)) for d in (x, y)]
     box = torch.minimum(inside[0][:, None, :], inside[1][:, :, None]).sigmoid()
     return box * first.any(1)[:, None, None]
+
+
+def _known_blank(chosen: Tensor) -> bool:
+    return chosen.device.type == "cpu" and not chosen.any()

@@ -86,7 +86,7 @@ class MaskDecoder(nn.Module):
         """Prompts to upscale together: on the CPU no more than find room in memory that was used before."""
         count, grid, dim = read.shape
         together = max(1, UPSCALED_AT_ONCE // (2 * grid * dim))
-        shared = not high_res or len(high_res[0]) in (1, count)
+        shared = len(high_res) == 0 or len(high_res[0]) in (1, count)
         if torch.is_grad_enabled() or read.device.type != "cpu" or not shared:
             together = max(count, 1)
         return [slice(start, start + together) for start in range(0, max(count, 1), together)]

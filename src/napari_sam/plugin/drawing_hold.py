@@ -1,6 +1,6 @@
 """Drawing a click and its answer at once, instead of one after the other."""
 
-from qtpy.QtCore import QObject, Qt, QTimer
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QWidget
 
 from napari_sam.plugin.main_thread import MainThread
@@ -22,6 +22,9 @@ class DrawingHold(QObject):
     takes as long again, and takes the interpreter and the processors away from the model. It has to be the whole
     window: a word that changes in a panel has Qt compose the canvas again, too.
 
+    Qt collects what is to be drawn anew, and posts one event to have all of it drawn. That event is put off. (A window
+    whose updates are disabled would wait as well, but would be drawn anew from corner to corner afterwards.)
+
     Parameters
     ----------
     widget
@@ -37,6 +40,7 @@ class DrawingHold(QObject):
         self._scheduler = scheduler
         self._main_thread = main_thread
         self._held: QWidget | None = None
+        self._put_off = False
         self._look = QTimer(self)
         self._look.setTimerType(Qt.TimerType.PreciseTimer)
         self._look.setInterval(_LOOK_MS)
@@ -45,6 +49,11 @@ class DrawingHold(QObject):
         self._limit.setSingleShot(True)
         self._limit.setInterval(HOLD_MS)
         self._limit.timeout.connect(self.end)
+
+    @property
+    def active(self) -> bool:
+        """Whether the window waits."""
+        return self._held is not None
 
     def start(self) -> None:
         """Wait for the answer to what was just asked."""
@@ -55,7 +64,7 @@ class DrawingHold(QObject):
         widget = self.parent()
         self._held = widget.window() if isinstance(widget, QWidget) else None
         if self._held is not None:
-            self._held.setUpdatesEnabled(False)
+            self._held.installEventFilter(self)
             self._look.start()
             self._limit.start()
 
@@ -64,13 +73,23 @@ class DrawingHold(QObject):
         self._look.stop()
         self._limit.stop()
         held, self._held = self._held, None
+        put_off, self._put_off = self._put_off, False
         if held is None:
             return
         try:
-            held.setUpdatesEnabled(True)
+            held.removeEventFilter(self)
+            if put_off:
+                QCoreApplication.postEvent(held, QEvent(QEvent.Type.UpdateRequest))
         except RuntimeError:
             # Qt has deleted it: the window was closed meanwhile.
             return
+
+    def eventFilter(self, _: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
+        """Put drawing off."""
+        if event is None or event.type() != QEvent.Type.UpdateRequest:
+            return False
+        self._put_off = True
+        return True
 
     def _end_if_answered(self) -> None:
         if self._scheduler.wait_urgent(0):

@@ -37,6 +37,8 @@ from tests.plugin_hand import Hand
 Place = tuple[int, int, int]
 HELD_MS = 80
 """How long a hand holds a button for a click, roughly."""
+APPROACH_MS, REST_MS = 300, 100
+"""How long a hand takes to a place, and how long it rests there before it clicks, roughly."""
 GROUPS = ("clicks", "stalls", "decoding", "accept", "memory")
 
 
@@ -115,10 +117,11 @@ def places(planes: int, side: int, count: int) -> tuple[np.ndarray, list[Place]]
 def measure_clicks(options: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds from the event of the button to the frame that shows the mask.
 
-    The button is pressed and released at once, as by a tap on a touch pad; or it is held as long as a hand holds it,
-    and the time counts from its release.
+    The button is pressed and released at once, as by a tap on a touch pad: where the pointer has just come to, as on a
+    touch screen, or after it went there as a hand moves it. Or it is held as long as a hand holds it, and the time
+    counts from its release.
     """
-    stack, found = places(options.planes, options.side, 64)
+    stack, found = places(options.planes, options.side, 96)
     desk = Desk(stack)
     desk.open_plugin()
     desk.until_ready()
@@ -126,13 +129,13 @@ def measure_clicks(options: argparse.Namespace) -> dict[str, Any]:
     wait_until(lambda: desk.session.scheduler.wait_idle(0), 300)
     times: dict[str, list[float]] = {}
     unknown = len(found) // 2
+    ways = {", tapped": (False, 0), ", tapped after hovering": (True, 0), ", held": (False, HELD_MS)}
     for at, place in enumerate(found):
-        how = ", held" if at % 2 else ""
-        held = HELD_MS if at % 2 else 0
+        how, (hovering, held) = list(ways.items())[at % len(ways)]
         kind = "first click, size unknown" if at < unknown else "first click"
-        times.setdefault(kind + how, []).append(click_to_pixels(desk, place, held))
+        times.setdefault(kind + how, []).append(click_to_pixels(desk, place, held, hovering))
         correction = (place[0], place[1] + 5, place[2] - 4)
-        times.setdefault("corrective click" + how, []).append(click_to_pixels(desk, correction, held))
+        times.setdefault("corrective click" + how, []).append(click_to_pixels(desk, correction, held, hovering))
         desk.hand.key(Qt.Key.Key_Return if at == unknown - 1 else Qt.Key.Key_Delete)
         if desk.session.draft:
             desk.session.reject()
@@ -149,9 +152,11 @@ def measure_clicks(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def click_to_pixels(desk: Desk, place: Place, held_ms: int = 0) -> float:
+def click_to_pixels(desk: Desk, place: Place, held_ms: int = 0, hovering: bool = False) -> float:
     watch = DrawnWatch(desk.canvas, desk.controller.own.preview.layer)
     QTest.qWait(60)
+    if hovering:
+        desk.hand.approach((place[1] - 90, place[2] + 60), place[1:], APPROACH_MS, REST_MS)
     watch.start()
     if held_ms:
         desk.hand.hold(place[1:], held_ms)

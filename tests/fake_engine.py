@@ -32,6 +32,9 @@ class FakeEngine:
     opened: list[str] = field(default_factory=list)
     prepared: list[tuple] = field(default_factory=list)
     segmented: list[tuple] = field(default_factory=list)
+    rehearsed: list[Prompts] = field(default_factory=list)
+    taken_in: list[Segmentation] = field(default_factory=list)
+    rehearses: bool = True
     threads: set[str] = field(default_factory=set)
     gate: threading.Event | None = None
     working: threading.Event = field(default_factory=threading.Event)
@@ -90,6 +93,16 @@ class FakeSegmenter:
         self, plane, prompts: Prompts, *, object_size=None, previous=None, multimask=None, cancel=None, areas=()
     ) -> Segmentation:
         self.engine.segmented.append((plane, prompts, object_size, previous))
+        return self.answer(plane, prompts, previous, cancel)
+
+    def rehearse(self, plane, prompts, *, object_size=None, previous=None, cancel=None) -> Segmentation | None:
+        self.engine.rehearsed.append(prompts)
+        return self.answer(plane, prompts, previous, cancel) if self.engine.rehearses else None
+
+    def take_in(self, plane, answer, cancel=None) -> None:
+        self.engine.taken_in.append(answer)
+
+    def answer(self, plane, prompts: Prompts, previous, cancel) -> Segmentation:
         self.engine.work(cancel)
         objects = self.objects(plane)
         taken = np.zeros(objects.shape, bool)

@@ -49,6 +49,17 @@ class Hand:
     def hover(self, world: Sequence[float]) -> None:
         self._move(QPointF(self.at(world)), Qt.MouseButton.NoButton, NONE)
 
+    def approach(self, start: Sequence[float], end: Sequence[float], milliseconds: int, rest: int) -> None:
+        """Move to a place as a hand does, fast and then ever slower, and rest there; both in milliseconds."""
+        first, last = QPointF(self.at(start)), QPointF(self.at(end))
+        begun = time.monotonic()
+        done = 0.0
+        while done < 1:
+            done = min((time.monotonic() - begun) * 1000 / milliseconds, 1.0)
+            self._move(first + (last - first) * (10 - 15 * done + 6 * done**2) * done**3, Qt.MouseButton.NoButton, NONE)
+            QTest.qWait(8)
+        QTest.qWait(rest)
+
     def drag(self, start: Sequence[float], end: Sequence[float], button=LEFT, modifier=NONE, steps: int = 6) -> None:
         first, last = self.at(start), self.at(end)
         QTest.mousePress(self.canvas, button, modifier, first)

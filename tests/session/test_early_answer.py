@@ -7,6 +7,7 @@ import pytest
 from napari_sam.errors import UserError
 from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Point, Prompts
+from napari_sam.session.scheduler import Priority
 from napari_sam.session.state import State
 
 PLANE = Plane((1, 2), (4, 0, 0))
@@ -114,3 +115,125 @@ def test_without_an_image_nothing_is_expected(session, main, engine) -> None:
     session.expect_point(PLANE, A)
     main.settle(session)
     assert not engine.segmented
+
+
+# Where the pointer rests
+
+
+def test_what_was_supposed_is_there_when_it_is_asked(session, main, engine) -> None:
+    session.suppose_point(PLANE, A)
+    main.settle(session)
+    assert engine.rehearsed == [Prompts((A,))]
+    assert not session.draft
+    assert not engine.taken_in
+    session.expect_point(PLANE, A)
+    session.add_point(PLANE, A)
+    main.settle(session)
+    assert not engine.segmented
+    assert len(engine.taken_in) == 1
+    assert session.draft.masks[PLANE].area == 81
+
+
+@pytest.mark.parametrize("pressed", [False, True])
+def test_what_is_supposed_goes_on_when_it_is_asked_and_gives_way_no_more(session, main, engine, pressed) -> None:
+    engine.gate = threading.Event()
+    session.suppose_point(PLANE, A)
+    main.run_until(lambda: bool(engine.rehearsed))
+    if pressed:
+        session.expect_point(PLANE, A)
+    session.add_point(PLANE, A)
+    session.scheduler.submit("view of another plane", lambda _: None, priority=Priority.VIEW)
+    engine.gate.set()
+    main.settle(session)
+    assert engine.rehearsed == [Prompts((A,))]
+    assert not engine.segmented
+    assert session.draft.masks[PLANE].area == 81
+
+
+@pytest.mark.parametrize("pressed", [False, True])
+def test_what_is_supposed_is_given_up_for_another_question(session, main, engine, pressed) -> None:
+    engine.gate = threading.Event()
+    session.suppose_point(PLANE, A)
+    main.run_until(lambda: bool(engine.rehearsed))
+    if pressed:
+        session.expect_point(PLANE, B)
+        main.run_until(lambda: bool(engine.segmented))
+    session.add_point(PLANE, B)
+    main.run_until(lambda: bool(engine.segmented))
+    engine.gate.set()
+    main.settle(session)
+    assert asked(engine) == [Prompts((B,))]
+    assert not engine.taken_in
+    assert session.draft.masks[PLANE].box == (24, 30, 33, 39)
+
+
+def test_everything_else_goes_before_what_is_supposed(session, main, engine) -> None:
+    engine.gate = threading.Event()
+    session.suppose_point(PLANE, A)
+    main.run_until(lambda: bool(engine.rehearsed))
+    done: list[str] = []
+    session.scheduler.submit("other", lambda _: done.append("other"), priority=Priority.PROPAGATION)
+    main.run_until(lambda: bool(done))
+    main.run_until(lambda: len(engine.rehearsed) == 2)  # It began again.
+    engine.gate.set()
+    main.settle(session)
+
+
+def test_planes_are_embedded_ahead_only_where_nothing_is_supposed(session, main, engine) -> None:
+    engine.room, engine.gate = 2, threading.Event()
+    other = PLANE.at(0, 5)
+    session.set_view(other)
+    main.run_until(lambda: (other, None, None) in engine.prepared)
+    engine.gate.set()
+    main.run_until(lambda: session.status.state is State.READY)
+    engine.gate.clear()
+    main.run_until(lambda: len({plane for plane, _, _ in engine.prepared}) > 2)
+    session.suppose_point(other, A)
+    main.run_until(lambda: bool(engine.rehearsed))
+    engine.gate.set()
+    main.settle(session)
+
+
+def test_nothing_is_supposed_where_a_first_click_is_quick_or_would_be_answered_otherwise(session, main, engine):
+    session.suppose_point(PLANE.at(0, 3), A)  # Another plane than that in view.
+    session.set_object_size(9.0)
+    main.settle(session)
+    session.suppose_point(PLANE, A)
+    session.set_object_size(None)
+    session.suppose_point(PLANE, A)  # It is not embedded yet.
+    main.settle(session)
+    session.add_point(PLANE, B)
+    main.settle(session)
+    session.suppose_point(PLANE, A)  # It would be a correction.
+    main.settle(session)
+    assert not engine.rehearsed
+
+
+def test_what_was_supposed_before_the_plane_was_embedded_anew_is_not_taken(session, main, engine) -> None:
+    session.suppose_point(PLANE, A)
+    main.settle(session)
+    session.set_object_size(9.0)
+    session.set_object_size(None)
+    main.settle(session)
+    session.add_point(PLANE, A)
+    main.settle(session)
+    assert asked(engine) == [Prompts((A,))]
+    assert not engine.taken_in
+
+
+def test_what_a_model_does_not_suppose_it_answers_when_it_is_asked(session, main, engine) -> None:
+    engine.rehearses = False
+    session.suppose_point(PLANE, A)
+    main.settle(session)
+    session.add_point(PLANE, A)
+    main.settle(session)
+    assert asked(engine) == [Prompts((A,))]
+    assert session.draft.masks[PLANE].area == 81
+
+
+def test_what_goes_wrong_where_the_pointer_rests_is_not_told(session, main, engine) -> None:
+    engine.error = UserError("It cannot be.")
+    session.suppose_point(PLANE, A)
+    main.settle(session)
+    assert engine.rehearsed
+    assert session.status.sentence != "It cannot be."

@@ -288,3 +288,48 @@ def test_close_interrupts_what_runs_and_leaves_no_thread(main) -> None:
     scheduler.submit("c", lambda token: 1, priority=Priority.VIEW, on_result=results.append)
     main.pump()
     assert results == []
+
+
+def test_a_request_that_is_hurried_goes_before_what_was_more_urgent_and_gives_way_no_more(scheduler, main) -> None:
+    gate, done = Gate(), []
+    scheduler.submit("gate", gate, priority=Priority.VIEW)
+    assert gate.started.wait(5)
+    for name, priority in [("supposed", Priority.SUPPOSED), ("propagation", Priority.PROPAGATION)]:
+        scheduler.submit(name, lambda _, name=name: done.append(name), priority=priority, preemptible=True)
+    scheduler.hurry("supposed", Priority.CLICK)
+    gate.open.set()
+    assert scheduler.wait_idle(5)
+    assert done == ["supposed", "propagation"]
+
+    hurried = Gate()
+    request = scheduler.submit("hurried", hurried, priority=Priority.SUPPOSED, preemptible=True)
+    assert hurried.started.wait(5)
+    scheduler.hurry("hurried", Priority.CLICK)
+    scheduler.submit("view", lambda _: done.append("view"), priority=Priority.VIEW)
+    assert not request.token.cancelled
+    hurried.open.set()
+    assert scheduler.wait_idle(5)
+
+
+def test_hurrying_has_what_runs_give_way(scheduler, main) -> None:
+    ahead, done = Gate(), []
+    scheduler.submit("ahead", ahead, priority=Priority.PREFETCH, preemptible=True, on_result=done.append)
+    assert ahead.started.wait(5)
+    scheduler.submit("later", lambda _: done.append("later"), priority=Priority.PREFETCH)
+    scheduler.hurry("later", Priority.CLICK)
+    scheduler.hurry("unknown", Priority.CLICK)
+    main.run_until(lambda: bool(done))
+    assert done == ["later"]
+    ahead.open.set()
+    assert scheduler.wait_idle(5)
+    main.pump()
+    assert done == ["later", "passed"]
+
+
+def test_hurrying_makes_nothing_less_urgent(scheduler, main) -> None:
+    gate = Gate()
+    request = scheduler.submit("gate", gate, priority=Priority.CLICK)
+    scheduler.hurry("gate", Priority.PREFETCH)
+    assert request.priority is Priority.CLICK
+    gate.open.set()
+    assert scheduler.wait_idle(5)

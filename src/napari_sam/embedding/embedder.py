@@ -1,12 +1,15 @@
 """Embeddings of one image: encoded on demand or ahead of need, cut to windows."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from napari_sam.embedding.aside import AsideStore
 from napari_sam.embedding.layout import AreaLayout
 from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.models.model import Model
@@ -64,6 +67,7 @@ class Embedder:
         self.contrast = contrast
         self.channels = channels
         self._store = EmbeddingStore() if store is None else store
+        self._aside = AsideStore(self._store)
         self._areas: dict[tuple[Plane, tuple[float, float]], list[Window]] = {}
         # Every answer remembers its areas: equal ones are one object.
         self._known: dict[Window, Window] = {}
@@ -185,8 +189,24 @@ class Embedder:
         sizes = [self._store.size(_AreaKey(plane, area)) for area in areas]
         return self._store.max_bytes // 2 // sum(sizes) if sizes and all(sizes) else 0
 
+    def aside(self, plane: Plane) -> Self:
+        """An embedder of a plane that has what is at hand here, and encodes what is missing without a trace here.
+
+        It is for one answer to what may be asked soon: what was encoded for that is found here once it is asked for,
+        and only then counts as at hand, so that no answer depends on what was only supposed.
+        """
+        aside = copy.copy(self)
+        aside._store = self._aside
+        aside._areas = {(where, step): list(areas) for (where, step), areas in self._areas.items() if where == plane}
+        return aside
+
+    def take_in(self, plane: Plane, areas: Sequence[Window], cancel: CancelToken | None = None) -> None:
+        """Have areas that were encoded aside at hand, as if they had been encoded here."""
+        self._encoded(plane, list(dict.fromkeys(areas)), cancel)
+
     def forget(self) -> None:
         """Drop every embedding: the image has changed."""
+        self._aside.clear()
         self._areas.clear()
         self._known.clear()
         self._store.clear()
@@ -205,6 +225,14 @@ class Embedder:
         """The features of areas; those that are missing are encoded, of those of one shape as many together as pay."""
         found = {area: features for area in areas if (features := self._store.get(_AreaKey(plane, area))) is not None}
         missing = [area for area in dict.fromkeys(areas) if area not in found]
+        for area in missing:
+            aside = self._aside.take(_AreaKey(plane, area))
+            if aside is not None:
+                self._store.put(_AreaKey(plane, area), aside)
+                found[area] = aside
+        for area in found:
+            self._note(plane, area)
+        missing = [area for area in missing if area not in found]
         while missing:
             shape = missing[0].shape
             together = self.model.images_at_once(shape[0] * shape[1])
@@ -225,10 +253,14 @@ class Embedder:
             for area, features in zip(missing, done, strict=True):
                 self._store.put(_AreaKey(plane, area), features)
         for area in areas:
-            known = self._areas.setdefault((plane, area.step), [])
-            if area not in known:
-                known.append(area)
+            self._note(plane, area)
         return done
+
+    def _note(self, plane: Plane, area: Window) -> None:
+        """Remember that an area is encoded."""
+        known = self._areas.setdefault((plane, area.step), [])
+        if area not in known:
+            known.append(area)
 
 
 def _cut(area: Window, features: ImageFeatures, layout: AreaLayout, center: tuple[float, float]) -> EmbeddedWindow:

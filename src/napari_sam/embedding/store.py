@@ -53,19 +53,23 @@ class EmbeddingStore:
         """Keep an embedding and drop the least recently used ones beyond the bound."""
         size = feature_bytes(features)
         with self._lock:
-            former = self._kept.pop(key, None)
-            if former is not None:
-                self._bytes -= feature_bytes(former)
+            self._drop(key)
             if size > self.max_bytes:
                 return
             self._kept[key] = features
             self._bytes += size
             while self._bytes > self.max_bytes:
-                _, dropped = self._kept.popitem(last=False)
-                self._bytes -= feature_bytes(dropped)
+                self._drop(next(iter(self._kept)))
 
     def clear(self) -> None:
         """Drop everything."""
         with self._lock:
             self._kept.clear()
             self._bytes = 0
+
+    def _drop(self, key: Hashable) -> ImageFeatures | None:
+        """What was kept under `key`, which no longer is; the lock is held."""
+        dropped = self._kept.pop(key, None)
+        if dropped is not None:
+            self._bytes -= feature_bytes(dropped)
+        return dropped

@@ -1,6 +1,7 @@
 """From gestures on the canvas to prompts."""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,28 @@ Position = NDArray[np.float64]
 """Data coordinates of the clicks layer, which are the image's."""
 
 
+class Rest(Protocol):
+    """Notices where the pointer rests."""
+
+    def moved(self, pixel: Position, then: Callable[[], None]) -> None:
+        """The pointer is at a pixel of the canvas; `then` is called if it rests there."""
+        ...
+
+    def over(self) -> None:
+        """It rests no longer."""
+        ...
+
+
+class NoRest:
+    """A `Rest` of a pointer that never rests."""
+
+    def moved(self, pixel: Position, then: Callable[[], None]) -> None:
+        """Nothing follows."""
+
+    def over(self) -> None:
+        """Nothing was to follow."""
+
+
 class Canvas:
     """A `GestureTarget`: what is clicked, dragged and scribbled becomes prompts; what makes no sense is told.
 
@@ -38,6 +61,8 @@ class Canvas:
         Goes to the next candidate, or the one before.
     soon
         Gives the answer to a gesture a moment to arrive, so that both are drawn at once.
+    rest
+        Notices where the pointer rests.
     """
 
     def __init__(
@@ -48,6 +73,7 @@ class Canvas:
         read_prompts: Callable[[], None],
         cycle: Callable[[int], None],
         soon: Callable[[], None],
+        rest: Rest,
     ) -> None:
         self._stage = stage
         self._picking = picking
@@ -55,10 +81,16 @@ class Canvas:
         self._read_prompts = read_prompts
         self._cycle = cycle
         self._soon = soon
+        self._rest = rest
         self._scribbling = False
+
+    def hovered(self, position: Position, pixel: Position) -> None:
+        """The pointer moved: the answer to a click is begun where it rests."""
+        self._rest.moved(pixel, lambda: self._try_quietly(lambda: self._suppose_click(position)))
 
     def pressed(self, position: Position, positive: bool) -> None:
         """A button was pressed: the answer to a click is begun while it is held."""
+        self._rest.over()
         if not self._picking.active:
             self._try_quietly(lambda: self._expect_click(position, positive))
 
@@ -105,6 +137,12 @@ class Canvas:
             deed()
         except UserError:
             return
+
+    def _suppose_click(self, position: Position) -> None:
+        _, view = self._where()
+        row, column = view.plane.from_data(tuple(position))
+        if not self._picking.active and self._reaches(view, np.asarray([(row, column)])):
+            self._stage.session.suppose_point(view.plane, Point(row, column))
 
     def _expect_click(self, position: Position, positive: bool) -> None:
         _, view = self._where()

@@ -11,7 +11,7 @@ from napari_sam.labels.collision import Collides, Collision
 from napari_sam.plugin.accepting import Accepting
 from napari_sam.plugin.actions import Action, bind_keys
 from napari_sam.plugin.candidates import Candidates
-from napari_sam.plugin.canvas import Canvas
+from napari_sam.plugin.canvas import Canvas, NoRest, Rest
 from napari_sam.plugin.images import Images
 from napari_sam.plugin.jump import jump_to
 from napari_sam.plugin.keyboard_cursor import KeyboardCursor
@@ -51,6 +51,8 @@ class SegmentController:
         Gives the answer to a gesture a moment to arrive, so that both are drawn at once; does nothing by default.
     after_drawing
         Has a function called when the window has had time to draw; as `later` by default.
+    rest
+        Notices where the pointer rests; by default it never does.
 
     Signals
     -------
@@ -102,6 +104,7 @@ class SegmentController:
         later: Callable[[Callable[[], None]], None] = lambda function: function(),
         soon: Callable[[], None] = lambda: None,
         after_drawing: Callable[[Callable[[], None]], None] | None = None,
+        rest: Rest | None = None,
     ) -> None:
         self.viewer = viewer
         self.session = session
@@ -116,7 +119,9 @@ class SegmentController:
         self.candidates = Candidates(session)
         self.picking = LabelPicking(stage, self.picking_changed.emit)
         self.sources = PromptSources(stage, self.picking, lambda layer: bind_keys(layer, self.do))
-        self.canvas = Canvas(stage, self.picking, self.update_view, mirror.read_prompts, self.candidates.cycle, soon)
+        self.canvas = Canvas(
+            stage, self.picking, self.update_view, mirror.read_prompts, self.candidates.cycle, soon, rest or NoRest()
+        )
         self.cursor = KeyboardCursor(
             stage, self.canvas, mirror.show_prompts, layer_list.unnoticed, self.cursor_changed.emit
         )

@@ -16,6 +16,10 @@ EXCLUDING = frozenset({"Alt", "Control"})
 class GestureTarget(Protocol):
     """Who is told of gestures; positions are the Points layer's data coordinates."""
 
+    def hovered(self, position: np.ndarray, pixel: np.ndarray) -> None:
+        """The pointer moved and no button is held; `pixel` is its place on the canvas."""
+        ...
+
     def pressed(self, position: np.ndarray, positive: bool) -> None:
         """A button was pressed: what follows may be a click."""
         ...
@@ -62,6 +66,7 @@ class Gestures:
         self._layer = layer
         self._target = target
         self._listening: Callable[[Points, Any], Iterator[None]] = self._drag
+        self._watching: Callable[[Points, Any], None] = self._move
         layer.events.mode.connect(self._follow_mode)
         self._follow_mode()
 
@@ -87,6 +92,7 @@ class Gestures:
             if getattr(callback, "__module__", "").startswith("napari.layers.points"):
                 callbacks.remove(callback)
         callbacks.insert(0, self._listening)
+        self._layer.mouse_move_callbacks.append(self._watching)
         self._layer.mouse_pan = False
         self._layer.help = (
             "left click adds, right click or Alt excludes, drag draws a box, Shift and drag scribbles, "
@@ -96,6 +102,12 @@ class Gestures:
     def _stop_listening(self) -> None:
         if self._listening in self._layer.mouse_drag_callbacks:
             self._layer.mouse_drag_callbacks.remove(self._listening)
+        if self._watching in self._layer.mouse_move_callbacks:
+            self._layer.mouse_move_callbacks.remove(self._watching)
+
+    def _move(self, layer: Points, event: Any) -> None:
+        position = np.asarray(layer.world_to_data(event.position), float)
+        self._target.hovered(position, np.asarray(event.pos, float))
 
     def _drag(self, layer: Points, event: Any) -> Iterator[None]:
         if event.button not in (LEFT, RIGHT):

@@ -172,8 +172,11 @@ class KeyboardCursor:
         self._at = (self._at[0] + direction[0] * step, self._at[1] + direction[1] * step)
         self._show(view)
         self._keep_in_sight(view)
-        if self._corner is not None:
-            self._canvas.dragging(self._corner, self._position(view))
+        position = self._position(view)
+        if self._corner is None:
+            self._canvas.hovered(position, np.asarray(self._at) / self._stage.screen_pixel)
+        else:
+            self._canvas.dragging(self._corner, position)
 
     def _click(self, positive: bool) -> None:
         _, _, view = self._stage.in_view()

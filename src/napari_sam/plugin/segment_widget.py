@@ -27,6 +27,7 @@ from napari_sam.plugin.panel.parts import ColumnScroll, button, column, line, ro
 from napari_sam.plugin.panel.prompt_rows import PromptRows
 from napari_sam.plugin.panel.restore_row import RestoreRow
 from napari_sam.plugin.panel.stack_rows import StackRows
+from napari_sam.plugin.pointer_rest import PointerRest
 from napari_sam.plugin.restoring import Restoring
 from napari_sam.plugin.slider_pace import SHORTEST_MS, SliderPace
 from napari_sam.plugin.status_line import StatusLine
@@ -61,12 +62,14 @@ class SegmentWidget(QWidget):
         self._main_thread = MainThread(self)
         self.session = Session(self._main_thread.post, engine=engine)
         self._hold = DrawingHold(self, self.session.scheduler, self._main_thread)
+        self._rest = PointerRest(self)
         self.controller = SegmentController(
             viewer,
             self.session,
             later=self._main_thread.post,
             soon=self._hold.start,
             after_drawing=self._main_thread.post_after_drawing,
+            rest=self._rest,
         )
         logs = sessions_folder()
         tell_failure = partial(_call, weakref.WeakMethod(self._cannot_log))
@@ -257,6 +260,7 @@ class SegmentWidget(QWidget):
         for timer in (self._slider_timer, self._camera_timer, self._progress_timer):
             timer.stop()
         self._hold.end()
+        self._rest.over()
         self.choices.download.cancel()
         self.table.close_table()
         self.autosave.close()

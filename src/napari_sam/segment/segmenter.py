@@ -195,6 +195,38 @@ class Segmenter:
         found = self._fitted(LevelFit(trace, plane, prompts, previous, multimask, tight, cancel), previous, object_size)
         return replace(found, areas=trace.take())
 
+    def rehearse(
+        self,
+        plane: Plane,
+        prompts: Prompts,
+        *,
+        object_size: float | None = None,
+        previous: Mask | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Segmentation | None:
+        """Segment what the user may ask for in a moment, without a trace: no other answer depends on it.
+
+        Parameters
+        ----------
+        plane, prompts, object_size, previous, cancel
+            See `segment`.
+
+        Returns
+        -------
+        Segmentation or None
+            What `segment` would answer now; if that is asked for indeed, `take_in` is to follow. None for models whose
+            windows take long to encode: that had better wait until it is wanted.
+        """
+        if not self.model.network.fully_convolutional:
+            return None
+        aside = copy.copy(self)
+        aside.embedder = self.embedder.aside(plane)
+        return aside.segment(plane, prompts, object_size=object_size, previous=previous, cancel=cancel)
+
+    def take_in(self, plane: Plane, answer: Segmentation, cancel: CancelToken | None = None) -> None:
+        """Have what was encoded for an answer of `rehearse` at hand, as if `segment` had answered."""
+        self.embedder.take_in(plane, answer.areas, cancel)
+
     def _fitted(self, fit: LevelFit, previous: Mask | None, object_size: float | None) -> Segmentation:
         prompts = fit.prompts
         if previous is not None and previous.window is not None:

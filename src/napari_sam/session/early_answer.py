@@ -1,4 +1,4 @@
-"""Answering a question before it is asked: while the button of a click is still held."""
+"""Answering a question before it is asked: while the button of a click is held, or even before it is pressed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,20 +47,36 @@ class Inquiry:
             self.plane, prompts, object_size=self.object_size, previous=previous, cancel=cancel
         )
 
+    def rehearsed(self, cancel: CancelToken) -> Segmentation | None:
+        """Have the model answer without a trace, unless that takes it long; on the inference thread only."""
+        prompts, previous = fed_back(self.prompts, self.fed)
+        return self.opened.segmenter().rehearse(
+            self.plane, prompts, object_size=self.object_size, previous=previous, cancel=cancel
+        )
+
 
 class _Early:
-    def __init__(self, inquiry: Inquiry) -> None:
+    def __init__(self, inquiry: Inquiry, *, rehearsed: bool) -> None:
         self.inquiry = inquiry
-        self.answer: Segmentation | None = None
+        self._rehearsed = rehearsed
+        self._answer: Segmentation | None = None
 
     def compute(self, cancel: CancelToken) -> None:
-        self.answer = self.inquiry.answer(cancel)
+        self._answer = self.inquiry.rehearsed(cancel) if self._rehearsed else self.inquiry.answer(cancel)
+
+    def take(self, cancel: CancelToken) -> Segmentation:
+        if self._answer is None:
+            return self.inquiry.answer(cancel)
+        if self._rehearsed:
+            self.inquiry.opened.segmenter().take_in(self.inquiry.plane, self._answer, cancel)
+        return self._answer
 
 
 class EarlyAnswer:
     """Computes what is likely to be asked in a moment, and hands it out if it is asked indeed.
 
-    Between pressing a button and releasing it a hand takes about a tenth of a second, in which a small model answers.
+    Between pressing a button and releasing it a hand takes about a tenth of a second, in which a small model answers;
+    before it presses it rests for about as long.
 
     Parameters
     ----------
@@ -75,9 +91,14 @@ class EarlyAnswer:
     def expect(self, inquiry: Inquiry) -> None:
         """Begin to answer; what was expected before is forgotten."""
         if self._early is None or self._early.inquiry != inquiry:
-            early = self._early = _Early(inquiry)
-            # What goes wrong is told if the question is really asked, and goes wrong again.
-            self._scheduler.submit(_KEY, early.compute, priority=Priority.CLICK)
+            self._submit(_Early(inquiry, rehearsed=False), Priority.CLICK)
+        else:
+            self._scheduler.hurry(_KEY, Priority.CLICK)
+
+    def suppose(self, inquiry: Inquiry) -> None:
+        """Begin to answer what may be asked or may not, without a trace unless it is; everything else goes first."""
+        if self._early is None or self._early.inquiry != inquiry:
+            self._submit(_Early(inquiry, rehearsed=True), Priority.SUPPOSED)
 
     def forget(self) -> None:
         """Nothing is likely to be asked any more."""
@@ -95,4 +116,10 @@ class EarlyAnswer:
             self.forget()
             return inquiry.answer
         self._early = None
-        return lambda cancel: inquiry.answer(cancel) if early.answer is None else early.answer
+        self._scheduler.hurry(_KEY, Priority.CLICK)
+        return early.take
+
+    def _submit(self, early: _Early, priority: Priority) -> None:
+        self._early = early
+        # What goes wrong is told if the question is really asked, and goes wrong again.
+        self._scheduler.submit(_KEY, early.compute, priority=priority, preemptible=priority is not Priority.CLICK)

@@ -59,6 +59,22 @@ class PlaneSegmenter(Protocol):
         """Segment one object on one plane."""
         ...
 
+    def rehearse(
+        self,
+        plane: Plane,
+        prompts: Prompts,
+        *,
+        object_size: float | None = None,
+        previous: Mask | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Segmentation | None:
+        """Segment what may be asked for in a moment, without a trace; None where that takes long."""
+        ...
+
+    def take_in(self, plane: Plane, answer: Segmentation, cancel: CancelToken | None = None) -> None:
+        """What was rehearsed was asked for indeed: be as if `segment` had answered."""
+        ...
+
 
 class Engine(Protocol):
     """Opens images with models and computes with them; all of it on the inference thread."""

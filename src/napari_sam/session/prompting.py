@@ -16,6 +16,7 @@ from napari_sam.session.reporting import Reporting
 from napari_sam.session.scheduler import Priority, Scheduler
 from napari_sam.session.segmenting import Segmenting
 from napari_sam.session.signals import SessionSignals
+from napari_sam.session.state import State
 from napari_sam.session.work import Work
 
 
@@ -118,6 +119,17 @@ class Prompting:
     def expect_nothing(self) -> None:
         """No point is about to be added after all."""
         self._segmenting.expect(None)
+
+    def suppose_point(self, plane: Plane, point: Point) -> None:
+        """A first point may be added on one plane: have the answer begun where it would take long.
+
+        That is where the size of objects is not known, so that several levels are tried. The plane is to be embedded,
+        or else the answer would depend on when it is.
+        """
+        segmenting, view = self._segmenting, self._segmenting.view
+        known = bool(self._work.draft) or segmenting.expected_size is not None
+        if not known and view.plane == plane and view.state is State.READY:
+            segmenting.suppose(_question(self._work.draft, plane, Prompts((point,)), None))
 
     def choose(self, plane: Plane | None, candidate: int) -> None:
         """Take another candidate on one plane.

@@ -19,7 +19,8 @@ class Priority(IntEnum):
     CLICK = 0
     VIEW = 1
     PROPAGATION = 2
-    PREFETCH = 3
+    SUPPOSED = 3
+    PREFETCH = 4
 
 
 class Request:
@@ -175,10 +176,7 @@ class Scheduler:
                 request.token.cancel()
                 return request
             self._cancel(key)
-            running = self._running
-            if running is not None and running.request.preemptible and priority < running.request.priority:
-                running.request.gave_way = True
-                running.request.token.cancel()
+            self._preempt(priority)
             self._newest[key] = request
             self._waiting.append(task)
             if self._thread is None:
@@ -186,6 +184,15 @@ class Scheduler:
                 self._thread.start()
             self._changed.notify_all()
         return request
+
+    def hurry(self, key: Hashable, priority: Priority) -> None:
+        """Have the newest request of this key go on as urgently as this, if it is less urgent, and give way no more."""
+        with self._changed:
+            request = self._newest.get(key)
+            if request is not None and priority < request.priority:
+                request.priority, request.preemptible = priority, False
+                self._preempt(priority)
+                self._changed.notify_all()
 
     def cancel(self, key: Hashable) -> None:
         """Cancel the newest request of this key, whether it waits, runs, or has its result on the way."""
@@ -227,6 +234,13 @@ class Scheduler:
             return True
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    def _preempt(self, priority: Priority) -> None:
+        """Have what runs give way to what is more urgent, if it may."""
+        running = self._running
+        if running is not None and running.request.preemptible and priority < running.request.priority:
+            running.request.gave_way = True
+            running.request.token.cancel()
 
     def _cancel(self, key: Hashable) -> None:
         request = self._newest.pop(key, None)

@@ -115,6 +115,9 @@ class Segmenting:
 
     def embed(self, anew: bool) -> None:
         """Embed what is in view; `anew` if nothing of it is embedded yet."""
+        if anew:
+            # Another answer may come of what is at hand then.
+            self._early.forget()
         self.view.start(self.opened, self.expected_size, anew=anew)
         self._on_change()
 
@@ -128,6 +131,11 @@ class Segmenting:
             self._early.forget()
         else:
             self._early.expect(Inquiry.of(self.opened, question))
+
+    def suppose(self, question: Question) -> None:
+        """A question may be asked in a moment: begin to answer it when there is nothing else to do."""
+        if self.opened is not None:
+            self._early.suppose(Inquiry.of(self.opened, question))
 
     def ask(self, question: Question) -> None:
         """Have a question answered."""

@@ -150,6 +150,10 @@ class Session(SessionOverview):
         """Say that a point is likely to be added on one plane in a moment; the answer to it is begun."""
         self._prompting.expect_point(plane, point)
 
+    def suppose_point(self, plane: Plane, point: Point) -> None:
+        """Say that a point may be added soon where the pointer rests: a first answer that takes long is begun."""
+        self._prompting.suppose_point(plane, point)
+
     def expect_nothing(self) -> None:
         """Say that no point will be added after all."""
         self._prompting.expect_nothing()

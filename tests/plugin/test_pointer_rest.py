@@ -1,0 +1,107 @@
+"""Where the pointer rests the answer to a click is begun, so that a tap finds it there."""
+
+import numpy as np
+import pytest
+from plugin_hand import LEFT, NONE
+from qtpy.QtCore import QObject, Qt
+from qtpy.QtTest import QTest
+
+from napari_sam.plugin.pointer_rest import REST_MS, PointerRest
+
+A, B = (12, 12), (28, 34)
+
+
+def test_a_pointer_that_stays_or_hardly_moves_rests(qtbot) -> None:
+    parent = QObject()
+    rest, told = PointerRest(parent), []
+    for at in range(4):
+        rest.moved(np.asarray([10.0 + at / 2, 20.0]), lambda at=at: told.append(at))
+        QTest.qWait(REST_MS // 4)
+    qtbot.waitUntil(lambda: bool(told), timeout=1000)
+    assert told == [3]
+
+
+def test_a_pointer_that_goes_on_does_not_rest_on_the_way(qtbot) -> None:
+    parent = QObject()
+    rest, told = PointerRest(parent), []
+    for at in range(10):
+        rest.moved(np.asarray([10.0 + 8 * at, 20.0]), lambda at=at: told.append(at))
+        QTest.qWait(REST_MS // 6)
+    qtbot.waitUntil(lambda: bool(told), timeout=1000)
+    assert told == [9]
+
+
+def test_a_pointer_whose_rest_is_over_tells_nothing() -> None:
+    parent = QObject()
+    rest, told = PointerRest(parent), []
+    rest.moved(np.asarray([10.0, 20.0]), lambda: told.append(0))
+    rest.over()
+    QTest.qWait(2 * REST_MS)
+    assert not told
+
+
+def test_a_tap_where_the_pointer_rested_finds_its_answer(desk) -> None:
+    desk.hand.approach(B, A, 100, 0)
+    desk.hand.until(lambda: len(desk.engine.rehearsed) == 1)
+    assert not desk.session.draft
+    desk.hand.until(lambda: desk.session.scheduler.wait_idle(0))
+    QTest.mouseClick(desk.hand.canvas, LEFT, NONE, desk.hand.at(A))
+    desk.hand.until(lambda: desk.area() == 81)
+    desk.ready()
+    assert not desk.engine.segmented
+    assert len(desk.engine.taken_in) == 1
+
+
+def test_a_tap_where_the_pointer_did_not_rest_is_answered_all_the_same(desk) -> None:
+    desk.hand.approach(B, A, 100, 0)
+    desk.hand.until(lambda: len(desk.engine.rehearsed) == 1)
+    desk.click(B)
+    assert desk.session.draft.masks[desk.session.plane].box == (24, 30, 33, 39)
+    assert len(desk.engine.segmented) == 1
+
+
+def test_where_a_button_is_pressed_nothing_is_supposed_any_more(desk) -> None:
+    desk.hand.hover(A)
+    desk.hand.hold(A, 3 * REST_MS)
+    assert not desk.engine.rehearsed
+    desk.hand.release(A)
+
+
+@pytest.mark.parametrize("why", ["outside", "picking", "another tool", "hidden"])
+def test_where_a_click_would_not_prompt_nothing_is_supposed(desk, why) -> None:
+    if why == "picking":
+        desk.click(A)
+        desk.hand.key(Qt.Key.Key_Return)
+        desk.ready()
+        desk.session.set_object_size(None)
+        desk.widget.controller.start_picking()
+    elif why == "another tool":
+        desk.points.mode = "pan_zoom"
+    elif why == "hidden":
+        desk.image.visible = False
+    desk.hand.hover((-3, 12) if why == "outside" else A)
+    QTest.qWait(3 * REST_MS)
+    assert not desk.engine.rehearsed
+
+
+def test_the_keyboard_cursor_rests_as_a_pointer_does(desk) -> None:
+    desk.hand.key(Qt.Key.Key_J)
+    cursor = desk.widget.controller.cursor
+    desk.hand.until(lambda: cursor.active)
+    desk.hand.key(Qt.Key.Key_Up)
+    desk.hand.until(lambda: bool(desk.engine.rehearsed))
+    at = desk.engine.rehearsed[-1].points[0]
+    assert (at.row, at.column) == cursor.position
+    desk.hand.until(lambda: desk.session.scheduler.wait_idle(0))
+    desk.hand.key(Qt.Key.Key_D)
+    desk.hand.until(lambda: bool(desk.engine.taken_in))
+    assert not desk.engine.segmented
+
+
+def test_a_box_that_the_keyboard_draws_is_no_rest(desk) -> None:
+    desk.hand.key(Qt.Key.Key_J)
+    desk.hand.until(lambda: desk.widget.controller.cursor.active)
+    desk.hand.key(Qt.Key.Key_I)
+    desk.hand.key(Qt.Key.Key_Up)
+    QTest.qWait(3 * REST_MS)
+    assert not desk.engine.rehearsed

@@ -563,3 +563,19 @@ def test_the_plugins_own_layers_stay_on_top_of_what_is_added(bench) -> None:
     assert list(bench.viewer.layers)[-3:] == own
     assert bench.viewer.layers.selection.active is other
     assert bench.controller.image.name == "cells"
+
+
+def test_an_accept_changes_the_table_of_clicks_once(bench) -> None:
+    bench.click(4, 12, 12)
+    bench.controller.do(Action.ACCEPT)
+    bench.settle()
+    bench.click(4, 28, 34)
+    assert list(bench.points.features["object"]) == [2]
+    changes: list[object] = []
+    bench.points.events.features.connect(changes.append)
+    bench.controller.do(Action.ACCEPT)
+    assert len(changes) == 1
+    assert len(bench.points.data) == 0
+    assert list(bench.points.features) == ["polarity", "axes", "object"]
+    bench.click(4, 12, 12)
+    assert list(bench.points.features["object"]) == [3]

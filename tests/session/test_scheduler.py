@@ -333,3 +333,15 @@ def test_hurrying_makes_nothing_less_urgent(scheduler, main) -> None:
     assert request.priority is Priority.CLICK
     gate.open.set()
     assert scheduler.wait_idle(5)
+
+
+def test_cancelling_what_is_not_there_wakes_nobody(scheduler, main, monkeypatch) -> None:
+    gate, woken = Gate(), []
+    scheduler.submit("gate", gate, priority=Priority.CLICK)
+    assert gate.started.wait(5)
+    notify_all = scheduler._changed.notify_all
+    monkeypatch.setattr(scheduler._changed, "notify_all", lambda: woken.append(1) or notify_all())
+    scheduler.cancel("other")
+    assert not woken
+    scheduler.cancel("gate")
+    assert woken

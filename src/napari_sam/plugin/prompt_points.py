@@ -53,4 +53,6 @@ class PromptPoints:
         self.layer.data = np.asarray(
             [plane.to_data(point.row, point.column) for plane, point in clicks], float
         ).reshape(-1, self.layer.ndim)
-        self.layer.features = features_of([(point.positive, plane.axes) for plane, point in clicks], label)
+        if clicks:
+            # An empty table has its columns still, and each change of it takes napari some milliseconds.
+            self.layer.features = features_of([(point.positive, plane.axes) for plane, point in clicks], label)

@@ -197,8 +197,9 @@ class Scheduler:
     def cancel(self, key: Hashable) -> None:
         """Cancel the newest request of this key, whether it waits, runs, or has its result on the way."""
         with self._changed:
-            self._cancel(key)
-            self._changed.notify_all()
+            # Waking threads for nothing is not free: whoever wakes takes the interpreter.
+            if self._cancel(key):
+                self._changed.notify_all()
 
     def cancel_all(self) -> None:
         """Cancel everything that waits, runs, or is on its way to the main thread."""
@@ -242,10 +243,12 @@ class Scheduler:
             running.request.gave_way = True
             running.request.token.cancel()
 
-    def _cancel(self, key: Hashable) -> None:
+    def _cancel(self, key: Hashable) -> bool:
+        """Cancel the newest request of this key; whether there was one."""
         request = self._newest.pop(key, None)
         if request is not None:
             request.token.cancel()
+        return request is not None
 
     def _cancel_everything(self) -> None:
         for key in tuple(self._newest):

@@ -164,9 +164,10 @@ class Work:
         self.start(DraftState())
         entry.change_draft(DraftPatch.between(before, self.draft.state))
         self.journal.record(entry)
+        # First, so that nothing is changed about prompts that are about to go.
+        self.tell_draft()
         if patch is not None:
             self._written(entry, draft)
-        self.tell_draft()
         return patch
 
     def accept_again(self, state: DraftState, target: Target, collision: Collision) -> None:

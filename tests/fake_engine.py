@@ -95,6 +95,18 @@ class FakeSegmenter:
         self.engine.segmented.append((plane, prompts, object_size, previous))
         return self.answer(plane, prompts, previous, cancel)
 
+    @property
+    def objects_at_once(self) -> int:
+        return 2
+
+    def segment_each(self, asked, *, object_size=None, cancel=None) -> Iterator[Segmentation | UserError | None]:
+        for plane, prompts in asked:
+            yield None
+            try:
+                yield self.segment(plane, prompts, object_size=object_size, cancel=cancel)
+            except UserError as error:
+                yield error
+
     def rehearse(self, plane, prompts, *, object_size=None, previous=None, cancel=None) -> Segmentation | None:
         self.engine.rehearsed.append(prompts)
         return self.answer(plane, prompts, previous, cancel) if self.engine.rehearses else None

@@ -48,7 +48,10 @@ def one_by_one(monkeypatch) -> None:
         ]
 
     def decoded(model, embedded, prompts, shape, *, multimask):
-        return [decode_window(model, each, prompts, shape, previous=None, multimask=multimask) for each in embedded]
+        return [
+            decode_window(model, each, said, shape, previous=None, multimask=multimask)
+            for each, said in zip(embedded, prompts, strict=True)
+        ]
 
     monkeypatch.setattr(Embedder, "at_each", singly)
     monkeypatch.setattr(fit_level, "decode_windows", decoded)

@@ -276,3 +276,24 @@ def test_a_batch_on_several_planes_is_replayed(session, main, target, engine, im
     annotation = annotation_of(target.array, None, session.recording.of(target).done, session.image, None)
     np.testing.assert_array_equal(replay(annotation, session.source, engine), target.array)
     assert (target.array > 0).sum() == 243
+
+
+def test_a_click_goes_before_the_rest_of_a_batch(session, main, engine, target) -> None:
+    engine.gate = threading.Event()
+    session.segment_each([BatchObject(Z4.at(0, at), BOX_A) for at in range(2, 7)])
+    main.run_until(lambda: len(engine.segmented) == 1)
+    session.add_point(Z4, Point(28, 34))
+    engine.gate.set()
+    main.settle(session)
+    assert [bool(prompts.points) for _, prompts, _, _ in engine.segmented] == [False, True, False, False, False, False]
+    assert session.objects.labels == [1, 2, 3, 4, 5]
+    assert session.draft.masks[Z4].area == 81
+
+
+def test_an_object_that_cannot_be_segmented_is_left_out_of_its_group(session, main, target) -> None:
+    outside = Prompts((Point(900, 900),))
+    session.segment_each([BatchObject(Z4, BOX_A), BatchObject(Z4, outside), BatchObject(Z4, BOX_B)])
+    main.settle(session)
+    assert session.objects.labels == [1, 2]
+    assert "1 was not found" in session.status.sentence
+    assert (target.array == 2).sum() == 81

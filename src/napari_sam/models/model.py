@@ -21,6 +21,9 @@ BYTES_PER_PIXEL = 2048
 SMALL_BATCH = 512 * 512
 """Pixels up to which a CPU gains by encoding several images together."""
 
+PROMPTS_AT_ONCE = 8
+"""Prompts, each on a window of its own, that gain by being decoded together, where windows are small."""
+
 Part = TypeVar("Part")
 
 
@@ -64,6 +67,16 @@ class Model:
         if self.device == CPU and self.precision is Precision.BFLOAT16:
             return max(1, SMALL_BATCH // pixels)
         return images_at_once(self.device, BYTES_PER_PIXEL * pixels)
+
+    @property
+    def prompts_at_once(self) -> int:
+        """How many prompts, each on a window of its own, to give to `decode_each` at once.
+
+        On CPUs only one where windows are large: what is computed for several does not stay in the cache, and would
+        keep whoever clicks meanwhile waiting.
+        """
+        small = self.network.window**2 <= SMALL_BATCH
+        return PROMPTS_AT_ONCE if small or self.device != CPU else 1
 
     def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
         """Encode images on the model's device; see `PromptableNetwork.encode`.

@@ -49,19 +49,19 @@ def decode_window(
         None if encoded.mask is None else torch.from_numpy(encoded.mask),
         multimask,
     )
-    (decoded,) = _decoded(prediction, [embedded], [encoded], network.mask_stride, plane_shape, prompts)
+    (decoded,) = _decoded(prediction, [embedded], [encoded], network.mask_stride, plane_shape, [prompts])
     return decoded
 
 
 def decode_windows(
     model: Model,
     embedded: Sequence[EmbeddedWindow],
-    prompts: Prompts,
+    prompts: Sequence[Prompts],
     plane_shape: tuple[int, int],
     *,
     multimask: bool,
 ) -> list[DecodedWindow]:
-    """Decode the same points on each of several embedded windows, all at once.
+    """Decode prompts, each on an embedded window of its own, all at once.
 
     Parameters
     ----------
@@ -70,10 +70,10 @@ def decode_windows(
     embedded
         The features of the windows.
     prompts
-        Points, and nothing else.
+        For each window; no masks, and all as many tokens (see `encode_prompts`).
     """
     stride = model.network.mask_stride
-    encoded = [encode_prompts(prompts, each.window, stride) for each in embedded]
+    encoded = [encode_prompts(said, each.window, stride) for said, each in zip(prompts, embedded, strict=True)]
     prediction = model.decode_each(
         [each.features for each in embedded],
         torch.from_numpy(np.concatenate([each.points for each in encoded])),
@@ -89,7 +89,7 @@ def _decoded(
     encoded: Sequence[EncodedPrompts],
     mask_stride: int,
     plane_shape: tuple[int, int],
-    prompts: Prompts,
+    prompts: Sequence[Prompts],
 ) -> list[DecodedWindow]:
     logits, scores = (each.float().cpu().numpy() for each in prediction)
     return [
@@ -101,7 +101,7 @@ def _decoded(
             each.window.coarsened(mask_stride),
             plane_shape,
             each.window.to_plane(asked.points[0][asked.labels[0] == POSITIVE][:, ::-1]),
-            prompts.box,
+            said.box,
         )
-        for at, (each, asked) in enumerate(zip(embedded, encoded, strict=True))
+        for at, (each, asked, said) in enumerate(zip(embedded, encoded, prompts, strict=True))
     ]

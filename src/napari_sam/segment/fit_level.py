@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from napari_sam.embedding.embedder import Embedder
+from napari_sam.embedding.embedder import EmbeddedWindow, Embedder
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.mask import Mask, overlap
 from napari_sam.planes.plane import Plane
@@ -104,6 +104,15 @@ class LevelFit:
             found, level = again, better
         return found.segmentation
 
+    def ready(self, level: float) -> bool:
+        """Whether `embedded` would answer without encoding."""
+        return self.embedder.ready(self.plane, step_at(level, self._aspect), self._center())
+
+    def embedded(self, level: float) -> EmbeddedWindow:
+        """The window that `fitted` begins on at a level."""
+        step = step_at(level, self._aspect)
+        return self.embedder.at(self.plane, step, self._center(), self.cancel, tight=self.tight)
+
     def scanned(self) -> Segmentation:
         """Decode a single point at several levels and keep the most convincing one.
 
@@ -113,10 +122,11 @@ class LevelFit:
         levels = scanned_levels(self._coarsest)
         steps = [step_at(level, self._aspect) for level in levels]
         embedded = self.embedder.at_each(self.plane, steps, self._center(), self.cancel, tight=True)
-        tried = decode_windows(self.embedder.model, embedded, self.prompts, self._shape, multimask=self.multimask)
+        same = [self.prompts] * len(embedded)
+        tried = decode_windows(self.embedder.model, embedded, same, self.shape, multimask=self.multimask)
         scores = [
             self._convincing(level, found.mask, [other.mask for other in tried if other is not found])
-            if found.mask.area and not touches_inner_edge(found.mask, found.window, self._shape)
+            if found.mask.area and not touches_inner_edge(found.mask, found.window, self.shape)
             else 0.0
             for level, found in zip(levels, tried, strict=True)
         ]
@@ -139,7 +149,7 @@ class LevelFit:
             self.embedder.model,
             embedded,
             self.prompts,
-            self._shape,
+            self.shape,
             previous=self.previous,
             multimask=self.multimask,
         )
@@ -149,7 +159,7 @@ class LevelFit:
         if not mask.area:
             return None
         share = max(mask_extent(mask, self._aspect)) / 2**level / self._window
-        cut = touches_inner_edge(mask, window, self._shape)
+        cut = touches_inner_edge(mask, window, self.shape)
         if SMALLEST_SHARE <= share <= LARGEST_SHARE and not cut:
             return None
         size = math.sqrt(math.prod(mask_extent(mask, self._aspect)))
@@ -183,12 +193,13 @@ class LevelFit:
         return pixel_aspect(self.embedder.source.scale, self.plane.axes)
 
     @property
-    def _shape(self) -> tuple[int, int]:
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the plane."""
         return self.plane.shape(self.embedder.source.shape)
 
     @property
     def _coarsest(self) -> float:
-        return coarsest_level(self._shape, self._aspect, self._window)
+        return coarsest_level(self.shape, self._aspect, self._window)
 
     @property
     def _liked(self) -> float:

@@ -18,6 +18,7 @@ from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
 from napari_sam.planes.window import Window
 from napari_sam.prompts.prompt import Prompts
+from napari_sam.segment.decode_first import Begun, decode_first
 from napari_sam.segment.fit_level import LevelFit
 from napari_sam.segment.level import level_for, level_of, pixel_aspect, prompt_box, step_at
 from napari_sam.segment.reference_segmenter import ReferenceSegmenter
@@ -186,14 +187,67 @@ class Segmenter:
         if previous is not None and (previous.window is None or not previous.area):
             previous = None
         if multimask is None:
-            multimask = prompts == Prompts(prompts.points[:1]) and previous is None
+            multimask = _ambiguous(prompts) and previous is None
         if frame == "reference":
             if self._reference is None:
                 self._reference = ReferenceSegmenter(self.model, self.source)
             return self._reference.segment(plane, prompts, previous, multimask, cancel)
         trace = AreaTrace(self.embedder, areas)
-        found = self._fitted(LevelFit(trace, plane, prompts, previous, multimask, tight, cancel), previous, object_size)
+        found = self._fitted(LevelFit(trace, plane, prompts, previous, multimask, tight, cancel), object_size)
         return replace(found, areas=trace.take())
+
+    @property
+    def objects_at_once(self) -> int:
+        """How many objects to give to `segment_each` at once."""
+        return self.model.prompts_at_once
+
+    def segment_each(
+        self,
+        asked: Sequence[tuple[Plane, Prompts]],
+        *,
+        object_size: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[Segmentation | UserError | None]:
+        """Segment several objects, each as `segment` does, but those that allow it decoded together.
+
+        Logits are those of `segment` up to rounding in float32.
+
+        Parameters
+        ----------
+        asked
+            A plane and all prompts for an object on it, of each.
+        object_size, cancel
+            See `segment`.
+
+        Yields
+        ------
+        Segmentation or UserError or None
+            For each object its answer, or why it has none; besides, None wherever something more urgent may come in
+            between.
+
+        Raises
+        ------
+        Cancelled
+            If `cancel` was set.
+        """
+        begun: list[Begun | UserError] = []
+        for plane, prompts in asked:
+            try:
+                self._check_inside(plane, prompts)
+            except UserError as error:
+                begun.append(error)
+            else:
+                fit = LevelFit(self.embedder, plane, prompts, None, _ambiguous(prompts), False, cancel)
+                begun.append(Begun(fit, _first_level(fit, object_size)))
+        yield from decode_first([each for each in begun if isinstance(each, Begun)], self.objects_at_once)
+        for each in begun:
+            if isinstance(each, UserError):
+                yield each
+                continue
+            trace = AreaTrace(self.embedder)
+            traced = replace(each.fit, embedder=trace)
+            found = traced.scanned() if each.level is None else traced.fitted(each.level, tried=each.tried)
+            yield replace(found, areas=trace.take())
 
     def rehearse(
         self,
@@ -227,18 +281,15 @@ class Segmenter:
         """Have what was encoded for an answer of `rehearse` at hand, as if `segment` had answered."""
         self.embedder.take_in(plane, answer.areas, cancel)
 
-    def _fitted(self, fit: LevelFit, previous: Mask | None, object_size: float | None) -> Segmentation:
-        prompts = fit.prompts
+    def _fitted(self, fit: LevelFit, object_size: float | None) -> Segmentation:
+        previous = fit.previous
         if previous is not None and previous.window is not None:
             row0, column0, row1, column1 = previous.window.bounds
             finer = math.log2(self.model.network.mask_stride)
             level = level_of(previous.window.step, pixel_aspect(self.source.scale, fit.plane.axes)) - finer
             return fit.fitted(level, ((row0 + row1) / 2, (column0 + column1) / 2))
-        if prompts.box is not None or prompts.mask is not None:
-            return fit.fitted(fit.level_for_prompts(None))
-        if object_size is None and prompts == Prompts(prompts.points[:1]):
-            return fit.scanned()
-        return fit.fitted(fit.level_for_prompts(object_size))
+        first = _first_level(fit, object_size)
+        return fit.scanned() if first is None else fit.fitted(first)
 
     def _prepared_steps(self, plane: Plane, object_size: float | None) -> list[tuple[float, float]]:
         liked, aspect = self.model.spec.object_size_px, pixel_aspect(self.source.scale, plane.axes)
@@ -257,3 +308,16 @@ class Segmenter:
                 f"A prompt lies outside the image: this plane has {rows} rows and {columns} columns, "
                 f"and the prompts reach from ({box[0]:g}, {box[1]:g}) to ({box[2]:g}, {box[3]:g})."
             )
+
+
+def _ambiguous(prompts: Prompts) -> bool:
+    """Whether prompts are a single point, which may mean several things."""
+    return prompts == Prompts(prompts.points[:1])
+
+
+def _first_level(fit: LevelFit, object_size: float | None) -> float | None:
+    """The level to begin at without a previous mask; None where several are tried."""
+    prompts = fit.prompts
+    if prompts.box is not None or prompts.mask is not None:
+        return fit.level_for_prompts(None)
+    return None if object_size is None and _ambiguous(prompts) else fit.level_for_prompts(object_size)

@@ -10,6 +10,7 @@ from napari_sam.labels.onto_plane import PlaneInLabels, all_masks_on_plane
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Prompts
+from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.batch_plan import Findings, Plan, plan_batch
 from napari_sam.session.batch_writing import begin_writing, carry_out
 from napari_sam.session.draft import Draft
@@ -130,7 +131,7 @@ class Batch:
         *,
         instead: bool = False,
     ) -> None:
-        """Segment several objects, one after another, and write them together; a former batch is given up.
+        """Segment several objects, a few at a time, and write them together; a former batch is given up.
 
         Where two of them meet, the one with the higher predicted IoU has the pixels. What is not found is left out.
 
@@ -211,13 +212,16 @@ class Batch:
                 raise UserError(_NOTHING)
             run.total = len(given)
             read: set[Plane] = set()
-            for each in given:
-                if each.label is not None and each.plane not in read:
-                    read.add(each.plane)
-                    place = PlaneInLabels.itself(each.plane, opened.source.shape)
-                    masks = all_masks_on_plane(findings.target.array, place)
-                    findings.former.update({(each.plane, label): mask for label, mask in masks.items()})
-                yield _segmented(each, opened, size, token)
+            together = opened.segmenter().objects_at_once
+            for start in range(0, len(given), together):
+                some = given[start : start + together]
+                for each in some:
+                    if each.label is not None and each.plane not in read:
+                        read.add(each.plane)
+                        place = PlaneInLabels.itself(each.plane, opened.source.shape)
+                        masks = all_masks_on_plane(findings.target.array, place)
+                        findings.former.update({(each.plane, label): mask for label, mask in masks.items()})
+                yield from _segmented(some, opened, size, token)
 
         def step(tried: _Tried | _Pause) -> None:
             if isinstance(tried, _Pause):
@@ -277,12 +281,21 @@ class Batch:
         self._reporting.fail(error)
 
 
-def _segmented(each: BatchObject, opened: OpenedImage, size: float | None, token: CancelToken) -> _Tried:
-    """One object with the plane it is on; None where nothing is found."""
-    try:
-        answer = opened.segmenter().segment(each.plane, each.prompts, object_size=size, cancel=token)
-    except UserError:
-        return None
+def _segmented(
+    some: Sequence[BatchObject], opened: OpenedImage, size: float | None, token: CancelToken
+) -> Iterator[_Tried | _Pause]:
+    """Objects with the plane each is on; None where nothing is found."""
+    waiting = iter(some)
+    asked = [(each.plane, each.prompts) for each in some]
+    for answer in opened.segmenter().segment_each(asked, object_size=size, cancel=token):
+        if answer is None:
+            yield _Pause()
+            continue
+        each = next(waiting)
+        yield None if isinstance(answer, UserError) else _found(each, answer, opened, size)
+
+
+def _found(each: BatchObject, answer: Segmentation, opened: OpenedImage, size: float | None) -> _Tried:
     draft = Draft(label=each.label, refines=each.label is not None)
     question = Question(each.plane, each.prompts, object_size=size)
     question.take(answer, opened.setup)

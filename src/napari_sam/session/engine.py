@@ -59,6 +59,21 @@ class PlaneSegmenter(Protocol):
         """Segment one object on one plane."""
         ...
 
+    @property
+    def objects_at_once(self) -> int:
+        """How many objects to give to `segment_each` at once."""
+        ...
+
+    def segment_each(
+        self,
+        asked: Sequence[tuple[Plane, Prompts]],
+        *,
+        object_size: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[Segmentation | UserError | None]:
+        """Segment several objects; yields what came of each, and None where something else may come in between."""
+        ...
+
     def rehearse(
         self,
         plane: Plane,

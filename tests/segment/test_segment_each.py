@@ -1,0 +1,139 @@
+"""Objects that are segmented a few at a time are those that are segmented one by one."""
+
+import numpy as np
+import pytest
+import torch
+from fake_network import ThresholdNetwork, threshold_model
+
+from napari_sam.errors import UserError
+from napari_sam.models.load import load_model
+from napari_sam.nn.cancel import Cancelled, CancelToken
+from napari_sam.planes.contrast import Contrast, measure_contrast
+from napari_sam.planes.mask import Mask
+from napari_sam.planes.plane import Plane
+from napari_sam.planes.source import ImageSource
+from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
+from napari_sam.sample.stack import generate_stack
+from napari_sam.segment.segmentation import Segmentation
+from napari_sam.segment.segmenter import Segmenter
+
+PLANE = Plane((1, 2), (10, 0, 0))
+FLAT = Plane((0, 1), (0, 0))
+
+
+def box(row: float, column: float, half: float = 14) -> Prompts:
+    return Prompts(box=Box(row - half, column - half, row + half, column + half))
+
+
+def answers(segmenter: Segmenter, asked, **how) -> list[Segmentation | UserError]:
+    return [each for each in segmenter.segment_each(asked, **how) if each is not None]
+
+
+@pytest.mark.parametrize("size", [None, 24.0])
+def test_answers_are_those_of_each_object_by_itself(size):
+    source = ImageSource(generate_stack().nuclei[:, :200, :200])
+    rough = Mask((55, 60, 75, 82), np.ones((20, 22), bool))
+    asked = [
+        (PLANE, box(64, 71)),
+        (PLANE, Prompts((Point(128, 128),))),
+        (PLANE.at(0, 11), box(60, 68, 12)),
+        (PLANE, box(128, 128, 25)),
+        (PLANE, Prompts(mask=rough)),
+        (PLANE, Prompts((Point(64, 71), Point(90, 90, False)))),
+        (PLANE, Prompts(scribbles=(Scribble(((60, 68), (68, 74))),))),
+        (PLANE, Prompts((Point(64, 71),), box(64, 71).box)),
+    ]
+    model = load_model("nano")
+
+    def prepared() -> Segmenter:
+        segmenter = Segmenter(model, source, measure_contrast(source, (1, 2)))
+        for plane in {plane for plane, _ in asked}:
+            for level in (None, 24.0):
+                list(segmenter.prepare(plane, object_size=level))
+        return segmenter
+
+    together = answers(prepared(), asked, object_size=size)
+    alone = prepared()
+    for (plane, prompts), found in zip(asked, together, strict=True):
+        expected = alone.segment(plane, prompts, object_size=size)
+        assert isinstance(found, Segmentation)
+        assert found.areas == expected.areas
+        assert found.chosen == expected.chosen
+        for mask, same in zip(found.candidates, expected.candidates, strict=True):
+            assert mask.box == same.box
+            np.testing.assert_array_equal(mask.pixels, same.pixels)
+            np.testing.assert_allclose(mask.logits, same.logits, atol=2e-4)
+            assert mask.predicted_iou == pytest.approx(same.predicted_iou, abs=1e-5)
+
+
+def bright_squares(side: int = 600) -> tuple[ImageSource, list[tuple[int, int]]]:
+    pixels, middles = np.zeros((side, side), np.float32), []
+    for row in range(60, side, 120):
+        for column in range(60, side, 120):
+            pixels[row - 20 : row + 20, column - 20 : column + 20] = 1
+            middles.append((row, column))
+    return ImageSource(pixels), middles
+
+
+def counting(monkeypatch) -> list[int]:
+    """Prompts that are decoded together, call by call."""
+    counts: list[int] = []
+    decode_each = ThresholdNetwork.decode_each
+    monkeypatch.setattr(
+        ThresholdNetwork,
+        "decode_each",
+        lambda self, features, *args: counts.append(len(features)) or decode_each(self, features, *args),
+    )
+    return counts
+
+
+def test_boxes_are_decoded_together_and_not_again(monkeypatch):
+    source, middles = bright_squares()
+    model, counts = threshold_model(256), counting(monkeypatch)
+    segmenter = Segmenter(model, source, Contrast(((0.0, 1.0),)))
+    assert segmenter.objects_at_once == 8
+    asked = [(FLAT, box(*middle, half=22)) for middle in middles[:10]]
+    found = answers(segmenter, asked)
+    assert counts == [8, 2]
+    assert len(model.network.decoded) == 10
+    assert [each.mask.area for each in found] == [1600] * 10
+
+
+def test_others_may_come_in_between_wherever_something_is_encoded():
+    source, middles = bright_squares(1600)
+    model = threshold_model(64)
+    segmenter = Segmenter(model, source, Contrast(((0.0, 1.0),)))
+    asked = [(FLAT, box(*middle, half=22)) for middle in middles]
+    before, worked = 0, []
+    for each in segmenter.segment_each(asked):
+        worked.append(len(model.network.encoded) - before)
+        before = len(model.network.encoded)
+        if sum(worked) and each is not None:
+            break
+    assert sum(worked) > 1
+    assert max(worked) == 1
+
+
+def test_what_cannot_be_answered_is_told_in_its_place():
+    source, middles = bright_squares()
+    segmenter = Segmenter(threshold_model(256), source, Contrast(((0.0, 1.0),)))
+    asked = [(FLAT, box(*middles[0])), (FLAT, box(900, 10)), (FLAT, Prompts()), (FLAT, box(*middles[1]))]
+    found = answers(segmenter, asked)
+    assert [isinstance(each, UserError) for each in found] == [False, True, True, False]
+    assert "outside" in str(found[1])
+
+
+def test_it_stops_when_it_is_cancelled():
+    source, middles = bright_squares()
+    segmenter = Segmenter(threshold_model(256), source, Contrast(((0.0, 1.0),)))
+    cancel = CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        answers(segmenter, [(FLAT, box(*middles[0]))], cancel=cancel)
+
+
+def test_where_windows_are_large_a_cpu_decodes_one_by_one_and_a_gpu_does_not(monkeypatch):
+    model = threshold_model(1024)
+    assert model.prompts_at_once == 1
+    monkeypatch.setattr(model, "device", torch.device("cuda"))
+    assert model.prompts_at_once > 1

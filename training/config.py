@@ -143,8 +143,6 @@ class OptimizerConfig:
     betas: list[float] = field(default_factory=lambda: [0.9, 0.98])
     clip: float = 1.0
     ema: float = 0.999
-    freeze_encoder: bool = False
-    """Whether only what turns prompts into masks is trained: its steps are several times cheaper."""
     freeze_batch_norm: float = 0.6
     """Progress of the run from which batch norms use, and keep, their running statistics."""
 

@@ -14,7 +14,7 @@ SMALLEST_MATRIX = 32
 
 
 class Optimizers:
-    """Muon for hidden kernels and matrices if the configuration says so, AdamW for everything else that is trained.
+    """Muon for hidden kernels and matrices if the configuration says so, AdamW for everything else.
 
     Parameters
     ----------
@@ -27,8 +27,7 @@ class Optimizers:
     def __init__(self, network: nn.Module, config: OptimizerConfig) -> None:
         self.config = config
         hidden = dict(_hidden(network)) if config.muon else {}
-        trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
-        others = [parameter for name, parameter in trained.items() if name not in hidden]
+        others = [parameter for name, parameter in network.named_parameters() if name not in hidden]
         groups = [
             {"params": [each for each in others if each.ndim > 1], "weight_decay": config.weight_decay},
             {"params": [each for each in others if each.ndim <= 1], "weight_decay": 0.0},
@@ -62,7 +61,7 @@ def _hidden(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Kernels and matrices between hidden layers; no embeddings."""
     embeddings = {f"{name}.weight" for name, module in network.named_modules() if isinstance(module, nn.Embedding)}
     for name, parameter in network.named_parameters():
-        if parameter.ndim > 1 and name not in embeddings and parameter.requires_grad:
+        if parameter.ndim > 1 and name not in embeddings:
             rows, columns = len(parameter), parameter[0].numel()
             if min(rows, columns) >= SMALLEST_MATRIX:
                 yield name, parameter

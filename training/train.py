@@ -90,7 +90,6 @@ def train(
     training, validation = read_images(config, data, out)
     torch.manual_seed(config.run.seed)
     network = Nano(sizes).to(device, memory_format=torch.channels_last)
-    network.image_encoder.requires_grad_(not config.optimizer.freeze_encoder)
     optimizers = Optimizers(network, config.optimizer)
     step, minutes = 0, 0.0
     checkpoint = read_checkpoint(out)
@@ -139,7 +138,7 @@ def train(
         if done >= 1:
             break
         began = time.monotonic()
-        _set_mode(network, frozen=config.optimizer.freeze_encoder or done >= config.optimizer.freeze_batch_norm)
+        _set_mode(network, frozen=done >= config.optimizer.freeze_batch_norm)
         batch = next(batches)
         waited = time.monotonic() - began
         result = training_step(network, batch.to(torch.device(device)), config, rng)

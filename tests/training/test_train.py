@@ -140,14 +140,3 @@ def test_a_run_with_muon_is_resumed_too(tiny_config, tiny_data, tiny_sizes, tmp_
     assert set(first.optimizers) == {"adamw", "muon"}
     after = train(replace(config, run=replace(config.run, steps=4)), tiny_data, tmp_path / "run", sizes=sizes)
     assert after.step == 4
-
-
-def test_a_frozen_encoder_stays_as_it_was(trained, tiny_config, tiny_data, tiny_sizes, tmp_path):
-    weights = tmp_path / "weights.safetensors"
-    release(trained, weights, "test")
-    config = replace(tiny_config, optimizer=replace(tiny_config.optimizer, freeze_encoder=True))
-    ended = train(config, tiny_data, tmp_path / "second", init=weights, sizes=tiny_sizes)
-    released = half_precision(read_checkpoint(trained).average["state"])
-    moved = {name for name, tensor in ended.network.items() if not torch.equal(tensor, released[name].to(tensor.dtype))}
-    assert moved
-    assert not any(name.startswith("image_encoder") for name in moved)

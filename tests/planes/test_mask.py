@@ -36,3 +36,10 @@ def test_overlap_is_that_of_whole_planes(first, second):
 def test_pixels_fill_the_box():
     with pytest.raises(ValueError, match="do not fill the box"):
         Mask((0, 0, 3, 3), np.ones((2, 3), bool))
+
+
+def test_a_score_is_an_iou_though_its_prediction_need_not_be():
+    pixels = np.ones((2, 2), bool)
+    scores = [Mask((0, 0, 2, 2), pixels, predicted).score for predicted in (1.02, -0.1, 0.4)]
+    assert scores == [1.0, 0.0, 0.4]
+    assert np.isnan(Mask((0, 0, 2, 2), pixels).score)

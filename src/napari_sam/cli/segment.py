@@ -54,4 +54,4 @@ def segment(
         step()
     if not found.area:
         typer.echo("Warning: nothing was found there; the labels are empty.", err=True)
-    typer.echo(f"{output}: {found.area} pixels, predicted IoU {found.predicted_iou:.2f}")
+    typer.echo(f"{output}: {found.area} pixels, predicted IoU {found.score:.2f}")

@@ -37,7 +37,8 @@ class Mask:
     pixels
         (row1 - row0, column1 - column0) bool.
     predicted_iou
-        The decoder's own estimate of the IoU with the true object, 0..1; NaN where there is none (a label).
+        The decoder's own estimate of the IoU with the true object; NaN where there is none (a label). Nothing keeps
+        it between 0 and 1, see `score`.
     logits
         (h, w) float32 low-resolution logits, or None for a binary mask.
     window
@@ -81,6 +82,11 @@ class Mask:
         """The box as slices of the plane."""
         row0, column0, row1, column1 = self.box
         return slice(row0, row1), slice(column0, column1)
+
+    @property
+    def score(self) -> float:
+        """The predicted IoU as an IoU can be, and is shown: 0..1, or NaN."""
+        return float(np.clip(self.predicted_iou, 0, 1))
 
     def painted(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """The mask as a full plane of `shape`; what lies outside the plane is dropped."""

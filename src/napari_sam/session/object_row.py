@@ -70,7 +70,7 @@ class ObjectRow:
         masks = draft.masks
         key = next(iter(draft.key_masks), next(iter(masks)))
         row0, column0, row1, column1 = masks[key].box
-        scores = [mask.predicted_iou for mask in draft.key_masks.values() if not math.isnan(mask.predicted_iou)]
+        scores = [mask.score for mask in draft.key_masks.values() if not math.isnan(mask.score)]
         carried = [
             reached.confidence
             for plane, reached in draft.proposal.items()

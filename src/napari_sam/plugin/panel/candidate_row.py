@@ -52,9 +52,9 @@ class CandidateRow(QWidget):
         if answer is not None:
             self.label.setText(
                 f"Candidate {answer.chosen + 1} of {len(answer.candidates)}, "
-                f"IoU {as_share(answer.mask.predicted_iou)}  [{CONTROLS[Action.CANDIDATE].shown}]"
+                f"IoU {as_share(answer.mask.score)}  [{CONTROLS[Action.CANDIDATE].shown}]"
             )
-            scores = [as_share(mask.predicted_iou) for mask in answer.candidates]
+            scores = [as_share(mask.score) for mask in answer.candidates]
         for at, button in enumerate(self.buttons):
             here = answer is not None and at < len(answer.candidates)
             button.setText(scores[at] if here else "--")

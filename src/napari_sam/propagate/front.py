@@ -20,7 +20,8 @@ class StopRule:
     Parameters
     ----------
     least_trust
-        A mask that is trusted less than this, as `Evidence.trust` says, ends the object.
+        A mask that is trusted less than this ends the object: `Evidence.trust`, times the IoU with the neighbour, for
+        where the object has ended the network soon draws something else. Chosen on generated stacks.
     largest_growth
         An area this many times the neighbour's ends the object, and so does its inverse.
     """
@@ -33,7 +34,7 @@ class StopRule:
         growth = mask.area / max(neighbour.area, 1)
         if growth > self.largest_growth or growth < 1 / self.largest_growth:
             return Stop.JUMP
-        return Stop.DOUBTFUL if trust < self.least_trust else Stop.NONE
+        return Stop.DOUBTFUL if trust * overlap(mask, neighbour) < self.least_trust else Stop.NONE
 
 
 def advance(

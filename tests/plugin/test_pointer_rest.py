@@ -11,6 +11,12 @@ from napari_sam.plugin.pointer_rest import REST_MS, PointerRest
 A, B = (12, 12), (28, 34)
 
 
+def _rested(desk, place: tuple[int, int]) -> bool:
+    """Whether the answer to a click there was begun last; on a busy machine a hand also rests on its way."""
+    supposed = [(asked.points[0].row, asked.points[0].column) for asked in desk.engine.rehearsed]
+    return bool(supposed) and np.abs(np.subtract(supposed[-1], place)).max() < 1
+
+
 def test_a_pointer_that_stays_or_hardly_moves_rests(qtbot) -> None:
     parent = QObject()
     rest, told = PointerRest(parent), []
@@ -42,7 +48,7 @@ def test_a_pointer_whose_rest_is_over_tells_nothing() -> None:
 
 def test_a_tap_where_the_pointer_rested_finds_its_answer(desk) -> None:
     desk.hand.approach(B, A, 100, 0)
-    desk.hand.until(lambda: len(desk.engine.rehearsed) == 1)
+    desk.hand.until(lambda: _rested(desk, A))
     assert not desk.session.draft
     desk.hand.until(lambda: desk.session.scheduler.wait_idle(0))
     QTest.mouseClick(desk.hand.canvas, LEFT, NONE, desk.hand.at(A))
@@ -54,7 +60,7 @@ def test_a_tap_where_the_pointer_rested_finds_its_answer(desk) -> None:
 
 def test_a_tap_where_the_pointer_did_not_rest_is_answered_all_the_same(desk) -> None:
     desk.hand.approach(B, A, 100, 0)
-    desk.hand.until(lambda: len(desk.engine.rehearsed) == 1)
+    desk.hand.until(lambda: _rested(desk, A))
     desk.click(B)
     assert desk.session.draft.masks[desk.session.plane].box == (24, 30, 33, 39)
     assert len(desk.engine.segmented) == 1

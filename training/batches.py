@@ -192,15 +192,17 @@ def group_alike(windows: Sequence[tuple[int, Origin, WindowPrompts]]) -> list[Pr
             PromptedWindows(
                 images,
                 origins,
-                *(
-                    torch.from_numpy(np.concatenate([getattr(prompts, name) for prompts in prompted]))
-                    for name in ("points", "labels")
-                ),
-                torch.from_numpy(np.concatenate(masks)) if masks else None,
-                torch.from_numpy(np.concatenate([prompts.targets for prompts in prompted])),
+                _joined([prompts.points for prompts in prompted]),
+                _joined([prompts.labels for prompts in prompted]),
+                _joined(masks) if masks else None,
+                _joined([prompts.targets for prompts in prompted]),
             )
         )
     return groups
+
+
+def _joined(arrays: Sequence[NDArray[np.generic]]) -> Tensor:
+    return torch.from_numpy(np.concatenate(arrays))
 
 
 def _origin(rng: np.random.Generator, point: tuple[int, int], side: int, window: int) -> Origin:

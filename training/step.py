@@ -122,10 +122,11 @@ def first_groups(
     groups = []
     for group in windows:
         side = group.targets.shape[-1] * 2
-        corners = []
-        for _ in group.images:
-            middle = (FRAME - side) / 2
-            corners.append((middle, middle) if rng is None or rng.random() < 0.3 else rng.uniform(0, FRAME - side, 2))
+        middle = (FRAME - side) / 2
+        corners = [
+            (middle, middle) if rng is None or rng.random() < 0.3 else rng.uniform(0, FRAME - side, 2)
+            for _ in group.images
+        ]
         cut = [
             cut_features(images[image], origin, side) for image, origin in zip(group.images, group.origins, strict=True)
         ]

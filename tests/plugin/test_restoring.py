@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 import tifffile
+from closed_window import accept_one, save
 from plugin_bench import Z4, Bench, blobs
 
 from napari_sam.planes.image_identity import ImageIdentity
@@ -290,16 +291,9 @@ def until(bench: LoggedBench, condition) -> None:
 def test_closing_the_window_after_saving_leaves_no_log(make_desk, monkeypatch, tmp_path):
     monkeypatch.setenv("NAPARI_SAM_SESSIONS", str(tmp_path / "logs"))
     desk = make_desk()
-    desk.viewer.dims.set_current_step(0, 4)
-    desk.hand.until(lambda: desk.session.plane == Z4)
-    desk.ready()
-    desk.session.add_point(Z4, Point(12, 12))
-    desk.ready()
-    desk.widget.controller.do(Action.ACCEPT)
-    assert desk.widget.autosave.wait_written()
+    accept_one(desk)
     assert list((tmp_path / "logs").iterdir())
-    desk.session.save(tmp_path / "made.tif")
-    desk.hand.until(lambda: not desk.widget.autosave.unsaved)
+    save(desk, tmp_path / "made.tif")
     desk.widget._on_closed(False)
     assert list((tmp_path / "logs").iterdir()) == []
 

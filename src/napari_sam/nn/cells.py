@@ -104,9 +104,11 @@ def _reordered(x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
 
 
 def _of_channels(weight: Tensor, channels: tuple[int, ...] | None) -> Tensor:
-    if channels is None or channels == tuple(range(len(channels))):
+    if channels is None:
+        return weight
+    if channels == tuple(range(len(channels))):
         # No list of indices, which would have to be copied to the device.
-        return weight if channels is None else weight[:, : len(channels)]
+        return weight[:, : len(channels)]
     return weight[:, list(channels)]
 
 

@@ -38,6 +38,7 @@ from napari_sam.session.engine import Engine
 from napari_sam.session.session import Session
 from napari_sam.session.session_file.file import SUFFIX
 from napari_sam.session.state import State, Status
+from napari_sam.session.weakly import weakly
 
 if TYPE_CHECKING:
     import napari
@@ -72,8 +73,7 @@ class SegmentWidget(QWidget):
             rest=self._rest,
         )
         logs = sessions_folder()
-        tell_failure = partial(_call, weakref.WeakMethod(self._cannot_log))
-        self.autosave = Autosave(self.session, logs, self._main_thread.post, tell_failure)
+        self.autosave = Autosave(self.session, logs, self._main_thread.post, weakly(self._cannot_log))
         self.restoring = Restoring(self.controller, self.autosave, logs)
         self._viewer = viewer
         # Whatever happens to the window, threads and log end: when Qt deletes the widget, when Python does, at exit.
@@ -283,12 +283,6 @@ def _end_session(autosave: Autosave, session: Session) -> None:
         autosave.close()
     finally:
         session.close()
-
-
-def _call(method: "weakref.WeakMethod[Callable[[UserError], None]]", error: UserError) -> None:
-    found = method()
-    if found is not None:
-        found(error)
 
 
 def _report_crash(error: Exception) -> None:

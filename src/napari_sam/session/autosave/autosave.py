@@ -4,8 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
-from weakref import WeakMethod
 
 import numpy as np
 
@@ -22,6 +20,7 @@ from napari_sam.session.session_file.content import image_to_json
 from napari_sam.session.session_file.file import current_versions
 from napari_sam.session.state_record import record_of
 from napari_sam.session.target import Target
+from napari_sam.session.weakly import weakly
 
 VERSION = 1
 
@@ -125,8 +124,7 @@ class Autosave:
                 self._fail(error)
                 return None
             # The thread keeps nothing alive: a session that is dropped without being closed ends.
-            tick, fail = WeakMethod(self._tick), WeakMethod(self._writing_failed)
-            self._writer = LogWriter(self._folder.log, partial(_call, tick), partial(_call, fail))
+            self._writer = LogWriter(self._folder.log, weakly(self._tick), weakly(self._writing_failed))
             self._writer.start()
             begin = {"version": VERSION, "written_by": current_versions(), "began": datetime.now(UTC).isoformat()}
             self._writer.write(lambda: iter([(Kind.BEGIN, begin)]))
@@ -175,7 +173,7 @@ class Autosave:
         writer = self._writer
         if (self._dirty or (writer is not None and writer.unsettled)) and not self._asked:
             self._asked = True
-            self._post(partial(_call, WeakMethod(self._answer)))
+            self._post(weakly(self._answer))
 
     def _answer(self) -> None:
         """Nothing is half done at this moment."""
@@ -262,9 +260,3 @@ class Autosave:
             self._based.add(number)
             writer.write_slowly(base_records(number, array), (Kind.BASE_DONE, {"target": number}), written)
         return number
-
-
-def _call(method: WeakMethod[Callable[..., None]], *arguments: Any) -> None:
-    found = method()
-    if found is not None:
-        found(*arguments)

@@ -11,7 +11,9 @@ from training.synthetic.shapes import blobs, capsules, cells, depth, tidy
 def test_generated_image_has_objects_and_the_same_seed_gives_the_same_image(kind):
     (pixels, labels), (again, _) = (KINDS[kind](np.random.default_rng(4), 128) for _ in range(2))
     np.testing.assert_array_equal(pixels, again)
-    assert pixels.shape[:2] == labels.shape == (128, 128)
+    assert labels.shape[-2:] == (128, 128)
+    assert pixels.shape[: labels.ndim] == labels.shape
+    assert labels.ndim == (3 if kind.endswith("_stack") else 2)
     assert pixels.dtype in (np.uint8, np.uint16)
     assert labels.max() >= 1
     assert pixels.std() > 0

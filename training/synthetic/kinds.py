@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from training.synthetic.electron import membranes, mitochondria
 from training.synthetic.fluorescence import cytoplasm, epithelium, nuclei
 from training.synthetic.shapes import Labels
+from training.synthetic.stacks import nuclei_stack, tissue_stack
 from training.synthetic.stained import blood, histology
 from training.synthetic.transmitted import relief, rings, rods, yeast
 
 Generator = Callable[[np.random.Generator, int], tuple[NDArray[np.generic], Labels]]
+"""Gives pixels and labels of an image (H, W) or of a stack (Z, H, W), whose H and W may be less than the asked side."""
 
 KINDS: dict[str, Generator] = {
     generate.__name__: generate
@@ -27,5 +29,7 @@ KINDS: dict[str, Generator] = {
         histology,
         membranes,
         mitochondria,
+        nuclei_stack,
+        tissue_stack,
     )
 }

@@ -1,9 +1,11 @@
 """Label images of shapes."""
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
+from torch.nn import functional
 
 Labels = NDArray[np.int32]
 Field = NDArray[np.float32]
@@ -11,11 +13,27 @@ Field = NDArray[np.float32]
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> Field:
     """Gaussian noise with a correlation length of `scale` pixels, mean 0, standard deviation 1."""
-    coarse = [int(np.ceil(length / max(scale, 1))) + 3 for length in shape]
-    noise = ndimage.zoom(rng.standard_normal(coarse), np.array(shape) / (np.array(coarse) - 1), order=3)
-    rows, columns = (rng.integers(max(have - want, 0) + 1) for have, want in zip(noise.shape, shape, strict=True))
-    noise = noise[rows : rows + shape[0], columns : columns + shape[1]]
-    return ((noise - noise.mean()) / max(noise.std(), 1e-6)).astype(np.float32)
+    return smooth_volume(rng, (1, *shape), scale, 1)[0]
+
+
+def smooth_volume(rng: np.random.Generator, shape: tuple[int, int, int], scale: float, step: float) -> Field:
+    """The same in a volume whose planes are `step` pixels apart; along z no finer than the planes."""
+    lengths = (shape[0] * step, shape[1], shape[2])
+    coarse = [int(np.ceil(length / max(scale, least))) + 3 for length, least in zip(lengths, (step, 1, 1), strict=True)]
+    if shape[0] == 1:
+        coarse[0] = 1
+    # One more than the wanted intervals, of which any part is shown.
+    fine = [round(length * n / (n - 1)) if n > 1 else 1 for length, n in zip(shape, coarse, strict=True)]
+    values = torch.from_numpy(rng.standard_normal(coarse, np.float32))
+    noise = functional.interpolate(values[None], fine[1:], mode="bicubic", align_corners=True)[0].numpy()
+    rows, columns = (rng.integers(max(have - want, 0) + 1) for have, want in zip(fine[1:], shape[1:], strict=True))
+    noise = noise[:, rows : rows + shape[1], columns : columns + shape[2]]
+    if shape[0] > 1:
+        along_z = functional.interpolate(
+            torch.eye(coarse[0])[None, None], (fine[0], coarse[0]), mode="bicubic", align_corners=True
+        )
+        noise = np.tensordot(along_z[0, 0, : shape[0]].numpy(), noise, 1)
+    return np.asarray((noise - noise.mean()) / max(noise.std(), 1e-6), np.float32)
 
 
 def blobs(

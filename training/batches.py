@@ -11,9 +11,10 @@ from skimage import measure
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from napari_sam.nn.nano import FRAME
 from training.config import Config
 from training.contrast import disturb, scale
-from training.first_prompts import Kind, WindowPrompts, draw_first_prompts, draw_kind
+from training.first_prompts import Request, WindowPrompts, draw_first_prompts, draw_request
 from training.geometry import cut, draw_placement
 from training.image_source import ImageSource
 from training.maps import auxiliary_maps
@@ -30,9 +31,11 @@ class PromptedWindows:
     Attributes
     ----------
     images
-        Of each window, the index into the batch's images.
+        (W,) index of each window's image.
     origins
-        (row, column) of the windows' upper left pixels; multiples of 8.
+        (W, 2) as (row, column) of the windows' upper left pixels; multiples of 8.
+    offsets
+        (W, 2) as (x, y), where the windows' upper left corners lie in the network's frame, pixels.
     points, labels
         (N, K, 2) and (N, K), see `WindowPrompts`; ordered by window, N / W for each.
     masks
@@ -41,8 +44,9 @@ class PromptedWindows:
         (N, S / 2, S / 2).
     """
 
-    images: list[int]
-    origins: list[tuple[int, int]]
+    images: Tensor
+    origins: Tensor
+    offsets: Tensor
     points: Tensor
     labels: Tensor
     masks: Tensor | None
@@ -75,10 +79,19 @@ class Batch:
         """The same in memory that a graphics card reads by itself; the loader calls this."""
         return self._changed(Tensor.pin_memory)
 
+    def tensors(self) -> list[Tensor]:
+        """All of it, in the same order for all batches of the same make-up."""
+        found: list[Tensor] = []
+        self._changed(lambda tensor: found.append(tensor) or tensor)
+        return found
+
     def _changed(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         windows = [
             replace(
                 group,
+                images=change(group.images),
+                origins=change(group.origins),
+                offsets=change(group.offsets),
                 points=change(group.points),
                 labels=change(group.labels),
                 masks=None if group.masks is None else change(group.masks),
@@ -122,14 +135,14 @@ class Batches(IterableDataset[Batch]):
         count, side = map(int, draw_by_share(rng, settings.layouts).split("x"))
         window = int(draw_by_share(rng, settings.sides))
         # Few kinds a step: prompts with equal numbers of tokens are decoded together, and large groups are cheaper.
-        kinds = [draw_kind(rng, self.config.prompt) for _ in range(self.config.prompt.kinds)]
+        requests = [draw_request(rng, self.config.prompt) for _ in range(self.config.prompt.kinds)]
         images: list[NDArray[np.float32]] = []
         maps: list[NDArray[np.float32]] = []
         windows: list[tuple[int, Origin, WindowPrompts]] = []
         while len(images) < count:
             wanted = settings.windows // count + (len(images) < settings.windows % count)
             # By turns, so that each kind has the same number of windows.
-            turn = [kinds[(len(windows) + index) % len(kinds)] for index in range(wanted)]
+            turn = [requests[(len(windows) + index) % len(requests)] for index in range(wanted)]
             drawn = self._draw_image(rng, side, window, turn)
             if drawn is None:
                 continue
@@ -137,29 +150,29 @@ class Batches(IterableDataset[Batch]):
             windows += [(len(images), origin, prompts) for origin, prompts in pieces]
             images.append(pixels)
             maps.append(target)
-        return Batch(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(maps)), group_alike(windows))
+        return Batch(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(maps)), group_alike(windows, rng))
 
     def _draw_image(
-        self, rng: np.random.Generator, side: int, window: int, kinds: list[Kind]
+        self, rng: np.random.Generator, side: int, window: int, requests: list[Request]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[tuple[Origin, WindowPrompts]]] | None:
         settings = self.config.window
         image = self.sources[rng.choice(len(self.sources), p=self.shares)].draw(rng)
         plane, placement = draw_placement(rng, image, side, settings)
         planes = [plane, *self._neighbour(rng, plane, len(image.labels))]
-        raw, cuts = cut(image, planes, placement)
+        raw, cuts, inside = cut(image, planes, placement)
         labels = cuts[0]
         rows, columns = np.nonzero(labels)
         if not len(rows):
             return None
         pieces = []
-        for kind in kinds:
+        for request in requests:
             for _ in range(4):
                 at = rng.integers(len(rows))
                 origin = _origin(rng, (int(rows[at]), int(columns[at])), side, window)
                 shown = np.s_[origin[0] : origin[0] + window, origin[1] : origin[1] + window]
                 neighbour = cuts[1][shown] if len(cuts) > 1 and rng.random() < 0.75 else None
                 prompts = draw_first_prompts(
-                    rng, labels[shown], neighbour, kind, settings.smallest_object, self.config.prompt
+                    rng, labels[shown], neighbour, inside[shown], request, settings.smallest_object, self.config.prompt
                 )
                 if prompts is not None:
                     break
@@ -178,7 +191,9 @@ class Batches(IterableDataset[Batch]):
         return [other] if 0 <= other < planes else []
 
 
-def group_alike(windows: Sequence[tuple[int, Origin, WindowPrompts]]) -> list[PromptedWindows]:
+def group_alike(
+    windows: Sequence[tuple[int, Origin, WindowPrompts]], rng: np.random.Generator
+) -> list[PromptedWindows]:
     """Join windows, given with their images and origins, whose prompts have the same numbers of tokens."""
     alike: dict[tuple[int, bool], list[tuple[int, Origin, WindowPrompts]]] = defaultdict(list)
     for window in windows:
@@ -190,8 +205,9 @@ def group_alike(windows: Sequence[tuple[int, Origin, WindowPrompts]]) -> list[Pr
         masks = [prompts.masks for prompts in prompted if prompts.masks is not None]
         groups.append(
             PromptedWindows(
-                images,
-                origins,
+                torch.tensor(images),
+                torch.tensor(origins),
+                torch.from_numpy(_offsets(rng, prompted)),
                 _joined([prompts.points for prompts in prompted]),
                 _joined([prompts.labels for prompts in prompted]),
                 _joined(masks) if masks else None,
@@ -199,6 +215,15 @@ def group_alike(windows: Sequence[tuple[int, Origin, WindowPrompts]]) -> list[Pr
             )
         )
     return groups
+
+
+def _offsets(rng: np.random.Generator, windows: Sequence[WindowPrompts]) -> NDArray[np.float32]:
+    """Anywhere in the network's frame, in its middle for three in ten of them."""
+    offsets = []
+    for prompts in windows:
+        room = FRAME - 2 * prompts.targets.shape[-1]
+        offsets.append((room / 2, room / 2) if rng.random() < 0.3 else rng.uniform(0, room, 2))
+    return np.array(offsets, np.float32)
 
 
 def _joined(arrays: Sequence[NDArray[np.generic]]) -> Tensor:

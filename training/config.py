@@ -9,6 +9,16 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes in which versions differ."""
+
+    blocks: list[int] = field(default_factory=lambda: [1, 2, 3, 3, 2])
+    """Residual blocks of the encoder's stages."""
+    mixing: int = 0
+    """Hidden channels of the decoder's local mixing; 0 for none."""
+
+
+@dataclass(frozen=True)
 class DataConfig:
     """Which images are drawn, and how often."""
 
@@ -96,6 +106,8 @@ class PromptConfig:
     """Relative shares of the first prompts."""
     missing: float = 0.06
     """Share of mask prompts that lie where there is no object."""
+    whole: float = 0.0
+    """Share of boxes that are drawn around all pieces of a label instead of one."""
     box_jitter: float = 0.08
     """Standard deviation of a corner, of the box's side."""
     rounds: int = 3
@@ -166,6 +178,7 @@ class RunConfig:
 class Config:
     """All settings of a run."""
 
+    network: NetworkConfig = field(default_factory=NetworkConfig)
     data: DataConfig = field(default_factory=DataConfig)
     window: WindowConfig = field(default_factory=WindowConfig)
     contrast: ContrastConfig = field(default_factory=ContrastConfig)

@@ -7,7 +7,7 @@ from training.depth import squared_depth
 from training.first_prompts import NEGATIVE, POSITIVE
 
 
-def correct(masks: Tensor, targets: Tensor, stride: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+def correct(masks: Tensor, targets: Tensor, stride: int, *, innermost: bool = False) -> tuple[Tensor, Tensor]:
     """A click on each mask where it differs from its target.
 
     Parameters
@@ -16,9 +16,10 @@ def correct(masks: Tensor, targets: Tensor, stride: int, generator: torch.Genera
         (N, h, w) of booleans.
     stride
         Window pixels per pixel of the masks.
-    generator
-        Half of the clicks are the innermost pixel of the largest error, half lie anywhere in the errors but off
-        their borders; without it all are the former. It is of the masks' device.
+    innermost
+        Whether all clicks are the innermost pixel of the largest error. Otherwise half of them are; the others lie
+        anywhere in the errors but off their borders, drawn by the device's default generator, the only one from which
+        a captured graph draws fresh numbers.
 
     Returns
     -------
@@ -32,10 +33,9 @@ def correct(masks: Tensor, targets: Tensor, stride: int, generator: torch.Genera
     wrong = torch.where(wrong.flatten(1).any(1)[:, None, None], wrong, instead)
     index = squared_depth(wrong).flatten(1).argmax(1)
     fraction = torch.zeros(len(masks), 2, device=masks.device)
-    if generator is not None:
+    if not innermost:
         anywhere, within, choice = (
-            torch.rand(shape, generator=generator, device=masks.device)
-            for shape in (masks.shape, (len(masks), 2), (len(masks),))
+            torch.rand(shape, device=masks.device) for shape in (masks.shape, (len(masks), 2), (len(masks),))
         )
         eroded = _eroded(wrong)
         allowed = torch.where(eroded.flatten(1).any(1)[:, None, None], eroded, wrong)

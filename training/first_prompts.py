@@ -13,7 +13,12 @@ from training.mask_prompts import deform, misplace
 from training.shares import draw_by_share
 
 MASK_LOGIT = 6.9
+SCRIBBLE_POINTS = (2, 4)
+LARGEST_WHOLE = 0.75
+"""Of the window's side, that a box around several pieces may take."""
 NEGATIVE, POSITIVE, UPPER_LEFT, LOWER_RIGHT, PADDING = 0, 1, 2, 3, -1
+
+Region = tuple[slice, slice]
 
 
 class Kind(StrEnum):
@@ -48,22 +53,43 @@ class WindowPrompts:
     targets: NDArray[np.float32]
 
 
-def draw_kind(rng: np.random.Generator, config: PromptConfig) -> Kind:
+@dataclass(frozen=True)
+class Request:
+    """What all prompts of a window are.
+
+    Attributes
+    ----------
+    kind
+        Their kind.
+    scribbled
+        Points of a scribble.
+    """
+
+    kind: Kind
+    scribbled: int = 3
+
+
+def draw_request(rng: np.random.Generator, config: PromptConfig) -> Request:
     """A kind of prompt by its configured share."""
-    return draw_by_share(rng, {kind: getattr(config, kind.value) for kind in Kind})
+    return Request(
+        draw_by_share(rng, {kind: getattr(config, kind.value) for kind in Kind}),
+        int(rng.integers(*SCRIBBLE_POINTS, endpoint=True)),
+    )
 
 
 def draw_first_prompts(
     rng: np.random.Generator,
     labels: NDArray[np.int32],
     neighbour: NDArray[np.int32] | None,
-    kind: Kind,
+    inside: NDArray[np.bool_],
+    request: Request,
     smallest: int,
     config: PromptConfig,
 ) -> WindowPrompts | None:
     """Prompts for objects drawn from one window.
 
     An object is a connected piece: what else has its label may be far away, or its mirror image beyond the border.
+    Some boxes are drawn around all pieces of a label all the same, as people do who know that these belong together.
 
     Parameters
     ----------
@@ -71,7 +97,9 @@ def draw_first_prompts(
         (S, S).
     neighbour
         (S, S) labels of a neighbouring plane at the same place, from which mask prompts are taken; or None.
-    kind
+    inside
+        (S, S), False beyond the image, where it is mirrored.
+    request
         What is given for each object.
     smallest
         Pixels that an object must show.
@@ -80,6 +108,7 @@ def draw_first_prompts(
     -------
     None if there is no object.
     """
+    kind = request.kind
     if kind is not Kind.MASK:
         neighbour = None
     pieces = measure.label(labels, background=0, connectivity=1)
@@ -93,10 +122,12 @@ def draw_first_prompts(
     weights = np.where(np.isin(ids, frame), config.cut_objects, 1.0)
     chosen = rng.choice(ids, config.per_window, replace=len(ids) < config.per_window, p=weights / weights.sum())
     boxes = ndimage.find_objects(source)
-    scribbled = int(rng.integers(2, 5))
     points, kinds, masks, targets = [], [], [], []
     for label in chosen:
         target = pieces == label if neighbour is None else _continued(labels, pieces, neighbour, source == label)
+        region = boxes[label - 1]
+        if kind in (Kind.BOX, Kind.BOX_AND_POINT) and rng.random() < config.whole:
+            target, region = _whole(labels, inside, target, region)
         if kind is Kind.MASK:
             if neighbour is None and rng.random() < config.missing:
                 shape = misplace(rng, target, pieces)
@@ -109,7 +140,7 @@ def draw_first_prompts(
             placed = [*_box(region), _point_in(rng, shape, region, "centre")]
             given = [UPPER_LEFT, LOWER_RIGHT, POSITIVE]
         else:
-            placed, given = _place(rng, target, boxes[label - 1], kind, scribbled, config)
+            placed, given = _place(rng, target, region, request, config)
         points.append(placed)
         kinds.append(given)
         targets.append(_halve(target))
@@ -130,28 +161,40 @@ def _continued(
     return np.isin(pieces, np.unique(pieces[same & near])) & same
 
 
+def _whole(
+    labels: NDArray[np.int32], inside: NDArray[np.bool_], piece: NDArray[np.bool_], region: Region
+) -> tuple[NDArray[np.bool_], Region]:
+    """All pieces with the label of one of them, and their box; only that one where they are too far apart, or mirrored."""
+    if not inside[piece].all():
+        return piece, region
+    whole = piece | ((labels == labels[piece][0]) & inside)
+    (box,) = ndimage.find_objects(whole.astype(np.uint8))
+    if max(side.stop - side.start for side in box) > LARGEST_WHOLE * len(labels):
+        return piece, region
+    return whole, box
+
+
 def _halve(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     counts = mask.view(np.uint8)
     rows = counts[::2] + counts[1::2]
     return (rows[:, ::2] + rows[:, 1::2]) * np.float32(0.25)
 
 
-Region = tuple[slice, slice]
-
-
 def _place(
     rng: np.random.Generator,
     target: NDArray[np.bool_],
     region: Region,
-    kind: Kind,
-    scribbled: int,
+    request: Request,
     config: PromptConfig,
 ) -> tuple[list[NDArray[np.float64]], list[int]]:
+    kind = request.kind
     if kind is Kind.POINT:
         where = rng.choice(["centre", "inner", "any"], p=[0.3, 0.5, 0.2])
         return [_point_in(rng, target, region, str(where))], [POSITIVE]
     if kind is Kind.SCRIBBLE:
-        return [_point_in(rng, target, region, "inner") for _ in range(scribbled)], [POSITIVE] * scribbled
+        return [_point_in(rng, target, region, "inner") for _ in range(request.scribbled)], [
+            POSITIVE
+        ] * request.scribbled
     corners = np.array(_box(region))
     sides = np.minimum(corners[1] - corners[0] + 1, 60)
     corners += rng.normal(0, config.box_jitter * rng.choice([0.2, 1.0]), (2, 2)) * sides

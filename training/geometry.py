@@ -83,7 +83,7 @@ def _draw_warp(rng: np.random.Generator, extent: float, config: WindowConfig) ->
 
 def cut(
     image: TrainingImage, planes: list[int], placement: Placement
-) -> tuple[NDArray[np.float32], list[NDArray[np.int32]]]:
+) -> tuple[NDArray[np.float32], list[NDArray[np.int32]], NDArray[np.bool_]]:
     """Pixels of the first plane and labels of all of them.
 
     Returns
@@ -92,6 +92,8 @@ def cut(
         (C, side, side) in the units of the file; reflected beyond the image.
     labels
         One (side, side) per plane; as in the pixels' reflection beyond the image.
+    inside
+        (side, side), False in that reflection.
     """
     half = placement.side / 2
     corners = placement.matrix @ np.array([[-half, -half, half, half], [-half, half, -half, half]])
@@ -121,7 +123,7 @@ def cut(
         .astype(np.int32)
         for plane in planes
     ]
-    return pixels, labels
+    return pixels, labels, (grid[0].abs() <= 1).all(-1).numpy()
 
 
 def _sampling_grid(placement: Placement, low: NDArray[np.int64], size: NDArray[np.int64]) -> torch.Tensor:

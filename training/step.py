@@ -2,18 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from napari_sam.nn.nano import FRAME, Nano
+from napari_sam.nn.nano import Nano
 from napari_sam.nn.network import ImageFeatures
 from training.batches import Batch, PromptedWindows
 from training.config import Config
 from training.corrections import correct
+from training.cut_windows import cut_windows
 from training.losses import map_loss, mask_loss
 
 
@@ -64,20 +64,23 @@ class StepResult:
     numbers: dict[str, Tensor]
 
 
-def training_step(network: Nano, batch: Batch, config: Config, rng: np.random.Generator) -> StepResult:
-    """Losses of one batch."""
+def training_step(network: Nano, batch: Batch, config: Config) -> StepResult:
+    """Losses of one batch.
+
+    Nothing is asked of the device on the way, and nothing copied to it, so that a graph of it can be captured. What is
+    random is drawn by the device's default generator.
+    """
     # In one context, so that weights are rounded once a step instead of once for every group of prompts. For 1024
     # cells and some 10 tokens the backward pass of fused attention is slower than the plain one.
     with torch.autocast(batch.images.device.type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-        return _losses(network, batch, config, rng)
+        return _losses(network, batch, config)
 
 
-def _losses(network: Nano, batch: Batch, config: Config, rng: np.random.Generator) -> StepResult:
+def _losses(network: Nano, batch: Batch, config: Config) -> StepResult:
     features = network.encode_logits(batch.images.contiguous(memory_format=torch.channels_last))
     maps = map_loss(features.maps, batch.maps, config.loss)
-    groups = first_groups(features, batch.windows, rng)
+    groups = first_groups(features, batch.windows)
     device = batch.images.device
-    generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
     total = torch.zeros((), device=device)
     weights = 0.0
     # Left on the device until all is done: reading one would wait for everything before it.
@@ -100,7 +103,7 @@ def _losses(network: Nano, batch: Batch, config: Config, rng: np.random.Generato
                 numbers["iou_oracle"].append(losses.true_iou[:, 1:].amax(1))
             if turn + 1 < config.prompt.rounds:
                 logits = prediction.logits.detach()[torch.arange(len(chosen), device=device), chosen].float()
-                following.append(_next_group(group, logits, config.prompt.keep, rng, generator))
+                following.append(_next_group(group, logits, config.prompt.keep))
         groups = _merge(following)
     loss = total / weights + config.loss.maps * maps
     numbers["maps"].append(maps.detach())
@@ -108,59 +111,24 @@ def _losses(network: Nano, batch: Batch, config: Config, rng: np.random.Generato
     return StepResult(loss, {name: torch.cat([each.ravel() for each in kept]).mean() for name, kept in numbers.items()})
 
 
-def first_groups(
-    features: ImageFeatures, windows: Sequence[PromptedWindows], rng: np.random.Generator | None
-) -> list[PromptGroup]:
-    """Cut windows out of the encoded images, with their prompts; without `rng` windows lie mid-frame."""
-    # Split once: the gradient of a split is a concatenation, that of a slice for every window a sum of padded copies.
-    images = [
-        ImageFeatures(embedding, tuple(high_res))
-        for embedding, *high_res in zip(
-            features.embedding.split(1), *(tensor.split(1) for tensor in features.high_res), strict=True
+def first_groups(features: ImageFeatures, windows: Sequence[PromptedWindows]) -> list[PromptGroup]:
+    """Cut windows out of the encoded images, with their prompts."""
+    return [
+        PromptGroup(
+            cut_windows(features, group.images, group.origins, group.targets.shape[-1] * 2),
+            group.offsets,
+            group.points,
+            group.labels,
+            None if group.masks is None else group.masks[:, None],
+            group.targets,
         )
+        for group in windows
     ]
-    groups = []
-    for group in windows:
-        side = group.targets.shape[-1] * 2
-        middle = (FRAME - side) / 2
-        corners = [
-            (middle, middle) if rng is None or rng.random() < 0.3 else rng.uniform(0, FRAME - side, 2)
-            for _ in group.images
-        ]
-        cut = [
-            cut_features(images[image], origin, side) for image, origin in zip(group.images, group.origins, strict=True)
-        ]
-        groups.append(
-            PromptGroup(
-                _joined(cut),
-                torch.from_numpy(np.array(corners, np.float32)).to(group.points.device, non_blocking=True),
-                group.points,
-                group.labels,
-                None if group.masks is None else group.masks[:, None],
-                group.targets,
-            )
-        )
-    return groups
 
 
 def _joined(features: Sequence[ImageFeatures]) -> ImageFeatures:
     high_res = zip(*(each.high_res for each in features), strict=True)
     return ImageFeatures(torch.cat([each.embedding for each in features]), tuple(map(torch.cat, high_res)))
-
-
-def cut_features(features: ImageFeatures, origin: tuple[int, int], side: int) -> ImageFeatures:
-    """Features of one window of a batch of one image; `origin` is (row, column) in pixels, a multiple of the stride."""
-
-    def piece(tensor: Tensor, stride: int) -> Tensor:
-        size = side // stride
-        if tensor.shape[-2:] == (size, size):
-            return tensor
-        row, column = (at // stride for at in origin)
-        return tensor[:, :, row : row + size, column : column + size]
-
-    embedding = piece(features.embedding, 8)
-    high_res = tuple(piece(tensor, stride) for tensor, stride in zip(features.high_res, (4, 2), strict=True))
-    return ImageFeatures(embedding, high_res)
 
 
 def _merge(groups: Sequence[PromptGroup]) -> list[PromptGroup]:
@@ -191,33 +159,28 @@ def _choose(iou: Tensor, ambiguous: bool) -> Tensor:
     return 1 + iou[:, 1:].argmax(1) if ambiguous else torch.zeros(len(iou), dtype=torch.long, device=iou.device)
 
 
-def _next_group(
-    group: PromptGroup, logits: Tensor, keep: float, rng: np.random.Generator, generator: torch.Generator
-) -> PromptGroup:
+def _next_group(group: PromptGroup, logits: Tensor, keep: float) -> PromptGroup:
     """Some of a group's prompts, each with a corrective click and the logits it corrects."""
-    windows = len(group.offsets)
-    per_window = len(group.points) // windows
+    per_window = len(group.points) // len(group.offsets)
     kept = max(1, round(per_window * keep))
-    chosen = np.concatenate([rng.permutation(per_window)[:kept] + window * per_window for window in range(windows)])
-    index = torch.from_numpy(chosen).to(logits.device, non_blocking=True)
-    return corrected(replace_prompts(group, index), logits[index], generator)
 
+    def first(prompts: Tensor) -> Tensor:
+        """The first ones of every window: they are in no particular order."""
+        return prompts.unflatten(0, (-1, per_window))[:, :kept].flatten(0, 1)
 
-def replace_prompts(group: PromptGroup, index: Tensor) -> PromptGroup:
-    """The same windows with only the prompts at `index`, equally many for each."""
-    return PromptGroup(
-        group.features,
-        group.offsets,
-        group.points[index],
-        group.labels[index],
-        None if group.masks is None else group.masks[index],
-        group.targets[index],
+    fewer = replace(
+        group,
+        points=first(group.points),
+        labels=first(group.labels),
+        masks=None if group.masks is None else first(group.masks),
+        targets=first(group.targets),
     )
+    return corrected(fewer, first(logits))
 
 
-def corrected(group: PromptGroup, logits: Tensor, generator: torch.Generator | None) -> PromptGroup:
+def corrected(group: PromptGroup, logits: Tensor, *, innermost: bool = False) -> PromptGroup:
     """The same prompts, each with one more click and (N, h, w) logits of the mask that was clicked on."""
-    points, labels = correct(logits > 0, group.targets > 0.5, 2, generator)
+    points, labels = correct(logits > 0, group.targets > 0.5, 2, innermost=innermost)
     return PromptGroup(
         group.features,
         group.offsets,

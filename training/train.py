@@ -10,14 +10,13 @@ import os
 import signal
 import sys
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -26,12 +25,13 @@ from training.average import MovingAverage
 from training.batches import Batches
 from training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from training.config import Config, read_config
+from training.graphs import GradientSteps
+from training.growth import load_released
 from training.image import TrainingImage
 from training.image_source import FixedImages, FreshImages, ImageSource
 from training.optimizers import Optimizers
 from training.real_sets import read_set
 from training.schedule import progress, rate_share
-from training.step import training_step
 from training.synthetic.cache import read_or_generate
 from training.validation import validate
 
@@ -56,6 +56,23 @@ class Stop:
         self.asked = True
 
 
+class Pace:
+    """Keeps the program at most one step ahead of a graphics card, so that it never waits for the program."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.marks: deque[torch.cuda.Event] | None = deque() if device.type == "cuda" else None
+
+    def wait(self) -> None:
+        """Called after each step."""
+        if self.marks is None:
+            return
+        mark = torch.cuda.Event()
+        mark.record()
+        self.marks.append(mark)
+        if len(self.marks) > 1:
+            self.marks.popleft().synchronize()
+
+
 def train(
     config: Config,
     data: Path,
@@ -77,7 +94,7 @@ def train(
     init
         Released weights to start from if there is no checkpoint yet.
     sizes
-        Of the network; those of the bundled model if None.
+        Of the network; those of the configuration if None.
     device
         Where the network is.
 
@@ -89,6 +106,7 @@ def train(
     torch.set_num_threads(config.run.threads)
     training, validation = read_images(config, data, out)
     torch.manual_seed(config.run.seed)
+    sizes = sizes or NanoConfig(blocks=tuple(config.network.blocks), mixing=config.network.mixing)
     network = Nano(sizes).to(device, memory_format=torch.channels_last)
     optimizers = Optimizers(network, config.optimizer)
     step, minutes = 0, 0.0
@@ -98,11 +116,14 @@ def train(
         network.load_state_dict(checkpoint.network)
         optimizers.load_state_dict(checkpoint.optimizers)
     elif init is not None:
-        _load_released(network, init)
+        load_released(network, init)
     average = MovingAverage(network, config.optimizer.ema)
     if checkpoint is not None:
         average.load_state_dict(checkpoint.average)
-    rng = np.random.default_rng([config.run.seed, step])
+    # Corrective clicks are drawn on the device.
+    torch.manual_seed(config.run.seed + step)
+    gradient_step = GradientSteps(network, config)
+    pace = Pace(torch.device(device))
     batches = iter(
         DataLoader(
             Batches(training, config, seed=config.run.seed + step),
@@ -138,21 +159,23 @@ def train(
         if done >= 1:
             break
         began = time.monotonic()
-        _set_mode(network, frozen=done >= config.optimizer.freeze_batch_norm)
+        frozen = done >= config.optimizer.freeze_batch_norm
+        _set_mode(network, frozen)
         batch = next(batches)
         waited = time.monotonic() - began
-        result = training_step(network, batch.to(torch.device(device)), config, rng)
-        network.zero_grad(set_to_none=True)
-        result.loss.backward()
+        numbers = gradient_step(batch, frozen)
         share = rate_share(step, done, config.optimizer)
+        # What is not finite is left out, without asking the device whether anything is.
+        for gradient in gradient_step.gradients:
+            gradient.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
         norm = nn.utils.clip_grad_norm_(network.parameters(), config.optimizer.clip)
-        if torch.isfinite(norm):
-            optimizers.step(share)
-            average.update(network)
+        optimizers.step(share)
+        average.update(network)
+        pace.wait()
         step += 1
         seconds = time.monotonic() - began
         minutes += min(seconds, LONGEST_STEP) / 60
-        log.add(result.numbers | {"gradient": norm, "seconds": seconds, "waited": waited})
+        log.add(numbers | {"gradient": norm, "seconds": seconds, "waited": waited})
         if step % config.run.log_steps == 0:
             log.flush({"step": step, "minutes": round(minutes, 2), "progress": round(done, 4), "rate_share": share})
         if minutes - saved >= config.run.checkpoint_minutes:
@@ -239,15 +262,6 @@ def _set_mode(network: nn.Module, frozen: bool) -> None:
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
-
-
-def _load_released(network: Nano, file: Path) -> None:
-    """Start from a released file; version 0 lacks the counters of batch normalisation, nothing else may be missing."""
-    state = {name: tensor.float() for name, tensor in load_file(file).items()}
-    missing, unexpected = network.load_state_dict(state, strict=False)
-    absent = [name for name in missing if not name.endswith("num_batches_tracked")]
-    if absent or unexpected:
-        raise ValueError(f"{file} does not fit: missing {absent}, unexpected {unexpected}.")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

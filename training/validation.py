@@ -8,7 +8,7 @@ import torch
 from skimage import measure
 from torch import Tensor
 
-from napari_sam.nn.nano import Nano
+from napari_sam.nn.nano import FRAME, Nano
 from training.batches import PromptedWindows
 from training.config import Config
 from training.corrections import correct
@@ -63,7 +63,7 @@ def _score_window(
     zoom = float(np.clip(36 / (2 * np.sqrt(area / np.pi)), 0.1, 6))
     box = image.boxes[index]
     centre = np.array([box[:2].mean(), box[2:].mean()])
-    pixels, (labels,) = cut(image, [int(plane)], Placement(np.eye(2) / zoom, centre, SIDE))
+    pixels, (labels,), _ = cut(image, [int(plane)], Placement(np.eye(2) / zoom, centre, SIDE))
     pieces = measure.label(labels, background=0, connectivity=1)
     label = int(np.bincount(pieces[labels == label], minlength=1).argmax())
     labels = pieces
@@ -84,13 +84,16 @@ def _score_window(
     objects = torch.from_numpy(masks).to(device)
     targets = torch.nn.functional.avg_pool2d(objects[:, None].float(), 2)[:, 0]
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+        encoded = torch.zeros(1, dtype=torch.long, device=device)
+        origin = torch.full((1, 2), corner, device=device)
+        offset = torch.full((1, 2), (FRAME - side) / 2, device=device)
         features = network.encode_logits(torch.from_numpy(scaled)[None].to(device))
 
         def prompt(points: Tensor, kinds: Tensor) -> PromptGroup:
-            prompted = PromptedWindows([0], [(corner, corner)], points, kinds, None, targets)
-            return first_groups(features, [prompted], None)[0]
+            prompted = PromptedWindows(encoded, origin, offset, points, kinds, None, targets)
+            return first_groups(features, [prompted])[0]
 
-        clicks, _ = correct(torch.zeros_like(objects), objects, 1, None)
+        clicks, _ = correct(torch.zeros_like(objects), objects, 1, innermost=True)
         group = prompt(clicks[:, None], torch.full((len(ids), 1), POSITIVE, device=device))
         for click in range(CLICKS):
             prediction = network.decode_all(group.features, group.points, group.labels, group.masks, group.offsets)
@@ -104,7 +107,7 @@ def _score_window(
                 numbers["oracle"] += true[:, 1:].amax(1).tolist()
                 numbers["iou_error"] += error.square().tolist()
                 numbers["iou_bias"] += error.tolist()
-            group = corrected(group, prediction.logits[rows, chosen].float(), None)
+            group = corrected(group, prediction.logits[rows, chosen].float(), innermost=True)
         corners = torch.tensor([_corners(mask) for mask in masks], dtype=torch.float32, device=device)
         group = prompt(corners, torch.tensor([[UPPER_LEFT, LOWER_RIGHT]], device=device).expand(len(ids), 2))
         prediction = network.decode_all(group.features, group.points, group.labels, group.masks, group.offsets)

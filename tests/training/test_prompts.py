@@ -8,7 +8,7 @@ from scipy import ndimage
 from training.config import PromptConfig
 from training.corrections import correct
 from training.depth import squared_depth
-from training.first_prompts import Kind, draw_first_prompts
+from training.first_prompts import Kind, Request, draw_first_prompts
 from training.mask_prompts import deform, misplace
 
 
@@ -29,7 +29,7 @@ def test_points_lie_in_the_window_and_positive_ones_in_what_they_mean(kind, seed
     labels = _labels(seed)
     rng = np.random.default_rng(seed)
     config = PromptConfig(per_window=4, missing=0.0)
-    prompts = draw_first_prompts(rng, labels, None, kind, 24, config)
+    prompts = draw_first_prompts(rng, labels, None, labels >= 0, Request(kind), 24, config)
     assert prompts is not None
     count, tokens = prompts.labels.shape
     assert prompts.points.shape == (count, tokens, 2)
@@ -54,7 +54,8 @@ def test_mask_prompt_comes_from_the_neighbour_and_the_target_from_the_plane():
     neighbour[18:38, 20:40] = 5
     neighbour[50:60, 50:60] = 9
     config = PromptConfig(per_window=2)
-    prompts = draw_first_prompts(np.random.default_rng(0), labels, neighbour, Kind.MASK, 24, config)
+    rng = np.random.default_rng(0)
+    prompts = draw_first_prompts(rng, labels, neighbour, labels >= 0, Request(Kind.MASK), 24, config)
     assert prompts is not None
     areas = sorted(prompts.targets.sum((1, 2)))
     assert areas == [0, 100]
@@ -66,9 +67,48 @@ def test_mask_prompt_comes_from_the_neighbour_and_the_target_from_the_plane():
     assert given_mask[int(inner[1]) // 2, int(inner[0]) // 2]
 
 
+def _pieces():
+    labels = np.zeros((64, 64), np.int32)
+    labels[10:20, 10:20] = labels[30:44, 30:40] = 7
+    labels[50:60, 4:12] = 3
+    return labels
+
+
+@pytest.mark.parametrize("kind", [Kind.BOX, Kind.BOX_AND_POINT])
+def test_a_box_around_all_pieces_of_a_label_means_all_of_them(kind):
+    labels = _pieces()
+    config = PromptConfig(per_window=3, whole=1.0, box_jitter=0.0)
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        prompts = draw_first_prompts(rng, labels, None, labels >= 0, Request(kind), 24, config)
+        assert prompts is not None
+        for corners, target in zip(prompts.points, prompts.targets, strict=True):
+            meant = labels == (3 if corners[0, 1] == 50 else 7)
+            np.testing.assert_array_equal(target, meant[::2, ::2])
+            rows, columns = np.nonzero(meant)
+            np.testing.assert_array_equal(corners[:2], [[columns.min(), rows.min()], [columns.max(), rows.max()]])
+
+
+def test_a_box_is_not_drawn_around_mirror_images_or_what_lies_far_apart():
+    labels = _pieces()
+    inside = np.ones_like(labels, bool)
+    inside[25:] = False
+    config = PromptConfig(per_window=3, whole=1.0)
+    rng = np.random.default_rng(0)
+    mirrored = draw_first_prompts(rng, labels, None, inside, Request(Kind.BOX), 24, config)
+    labels[labels == 7] = 0
+    labels[0:10, 0:10] = labels[54:64, 54:64] = 7
+    apart = draw_first_prompts(rng, labels, None, labels >= 0, Request(Kind.BOX), 24, config)
+    assert mirrored is not None
+    assert apart is not None
+    assert sorted(mirrored.targets.sum((1, 2))) == [20, 25, 35]
+    assert sorted(apart.targets.sum((1, 2))) == [20, 25, 25]
+
+
 def test_a_window_without_objects_has_no_prompts():
     empty = np.zeros((64, 64), np.int32)
-    assert draw_first_prompts(np.random.default_rng(0), empty, None, Kind.POINT, 24, PromptConfig()) is None
+    rng = np.random.default_rng(0)
+    assert draw_first_prompts(rng, empty, None, empty == 0, Request(Kind.POINT), 24, PromptConfig()) is None
 
 
 @given(seed=st.integers(0, 300))
@@ -93,8 +133,8 @@ def test_misplaced_mask_keeps_its_shape_and_avoids_objects():
 @settings(max_examples=40, deadline=None)
 def test_corrective_clicks_lie_where_masks_and_targets_differ(seed, random):
     masks, targets = (torch.from_numpy(np.stack([_labels(seed + i) > 0 for i in (j, j + 1)])) for j in (0, 1000))
-    generator = torch.Generator().manual_seed(seed) if random else None
-    points, labels = correct(masks, targets, 2, generator)
+    torch.manual_seed(seed)
+    points, labels = correct(masks, targets, 2, innermost=not random)
     for (x, y), label, mask, target in zip(points, labels, masks, targets, strict=True):
         row, column = int((y + 0.5) // 2), int((x + 0.5) // 2)
         assert mask[row, column] != target[row, column]
@@ -102,7 +142,7 @@ def test_corrective_clicks_lie_where_masks_and_targets_differ(seed, random):
 
 
 def _click(mask, target):
-    points, labels = correct(torch.from_numpy(mask)[None], torch.from_numpy(target)[None], 1, None)
+    points, labels = correct(torch.from_numpy(mask)[None], torch.from_numpy(target)[None], 1, innermost=True)
     return (*points[0].tolist(), labels[0].item())
 
 
@@ -130,7 +170,8 @@ def test_a_perfect_absence_gets_a_negative_click():
 
 def test_random_clicks_keep_off_the_borders_of_the_errors():
     target = torch.from_numpy(_square()).expand(400, 32, 32)
-    points, labels = correct(torch.zeros_like(target), target, 1, torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    points, labels = correct(torch.zeros_like(target), target, 1)
     assert (labels == 1).all()
     assert (points >= 6).all()
     assert (points <= 14).all()

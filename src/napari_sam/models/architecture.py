@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isqrt
 
 from torch import Tensor
 
 from napari_sam.nn.image_encoder import VitConfig
+from napari_sam.nn.nano import NanoConfig
 from napari_sam.nn.sam import SamConfig
 from napari_sam.nn.tiny_vit import TinyVitConfig
 
@@ -29,6 +31,16 @@ def architecture_of(weights: Mapping[str, Tensor]) -> str | None:
     if "image_encoder.pos_embed" in weights and "image_encoder.blocks.0.attn.rel_pos_h" in weights:
         return _VIT_BY_DEPTH.get(_depth(weights), "vit")
     return None
+
+
+def nano_config(weights: Mapping[str, Tensor]) -> NanoConfig:
+    """Read off its weights what the versions of nano differ in: blocks of the encoder and local mixing."""
+    sizes = NanoConfig()
+    blocks = (
+        _count(weights, rf"image_encoder\.stages\.{stage}\.(\d+)\.") - 1 for stage in range(len(sizes.blocks))
+    )
+    mixing = weights.get("mask_decoder.mix_before.narrow.weight", ())
+    return replace(sizes, blocks=tuple(blocks), mixing=len(mixing))
 
 
 def sam_config(weights: Mapping[str, Tensor]) -> SamConfig:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_sam.errors import UserError
-from napari_sam.models.architecture import NANO, architecture_of, sam_config
+from napari_sam.models.architecture import NANO, architecture_of, nano_config, sam_config
 from napari_sam.models.cache import cached_path
 from napari_sam.models.device import choose_device
 from napari_sam.models.file_hash import has_hash
@@ -94,7 +94,7 @@ def _network(path: Path, weights: Mapping[str, Tensor]) -> tuple[Nano | Sam, str
             f"{path} is of an architecture that is not supported; use nano or a SAM with ViT-B, -L, -H or TinyViT."
         )
     try:
-        network = Nano() if architecture == NANO else _uninitialised_sam(weights)
+        network = Nano(nano_config(weights)) if architecture == NANO else _uninitialised_sam(weights)
     except KeyError as error:
         raise UserError(f"{path} lacks {error.args[0]}, which {architecture} has.") from error
     except (RuntimeError, LookupError, ValueError, TypeError, ZeroDivisionError) as error:

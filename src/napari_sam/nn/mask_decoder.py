@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from napari_sam.nn import cells, drawn_prompts
 from napari_sam.nn.in_place import Gelu, plus
+from napari_sam.nn.local_mixing import LocalMixing
 from napari_sam.nn.mlp import Mlp
 from napari_sam.nn.network import MaskPrediction
 from napari_sam.nn.placed_image import PlacedImage
@@ -30,10 +31,15 @@ class MaskDecoder(nn.Module):
         Of the two-way transformer.
     drawn
         Whether drawn prompts are added in the last upscaling step.
+    mixing
+        Hidden features of the blocks before and after the transformer in which neighbouring cells read each other; 0
+        for no such blocks.
     """
 
-    def __init__(self, dim: int, depth: int, heads: int, mlp_dim: int, drawn: bool = False) -> None:
+    def __init__(self, dim: int, depth: int, heads: int, mlp_dim: int, drawn: bool = False, mixing: int = 0) -> None:
         super().__init__()
+        self.mix_before = LocalMixing(dim, mixing) if mixing else None
+        self.mix_after = LocalMixing(dim, mixing) if mixing else None
         self.transformer = TwoWayTransformer(depth, dim, heads, mlp_dim)
         self.iou_token = nn.Embedding(1, dim)
         self.mask_tokens = nn.Embedding(4, dim)
@@ -70,7 +76,11 @@ class MaskDecoder(nn.Module):
         """
         own = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([own.expand(len(prompts.tokens), -1, -1), prompts.tokens], dim=1)
+        if self.mix_before is not None:
+            image = PlacedImage.of(self.mix_before(image.cells, image.shape), image.positions, image.shape)
         tokens, read = self.transformer(image, tokens)
+        if self.mix_after is not None:
+            read = self.mix_after(read, image.shape)
         chosen = range(4)[masks]
         weights = torch.stack([self.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in chosen], dim=1)
         logits = []

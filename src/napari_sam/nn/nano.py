@@ -34,6 +34,8 @@ class NanoConfig:
         Channels of the two hidden layers between drawn prompts and their embedding.
     depth, heads, mlp_dim
         Of the two-way transformer.
+    mixing
+        Hidden channels of the decoder's local mixing; 0 for none.
     """
 
     widths: tuple[int, ...] = (24, 48, 96, 160, 224)
@@ -44,14 +46,16 @@ class NanoConfig:
     depth: int = 2
     heads: int = 4
     mlp_dim: int = 512
+    mixing: int = 0
 
 
 class Nano(nn.Module):
     """A small promptable network with auxiliary maps; a `PromptableNetwork`.
 
-    It differs from the published SAM in four ways: prompts are also drawn into the dense prompt, high-resolution
-    features are added while upscaling, the encoder is convolutional, and positions are measured in a frame twice as
-    wide as the window, in which training moves the window about so that position carries no meaning of its own.
+    It differs from the published SAM in five ways: prompts are also drawn into the dense prompt, neighbouring cells
+    read each other before and after the transformer, high-resolution features are added while upscaling, the encoder
+    is convolutional, and positions are measured in a frame twice as wide as the window, in which training moves the
+    window about so that position carries no meaning of its own.
 
     Parameters
     ----------
@@ -70,7 +74,9 @@ class Nano(nn.Module):
         self.config = config = config or NanoConfig()
         self.image_encoder = NanoEncoder(config.widths, config.blocks, config.dim, config.map_channels)
         self.prompt_encoder = PromptEncoder(config.dim, FRAME, STRIDE, config.mask_channels, drawn=True)
-        self.mask_decoder = MaskDecoder(config.dim, config.depth, config.heads, config.mlp_dim, drawn=True)
+        self.mask_decoder = MaskDecoder(
+            config.dim, config.depth, config.heads, config.mlp_dim, drawn=True, mixing=config.mixing
+        )
 
     def fuse(self) -> None:
         """Fold batch normalisation into the convolutions: faster, for evaluation only, under other state-dict keys."""

@@ -7,7 +7,7 @@ from scipy import ndimage
 from torch.nn import functional
 
 from training.synthetic.camera import uneven_light
-from training.synthetic.shapes import Field
+from training.synthetic.shapes import Field, smooth_noise
 
 COARSE = 4
 
@@ -31,13 +31,21 @@ def record(
         Share of the stacks with light from far out of focus.
     """
     sigma = rng.uniform(0.7, max(1.3, radius / 6))
-    along = sigma * rng.uniform(2, 4) / step
+    along = min(sigma * rng.uniform(2, 4), 0.5 * radius) / step
     seen = ndimage.gaussian_filter(light, (along, sigma, sigma), truncate=3, mode="nearest")
     if rng.random() < hazy:
         seen += _haze(rng, light, radius, step)
-    planes = np.linspace(0, 1, len(light))[:: rng.choice([-1, 1])]
-    dimming = np.exp(-rng.choice([0.0, rng.uniform(0, 1.5)]) * planes).astype(np.float32)
-    seen *= dimming[:, None, None] * uneven_light(rng, light.shape[1], rng.uniform(0, 0.25))
+    deep = np.linspace(0, 1, len(light), dtype=np.float32)[:: rng.choice([-1, 1]), None, None]
+    if rng.random() < 0.3:
+        # Tissue scatters: the deeper, the less sharp.
+        wide = radius * rng.uniform(0.2, 0.5)
+        seen += deep * rng.uniform(0.3, 0.9) * (ndimage.gaussian_filter(seen, (0, wide, wide), truncate=2) - seen)
+    seen *= np.exp(-deep * rng.choice([0.0, rng.uniform(0, 1.5)]))
+    seen *= uneven_light(rng, light.shape[1], rng.uniform(0, 0.25))
+    if rng.random() < 0.1:
+        # Shadows of a light sheet.
+        stripes = smooth_noise(rng, (light.shape[1], light.shape[2]), rng.uniform(2, 12))[:, :1]
+        seen *= np.maximum(1 + rng.uniform(0.02, 0.12) * stripes, 0.3)
     return _expose(rng, np.maximum(seen, 0), photons)
 
 

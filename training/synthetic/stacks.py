@@ -73,7 +73,8 @@ def tissue_stack(rng: np.random.Generator, side: int) -> Generated:
         rng.uniform(0, 0.25),
         rng.uniform(0.03, 0.2),
     )
-    return _make(rng, side, tissue, (2, 80), (0.05, 0.6), 0.8)
+    # What is small needs more light to be seen at all.
+    return _make(rng, side, tissue, (max(2, 30 / radius), 80), (0.05, 0.6), 0.8)
 
 
 def _draw_step(rng: np.random.Generator, radius: float) -> float:
@@ -95,10 +96,10 @@ def _make(
     planes = int(rng.integers(10, 17))
     shape = (planes + 2 * UNSEEN, side, side)
     solids, condensed = _draw_solids(rng, shape, tissue)
-    waves = smooth_volume(rng, shape, tissue.radius * rng.uniform(0.5, 1.2), tissue.step)
+    waves = smooth_volume(rng, shape, tissue.radius * rng.uniform(0.7, 1.5), tissue.step)
     labels, depth = fill(solids, shape, tissue.step, waves, tissue.gap)
     light = _stain(rng, labels, depth, tissue, condensed)
-    around = smooth_volume(rng, shape, tissue.radius * rng.uniform(1, 4), tissue.step)
+    around = smooth_volume(rng, shape, tissue.radius * rng.uniform(2, 8), tissue.step)
     light += rng.uniform(*background) * np.clip(1 + rng.uniform(0, 0.35) * around, 0, None)
     pixels = record(rng, light, tissue.radius, tissue.step, photons, hazy)
     seen = slice(UNSEEN, UNSEEN + planes)
@@ -153,7 +154,7 @@ def _stain(
     shape, radius, step = labels.shape, tissue.radius, tissue.step
     brightness = np.exp(rng.normal(0, rng.uniform(0.03, 0.5), len(condensed)))
     dim = rng.random(len(condensed)) < rng.choice([0.0, rng.uniform(0, 0.5)])
-    brightness[dim] *= rng.uniform(0.1, 0.6, dim.sum())
+    brightness[dim] *= rng.uniform(0.15, 0.7, dim.sum())
     brightness[condensed] *= rng.uniform(1.3, 3)
     light = np.append(0, np.minimum(brightness, 4)).astype(np.float32)[labels]
     light *= np.clip((depth + 0.5) / (rng.uniform(0.05, 0.5) * radius + 0.7), 0, 1) ** np.float32(rng.uniform(0.3, 1))
@@ -165,6 +166,11 @@ def _stain(
         light[spots] *= rng.choice([rng.uniform(0.2, 0.8), rng.uniform(1.3, 2)])
     if rng.random() < 0.15:
         light *= 1 - rng.uniform(0.1, 0.5) * np.clip(depth / (0.35 * radius), 0, 1)
+    if rng.random() < 0.15:
+        # Bright walls or vessels, which are no objects.
+        scale = radius * rng.uniform(3, 8)
+        sheet = abs(smooth_volume(rng, shape, scale, step) - rng.uniform(0.5, 2)) < rng.uniform(1, 0.4 * radius) / scale
+        light[sheet & (labels == 0)] += rng.uniform(0.2, 1.5)
     for _ in range(int(rng.integers(0, 40)) if rng.random() < 0.5 else 0):
         at = rng.integers(0, shape)
         size = int(rng.integers(1, 2 + max(1, int(radius / 6))))

@@ -17,7 +17,7 @@ def correct(masks: Tensor, targets: Tensor, stride: int, *, innermost: bool = Fa
     stride
         Window pixels per pixel of the masks.
     innermost
-        Whether all clicks are the innermost pixel of the largest error. Otherwise half of them are; the others lie
+        Whether all clicks are the innermost pixel of the largest error. Otherwise every other one is; the others lie
         anywhere in the errors but off their borders, drawn by the device's default generator, the only one from which
         a captured graph draws fresh numbers.
 
@@ -31,17 +31,17 @@ def correct(masks: Tensor, targets: Tensor, stride: int, *, innermost: bool = Fa
     wrong = masks ^ targets
     instead = torch.where(targets.flatten(1).any(1)[:, None, None], targets, ~targets)
     wrong = torch.where(wrong.flatten(1).any(1)[:, None, None], wrong, instead)
-    index = squared_depth(wrong).flatten(1).argmax(1)
+    index = torch.zeros(len(masks), dtype=torch.long, device=masks.device)
     fraction = torch.zeros(len(masks), 2, device=masks.device)
+    deepest = slice(None) if innermost else slice(0, None, 2)
+    index[deepest] = squared_depth(wrong[deepest]).flatten(1).argmax(1)
     if not innermost:
-        anywhere, within, choice = (
-            torch.rand(shape, device=masks.device) for shape in (masks.shape, (len(masks), 2), (len(masks),))
-        )
-        eroded = _eroded(wrong)
-        allowed = torch.where(eroded.flatten(1).any(1)[:, None, None], eroded, wrong)
-        drawn = torch.where(allowed, anywhere, -1.0).flatten(1).argmax(1)
-        index = torch.where(choice < 0.5, drawn, index)
-        fraction = torch.where(choice[:, None] < 0.5, (within - 0.5) * (stride - 1) / stride, fraction)
+        others = wrong[1::2]
+        eroded = _eroded(others)
+        allowed = torch.where(eroded.flatten(1).any(1)[:, None, None], eroded, others)
+        anywhere = torch.rand(others.shape, device=masks.device)
+        index[1::2] = torch.where(allowed, anywhere, -1.0).flatten(1).argmax(1)
+        fraction[1::2] = (torch.rand(len(others), 2, device=masks.device) - 0.5) * (stride - 1) / stride
     width = masks.shape[2]
     points = (torch.stack([index % width, index // width], 1) + 0.5 + fraction) * stride - 0.5
     missed = targets.flatten(1).gather(1, index[:, None])[:, 0]

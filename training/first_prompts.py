@@ -164,7 +164,7 @@ def _continued(
 def _whole(
     labels: NDArray[np.int32], inside: NDArray[np.bool_], piece: NDArray[np.bool_], region: Region
 ) -> tuple[NDArray[np.bool_], Region]:
-    """All pieces with the label of one of them, and their box; only that one where they are too far apart, or mirrored."""
+    """All pieces with the label of one of them, and their box; only that one where they lie far apart or mirrored."""
     if not inside[piece].all():
         return piece, region
     whole = piece | ((labels == labels[piece][0]) & inside)

@@ -120,6 +120,11 @@ def train(
     average = MovingAverage(network, config.optimizer.ema)
     if checkpoint is not None:
         average.load_state_dict(checkpoint.average)
+    if device == "cuda":
+        # Only there, where Triton is.
+        from training.row_norm import use_row_norms
+
+        use_row_norms(network)
     # Corrective clicks are drawn on the device.
     torch.manual_seed(config.run.seed + step)
     gradient_step = GradientSteps(network, config)
@@ -129,7 +134,7 @@ def train(
             Batches(training, config, seed=config.run.seed + step),
             batch_size=None,
             num_workers=config.run.workers,
-            prefetch_factor=6 if config.run.workers else None,
+            prefetch_factor=3 if config.run.workers else None,
             worker_init_fn=_ignore_interrupts,
             pin_memory=device != "cpu",
         )

@@ -156,7 +156,7 @@ class Nano(nn.Module):
             per_prompt = offset.repeat_interleave(len(points) // len(offset), dim=0)
         prompts = self.prompt_encoder(points, labels, mask, (h, w), per_prompt)
         image = add_per_image(prompts.dense, cells.group(embedding, 1))
-        positions = self.prompt_encoder.image_positions((h, w), offset)
+        positions = self.prompt_encoder.image_positions((h, w), offset).to(image.dtype)
         if len(positions) not in (1, len(image)):
             positions = positions.repeat_interleave(len(image) // len(positions), dim=0)
         placed = PlacedImage.of(image, positions, (h, w))

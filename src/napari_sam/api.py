@@ -151,7 +151,7 @@ def segment(
     points, negative
         (row, column) positions on the object, and beside it; pixel centres on integers.
     box
-        (row0, column0, row1, column1), corners included.
+        (row0, column0, row1, column1): the first and the last pixel that it holds; pixel centres on integers.
     mask
         A rough mask to refine: a `Mask`, or a (rows, columns) bool array of the plane.
     scribbles

@@ -44,6 +44,12 @@ def test_colours_follow_the_polarity(bench) -> None:
     np.testing.assert_allclose(bench.points.face_color[2], green)
 
 
+def rectangle(bench) -> np.ndarray:
+    """(2, ndim) first and last corner of the only shape."""
+    (corners,) = bench.shapes.data
+    return np.stack([corners.min(axis=0), corners.max(axis=0)])
+
+
 def test_a_dragged_box_lands_in_the_shapes_layer(bench) -> None:
     bench.controller.canvas.dragging(np.array([4, 20.0, 25.0]), np.array([4, 25.0, 30.0]))
     assert not bench.session.draft
@@ -51,8 +57,55 @@ def test_a_dragged_box_lands_in_the_shapes_layer(bench) -> None:
     bench.controller.canvas.dragged(np.array([4, 20.0, 25.0]), np.array([4, 36.0, 45.0]))
     bench.settle()
     assert len(bench.shapes.data) == 1
-    assert bench.session.prompts(Z4).box == Box(20, 25, 36, 45)
+    np.testing.assert_array_equal(rectangle(bench), [(4, 20, 25), (4, 36, 45)])
+    assert bench.session.prompts(Z4).box == Box(20.5, 25.5, 35.5, 44.5)
     assert bench.session.draft.masks[Z4].box == (24, 30, 33, 39)
+
+
+def test_a_box_may_be_dragged_from_any_corner(bench) -> None:
+    for start, end in (((23.5, 38.5), (32.5, 29.5)), ((32.5, 38.5), (23.5, 29.5)), ((32.5, 29.5), (23.5, 38.5))):
+        bench.controller.canvas.dragged(np.array([4, *start]), np.array([4, *end]))
+        bench.settle()
+        # The outermost pixels of object B.
+        assert bench.session.prompts(Z4).box == Box(24, 30, 32, 38)
+        np.testing.assert_array_equal(rectangle(bench), [(4, 23.5, 29.5), (4, 32.5, 38.5)])
+
+
+def test_a_dragged_box_comes_back_as_it_was_and_nothing_is_asked_again(bench) -> None:
+    bench.controller.canvas.dragged(np.array([4, 20.3, 25.1]), np.array([4, 36.7, 44.9]))
+    bench.settle()
+    box, drawn = bench.session.prompts(Z4).box, rectangle(bench)
+    bench.controller.do(Action.ACCEPT)
+    bench.session.objects.reopen(1)
+    bench.settle()
+    assert bench.session.prompts(Z4).box == box
+    np.testing.assert_array_equal(rectangle(bench), drawn)
+    asked = len(bench.engine.segmented)
+    bench.controller.canvas.dragged(np.array([4, 20.3, 25.1]), np.array([4, 36.7, 44.9]))
+    bench.settle()
+    assert bench.session.prompts(Z4).box == box
+    assert len(bench.engine.segmented) == asked
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (0, 2, 1), (2, 1, 0)])
+def test_a_box_is_drawn_around_its_pixels_on_any_plane(make_bench, order) -> None:
+    bench = make_bench(blobs(), scale=(2.0, 1.0, 1.0))
+    bench.viewer.dims.order = order
+    bench.scroll(order[0], (4, 28, 34)[order[0]])
+    plane = bench.session.plane
+    first, last = np.array([3, 24, 30]), np.array([5, 32, 38])
+    beside = np.asarray([axis in plane.axes for axis in range(3)]) / 2
+    bench.controller.canvas.dragged(last + beside, first - beside)
+    bench.settle()
+    box = Box(*plane.from_data(first), *plane.from_data(last))
+    assert bench.session.prompts(plane).box == box
+    drawn = rectangle(bench)
+    np.testing.assert_array_equal(drawn[:, plane.axes], np.stack([first - beside, last + beside])[:, plane.axes])
+    bench.controller.do(Action.ACCEPT)
+    assert not len(bench.shapes.data)
+    bench.controller.do(Action.UNDO)
+    assert bench.session.prompts(plane).box == box
+    np.testing.assert_array_equal(rectangle(bench), drawn)
 
 
 def test_a_second_box_on_a_plane_replaces_the_first(bench) -> None:
@@ -60,12 +113,13 @@ def test_a_second_box_on_a_plane_replaces_the_first(bench) -> None:
         bench.controller.canvas.dragged(np.array([4, 20.0, 25.0]), np.array([4, end, 45.0]))
         bench.settle()
     assert len(bench.shapes.data) == 1
-    assert bench.session.prompts(Z4).box.row1 == 38
+    assert bench.session.prompts(Z4).box.row1 == 37.5
 
 
 def test_a_box_is_clipped_to_the_image(bench) -> None:
     bench.controller.canvas.dragged(np.array([4, -20.0, 25.0]), np.array([4, 36.0, 450.0]))
-    assert bench.session.prompts(Z4).box == Box(-0.5, 25, 36, 49.5)
+    assert bench.session.prompts(Z4).box == Box(0, 25.5, 35.5, 49)
+    np.testing.assert_array_equal(rectangle(bench), [(4, -0.5, 25), (4, 36, 49.5)])
 
 
 def test_points_added_moved_recoloured_and_deleted_in_the_layer_count_the_same(bench) -> None:

@@ -60,10 +60,24 @@ def test_clicks_and_a_box_by_keys(bench) -> None:
     assert "One corner of a box" in bench.told[-1]
     move_to(bench, 20, 20)
     assert len(bench.shapes.data) == 1
+    # Both corners are pixels inside it.
+    around = [(4, 4.5, 4.5), (4, 20.5, 20.5)]
+    np.testing.assert_array_equal([bench.shapes.data[0].min(axis=0), bench.shapes.data[0].max(axis=0)], around)
     assert not bench.session.draft
     press(bench, "I")
     assert bench.session.prompts(Z4).box == Box(5, 5, 20, 20)
+    np.testing.assert_array_equal([bench.shapes.data[0].min(axis=0), bench.shapes.data[0].max(axis=0)], around)
     assert bench.session.draft.masks[Z4].area == 81
+
+
+def test_a_box_by_keys_from_its_last_corner_to_the_image_s_first_pixel_and_along_one_row(bench) -> None:
+    bench.controller.do(Action.CURSOR)
+    for start, end, box in (((20, 20), (0, 0), Box(0, 0, 20, 20)), ((12, 20), (12, 5), Box(12, 5, 12, 20))):
+        move_to(bench, *start)
+        press(bench, "I")
+        move_to(bench, *end)
+        press(bench, "I")
+        assert bench.session.prompts(Z4).box == box
 
 
 def test_a_box_that_was_begun_is_dropped_on_another_plane_or_without_a_second_corner(bench) -> None:

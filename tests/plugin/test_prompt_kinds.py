@@ -6,9 +6,12 @@ from app_model.types import KeyBinding
 from plugin_bench import Z4, Bench
 
 from napari_sam.plugin.actions import Action
+from napari_sam.prompts.encoding import mask_box
 from napari_sam.prompts.prompt import Box, Point, Scribble
 
 AROUND_A, AROUND_B = (5.0, 5, 20, 20), (21.0, 27, 36, 42)
+BOX_B = Box(21.5, 27.5, 35.5, 41.5)
+"""The rectangle around B: a rectangle is the outer border of the box's pixels."""
 
 
 def corners(row0, column0, row1, column1, z=4.0) -> np.ndarray:
@@ -59,7 +62,7 @@ def test_all_kinds_together_describe_one_object(bench) -> None:
     draw(bench, "ellipse", corners(*AROUND_A))
     prompts = bench.session.prompts(Z4)
     assert prompts.points == (Point(12, 12),)
-    assert prompts.box == Box(*AROUND_B)
+    assert prompts.box == BOX_B
     assert len(prompts.scribbles) == 1
     assert prompts.mask is not None
     assert (bench.shown()[4] > 0).sum() == 162
@@ -173,14 +176,20 @@ def test_of_several_boxes_the_last_counts_and_the_others_stay(bench) -> None:
     draw(bench, "rectangle", corners(*AROUND_A))
     draw(bench, "rectangle", corners(*AROUND_B))
     bench.click(4, 30, 30)
-    assert bench.session.prompts(Z4).box == Box(*AROUND_B)
+    assert bench.session.prompts(Z4).box == BOX_B
     bench.controller.do(Action.REMOVE_LAST)
     assert len(bench.shapes.data) == 2
 
 
+def test_a_rectangle_around_the_outermost_pixels_is_the_objects_box(bench) -> None:
+    draw(bench, "rectangle", corners(23.5, 29.5, 32.5, 38.5))
+    mask = bench.session.draft.masks[Z4]
+    assert bench.session.prompts(Z4).box == mask_box(mask) == Box(24, 30, 32, 38)
+
+
 def test_a_shape_is_clipped_to_the_image_and_one_outside_says_nothing(bench) -> None:
     draw(bench, "rectangle", corners(-10, 27, 36, 80))
-    assert bench.session.prompts(Z4).box == Box(-0.5, 27, 36, 49.5)
+    assert bench.session.prompts(Z4).box == Box(0, 27.5, 35.5, 49)
     bench.shapes.data = []
     draw(bench, "line", [(4, -30, 10), (4, -20, 10)])
     assert not bench.session.draft

@@ -59,7 +59,7 @@ def test_a_drag_draws_a_box_and_does_not_pan(desk) -> None:
     assert desk.hand.at(A) == before
     assert len(desk.shapes.data) == 1
     box = desk.session.prompts(Z4).box
-    np.testing.assert_allclose([box.row0, box.column0, box.row1, box.column1], [20, 26, 36, 44], atol=0.2)
+    np.testing.assert_allclose(box.borders, [20, 26, 36, 44], atol=0.2)
     assert not len(desk.points.data)
 
 

@@ -105,7 +105,7 @@ def test_shapes_of_the_users_layer_in_other_units(bench) -> None:
     box = np.asarray([(4, 21, 27), (4, 21, 42), (4, 36, 42), (4, 36, 27)], float)
     layer = bench.viewer.add_shapes([box * (1, 2, 2)], scale=(2.0, 0.5, 0.5))
     use(bench, layer)
-    assert bench.session.prompts(Z4).box == Box(21, 27, 36, 42)
+    assert bench.session.prompts(Z4).box == Box(21.5, 27.5, 35.5, 41.5)
     layer.shape_type = "ellipse"
     bench.settle()
     assert bench.session.prompts(Z4).box is None

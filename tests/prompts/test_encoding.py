@@ -33,7 +33,50 @@ def test_encoded_points_go_back_to_where_they_came_from(row, column):
 def test_a_box_is_two_corners_after_the_points():
     encoded = encode_prompts(Prompts((Point(12, 20),), Box(10, 20, 30, 25)), WINDOW, 2)
     np.testing.assert_array_equal(encoded.labels, [[1, 2, 3]])
-    np.testing.assert_array_equal(encoded.points[0, 1:], [[0, 0], [10, 10]])
+    # Half a window pixel inside the plane pixels' outer borders: columns 19.5 and 25.5, rows 9.5 and 30.5.
+    np.testing.assert_array_equal(encoded.points[0, 1:], [[-0.5, 0.25], [10.5, 9.75]])
+
+
+def corners(prompts: Prompts, window: Window) -> np.ndarray:
+    """(2, 2) corners of the encoded box, (row, column)."""
+    encoded = encode_prompts(prompts, window, 2)
+    np.testing.assert_array_equal(encoded.labels[0, -2:], [2, 3])
+    return encoded.points[0, -2:, ::-1].astype(float)
+
+
+def pairs(low: float, high: float) -> st.SearchStrategy[tuple[float, float]]:
+    return st.tuples(st.floats(low, high), st.floats(low, high))
+
+
+@given(pairs(-50, 50), pairs(0.1, 8), pairs(0, 100), pairs(0, 40))
+def test_the_window_pixels_of_a_box_reach_to_its_borders(origin, step, first, size):
+    window = Window(origin, step, (64, 64))
+    box = Box(*first, first[0] + size[0], first[1] + size[1])
+    low, high = corners(Prompts(box=box), window)
+    borders = np.reshape(box.borders, (2, 2))
+    reached = window.to_plane([low - 0.5, high + 0.5])
+    wide = np.diff(borders, axis=0)[0] >= step
+    np.testing.assert_allclose(reached[:, wide], borders[:, wide], atol=1e-4)
+    # A box that is narrower than a window pixel is in its middle.
+    np.testing.assert_allclose(reached.mean(axis=0), borders.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(low[~wide], high[~wide], atol=1e-3)
+
+
+@given(
+    st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    st.sets(st.tuples(st.integers(0, 11), st.integers(0, 9)), min_size=1),
+)
+def test_a_magnified_object_s_box_is_its_first_and_last_window_pixel(zoom, places):
+    pixels = np.zeros((12, 10), bool)
+    pixels[tuple(np.transpose(list(places)))] = True
+    mask = Mask.from_pixels(pixels)
+    step = (1 / zoom[0], 1 / zoom[1])
+    window = Window((step[0] / 2 - 0.5, step[1] / 2 - 0.5), step, (12 * zoom[0], 10 * zoom[1]))
+    shown = np.argwhere(np.kron(pixels, np.ones(zoom, bool)))
+    expected = [shown.min(axis=0), shown.max(axis=0)]
+    np.testing.assert_allclose(corners(Prompts(box=mask_box(mask)), window), expected, atol=1e-4)
+    # A mask prompt goes along with the same box.
+    np.testing.assert_allclose(corners(Prompts(mask=mask), window), expected, atol=1e-4)
 
 
 def test_a_mask_prompt_goes_with_its_box_and_an_inner_point():

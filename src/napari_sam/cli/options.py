@@ -21,7 +21,10 @@ Negatives = Annotated[
 Boxes = Annotated[
     list[str] | None,
     typer.Option(
-        "--box", metavar="[Z,]R0,C0,R1,C1", help="A box around the object, one per plane.", show_default=False
+        "--box",
+        metavar="[Z,]R0,C0,R1,C1",
+        help="A box around the object, both corner pixels included; one per plane.",
+        show_default=False,
     ),
 ]
 Masks = Annotated[

@@ -165,8 +165,8 @@ class Canvas:
         corners = np.asarray([view.plane.from_data(tuple(start)), view.plane.from_data(tuple(end))])
         if not self._reaches(view, corners):
             raise UserError("That box is outside the image: draw it around an object inside.")
-        (row0, column0), (row1, column1) = self._clipped(view, corners)
-        own.prompts.show_box(view.plane, Box(float(row0), float(column0), float(row1), float(column1)))
+        (row0, column0), (row1, column1) = corners.tolist()
+        own.prompts.show_box(view.plane, Box.within(row0, column0, row1, column1).clipped(self._shape(view)))
 
     def _drop_box(self, start: Position, end: Position) -> None:
         self._show_box(start, end)
@@ -206,10 +206,13 @@ class Canvas:
         if isinstance(target, LayerTarget):
             self._stage.try_to(lambda: check_writable(target.layer))
 
-    def _limits(self, view: View) -> NDArray[np.float64]:
+    def _shape(self, view: View) -> tuple[int, int]:
         source = self._stage.session.source
         assert source is not None
-        return np.asarray(view.plane.shape(source.shape), float) - 0.5
+        return view.plane.shape(source.shape)
+
+    def _limits(self, view: View) -> NDArray[np.float64]:
+        return np.asarray(self._shape(view), float) - 0.5
 
     def _reaches(self, view: View, positions: NDArray[np.float64]) -> bool:
         """Whether the box around some positions meets the plane."""

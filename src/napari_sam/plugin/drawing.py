@@ -39,8 +39,9 @@ class Drawing:
 
     @classmethod
     def of_box(cls, plane: Plane, box: Box) -> "Drawing":
-        """A rectangle."""
-        corners = [(box.row0, box.column0), (box.row0, box.column1), (box.row1, box.column1), (box.row1, box.column0)]
+        """A rectangle around the box's pixels."""
+        row0, column0, row1, column1 = box.borders
+        corners = [(row0, column0), (row0, column1), (row1, column1), (row1, column0)]
         return cls("rectangle", _lifted(plane, np.asarray(corners)), plane.axes)
 
     @classmethod

@@ -12,6 +12,7 @@ from napari_sam.plugin.canvas import Canvas
 from napari_sam.plugin.placement import place, placement_of
 from napari_sam.plugin.stage import Stage
 from napari_sam.plugin.view import View, camera_of
+from napari_sam.prompts.prompt import Box
 
 CURSOR_NAME = "Segment: cursor"
 _SIZE_PIXELS, _STEP_PIXELS, _LARGER = 21, 4, 10
@@ -59,7 +60,7 @@ class KeyboardCursor:
         self._on_change = on_change
         self._at = (0.0, 0.0)
         self._plane: Plane | None = None
-        self._corner: np.ndarray | None = None
+        self._corner: tuple[float, float] | None = None
         self._clicks: Points | None = None
         self.layer: Points | None = None
         self._keys: dict[str, Callable[[], None]] = {
@@ -172,11 +173,10 @@ class KeyboardCursor:
         self._at = (self._at[0] + direction[0] * step, self._at[1] + direction[1] * step)
         self._show(view)
         self._keep_in_sight(view)
-        position = self._position(view)
         if self._corner is None:
-            self._canvas.hovered(position, np.asarray(self._at) / self._stage.screen_pixel)
+            self._canvas.hovered(self._position(view), np.asarray(self._at) / self._stage.screen_pixel)
         else:
-            self._canvas.dragging(self._corner, position)
+            self._canvas.dragging(*self._borders(view, self._corner))
 
     def _click(self, positive: bool) -> None:
         _, _, view = self._stage.in_view()
@@ -185,15 +185,14 @@ class KeyboardCursor:
     def _box(self) -> None:
         """The first corner of a box, or the second one."""
         _, _, view = self._stage.in_view()
-        here = self._position(view)
         if self._corner is None:
-            self._corner = here
+            self._corner = self._at
             self._stage.tell("One corner of a box: move to the opposite one and press I again.")
             return
-        start, self._corner = self._corner, None
-        if np.array_equal(start, here):
+        corner, self._corner = self._corner, None
+        if corner == self._at:
             raise UserError("A box needs two corners: press I, move, and press I again.")
-        self._canvas.dragged(start, here)
+        self._canvas.dragged(*self._borders(view, corner))
 
     def _turn_page(self, step: int) -> None:
         """To the next plane along the slider that was used last."""
@@ -207,6 +206,12 @@ class KeyboardCursor:
         if self._corner is not None:
             self._corner = None
             self._redraw()
+
+    def _borders(self, view: View, corner: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+        """Where a mouse would drag from and to: both corners are pixels inside the box."""
+        row0, column0, row1, column1 = Box(*corner, *self._at).borders
+        plane = view.plane
+        return np.asarray(plane.to_data(row0, column0), float), np.asarray(plane.to_data(row1, column1), float)
 
     def _position(self, view: View) -> np.ndarray:
         return np.asarray(view.plane.to_data(*self._at), float)

@@ -102,8 +102,8 @@ def read_shapes(
             clipped = np.clip(flat, -0.5, limits)
             prompt = Scribble(tuple((float(row), float(col)) for row, col in clipped), polarities[at] != NEGATIVE)
         elif kinds[at] == "rectangle" and upright(flat):
-            (row0, column0), (row1, column1) = np.clip([flat.min(axis=0), flat.max(axis=0)], -0.5, limits)
-            prompt = Box(float(row0), float(column0), float(row1), float(column1))
+            drawn = Box.within(*flat.min(axis=0).tolist(), *flat.max(axis=0).tolist())
+            prompt = drawn.clipped(plane.shape(shape))
         else:
             prompt = outlines.mask(kinds[at], flat, plane.shape(shape))
         if prompt is not None:

@@ -74,18 +74,30 @@ def encode_prompts(prompts: Prompts, window: Window, mask_stride: int, previous:
             points.append(inner_point(prompts.mask))
         if box is None and not given:
             box = mask_box(prompts.mask)
-    positions = [(point.row, point.column) for point in points]
+    positions = np.reshape([(point.row, point.column) for point in points], (-1, 2))
     labels = [POSITIVE if point.positive else NEGATIVE for point in points]
+    placed = window.to_window(positions)
     if box is not None:
-        positions += [(box.row0, box.column0), (box.row1, box.column1)]
+        placed = np.concatenate([placed, _corners(box, window)])
         labels += [UPPER_LEFT, LOWER_RIGHT]
-    placed = window.to_window(np.reshape(np.asarray(positions, float), (-1, 2)))
     dense = previous if previous is not None else prompts.mask
     return EncodedPrompts(
         np.ascontiguousarray(placed[None, :, ::-1], np.float32),
         np.asarray([labels], np.int64).reshape(1, -1),
         None if dense is None else mask_logits(dense, window.coarsened(mask_stride))[None, None],
     )
+
+
+def _corners(box: Box, window: Window) -> NDArray[np.float64]:
+    """(2, 2) centres of the first and the last window pixel, (row, column), in what a box covers.
+
+    The box is given by pixel centres of the plane. Where those are magnified, the outermost pixels of the window lie
+    beyond them: what counts is where the outer borders of the pixels are.
+    """
+    row0, column0, row1, column1 = box.borders
+    low, high = window.to_window([(row0, column0), (row1, column1)])
+    inset = np.minimum((high - low) / 2, 0.5)
+    return np.stack([low + inset, high - inset])
 
 
 def inner_point(mask: Mask) -> Point:

@@ -23,7 +23,8 @@ def prompts_to_json(prompts: Prompts) -> dict[str, Any]:
     -------
     dict
         "points": a list of [row, column, positive]; "scribbles": a list of {"vertices": [[row, column], ...],
-        "positive": ...}; "box": [row0, column0, row1, column1]; "mask": see `mask_to_json`. Plane coordinates.
+        "positive": ...}; "box": [row0, column0, row1, column1], corners included; "mask": see `mask_to_json`. Plane
+        coordinates.
     """
     content: dict[str, Any] = {}
     if prompts.points:

@@ -30,6 +30,33 @@ class Box:
             for name, value in (("row0", row0), ("column0", column0), ("row1", row1), ("column1", column1)):
                 object.__setattr__(self, name, value)
 
+    @classmethod
+    def within(cls, row0: float, column0: float, row1: float, column1: float) -> "Box":
+        """The box whose pixels' outer borders these are, in any order, as a person draws it around an object.
+
+        What is narrower than a pixel becomes one pixel around its middle.
+        """
+        (low_row, high_row), (low_column, high_column) = _shrunk(row0, row1), _shrunk(column0, column1)
+        return cls(low_row, low_column, high_row, high_column)
+
+    @property
+    def borders(self) -> tuple[float, float, float, float]:
+        """(row0, column0, row1, column1): the outer borders of its pixels, half a pixel beyond its corners."""
+        return self.row0 - 0.5, self.column0 - 0.5, self.row1 + 0.5, self.column1 + 0.5
+
+    def clipped(self, shape: tuple[int, int]) -> "Box":
+        """What of it lies on a plane of (rows, columns); the nearest pixels of the plane where nothing does."""
+        row0, row1 = (min(max(row, 0.0), shape[0] - 1.0) for row in (self.row0, self.row1))
+        column0, column1 = (min(max(column, 0.0), shape[1] - 1.0) for column in (self.column0, self.column1))
+        return Box(row0, column0, row1, column1)
+
+
+def _shrunk(one: float, other: float) -> tuple[float, float]:
+    """Half a pixel off at either end of what lies between, as far as there is any."""
+    low, high = min(one, other), max(one, other)
+    inset = min(0.5, (high - low) / 2)
+    return low + inset, high - inset
+
 
 @dataclass(frozen=True)
 class Scribble:

@@ -50,10 +50,10 @@ def mask_from_logits(
     """
     positive = np.zeros(logits.shape, bool)
     # Beyond the plane the encoder saw reflections: an object there is not one.
-    on_plane = _part(window, (0, 0, plane_shape[0] - 1, plane_shape[1] - 1))
+    on_plane = _part(window, (-0.5, -0.5, plane_shape[0] - 0.5, plane_shape[1] - 0.5))
     positive[on_plane] = logits[on_plane] > 0
     if positive.any():
-        boxed = on_plane if box is None else _part(window, (box.row0, box.column0, box.row1, box.column1))
+        boxed = on_plane if box is None else _part(window, box.borders)
         positive = _pieces_with(positive, np.rint(window.to_window(anchors)).astype(int), boxed)
     found = ndimage.find_objects(positive.astype(np.uint8))
     if not found:
@@ -89,9 +89,9 @@ def _positive(
     return positive
 
 
-def _part(window: Window, box: tuple[float, float, float, float]) -> tuple[slice, slice]:
-    """The pixels of a window that lie on a box of pixel centres, borders included."""
-    (row0, column0), (row1, column1) = window.to_window([(box[0] - 0.5, box[1] - 0.5), (box[2] + 0.5, box[3] + 0.5)])
+def _part(window: Window, borders: tuple[float, float, float, float]) -> tuple[slice, slice]:
+    """The pixels of a window that lie on what these borders enclose, be it in part."""
+    (row0, column0), (row1, column1) = window.to_window([borders[:2], borders[2:]])
     return (
         slice(max(math.floor(row0 + 0.5), 0), max(math.ceil(row1 + 0.5), 0)),
         slice(max(math.floor(column0 + 0.5), 0), max(math.ceil(column1 + 0.5), 0)),

@@ -73,7 +73,7 @@ def test_bundled_file_is_small_and_of_the_size_in_the_registry():
     import napari_sam.models
 
     (path,) = (Path(napari_sam.models.__file__).parent / "weights").glob("nano-*.safetensors")
-    assert path.stat().st_size == REGISTRY["nano"].size_bytes < 15_000_000
+    assert path.stat().st_size == REGISTRY["nano"].size_bytes < 20_000_000
     assert load_model(device="cpu").digest == hashlib.sha256(path.read_bytes()).hexdigest()
 
 

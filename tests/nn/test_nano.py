@@ -1,5 +1,6 @@
 """The nano network: against the prototype that its weights come from, and its own promises."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from napari_sam.nn.cancel import Cancelled, CancelToken
+from napari_sam.nn.local_mixing import LocalMixing
 from napari_sam.nn.nano import Nano, NanoConfig
 from napari_sam.nn.network import ImageFeatures
 
@@ -20,7 +22,9 @@ TINY = NanoConfig(
     mask_channels=(3, 5),
     heads=2,
     mlp_dim=12,
+    mixing=0,
 )
+MIXING = replace(TINY, mixing=4)
 
 
 def waves(shape: tuple[int, ...], phase: float) -> torch.Tensor:
@@ -202,7 +206,10 @@ def test_a_window_may_be_cut_out_of_a_larger_embedding(tiny):
 
 def test_gradients_reach_every_parameter():
     torch.manual_seed(1)
-    network = Nano(TINY)
+    network = Nano(MIXING)
+    for mixing in (network.mask_decoder.mix_before, network.mask_decoder.mix_after):
+        # It starts as the identity, of which nothing in front of its last layer has a gradient.
+        torch.nn.init.normal_(mixing.widen.weight)
     points = torch.rand(4, 3, 2) * 64
     labels = torch.tensor([[1, 0, -1], [2, 3, 1], [1, 1, 0], [2, 3, -1]])
 
@@ -215,6 +222,32 @@ def test_gradients_reach_every_parameter():
         if not name.endswith("k_proj.bias"):
             assert parameter.grad is not None, name
             assert parameter.grad.abs().max() > 1e-12, name
+
+
+def test_local_mixing_begins_as_the_identity(tiny):
+    torch.manual_seed(0)
+    mixing = Nano(MIXING).eval()
+    mixing.load_state_dict(tiny.state_dict(), strict=False)
+    features, points, labels = tiny.encode(torch.rand(1, 3, 64, 64)), torch.rand(3, 2, 2) * 64, torch.ones(3, 2)
+
+    with torch.inference_mode():
+        expected, found = (network.decode(features, points, labels, None, False) for network in (tiny, mixing))
+
+    torch.testing.assert_close(found.logits, expected.logits, rtol=0, atol=0)
+    torch.testing.assert_close(found.iou, expected.iou, rtol=0, atol=0)
+
+
+def test_local_mixing_reaches_three_cells_in_their_own_rows_and_columns():
+    mixing = LocalMixing(8, 4).double()
+    torch.nn.init.normal_(mixing.widen.weight)
+    cells = waves((1, 9 * 11, 8), 0.2)
+    touched = cells.clone()
+    touched[0, 4 * 11 + 5] += 1
+
+    changed = (mixing(touched, (9, 11)) - mixing(cells, (9, 11))).abs().amax(-1)[0].view(9, 11) > 0
+
+    rows, columns = torch.nonzero(changed, as_tuple=True)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (1, 7, 2, 8)
 
 
 def test_cancel_stops_encoding_at_the_next_stage(tiny):

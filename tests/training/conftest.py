@@ -16,6 +16,7 @@ def tiny_sizes():
         mask_channels=(4, 4),
         heads=2,
         mlp_dim=16,
+        mixing=0,
     )
 
 

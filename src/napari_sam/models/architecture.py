@@ -36,9 +36,7 @@ def architecture_of(weights: Mapping[str, Tensor]) -> str | None:
 def nano_config(weights: Mapping[str, Tensor]) -> NanoConfig:
     """Read off its weights what the versions of nano differ in: blocks of the encoder and local mixing."""
     sizes = NanoConfig()
-    blocks = (
-        _count(weights, rf"image_encoder\.stages\.{stage}\.(\d+)\.") - 1 for stage in range(len(sizes.blocks))
-    )
+    blocks = (_count(weights, rf"image_encoder\.stages\.{stage}\.(\d+)\.") - 1 for stage in range(len(sizes.blocks)))
     mixing = weights.get("mask_decoder.mix_before.narrow.weight", ())
     return replace(sizes, blocks=tuple(blocks), mixing=len(mixing))
 

@@ -39,14 +39,14 @@ class NanoConfig:
     """
 
     widths: tuple[int, ...] = (24, 48, 96, 160, 224)
-    blocks: tuple[int, ...] = (1, 2, 3, 3, 2)
+    blocks: tuple[int, ...] = (1, 2, 4, 6, 3)
     dim: int = 128
     map_channels: int = 48
     mask_channels: tuple[int, int] = (16, 48)
     depth: int = 2
     heads: int = 4
     mlp_dim: int = 512
-    mixing: int = 0
+    mixing: int = 48
 
 
 class Nano(nn.Module):

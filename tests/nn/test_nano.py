@@ -14,6 +14,7 @@ from napari_sam.nn.network import ImageFeatures
 
 # What the prototype gives for `waves` as weights and inputs, computed in float64 with its own code.
 PROTOTYPE_OUTPUTS = Path(__file__).parent / "nano_prototype_outputs.safetensors"
+PROTOTYPE = NanoConfig(blocks=(1, 2, 3, 3, 2), mixing=0)
 TINY = NanoConfig(
     widths=(4, 6, 8, 8, 8),
     blocks=(1, 0, 1, 1, 1),
@@ -73,7 +74,7 @@ def wave_offset() -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def wave_nano():
-    network = Nano().double().eval().requires_grad_(False)
+    network = Nano(PROTOTYPE).double().eval().requires_grad_(False)
     network.load_state_dict(wave_state(network))
     return network
 
@@ -228,7 +229,11 @@ def test_local_mixing_begins_as_the_identity(tiny):
     torch.manual_seed(0)
     mixing = Nano(MIXING).eval()
     mixing.load_state_dict(tiny.state_dict(), strict=False)
-    features, points, labels = tiny.encode(torch.rand(1, 3, 64, 64)), torch.rand(3, 2, 2) * 64, torch.ones(3, 2)
+    features, points, labels = (
+        tiny.encode(torch.rand(1, 3, 64, 64)),
+        torch.rand(3, 2, 2) * 64,
+        torch.ones(3, 2, dtype=torch.long),
+    )
 
     with torch.inference_mode():
         expected, found = (network.decode(features, points, labels, None, False) for network in (tiny, mixing))
@@ -242,12 +247,12 @@ def test_local_mixing_reaches_three_cells_in_their_own_rows_and_columns():
     torch.nn.init.normal_(mixing.widen.weight)
     cells = waves((1, 9 * 11, 8), 0.2)
     touched = cells.clone()
-    touched[0, 4 * 11 + 5] += 1
+    touched[0, 4 * 11 + 5, 0] += 1
 
     changed = (mixing(touched, (9, 11)) - mixing(cells, (9, 11))).abs().amax(-1)[0].view(9, 11) > 0
 
     rows, columns = torch.nonzero(changed, as_tuple=True)
-    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (1, 7, 2, 8)
+    assert [int(each) for each in (rows.min(), rows.max(), columns.min(), columns.max())] == [1, 7, 2, 8]
 
 
 def test_cancel_stops_encoding_at_the_next_stage(tiny):
@@ -273,7 +278,7 @@ def test_bfloat16_autocast_keeps_positions_precise(tiny):
 
 
 def test_fused_normalisation_changes_nothing(wave_nano):
-    fused = Nano().double().eval()
+    fused = Nano(PROTOTYPE).double().eval()
     fused.load_state_dict(wave_nano.state_dict())
     fused.fuse()
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +88,24 @@ def test_state_dict_as_published(tiny, tmp_path):
     assert model.name == "mine"
     assert model.spec.architecture == "vit"
     assert model.spec.object_size_px == REGISTRY["vit_b"].object_size_px
+    assert not model.spec.knows_ends
+
+
+def test_weights_of_nanos_architecture_are_used_as_nano_is(tmp_path):
+    import napari_sam.models
+
+    (bundled,) = (Path(napari_sam.models.__file__).parent / "weights").glob("nano-*.safetensors")
+    path = Path(shutil.copy(bundled, tmp_path / "mine.safetensors"))
+
+    spec, nano = load_model(path, "cpu").spec, REGISTRY["nano"]
+
+    assert (spec.name, spec.bundled) == ("mine", False)
+    assert (spec.object_size_px, spec.scanned_size_px, spec.boxed_size_px) == (
+        nano.object_size_px,
+        nano.scanned_size_px,
+        nano.boxed_size_px,
+    )
+    assert spec.knows_ends
 
 
 def test_state_dict_of_before_torch_1_6(tiny, tmp_path):

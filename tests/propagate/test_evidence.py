@@ -2,42 +2,33 @@ import numpy as np
 import pytest
 from fake_network import threshold_model
 
-from napari_sam.models.load import load_model
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.source import ImageSource
-from napari_sam.prompts.prompt import Box, Point, Prompts
+from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.propagate.evidence import Evidence, evidence_for
 from napari_sam.segment.segmenter import Segmenter
 
 PLANE = Plane((0, 1), (0, 0))
 
 
-def evidence(predicted_iou=0.8, agreement=0.6, contrast=(0.5, 0.5, 0.5), foreground=None) -> Evidence:
-    return Evidence(predicted_iou, agreement, contrast, foreground)
+def evidence(predicted_iou=0.8, agreement=0.6, contrast=(0.5, 0.5, 0.5)) -> Evidence:
+    return Evidence(predicted_iou, agreement, contrast)
 
 
-def test_what_speaks_for_a_bright_disc():
+@pytest.mark.parametrize(("name", "clicked"), [("nano", False), ("vit_b", True)])
+def test_what_speaks_for_a_bright_disc(name, clicked):
     rows, columns = np.ogrid[:200, :200]
     image = np.where(np.hypot(rows - 90, columns - 110) < 30, 0.9, 0.2).astype(np.float32)
-    segmenter = Segmenter(threshold_model(256), ImageSource(image), Contrast(((0.0, 1.0),)))
+    segmenter = Segmenter(threshold_model(256, name), ImageSource(image), Contrast(((0.0, 1.0),)))
     mask = segmenter.segment(PLANE, Prompts((Point(90, 110),)), object_size=60).mask
     found = evidence_for(mask, segmenter, PLANE)
     np.testing.assert_allclose(found.contrast, [0.7, 0.7, 0.7], atol=0.02)
     assert found.predicted_iou == pytest.approx(0.9)
-    assert found.agreement > 0.95
-    assert found.foreground is None
-
-
-def test_nano_says_how_much_of_a_mask_is_foreground():
-    rows, columns = np.ogrid[:200, :200]
-    image = np.where(np.hypot(rows - 100, columns - 100) < 20, 0.9, 0.2).astype(np.float32)
-    image += np.random.default_rng(0).normal(0, 0.05, image.shape).astype(np.float32)
-    segmenter = Segmenter(load_model("nano"), ImageSource(image), Contrast(((0.0, 1.0),)))
-    mask = segmenter.segment(PLANE, Prompts(box=Box(80, 80, 120, 120))).mask
-    found = evidence_for(mask, segmenter, PLANE)
-    assert found.foreground is not None
-    assert 0.6 < found.foreground <= 1
+    if clicked:
+        assert found.agreement > 0.95
+    else:
+        assert found.agreement is None
 
 
 @pytest.mark.parametrize(
@@ -45,7 +36,7 @@ def test_nano_says_how_much_of_a_mask_is_foreground():
     [
         (evidence(), 1.0),
         (evidence(0.9, 0.9, (0.9, 0.9, 0.9)), 1.0),
-        (evidence(predicted_iou=0.4), 0.25),
+        (evidence(predicted_iou=0.4), 0.5),
         (evidence(predicted_iou=-0.1), 0.0),
         (evidence(agreement=0.3), 0.5),
         (evidence(contrast=(0.125, 0.125, 0.125)), 0.5),
@@ -56,9 +47,9 @@ def test_trust_is_the_share_of_what_spoke_for_the_key_mask(here, trust):
     assert here.trust(evidence()) == pytest.approx(trust, abs=1e-6)
 
 
-def test_the_foreground_counts_where_the_model_maps_it():
-    assert evidence(foreground=0.4).trust(evidence(foreground=0.8)) == pytest.approx(0.5)
-    assert evidence(foreground=0.4).trust(evidence()) == pytest.approx(1.0)
+def test_without_a_click_it_does_not_count():
+    assert evidence(agreement=None).trust(evidence(agreement=None)) == pytest.approx(1.0)
+    assert evidence(0.4, agreement=None).trust(evidence(agreement=None)) == pytest.approx(0.5)
 
 
 def test_an_object_that_never_stood_out_is_not_judged_by_its_contrast():

@@ -15,11 +15,11 @@ def _square(row, side=10):
 @pytest.mark.parametrize(
     ("moved", "trust", "verdict"),
     [
-        (0, 0.5, Stop.NONE),
-        (0, 0.4, Stop.DOUBTFUL),
+        (0, 0.6, Stop.NONE),
+        (0, 0.5, Stop.DOUBTFUL),
         (5, 1.0, Stop.DOUBTFUL),
         (2, 1.0, Stop.NONE),
-        (2, 0.6, Stop.DOUBTFUL),
+        (2, 0.8, Stop.DOUBTFUL),
     ],
 )
 def test_a_mask_is_trusted_less_the_less_it_lies_where_its_neighbour_did(moved, trust, verdict):

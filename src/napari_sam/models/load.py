@@ -132,6 +132,7 @@ def _spec_of_file(path: Path, architecture: str) -> ModelSpec:
         object_size_px=known.object_size_px if known else VIT_OBJECT_SIZE_PX,
         scanned_size_px=known.scanned_size_px if known else VIT_OBJECT_SIZE_PX,
         boxed_size_px=known.boxed_size_px if known else VIT_OBJECT_SIZE_PX,
+        knows_ends=known.knows_ends if known else False,
     )
 
 

@@ -38,6 +38,10 @@ class ModelSpec:
         The file's name in the folder of downloads and on a mirror.
     suits
         What kind of images it is for.
+    knows_ends
+        Whether the model was trained with masks of neighbouring planes as prompts on planes where the object has ended,
+        and so predicts a low IoU there. The others draw what they were told: whether an object that they carry
+        through a stack has ended must be found out in another way (`Evidence.agreement`).
     """
 
     name: str
@@ -53,6 +57,7 @@ class ModelSpec:
     known_hash: str | None = None
     file_name: str | None = None
     suits: str = ""
+    knows_ends: bool = False
 
 
 VIT_OBJECT_SIZE_PX = 100.0
@@ -126,6 +131,7 @@ _SPECS = (
         scanned_size_px=51.0,
         boxed_size_px=72.0,
         suits="all microscopy, on any laptop",
+        knows_ends=True,
     ),
     _published(
         "vit_t",

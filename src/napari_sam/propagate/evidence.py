@@ -3,14 +3,12 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
 from scipy import ndimage
 
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.mask import Mask, overlap
 from napari_sam.planes.plane import Plane
 from napari_sam.planes.read_window import read_window
-from napari_sam.planes.sample_grid import sample_grid
 from napari_sam.planes.window import Window
 from napari_sam.prompts.encoding import inner_point
 from napari_sam.prompts.mask_logits import mask_logits
@@ -27,9 +25,6 @@ LEAST_CONTRAST = 0.05
 GAP, RING = 2, 5
 """The ring around a mask lies between these distances, in pixels of the level that the mask was decoded at."""
 
-MAP_STRIDE = 4
-"""Pixels per cell of the auxiliary maps."""
-
 
 @dataclass(frozen=True)
 class Evidence:
@@ -41,32 +36,31 @@ class Evidence:
         The model's own estimate.
     agreement
         IoU with the best answer to a single click in the middle of the mask: a network that is told box and mask still
-        draws what it was told where the object has ended, but a click there finds something else.
+        draws what it was told where the object has ended, but a click there finds something else. None for models that
+        were trained to say where an object has ended (`ModelSpec.knows_ends`): what a click finds adds nothing there,
+        and costs a second decode on every plane.
     contrast
         Mean of the mask's pixels less that of a ring around them, for each channel that the network sees, as a share
         of the image's contrast limits.
-    foreground
-        Mean of the model's map of the foreground inside the mask; None for models without such a map.
     """
 
     predicted_iou: float
-    agreement: float
+    agreement: float | None
     contrast: tuple[float, ...] = ()
-    foreground: float | None = None
 
     def trust(self, key: "Evidence") -> float:
         """How well this compares with what speaks for the key plane's mask, 0..1.
 
         Shares of the key plane's evidence, since models and images differ in how high it comes out. The weights are
-        those that stopped best on generated stacks and on the training images, with two versions of nano.
+        those that stopped best on generated stacks and on the training stacks, with nano.
         """
-        trust = _share(self.predicted_iou, key.predicted_iou) ** 2 * _share(self.agreement, key.agreement)
+        trust = _share(self.predicted_iou, key.predicted_iou)
+        if self.agreement is not None and key.agreement is not None:
+            trust *= _share(self.agreement, key.agreement)
         strength = sum(value**2 for value in key.contrast)
         if strength >= LEAST_CONTRAST**2:
             along = sum(mine * its for mine, its in zip(self.contrast, key.contrast, strict=True))
             trust *= math.sqrt(_share(along, strength))
-        if self.foreground is not None and key.foreground is not None:
-            trust *= _share(self.foreground, key.foreground)
         return trust
 
 
@@ -74,22 +68,21 @@ def evidence_for(mask: Mask, segmenter: Segmenter, plane: Plane, cancel: CancelT
     """What speaks for a decoded mask (one that has a window; not empty) on its plane."""
     if mask.window is None:
         raise ValueError("evidence needs a decoded mask")
-    size = diameter(mask, pixel_aspect(segmenter.source.scale, plane.axes))
-    click = Prompts((inner_point(mask),))
-    answers = segmenter.segment(plane, click, object_size=size, tight=True, cancel=cancel).candidates
-    agreement = max(overlap(answer, mask) for answer in answers)
+    agreement = None if segmenter.model.spec.knows_ends else _agreement(mask, segmenter, plane, cancel)
     stride = segmenter.model.network.mask_stride
     step = (mask.window.step[0] / stride, mask.window.step[1] / stride)
-    return Evidence(
-        mask.predicted_iou,
-        agreement,
-        _contrast(mask, step, segmenter, plane),
-        _foreground(mask, mask.window, step, segmenter, plane, cancel),
-    )
+    return Evidence(mask.predicted_iou, agreement, _contrast(mask, step, segmenter, plane))
 
 
 def _share(value: float, standard: float) -> float:
     return min(max(value, 0.0) / max(standard, LEAST), 1.0)
+
+
+def _agreement(mask: Mask, segmenter: Segmenter, plane: Plane, cancel: CancelToken | None) -> float:
+    size = diameter(mask, pixel_aspect(segmenter.source.scale, plane.axes))
+    click = Prompts((inner_point(mask),))
+    answers = segmenter.segment(plane, click, object_size=size, tight=True, cancel=cancel).candidates
+    return max(overlap(answer, mask) for answer in answers)
 
 
 def _contrast(mask: Mask, step: tuple[float, float], segmenter: Segmenter, plane: Plane) -> tuple[float, ...]:
@@ -102,27 +95,3 @@ def _contrast(mask: Mask, step: tuple[float, float], segmenter: Segmenter, plane
     if not inside.any() or not beside.any():
         return (0.0,) * len(pixels)
     return tuple(float(channel[inside].mean() - channel[beside].mean()) for channel in pixels)
-
-
-def _foreground(
-    mask: Mask,
-    grid: Window,
-    step: tuple[float, float],
-    segmenter: Segmenter,
-    plane: Plane,
-    cancel: CancelToken | None,
-) -> float | None:
-    row0, column0, row1, column1 = grid.bounds
-    center = ((row0 + row1) / 2, (column0 + column1) / 2)
-    embedded = segmenter.embedder.at(plane, step, center, cancel, tight=True)
-    if embedded.features.maps is None:
-        return None
-    cells = embedded.window.coarsened(MAP_STRIDE)
-    rows = np.arange(mask.box[0], mask.box[2], dtype=np.float64)
-    columns = np.arange(mask.box[1], mask.box[3], dtype=np.float64)
-    sampled = sample_grid(
-        embedded.features.maps[0, 0].float().cpu().numpy(),
-        (rows - cells.origin[0]) / cells.step[0],
-        (columns - cells.origin[1]) / cells.step[1],
-    )
-    return float(sampled[mask.pixels].mean())

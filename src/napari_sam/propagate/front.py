@@ -21,12 +21,13 @@ class StopRule:
     ----------
     least_trust
         A mask that is trusted less than this ends the object: `Evidence.trust`, times the IoU with the neighbour, for
-        where the object has ended the network soon draws something else. Chosen on generated stacks.
+        where the object has ended the network soon draws something else. Chosen with nano on generated stacks and on
+        the training stacks.
     largest_growth
         An area this many times the neighbour's ends the object, and so does its inverse.
     """
 
-    least_trust: float = 0.45
+    least_trust: float = 0.55
     largest_growth: float = 2.5
 
     def judge(self, mask: Mask, neighbour: Mask, trust: float) -> Stop:

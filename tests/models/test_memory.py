@@ -18,6 +18,8 @@ SMALL_GPU = torch.device("meta")
 class HungryNetwork(nn.Module):
     """Encodes an image into its mean; holds at most so many images, or prompts, at once on each device."""
 
+    window = 256
+
     def __init__(self, room: dict[str, int]) -> None:
         super().__init__()
         self.room = room

@@ -12,6 +12,7 @@ from napari_sam.errors import UserError, UserNotice
 from napari_sam.models.memory import free_unused, images_at_once, in_parts, ran_out_of_memory
 from napari_sam.models.precision import Precision
 from napari_sam.models.registry import ModelSpec
+from napari_sam.models.small_work import DECODED_ALONE, ENCODED_ALONE, alone_if
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures, MaskPrediction, PromptableNetwork
 
@@ -95,7 +96,8 @@ class Model:
         Cancelled
             If `cancel` was set.
         """
-        with torch.inference_mode():
+        pixels = images[:, 0].numel()
+        with torch.inference_mode(), alone_if(self.device == CPU and pixels <= ENCODED_ALONE):
             parts = self._computed(len(images), lambda some: self.network.encode(images[some].to(self.device), cancel))
             return ImageFeatures.joined(parts)
 
@@ -124,7 +126,7 @@ class Model:
                 multimask,
             )
 
-        with torch.inference_mode():
+        with torch.inference_mode(), alone_if(self._decodes_little(len(points))):
             return MaskPrediction.joined(self._computed(len(points), decoded))
 
     def decode_each(
@@ -151,7 +153,7 @@ class Model:
                 multimask,
             )
 
-        with torch.inference_mode():
+        with torch.inference_mode(), alone_if(self._decodes_little(len(points))):
             return MaskPrediction.joined(self._computed(len(points), decoded))
 
     def move_to(self, device: torch.device) -> None:
@@ -168,6 +170,9 @@ class Model:
             if not ran_out_of_memory(error):
                 raise
             self._give_up(device)
+
+    def _decodes_little(self, prompts: int) -> bool:
+        return self.device == CPU and prompts * self.network.window**2 <= DECODED_ALONE
 
     def _computed(self, count: int, compute: Callable[[slice], Part]) -> list[Part]:
         parts = in_parts(count, compute, self.device)

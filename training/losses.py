@@ -49,7 +49,7 @@ def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates:
         otherwise the other way round.
     """
     with torch.no_grad():
-        true_iou = _iou(logits, target)
+        true_iou = mask_iou(logits, target)
         best = 1 + _dice(logits[:, 1:].float().sigmoid(), target[:, None]).argmin(1)
     rows = torch.arange(len(logits), device=logits.device)
     one = _pixel_loss(logits[:, 0].float(), target, config)
@@ -95,7 +95,7 @@ def _dice(probability: Tensor, target: Tensor) -> Tensor:
     return 1 - (2 * overlap + 1) / (probability.sum((-2, -1)) + target.sum((-2, -1)) + 1)
 
 
-def _iou(logits: Tensor, target: Tensor) -> Tensor:
+def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
     mask, object_ = logits > 0, (target > 0.5)[:, None]
     union = (mask | object_).sum((2, 3))
     return (mask & object_).sum((2, 3)).float() / union.clamp(min=1)

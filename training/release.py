@@ -34,8 +34,13 @@ def release(run: Path, out: Path, version: str) -> None:
     checkpoint = read_checkpoint(run)
     if checkpoint is None:
         raise FileNotFoundError(f"There is no checkpoint in {run}; train first.")
+    write_weights(checkpoint.average["state"], out, metadata(checkpoint, version))
+
+
+def write_weights(state: Mapping[str, Tensor], out: Path, about: dict[str, str]) -> None:
+    """Write weights in half precision, with what is known about them, in one go."""
     partial = out.with_name(f"{out.name}.partial")
-    save_file(half_precision(checkpoint.average["state"]), partial, metadata(checkpoint, version))
+    save_file(half_precision(state), partial, about)
     # safetensors writes for the owner alone; the file is part of a package.
     partial.chmod(0o644)
     partial.replace(out)

@@ -94,7 +94,7 @@ def _losses(network: Nano, batch: Batch, config: Config) -> StepResult:
             choosing = config.loss.iou * losses.iou + config.loss.regret * losses.regret
             total = total + weight * (losses.mask + choosing).sum()
             weights += weight * len(losses.mask)
-            chosen = _choose(prediction.iou.detach(), group.ambiguous)
+            chosen = choose(prediction.iou.detach(), group.ambiguous)
             iou = losses.true_iou.gather(1, chosen[:, None])[:, 0]
             numbers[f"iou_{_name(group, turn)}"].append(iou)
             numbers["iou_error"].append(losses.iou.detach().mean().sqrt())
@@ -154,7 +154,7 @@ def _merge(groups: Sequence[PromptGroup]) -> list[PromptGroup]:
     return merged
 
 
-def _choose(iou: Tensor, ambiguous: bool) -> Tensor:
+def choose(iou: Tensor, ambiguous: bool) -> Tensor:
     """(N,) which of the four masks the product shows."""
     return 1 + iou[:, 1:].argmax(1) if ambiguous else torch.zeros(len(iou), dtype=torch.long, device=iou.device)
 

@@ -12,6 +12,8 @@ def _own_settings(tmp_path_factory, monkeypatch) -> None:
     monkeypatch.setenv("NAPARI_SAM_SESSIONS", str(tmp_path_factory.mktemp("sessions")))
     # What one test keeps there (how fast the machine is, say) is nothing to the next.
     monkeypatch.setenv("NAPARI_SAM_CACHE", str(tmp_path_factory.mktemp("cache")))
+    # It decides how small work is shared out.
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

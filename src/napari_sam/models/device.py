@@ -4,6 +4,8 @@ import torch
 
 from napari_sam.errors import UserError
 
+CPU = torch.device("cpu")
+
 
 def choose_device(name: str) -> torch.device:
     """The device of a name.

@@ -11,10 +11,10 @@ from torch import Tensor
 from napari_sam.errors import UserError
 from napari_sam.models.architecture import NANO, architecture_of, nano_config, sam_config
 from napari_sam.models.cache import cached_path
-from napari_sam.models.device import choose_device
+from napari_sam.models.device import CPU, choose_device
 from napari_sam.models.file_hash import has_hash
 from napari_sam.models.fit import misfit
-from napari_sam.models.model import CPU, Model
+from napari_sam.models.model import Model
 from napari_sam.models.precision import AUTO, choose_precision, set_precision
 from napari_sam.models.read_weights import read_weights
 from napari_sam.models.registry import REGISTRY, VIT_OBJECT_SIZE_PX, ModelSpec

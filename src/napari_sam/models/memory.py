@@ -65,7 +65,7 @@ def in_parts(count: int, compute: Callable[[slice], Part], device: torch.device)
     start, together = 0, max(count, 1)
     while start < max(count, 1):
         # The next try begins only after the error has gone, and with it the tensors that its traceback holds.
-        part = _tried(compute, slice(start, start + together))
+        part = _tried(compute, slice(start, min(start + together, max(count, 1))))
         if part is not None:
             done.append(part)
             start += together

@@ -2,21 +2,21 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from napari_sam.errors import UserError, UserNotice
+from napari_sam.models.device import CPU
 from napari_sam.models.memory import free_unused, images_at_once, in_parts, ran_out_of_memory
 from napari_sam.models.precision import Precision
 from napari_sam.models.registry import ModelSpec
-from napari_sam.models.small_work import DECODED_ALONE, ENCODED_ALONE, alone_if
+from napari_sam.models.small_work import DECODED_ALONE, ENCODED_ALONE, Shares, alone_if, threads_sleep
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures, MaskPrediction, PromptableNetwork
 
-CPU = torch.device("cpu")
 BYTES_PER_PIXEL = 2048
 """At the peak of encoding, of the largest published network in float32, roughly."""
 SMALL_BATCH = 512 * 512
@@ -57,6 +57,7 @@ class Model:
     digest: str
     spec: ModelSpec
     precision: Precision = Precision.FLOAT32
+    _shares: Shares = field(default_factory=Shares, init=False, repr=False)
 
     def images_at_once(self, pixels: int) -> int:
         """How many images of so many pixels to give to `encode` at once.
@@ -96,9 +97,11 @@ class Model:
         Cancelled
             If `cancel` was set.
         """
-        pixels = images[:, 0].numel()
-        with torch.inference_mode(), alone_if(self.device == CPU and pixels <= ENCODED_ALONE):
-            parts = self._computed(len(images), lambda some: self.network.encode(images[some].to(self.device), cancel))
+        small = images.shape[-2] * images.shape[-1] <= ENCODED_ALONE
+        with torch.inference_mode():
+            parts = self._computed(
+                len(images), lambda some: self.network.encode(images[some].to(self.device), cancel), small
+            )
             return ImageFeatures.joined(parts)
 
     def decode(
@@ -126,7 +129,8 @@ class Model:
                 multimask,
             )
 
-        with torch.inference_mode(), alone_if(self._decodes_little(len(points))):
+        little = self.device == CPU and len(points) * self.network.window**2 <= DECODED_ALONE
+        with torch.inference_mode(), alone_if(little):
             return MaskPrediction.joined(self._computed(len(points), decoded))
 
     def decode_each(
@@ -153,8 +157,9 @@ class Model:
                 multimask,
             )
 
-        with torch.inference_mode(), alone_if(self._decodes_little(len(points))):
-            return MaskPrediction.joined(self._computed(len(points), decoded))
+        with torch.inference_mode():
+            small = self.network.window**2 <= DECODED_ALONE
+            return MaskPrediction.joined(self._computed(len(points), decoded, small))
 
     def move_to(self, device: torch.device) -> None:
         """Move the network; to the CPU, with a notice, where there is no room for it.
@@ -171,11 +176,12 @@ class Model:
                 raise
             self._give_up(device)
 
-    def _decodes_little(self, prompts: int) -> bool:
-        return self.device == CPU and prompts * self.network.window**2 <= DECODED_ALONE
-
-    def _computed(self, count: int, compute: Callable[[slice], Part]) -> list[Part]:
-        parts = in_parts(count, compute, self.device)
+    def _computed(self, count: int, compute: Callable[[slice], Part], small: bool = False) -> list[Part]:
+        """Compute a batch; one of `small` things by threads that each take some of them, where that is sooner."""
+        if small and count and self.device == CPU and threads_sleep():
+            parts = self._shares.computed(count, compute)
+        else:
+            parts = in_parts(count, compute, self.device)
         if parts is None and self.device != CPU:
             self._give_up(self.device)
             parts = in_parts(count, compute, self.device)

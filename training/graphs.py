@@ -1,6 +1,6 @@
 """Steps as captured graphs of a graphics card, which starts their kernels by itself.
 
-A step consists of thousands of short kernels. Started one by one by Python they take several times as long as the card
+A step consists of thousands of short kernels. Started one by one by Python they take up to twice as long as the card
 needs for them.
 """
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import napari
@@ -444,7 +445,10 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no group {', '.join(sorted(unknown))}")
     load = os.getloadavg()
-    results = {group: MEASURES[group](options) for group in options.groups or GROUPS}
+    with TemporaryDirectory() as sessions:
+        # Its windows close with work unsaved: not for whoever opens the next one to be offered.
+        os.environ["NAPARI_SAM_SESSIONS"] = sessions
+        results = {group: MEASURES[group](options) for group in options.groups or GROUPS}
     about = {**machine(), "load_at_start": load}
     print(table(results))
     print(f"\n{about}")

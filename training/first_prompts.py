@@ -192,9 +192,8 @@ def _place(
         where = rng.choice(["centre", "inner", "any"], p=[0.3, 0.5, 0.2])
         return [_point_in(rng, target, region, str(where))], [POSITIVE]
     if kind is Kind.SCRIBBLE:
-        return [_point_in(rng, target, region, "inner") for _ in range(request.scribbled)], [
-            POSITIVE
-        ] * request.scribbled
+        scribble = [_point_in(rng, target, region, "inner") for _ in range(request.scribbled)]
+        return scribble, [POSITIVE] * len(scribble)
     corners = np.array(_box(region))
     sides = np.minimum(corners[1] - corners[0] + 1, 60)
     corners += rng.normal(0, config.box_jitter * rng.choice([0.2, 1.0]), (2, 2)) * sides

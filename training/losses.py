@@ -96,6 +96,7 @@ def _dice(probability: Tensor, target: Tensor) -> Tensor:
 
 
 def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
+    """(N, 4) IoU of (N, 4, h, w) logits with (N, h, w) targets in 0..1; 0 where the target is empty."""
     mask, object_ = logits > 0, (target > 0.5)[:, None]
     union = (mask | object_).sum((2, 3))
     return (mask & object_).sum((2, 3)).float() / union.clamp(min=1)

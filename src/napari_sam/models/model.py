@@ -13,7 +13,7 @@ from napari_sam.models.device import CPU
 from napari_sam.models.memory import free_unused, images_at_once, in_parts, ran_out_of_memory
 from napari_sam.models.precision import Precision
 from napari_sam.models.registry import ModelSpec
-from napari_sam.models.small_work import DECODED_ALONE, ENCODED_ALONE, Shares, alone_if, threads_sleep
+from napari_sam.models.small_work import DECODED_ALONE, ENCODED_ALONE, Shares, threads_sleep
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures, MaskPrediction, PromptableNetwork
 
@@ -129,9 +129,9 @@ class Model:
                 multimask,
             )
 
-        little = self.device == CPU and len(points) * self.network.window**2 <= DECODED_ALONE
-        with torch.inference_mode(), alone_if(little):
-            return MaskPrediction.joined(self._computed(len(points), decoded))
+        small = len(points) * self.network.window**2 <= DECODED_ALONE
+        with torch.inference_mode():
+            return MaskPrediction.joined(self._computed(len(points), decoded, small))
 
     def decode_each(
         self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
@@ -157,8 +157,8 @@ class Model:
                 multimask,
             )
 
+        small = self.network.window**2 <= DECODED_ALONE
         with torch.inference_mode():
-            small = self.network.window**2 <= DECODED_ALONE
             return MaskPrediction.joined(self._computed(len(points), decoded, small))
 
     def move_to(self, device: torch.device) -> None:
@@ -176,8 +176,8 @@ class Model:
                 raise
             self._give_up(device)
 
-    def _computed(self, count: int, compute: Callable[[slice], Part], small: bool = False) -> list[Part]:
-        """Compute a batch; one of `small` things by threads that each take some of them, where that is sooner."""
+    def _computed(self, count: int, compute: Callable[[slice], Part], small: bool) -> list[Part]:
+        """Compute a batch; where it is of `small` things, by threads that each take some of them if that is sooner."""
         if small and count and self.device == CPU and threads_sleep():
             parts = self._shares.computed(count, compute)
         else:

@@ -1,9 +1,8 @@
 """Small operations on one thread each, where threads sleep while they wait."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import pairwise
 from typing import TypeVar
 
@@ -25,28 +24,12 @@ def threads_sleep() -> bool:
     return os.environ.get("OMP_WAIT_POLICY", "").strip().lower() == "passive"
 
 
-@contextmanager
-def alone_if(small: bool) -> Iterator[None]:
-    """Run operations of the calling thread on it alone if they are small and the others would have to be woken.
-
-    Waking takes some microseconds after each of a few hundred operations, up to a hundred on virtual machines: more
-    than a second thread saves where an operation takes as long.
-    """
-    threads = torch.get_num_threads()
-    if not small or threads == 1 or not threads_sleep():
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 class Shares:
-    """Work on several small things, shared out to threads that do not wait for each other.
+    """Work on one or several small things, each on one thread, shared out to threads that do not wait for each other.
 
-    The threads live as long as this does: libraries keep for each what they prepared for it.
+    Waking a thread that sleeps takes some microseconds after each of a few hundred operations, up to a hundred on
+    virtual machines: more than a second thread saves where an operation takes as long. The threads live as long as this
+    does: libraries keep for each what they prepared for it.
     """
 
     def __init__(self) -> None:
@@ -74,13 +57,13 @@ class Shares:
         if self._others is None and theirs:
             self._others = ThreadPoolExecutor(threads - 1, "napari-sam-share", torch.set_num_threads, (1,))
         waiting = [self._others.submit(_share, compute, share) for share in theirs if self._others is not None]
+        torch.set_num_threads(1)
         try:
-            with alone_if(True):
-                done = [_share(compute, mine)]
+            done = [_share(compute, mine)]
         finally:
             for other in waiting:
                 other.exception()
-            # A thread that was new has told PyTorch that one thread is enough, for all that are to come.
+            # Not before: a thread that is new tells PyTorch that one thread is enough for all that are to come.
             torch.set_num_threads(threads)
         done += [other.result() for other in waiting]
         parts = [part for share in done if share is not None for part in share]

@@ -10,6 +10,7 @@ from session_deeds import crash, stroke
 
 from napari_sam.labels.pixel_change import PixelChange
 from napari_sam.planes.contrast import Contrast
+from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Point
 from napari_sam.session.autosave import log_writer
@@ -75,6 +76,34 @@ def test_an_object_in_work_comes_back_though_none_was_accepted(session, target, 
     main.settle(session)
     assert session.prompts(Z4).points == (A,)
     assert session.draft.masks[Z4].area == 81
+
+
+def test_the_first_click_on_an_image_does_not_wait_for_its_identity(
+    session, target, main, engine, autosave, monkeypatch
+):
+    order = []
+    read, answer, submit = ImageIdentity.of, engine.work, session.scheduler.submit
+
+    def identify(source):
+        order.append("identity")
+        return read(source)
+
+    def work(cancel):
+        order.append("answer")
+        answer(cancel)
+
+    def submit_and_wait(*arguments, **options):
+        """As if the main thread were so busy that each computation begins before the next is asked for."""
+        request = submit(*arguments, **options)
+        session.scheduler.wait_idle(5)
+        return request
+
+    monkeypatch.setattr("napari_sam.session.autosave.autosave.ImageIdentity.of", identify)
+    monkeypatch.setattr(session.scheduler, "submit", submit_and_wait)
+    monkeypatch.setattr(engine, "work", work)
+    session.add_point(Z4, A)
+    main.settle(session)
+    assert order == ["answer", "identity"]
 
 
 def test_clicks_come_back_that_were_not_answered_yet(session, target, main, engine, autosave, tmp_path):

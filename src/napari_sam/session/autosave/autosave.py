@@ -231,9 +231,14 @@ class Autosave:
             again = image_to_json(identity)
             writer.write(lambda: iter([(Kind.IMAGE, {"number": image, "image": again})]))
 
-        session.scheduler.submit(
-            ("identity", image), lambda _: ImageIdentity.of(source), priority=Priority.PREFETCH, on_result=known
-        )
+        def identify() -> None:
+            session.scheduler.submit(
+                ("identity", image), lambda _: ImageIdentity.of(source), priority=Priority.PREFETCH, on_result=known
+            )
+
+        # This may be the first click on the image. What it asks is not asked yet, and would have to wait for a
+        # computation that has begun.
+        session.scheduler.post(identify)
 
     def _number(self, target: Target, writer: LogWriter, then: Callable[[], None] | None = None) -> int:
         written = None if then is None else partial(self._post, then)

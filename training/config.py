@@ -131,6 +131,8 @@ class LossConfig:
     """Of the softmax that stands for that choice, in units of IoU."""
     other_candidates: float = 0.05
     """Weight of the mask loss of the candidates that are not the best."""
+    shown_candidate: float = 0.0
+    """Share of the candidate with the highest predicted IoU, the one shown, in the mask loss of the best one."""
     maps: float = 1.0
     centre_maps: float = 8.0
     """Weight of the squared errors of centre and boundary maps against the foreground's cross-entropy."""
@@ -155,6 +157,8 @@ class OptimizerConfig:
     betas: list[float] = field(default_factory=lambda: [0.9, 0.98])
     clip: float = 1.0
     ema: float = 0.999
+    frozen: list[str] = field(default_factory=list)
+    """Modules of the network, by name, whose parameters stay as they are."""
     freeze_batch_norm: float = 0.6
     """Progress of the run from which batch norms use, and keep, their running statistics."""
 

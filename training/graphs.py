@@ -41,6 +41,8 @@ class GradientSteps:
         self.device = next(network.parameters()).device
         self.gradients = []
         for parameter in network.parameters():
+            if not parameter.requires_grad:
+                continue
             parameter.grad = torch.zeros_like(parameter)
             self.gradients.append(parameter.grad)
         self.seen: set[tuple[object, ...]] = set()

@@ -34,7 +34,8 @@ class MaskLoss(NamedTuple):
 def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates: bool, config: LossConfig) -> MaskLoss:
     """Focal loss, dice and cross-entropy of the best of three candidates, or of the single mask.
 
-    The candidates that are not the best are trained a little as well, so that a wrong choice costs less.
+    The candidates that are not the best are trained a little as well, so that a wrong choice costs less; the one that
+    the product would show, perhaps more than that.
 
     Parameters
     ----------
@@ -55,6 +56,10 @@ def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates:
     one = _pixel_loss(logits[:, 0].float(), target, config)
     chosen = _pixel_loss(logits[rows, best].float(), target, config)
     predicted_iou = predicted_iou.float()
+    if candidates and config.shown_candidate:
+        shown = 1 + predicted_iou[:, 1:].argmax(1)
+        loss = _pixel_loss(logits[rows, shown].float(), target, config)
+        chosen = (1 - config.shown_candidate) * chosen + config.shown_candidate * loss
     regret = logits.new_zeros(len(logits), dtype=torch.float32)
     if candidates:
         regret = _regret(predicted_iou[:, 1:], true_iou[:, 1:], config.temperature)

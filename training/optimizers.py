@@ -19,7 +19,7 @@ class Optimizers:
     Parameters
     ----------
     network
-        The network.
+        The network; its parameters that need no gradient stay as they are.
     config
         Settings.
     """
@@ -27,7 +27,7 @@ class Optimizers:
     def __init__(self, network: nn.Module, config: OptimizerConfig) -> None:
         self.config = config
         hidden = dict(_hidden(network)) if config.muon else {}
-        others = [parameter for name, parameter in network.named_parameters() if name not in hidden]
+        others = [each for name, each in network.named_parameters() if each.requires_grad and name not in hidden]
         groups = [
             {"params": [each for each in others if each.ndim > 1], "weight_decay": config.weight_decay},
             {"params": [each for each in others if each.ndim <= 1], "weight_decay": 0.0},
@@ -61,7 +61,7 @@ def _hidden(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Kernels and matrices between hidden layers; no embeddings."""
     embeddings = {f"{name}.weight" for name, module in network.named_modules() if isinstance(module, nn.Embedding)}
     for name, parameter in network.named_parameters():
-        if parameter.ndim > 1 and name not in embeddings:
+        if parameter.requires_grad and parameter.ndim > 1 and name not in embeddings:
             rows, columns = len(parameter), parameter[0].numel()
             if min(rows, columns) >= SMALLEST_MATRIX:
                 yield name, parameter

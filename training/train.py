@@ -108,6 +108,8 @@ def train(
     torch.manual_seed(config.run.seed)
     sizes = sizes or NanoConfig(blocks=tuple(config.network.blocks), mixing=config.network.mixing)
     network = Nano(sizes).to(device, memory_format=torch.channels_last)
+    for name in config.optimizer.frozen:
+        network.get_submodule(name).requires_grad_(False)
     optimizers = Optimizers(network, config.optimizer)
     step, minutes = 0, 0.0
     checkpoint = read_checkpoint(out)

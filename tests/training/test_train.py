@@ -114,6 +114,37 @@ def test_regret_teaches_to_choose_the_best_candidate():
     assert mask_loss(logits, certain, target, True, LossConfig()).regret.item() < 0.01
 
 
+def test_the_shown_candidate_is_trained_beside_the_best_one():
+    target = torch.zeros(1, 8, 8)
+    target[:, 2:6, 2:6] = 1
+    right = (target * 2 - 1) * 5
+    logits = torch.stack([right, -right, right, -right], 1).requires_grad_()
+    predicted = torch.tensor([[0.0, 0.9, 0.5, 0.1]])
+    config = LossConfig(other_mode=0.0, other_candidates=0.0, shown_candidate=0.5)
+    mask_loss(logits, predicted, target, True, config).mask.sum().backward()
+    assert logits.grad is not None
+    moved = logits.grad.abs().amax((0, 2, 3)) > 0
+    assert moved.tolist() == [False, True, True, False]
+    # Towards the target: the gradient is positive where there is no object.
+    assert (logits.grad[0, 1] * (target[0] * 2 - 1) < 0).all()
+    half = mask_loss(logits, predicted, target, True, config).mask
+    best = mask_loss(logits, predicted, target, True, replace(config, shown_candidate=0.0)).mask
+    shown = mask_loss(logits, predicted, target, True, replace(config, shown_candidate=1.0)).mask
+    torch.testing.assert_close(half, (best + shown) / 2)
+
+
+def test_frozen_modules_stay_as_they_are(trained, tiny_config, tiny_data, tiny_sizes, tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    release(trained, weights, "test")
+    optimizer = replace(tiny_config.optimizer, frozen=["image_encoder"], freeze_batch_norm=0.0, muon=True)
+    config = replace(tiny_config, optimizer=optimizer)
+    after = train(config, tiny_data, tmp_path / "second", init=weights, sizes=tiny_sizes).network
+    before = half_precision(read_checkpoint(trained).average["state"])
+    changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name].to(tensor.dtype))}
+    assert changed
+    assert not [name for name in changed if name.startswith("image_encoder.")]
+
+
 def test_an_absent_object_has_no_iou():
     logits = torch.full((1, 4, 8, 8), -5.0)
     losses = mask_loss(logits, torch.zeros(1, 4), torch.zeros(1, 8, 8), False, LossConfig())

@@ -67,7 +67,7 @@ def test_only_the_bundled_model_is_rounded_unasked(monkeypatch, tmp_path):
     assert load_model("nano", "cpu").precision == Precision.BFLOAT16
 
     own = tmp_path / "own.safetensors"
-    own.write_bytes((files("napari_sam.models") / "weights" / "nano-5.safetensors").read_bytes())
+    own.write_bytes((files("napari_sam.models") / "weights" / "nano-6.safetensors").read_bytes())
     assert load_model(own, "cpu").precision == Precision.FLOAT32
 
 

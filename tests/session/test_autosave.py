@@ -10,7 +10,7 @@ from session_deeds import crash, stroke
 
 from napari_sam.labels.pixel_change import PixelChange
 from napari_sam.planes.contrast import Contrast
-from napari_sam.planes.image_identity import ImageIdentity
+from napari_sam.planes.image_identity import SAMPLES, fingerprint_steps
 from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Point
 from napari_sam.session.autosave import log_writer
@@ -81,29 +81,56 @@ def test_an_object_in_work_comes_back_though_none_was_accepted(session, target, 
 def test_the_first_click_on_an_image_does_not_wait_for_its_identity(
     session, target, main, engine, autosave, monkeypatch
 ):
-    order = []
-    read, answer, submit = ImageIdentity.of, engine.work, session.scheduler.submit
+    order, submit = _order_of_work(engine, monkeypatch), session.scheduler.submit_steps
 
-    def identify(source):
-        order.append("identity")
-        return read(source)
+    def submit_and_wait(*arguments, **options):
+        """As if the main thread were so busy that each computation ends before the next is asked for."""
+        request = submit(*arguments, **options)
+        session.scheduler.wait_idle(5)
+        return request
+
+    monkeypatch.setattr(session.scheduler, "submit_steps", submit_and_wait)
+    session.add_point(Z4, A)
+    main.settle(session)
+    assert order == ["answer", *["square"] * SAMPLES]
+
+
+def test_a_click_waits_for_one_square_of_an_image_that_is_slow_to_read(
+    session, target, main, engine, autosave, monkeypatch
+):
+    reading, clicked = threading.Event(), threading.Event()
+
+    def wait_for_click():
+        reading.set()
+        assert clicked.wait(5)
+
+    order = _order_of_work(engine, monkeypatch, before_square=wait_for_click)
+    session.add_point(Z4, A)
+    main.run_until(reading.is_set)
+    session.add_point(Z4, B)
+    clicked.set()
+    main.settle(session)
+    assert order == ["answer", "square", "answer", *["square"] * (SAMPLES - 1)]
+
+
+def _order_of_work(engine, monkeypatch, before_square=lambda: None) -> list[str]:
+    """What the inference thread does from now on: "answer" for clicks, "square" for reading the identity of images."""
+    order: list[str] = []
+    squares, answer = fingerprint_steps, engine.work
+
+    def read(source):
+        for each in squares(source):
+            before_square()
+            order.append("square")
+            yield each
 
     def work(cancel):
         order.append("answer")
         answer(cancel)
 
-    def submit_and_wait(*arguments, **options):
-        """As if the main thread were so busy that each computation begins before the next is asked for."""
-        request = submit(*arguments, **options)
-        session.scheduler.wait_idle(5)
-        return request
-
-    monkeypatch.setattr("napari_sam.session.autosave.autosave.ImageIdentity.of", identify)
-    monkeypatch.setattr(session.scheduler, "submit", submit_and_wait)
+    monkeypatch.setattr("napari_sam.session.autosave.autosave.fingerprint_steps", read)
     monkeypatch.setattr(engine, "work", work)
-    session.add_point(Z4, A)
-    main.settle(session)
-    assert order == ["answer", "identity"]
+    return order
 
 
 def test_clicks_come_back_that_were_not_answered_yet(session, target, main, engine, autosave, tmp_path):

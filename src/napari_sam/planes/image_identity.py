@@ -100,11 +100,17 @@ class ImageIdentity:
 
 def fingerprint(source: ImageSource) -> str:
     """SHA-256, hexadecimal, of small squares spread evenly over the finest level."""
+    *_, last = fingerprint_steps(source)
+    return last
+
+
+def fingerprint_steps(source: ImageSource) -> Iterator[str]:
+    """The last one is the fingerprint; one square is read for each, which may take long where images are read late."""
     state = hashlib.sha256()
     for plane, rows, columns in _squares(source):
         pixels = source.read(plane, rows, columns)
         state.update(np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).tobytes())
-    return state.hexdigest()
+        yield state.hexdigest()
 
 
 def _squares(source: ImageSource) -> Iterator[tuple[Plane, slice, slice]]:

@@ -1,6 +1,7 @@
 """Has everything that a session does written to its log."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_sam.errors import UserError
-from napari_sam.planes.image_identity import ImageIdentity
+from napari_sam.planes.image_identity import ImageIdentity, fingerprint_steps
 from napari_sam.session.autosave.folder import SessionFolder
 from napari_sam.session.autosave.frames import Kind
 from napari_sam.session.autosave.log_writer import LogWriter
@@ -224,18 +225,22 @@ class Autosave:
         if source is None or image in self._images:
             return
         self._images.add(image)
-        about = image_to_json(ImageIdentity.unread(source))
-        writer.write(lambda: iter([(Kind.IMAGE, {"number": image, "image": about})]))
 
-        def known(identity: ImageIdentity) -> None:
-            again = image_to_json(identity)
-            writer.write(lambda: iter([(Kind.IMAGE, {"number": image, "image": again})]))
+        def write(fingerprint: str) -> None:
+            about = image_to_json(replace(ImageIdentity.unread(source), fingerprint=fingerprint))
+            writer.write(lambda: iter([(Kind.IMAGE, {"number": image, "image": about})]))
 
         def identify() -> None:
-            session.scheduler.submit(
-                ("identity", image), lambda _: ImageIdentity.of(source), priority=Priority.PREFETCH, on_result=known
+            found: list[str] = []
+            session.scheduler.submit_steps(
+                ("identity", image),
+                lambda _: fingerprint_steps(source),
+                priority=Priority.PREFETCH,
+                on_step=found.append,
+                on_done=lambda: write(found[-1]),
             )
 
+        write("")
         # This may be the first click on the image. What it asks is not asked yet, and would have to wait for a
         # computation that has begun.
         session.scheduler.post(identify)

@@ -241,8 +241,7 @@ class Autosave:
             )
 
         write("")
-        # This may be the first click on the image. What it asks is not asked yet, and would have to wait for a
-        # computation that has begun.
+        # This may be in the middle of the first click on the image: its request, which comes next, goes first.
         session.scheduler.post(identify)
 
     def _number(self, target: Target, writer: LogWriter, then: Callable[[], None] | None = None) -> int:

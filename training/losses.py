@@ -34,8 +34,8 @@ class MaskLoss(NamedTuple):
 def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates: bool, config: LossConfig) -> MaskLoss:
     """Focal loss, dice and cross-entropy of the best of three candidates, or of the single mask.
 
-    The candidates that are not the best are trained a little as well, so that a wrong choice costs less; the one that
-    the product would show, perhaps more than that.
+    The candidates that are not the best are trained a little as well, so that a wrong choice costs less; the one with
+    the highest predicted IoU, which the product would show, as much as `LossConfig.shown_candidate` says.
 
     Parameters
     ----------

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from napari_sam.models.architecture import nano_config
 from napari_sam.nn.nano import Nano
 from training.batches import Batch, Batches
+from training.choice import choose
 from training.config import Config, config_from_dict
 from training.growth import load_released
 from training.image_source import FixedImages
 from training.losses import mask_iou
 from training.release import write_weights
-from training.step import choose, corrected, first_groups
+from training.step import corrected, first_groups
 from training.train import read_images
 
 BATCHES = 150

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.choice import choose
 from training.config import LossConfig
 
 
@@ -54,21 +55,18 @@ def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates:
         best = 1 + _dice(logits[:, 1:].float().sigmoid(), target[:, None]).argmin(1)
     rows = torch.arange(len(logits), device=logits.device)
     one = _pixel_loss(logits[:, 0].float(), target, config)
-    chosen = _pixel_loss(logits[rows, best].float(), target, config)
     predicted_iou = predicted_iou.float()
-    if candidates and config.shown_candidate:
-        shown = 1 + predicted_iou[:, 1:].argmax(1)
-        loss = _pixel_loss(logits[rows, shown].float(), target, config)
-        chosen = (1 - config.shown_candidate) * chosen + config.shown_candidate * loss
-    regret = logits.new_zeros(len(logits), dtype=torch.float32)
     if candidates:
         regret = _regret(predicted_iou[:, 1:], true_iou[:, 1:], config.temperature)
-        others = torch.stack([(best - 1 + shift) % 3 + 1 for shift in (1, 2)])
-        for other_candidate in others:
-            chosen = chosen + config.other_candidates * _pixel_loss(
-                logits[rows, other_candidate].float(), target, config
-            )
-    main, other = (chosen, one) if candidates else (one, chosen)
+        each = _pixel_loss(logits[:, 1:].float(), target[:, None].expand(-1, 3, -1, -1), config)
+        shown = choose(predicted_iou, ambiguous=True)
+        weights = torch.full_like(each, config.other_candidates)
+        weights.scatter_(1, best[:, None] - 1, 1 - config.shown_candidate)
+        weights[rows, shown - 1] += config.shown_candidate
+        main, other = (weights * each).sum(1), one
+    else:
+        regret = logits.new_zeros(len(logits), dtype=torch.float32)
+        main, other = one, _pixel_loss(logits[rows, best].float(), target, config)
     empty = target.flatten(1).amax(1) == 0
     mask = (main + config.other_mode * other) * torch.where(empty, config.empty, 1.0)
     return MaskLoss(mask, (predicted_iou - true_iou).square().mean(1), regret, true_iou)
@@ -91,8 +89,9 @@ def _pixel_loss(logits: Tensor, target: Tensor, config: LossConfig) -> Tensor:
     probability = logits.sigmoid()
     entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     wrong = probability + target - 2 * probability * target
-    focal = (entropy * wrong.square()).mean((1, 2))
-    return config.focal * focal + config.dice * _dice(probability, target) + config.cross_entropy * entropy.mean((1, 2))
+    focal = (entropy * wrong.square()).mean((-2, -1))
+    dice, cross_entropy = _dice(probability, target), entropy.mean((-2, -1))
+    return config.focal * focal + config.dice * dice + config.cross_entropy * cross_entropy
 
 
 def _dice(probability: Tensor, target: Tensor) -> Tensor:

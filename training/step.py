@@ -11,6 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from napari_sam.nn.nano import Nano
 from napari_sam.nn.network import ImageFeatures
 from training.batches import Batch, PromptedWindows
+from training.choice import choose
 from training.config import Config
 from training.corrections import correct
 from training.cut_windows import cut_windows
@@ -152,11 +153,6 @@ def _merge(groups: Sequence[PromptGroup]) -> list[PromptGroup]:
             )
         )
     return merged
-
-
-def choose(iou: Tensor, ambiguous: bool) -> Tensor:
-    """(N,) which of the four masks the product shows."""
-    return 1 + iou[:, 1:].argmax(1) if ambiguous else torch.zeros(len(iou), dtype=torch.long, device=iou.device)
 
 
 def _next_group(group: PromptGroup, logits: Tensor, keep: float) -> PromptGroup:

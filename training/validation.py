@@ -10,6 +10,7 @@ from torch import Tensor
 
 from napari_sam.nn.nano import FRAME, Nano
 from training.batches import PromptedWindows
+from training.choice import choose
 from training.config import Config
 from training.corrections import correct
 from training.first_prompts import LOWER_RIGHT, POSITIVE, UPPER_LEFT
@@ -99,7 +100,7 @@ def _score_window(
             prediction = network.decode_all(group.features, group.points, group.labels, group.masks, group.offsets)
             true = _iou(prediction.logits, objects)
             predicted = prediction.iou.float()
-            chosen = 1 + predicted[:, 1:].argmax(1) if click == 0 else torch.zeros_like(true[:, 0], dtype=torch.long)
+            chosen = choose(predicted, click == 0)
             rows = torch.arange(len(ids), device=device)
             numbers[f"click_{click + 1}"] += true[rows, chosen].tolist()
             if click == 0:

@@ -3,7 +3,7 @@ import torch
 
 from napari_sam.errors import UserError
 from napari_sam.models.device import choose_device, fast_in_bfloat16
-from napari_sam.models.load import load_model
+from napari_sam.models.load import BUNDLED_FILES, load_model
 from napari_sam.models.precision import Precision, choose_precision
 
 CPU = torch.device("cpu")
@@ -67,7 +67,7 @@ def test_only_the_bundled_model_is_rounded_unasked(monkeypatch, tmp_path):
     assert load_model("nano", "cpu").precision == Precision.BFLOAT16
 
     own = tmp_path / "own.safetensors"
-    own.write_bytes((files("napari_sam.models") / "weights" / "nano-6.safetensors").read_bytes())
+    own.write_bytes((files("napari_sam.models") / "weights" / BUNDLED_FILES["nano"]).read_bytes())
     assert load_model(own, "cpu").precision == Precision.FLOAT32
 
 

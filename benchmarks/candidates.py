@@ -1,9 +1,11 @@
 """How well the predicted IoU ranks the three candidates of one click, and how far it is from the true IoU.
 
-    python -m benchmarks.candidates [SET ...] [--planes 20] [--objects 6] [--worst FOLDER] [--json FILE]
+    python -m benchmarks.candidates [SET ...] [--planes 20] [--objects 6] [--unblended] [--worst FOLDER]
+        [--json FILE]
 
 Every object is clicked once at its true size, so that the level plays no part. *chosen* is the mean IoU of the
-candidate that the model shows, *oracle* of the best of the three; what lies between them is lost by ranking. *bias* is
+candidate that the model shows, *oracle* of the best of the three; what lies between them is lost by ranking. nano shows
+all three blended in the place of the best one; `--unblended` leaves them as its decoder gives them. *bias* is
 the mean of predicted minus true IoU of the chosen candidate, *error* its root mean square. Below, the same by object
 diameter, and the true IoU by predicted IoU. `--worst` draws the objects that were met worst: the truth green, the
 chosen candidate red.
@@ -30,6 +32,7 @@ from benchmarks.accuracy import gray_plane
 from benchmarks.clicks import first_click, iou
 from benchmarks.datasets import LabelledPlane, data_folder, labelled_planes, set_names
 from napari_sam.models.load import Model, load_model
+from napari_sam.nn.nano import Nano
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmenter import Segmenter
 
@@ -139,6 +142,7 @@ def main() -> None:
     parser.add_argument("--model", default="nano")
     parser.add_argument("--planes", type=int, default=20, help="planes per set")
     parser.add_argument("--objects", type=int, default=6, help="objects per plane")
+    parser.add_argument("--unblended", action="store_true", help="rank nano's candidates as its decoder gives them")
     parser.add_argument("--worst", type=Path, help="folder for pictures of the worst objects of every set")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -149,6 +153,10 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     model = load_model(arguments.model)
+    if arguments.unblended:
+        if not isinstance(model.network, Nano):
+            sys.exit(f"{arguments.model} does not blend its candidates.")
+        model.network.blends = False
     everything: dict[str, list[Clicked]] = {}
     for name in arguments.sets or set_names(arguments.data):
         worst = arguments.worst / f"{name}.png" if arguments.worst else None

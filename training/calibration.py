@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from napari_sam.models.architecture import nano_config
 from napari_sam.nn.nano import Nano
 from training.batches import Batch, Batches
-from training.choice import choose
+from training.choice import choose, shown
 from training.config import Config, config_from_dict
 from training.growth import load_released
 from training.image_source import FixedImages
@@ -78,10 +78,11 @@ def measure_scales(network: Nano, batches: Iterator[Batch], count: int, config: 
                     prediction = network.decode_all(
                         group.features, group.points, group.labels, group.masks, group.offsets
                     )
-                    rows, chosen = torch.arange(len(group.points)), choose(prediction.iou, group.ambiguous)
-                    sums[group.ambiguous][0] += mask_iou(prediction.logits, group.targets)[rows, chosen].sum()
-                    sums[group.ambiguous][1] += prediction.iou[rows, chosen].sum()
-                    following.append(corrected(group, prediction.logits[rows, chosen]))
+                    logits = shown(prediction.logits, prediction.iou, group.ambiguous)
+                    chosen = choose(prediction.iou, group.ambiguous)
+                    sums[group.ambiguous][0] += mask_iou(logits[:, None], group.targets).sum()
+                    sums[group.ambiguous][1] += prediction.iou.gather(1, chosen[:, None]).sum()
+                    following.append(corrected(group, logits))
                 groups = following
     single, candidates = (float(true / predicted) for true, predicted in (sums[False], sums[True]))
     return Scales(single, candidates)

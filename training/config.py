@@ -132,7 +132,9 @@ class LossConfig:
     other_candidates: float = 0.05
     """Weight of the mask loss of the candidates that are not the best."""
     shown_candidate: float = 0.0
-    """Share of the candidate with the highest predicted IoU, the one shown, in the mask loss of the best one."""
+    """Share of the candidate with the highest predicted IoU in the mask loss of the best one."""
+    blend: float = 0.0
+    """Share of the blended candidates, which are shown, in the mask loss of the best one."""
     maps: float = 1.0
     centre_maps: float = 8.0
     """Weight of the squared errors of centre and boundary maps against the foreground's cross-entropy."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.choice import choose
+from training.choice import choose, shown
 from training.config import LossConfig
 
 
@@ -36,7 +36,8 @@ def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates:
     """Focal loss, dice and cross-entropy of the best of three candidates, or of the single mask.
 
     The candidates that are not the best are trained a little as well, so that a wrong choice costs less; the one with
-    the highest predicted IoU, which the product would show, as much as `LossConfig.shown_candidate` says.
+    the highest predicted IoU as much as `LossConfig.shown_candidate` says, and all of them blended, as the product
+    shows them, as much as `LossConfig.blend` says.
 
     Parameters
     ----------
@@ -58,11 +59,14 @@ def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates:
     predicted_iou = predicted_iou.float()
     if candidates:
         regret = _regret(predicted_iou[:, 1:], true_iou[:, 1:], config.temperature)
-        each = _pixel_loss(logits[:, 1:].float(), target[:, None].expand(-1, 3, -1, -1), config)
-        shown = choose(predicted_iou, ambiguous=True)
+        maps = logits[:, 1:].float()
+        if config.blend:
+            maps = torch.cat([maps, shown(logits, predicted_iou.detach(), ambiguous=True)[:, None]], 1)
+        each = _pixel_loss(maps, target[:, None].expand(-1, maps.shape[1], -1, -1), config)
         weights = torch.full_like(each, config.other_candidates)
-        weights.scatter_(1, best[:, None] - 1, 1 - config.shown_candidate)
-        weights[rows, shown - 1] += config.shown_candidate
+        weights[:, 3:] = config.blend
+        weights.scatter_(1, best[:, None] - 1, 1 - config.shown_candidate - config.blend)
+        weights[rows, choose(predicted_iou, ambiguous=True) - 1] += config.shown_candidate
         main, other = (weights * each).sum(1), one
     else:
         regret = logits.new_zeros(len(logits), dtype=torch.float32)
@@ -100,7 +104,7 @@ def _dice(probability: Tensor, target: Tensor) -> Tensor:
 
 
 def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
-    """(N, 4) IoU of (N, 4, h, w) logits with (N, h, w) targets in 0..1; 0 where the target is empty."""
+    """(N, M) IoU of (N, M, h, w) logits with (N, h, w) targets in 0..1; 0 where the target is empty."""
     mask, object_ = logits > 0, (target > 0.5)[:, None]
     union = (mask | object_).sum((2, 3))
     return (mask & object_).sum((2, 3)).float() / union.clamp(min=1)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from napari_sam.nn.nano import FRAME, Nano
 from training.batches import PromptedWindows
-from training.choice import choose
+from training.choice import shown
 from training.config import Config
 from training.corrections import correct
 from training.first_prompts import LOWER_RIGHT, POSITIVE, UPPER_LEFT
@@ -32,9 +32,9 @@ def validate(
 
     Returns
     -------
-    For each set and "mean" over the sets: ``click_1``, ``click_2``, ``click_3``, ``box``, ``oracle`` (best of the
-    three candidates of the first click), ``iou_error`` (root mean square error of the predicted IoU, first click)
-    and ``iou_bias`` (its mean error).
+    For each set and "mean" over the sets: ``click_1``, ``click_2``, ``click_3``, ``box``; of the first click's three
+    candidates ``chosen`` (the one with the highest predicted IoU) and ``oracle`` (the best); ``iou_error`` (root mean
+    square error of the predicted IoU, first click) and ``iou_bias`` (its mean error).
     """
     scores: dict[str, dict[str, float]] = {}
     for name, group in images.items():
@@ -98,17 +98,19 @@ def _score_window(
         group = prompt(clicks[:, None], torch.full((len(ids), 1), POSITIVE, device=device))
         for click in range(CLICKS):
             prediction = network.decode_all(group.features, group.points, group.labels, group.masks, group.offsets)
-            true = _iou(prediction.logits, objects)
             predicted = prediction.iou.float()
-            chosen = choose(predicted, click == 0)
-            rows = torch.arange(len(ids), device=device)
-            numbers[f"click_{click + 1}"] += true[rows, chosen].tolist()
+            logits = shown(prediction.logits, predicted, group.ambiguous)
+            true = _iou(logits[:, None], objects)[:, 0]
+            numbers[f"click_{click + 1}"] += true.tolist()
             if click == 0:
-                error = (predicted - true)[rows, chosen]
-                numbers["oracle"] += true[:, 1:].amax(1).tolist()
+                candidates = _iou(prediction.logits[:, 1:], objects)
+                best = predicted[:, 1:].argmax(1, keepdim=True)
+                error = predicted[:, 1:].amax(1) - true
+                numbers["chosen"] += candidates.gather(1, best)[:, 0].tolist()
+                numbers["oracle"] += candidates.amax(1).tolist()
                 numbers["iou_error"] += error.square().tolist()
                 numbers["iou_bias"] += error.tolist()
-            group = corrected(group, prediction.logits[rows, chosen].float(), innermost=True)
+            group = corrected(group, logits, innermost=True)
         corners = torch.tensor([_corners(mask) for mask in masks], dtype=torch.float32, device=device)
         group = prompt(corners, torch.tensor([[UPPER_LEFT, LOWER_RIGHT]], device=device).expand(len(ids), 2))
         prediction = network.decode_all(group.features, group.points, group.labels, group.masks, group.offsets)
@@ -117,7 +119,7 @@ def _score_window(
 
 
 def _iou(logits: Tensor, masks: Tensor) -> Tensor:
-    """(N, 4) IoU of logits at stride 2 with masks at stride 1."""
+    """(N, M) IoU of logits at stride 2 with masks at stride 1."""
     full = torch.nn.functional.interpolate(logits.float(), size=masks.shape[1:], mode="bilinear") > 0
     target = masks[:, None]
     return (full & target).sum((2, 3)) / (full | target).sum((2, 3)).clamp(min=1)

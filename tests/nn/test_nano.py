@@ -7,10 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from napari_sam.nn.blend import with_best_blended
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.nn.local_mixing import LocalMixing
 from napari_sam.nn.nano import Nano, NanoConfig
-from napari_sam.nn.network import ImageFeatures
+from napari_sam.nn.network import ImageFeatures, MaskPrediction
 
 # What the prototype gives for `waves` as weights and inputs, computed in float64 with its own code.
 PROTOTYPE_OUTPUTS = Path(__file__).parent / "nano_prototype_outputs.safetensors"
@@ -124,8 +125,13 @@ def test_published_interface_gives_maps_as_probabilities_and_a_choice_of_masks(t
     one = tiny.decode(features, points, labels, None, multimask=False)
     three = tiny.decode(features, points, labels, None, multimask=True)
     assert one.logits.shape == (5, 1, 32, 48)
-    torch.testing.assert_close(torch.cat([one.logits, three.logits], 1), every.logits)
+    blended = with_best_blended(MaskPrediction(every.logits[:, 1:], every.iou[:, 1:]))
+    torch.testing.assert_close(one.logits, every.logits[:, :1])
+    torch.testing.assert_close(three.logits, blended.logits)
     torch.testing.assert_close(torch.cat([one.iou, three.iou], 1), every.iou)
+    tiny.blends = False
+    own = tiny.decode(features, points, labels, None, multimask=True)
+    torch.testing.assert_close(torch.cat([one.logits, own.logits], 1), every.logits)
 
 
 def test_values_far_beyond_the_contrast_limits_are_clamped(tiny):
@@ -170,7 +176,7 @@ def test_run_time_windows_lie_mid_frame(tiny):
 
     explicit = tiny.decode_all(features, points, labels, None, torch.tensor([[128.0, 128.0]]))
 
-    torch.testing.assert_close(tiny.decode(features, points, labels, None, True).logits, explicit.logits[:, 1:])
+    torch.testing.assert_close(tiny.decode(features, points, labels, None, False).logits, explicit.logits[:, :1])
 
 
 def test_without_points_a_mask_is_enough(tiny):

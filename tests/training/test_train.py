@@ -7,6 +7,7 @@ from safetensors import safe_open
 
 from napari_sam.nn.nano import Nano
 from training.checkpoint import read_checkpoint
+from training.choice import choose, shown
 from training.config import LossConfig
 from training.losses import mask_loss
 from training.release import half_precision, release
@@ -41,9 +42,9 @@ def test_a_resumed_run_goes_on_counting(trained, tiny_config, tiny_data, tiny_si
 def test_a_finished_run_has_been_validated(trained):
     scores = [line["validation"]["mean"] for line in _lines(trained) if "validation" in line]
     assert scores
-    for name in ("click_1", "click_3", "box", "oracle"):
+    for name in ("click_1", "click_3", "box", "chosen", "oracle"):
         assert 0 <= scores[-1][name] <= 1
-    assert scores[-1]["oracle"] >= scores[-1]["click_1"]
+    assert scores[-1]["oracle"] >= scores[-1]["chosen"]
 
 
 def test_a_run_starts_from_released_weights(trained, tiny_config, tiny_data, tiny_sizes, tmp_path):
@@ -131,6 +132,32 @@ def test_the_shown_candidate_is_trained_beside_the_best_one():
     best = mask_loss(logits, predicted, target, True, replace(config, shown_candidate=0.0)).mask
     shown = mask_loss(logits, predicted, target, True, replace(config, shown_candidate=1.0)).mask
     torch.testing.assert_close(half, (best + shown) / 2)
+
+
+def test_the_candidates_are_trained_as_they_are_shown():
+    target = torch.zeros(1, 8, 8)
+    target[:, 2:6, 2:6] = 1
+    logits = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    predicted = torch.tensor([[0.9, 0.6, 0.5, 0.4]], requires_grad=True)
+    config = LossConfig(other_mode=0.0, other_candidates=0.0, blend=1.0)
+    loss = mask_loss(logits, predicted, target, True, config).mask
+    # The same as of a single mask, if that were what is shown.
+    as_one = torch.stack([shown(logits, predicted, True)] * 4, 1)
+    torch.testing.assert_close(loss, mask_loss(as_one, predicted, target, False, config).mask)
+    loss.sum().backward()
+    assert logits.grad is not None
+    assert (logits.grad.abs().amax((0, 2, 3)) > 0).tolist() == [False, True, True, True]
+    # Which of them counts how much is for the predicted IoUs' own losses to teach.
+    assert predicted.grad is None
+
+
+def test_what_is_shown_is_the_single_mask_or_the_candidates_blended():
+    logits = torch.tensor([1.0, 2.0, 4.0, 9.0]).view(1, 4, 1, 1)
+    alike = torch.tensor([[0.9, 0.5, 0.5, 0.5]])
+    assert shown(logits, alike, False).item() == 1
+    assert shown(logits, alike, True).item() == pytest.approx(5)
+    assert choose(alike, False).item() == 0
+    assert choose(torch.tensor([[0.9, 0.5, 0.7, 0.5]]), True).item() == 2
 
 
 def test_frozen_modules_stay_as_they_are(trained, tiny_config, tiny_data, tiny_sizes, tmp_path):

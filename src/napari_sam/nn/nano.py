@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_sam.nn import cells
+from napari_sam.nn.blend import with_best_blended
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.conv_norm import ConvNorm
 from napari_sam.nn.mask_decoder import ALL_MASKS, CANDIDATES, SINGLE_MASK, MaskDecoder, add_per_image
@@ -52,15 +53,21 @@ class NanoConfig:
 class Nano(nn.Module):
     """A small promptable network with auxiliary maps; a `PromptableNetwork`.
 
-    It differs from the published SAM in five ways: prompts are also drawn into the dense prompt, neighbouring cells
+    It differs from the published SAM in six ways: prompts are also drawn into the dense prompt, neighbouring cells
     read each other before and after the transformer, high-resolution features are added while upscaling, the encoder
-    is convolutional, and positions are measured in a frame twice as wide as the window, in which training moves the
-    window about so that position carries no meaning of its own.
+    is convolutional, positions are measured in a frame twice as wide as the window, in which training moves the
+    window about so that position carries no meaning of its own, and of three candidates the most convincing one is
+    replaced by all three blended.
 
     Parameters
     ----------
     config
         Sizes.
+
+    Attributes
+    ----------
+    blends : bool
+        Whether the most convincing of three candidates is replaced; the decoder's own three are given if False.
     """
 
     window = 256
@@ -71,6 +78,7 @@ class Nano(nn.Module):
 
     def __init__(self, config: NanoConfig | None = None) -> None:
         super().__init__()
+        self.blends = True
         self.config = config = config or NanoConfig()
         self.image_encoder = NanoEncoder(config.widths, config.blocks, config.dim, config.map_channels)
         self.prompt_encoder = PromptEncoder(config.dim, FRAME, STRIDE, config.mask_channels, drawn=True)
@@ -100,7 +108,8 @@ class Nano(nn.Module):
     ) -> MaskPrediction:
         """Decode N prompts on one window; see `PromptableNetwork.decode`. The window lies mid-frame."""
         masks = CANDIDATES if multimask else SINGLE_MASK
-        return self._decode(features.embedding, features.high_res, points, labels, mask, None, masks)
+        found = self._decode(features.embedding, features.high_res, points, labels, mask, None, masks)
+        return with_best_blended(found) if multimask and self.blends else found
 
     def decode_each(
         self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
@@ -110,7 +119,8 @@ class Nano(nn.Module):
         # Large maps are joined where they are grouped, which copies them anyway.
         high_res = tuple(zip(*(window.high_res for window in features), strict=True))
         masks = CANDIDATES if multimask else SINGLE_MASK
-        return self._decode(embedding, high_res, points, labels, None, None, masks)
+        found = self._decode(embedding, high_res, points, labels, None, None, masks)
+        return with_best_blended(found) if multimask and self.blends else found
 
     def decode_all(
         self,
@@ -134,7 +144,7 @@ class Nano(nn.Module):
 
         Returns
         -------
-        (N, 4, h, w) logits and (N, 4) IoUs: first the single mask, then the three candidates.
+        (N, 4, h, w) logits and (N, 4) IoUs: first the single mask, then the three candidates, none of them blended.
         """
         return self._decode(features.embedding, features.high_res, points, labels, mask, offset, ALL_MASKS)
 

@@ -24,12 +24,18 @@ class MaskLoss(NamedTuple):
         the best one; 0 where nothing is chosen.
     true_iou
         (N, 4) IoU of every mask with the target; 0 where the target is empty.
+    shown
+        (N, h, w) logits of the mask that the product shows, without gradients.
+    shown_iou
+        (N,) its IoU with the target, as `true_iou`.
     """
 
     mask: Tensor
     iou: Tensor
     regret: Tensor
     true_iou: Tensor
+    shown: Tensor
+    shown_iou: Tensor
 
 
 def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates: bool, config: LossConfig) -> MaskLoss:
@@ -57,23 +63,27 @@ def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates:
     rows = torch.arange(len(logits), device=logits.device)
     one = _pixel_loss(logits[:, 0].float(), target, config)
     predicted_iou = predicted_iou.float()
+    drawn = shown(logits, predicted_iou.detach(), candidates)
     if candidates:
         regret = _regret(predicted_iou[:, 1:], true_iou[:, 1:], config.temperature)
         maps = logits[:, 1:].float()
         if config.blend:
-            maps = torch.cat([maps, shown(logits, predicted_iou.detach(), ambiguous=True)[:, None]], 1)
+            maps = torch.cat([maps, drawn[:, None]], 1)
         each = _pixel_loss(maps, target[:, None].expand(-1, maps.shape[1], -1, -1), config)
         weights = torch.full_like(each, config.other_candidates)
         weights[:, 3:] = config.blend
         weights.scatter_(1, best[:, None] - 1, 1 - config.shown_candidate - config.blend)
         weights[rows, choose(predicted_iou, ambiguous=True) - 1] += config.shown_candidate
         main, other = (weights * each).sum(1), one
+        shown_iou = mask_iou(drawn[:, None], target)[:, 0]
     else:
         regret = logits.new_zeros(len(logits), dtype=torch.float32)
         main, other = one, _pixel_loss(logits[rows, best].float(), target, config)
+        shown_iou = true_iou[:, 0]
     empty = target.flatten(1).amax(1) == 0
     mask = (main + config.other_mode * other) * torch.where(empty, config.empty, 1.0)
-    return MaskLoss(mask, (predicted_iou - true_iou).square().mean(1), regret, true_iou)
+    iou = (predicted_iou - true_iou).square().mean(1)
+    return MaskLoss(mask, iou, regret, true_iou, drawn.detach(), shown_iou)
 
 
 def map_loss(logits: Tensor, target: Tensor, config: LossConfig) -> Tensor:

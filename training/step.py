@@ -11,11 +11,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from napari_sam.nn.nano import Nano
 from napari_sam.nn.network import ImageFeatures
 from training.batches import Batch, PromptedWindows
-from training.choice import shown
 from training.config import Config
 from training.corrections import correct
 from training.cut_windows import cut_windows
-from training.losses import map_loss, mask_iou, mask_loss
+from training.losses import map_loss, mask_loss
 
 
 @dataclass(frozen=True)
@@ -95,14 +94,13 @@ def _losses(network: Nano, batch: Batch, config: Config) -> StepResult:
             choosing = config.loss.iou * losses.iou + config.loss.regret * losses.regret
             total = total + weight * (losses.mask + choosing).sum()
             weights += weight * len(losses.mask)
-            logits = shown(prediction.logits.detach(), prediction.iou.detach(), group.ambiguous)
-            numbers[f"iou_{_name(group, turn)}"].append(mask_iou(logits[:, None], group.targets))
+            numbers[f"iou_{_name(group, turn)}"].append(losses.shown_iou)
             numbers["iou_error"].append(losses.iou.detach().mean().sqrt())
             if group.ambiguous:
                 numbers["regret"].append(losses.regret.detach())
                 numbers["iou_oracle"].append(losses.true_iou[:, 1:].amax(1))
             if turn + 1 < config.prompt.rounds:
-                following.append(_next_group(group, logits, config.prompt.keep))
+                following.append(_next_group(group, losses.shown, config.prompt.keep))
         groups = _merge(following)
     loss = total / weights + config.loss.maps * maps
     numbers["maps"].append(maps.detach())

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from napari_sam.nn.nano import FRAME, Nano
 from training.batches import PromptedWindows
-from training.choice import shown
+from training.choice import choose, shown
 from training.config import Config
 from training.corrections import correct
 from training.first_prompts import LOWER_RIGHT, POSITIVE, UPPER_LEFT
@@ -103,11 +103,11 @@ def _score_window(
             true = _iou(logits[:, None], objects)[:, 0]
             numbers[f"click_{click + 1}"] += true.tolist()
             if click == 0:
-                candidates = _iou(prediction.logits[:, 1:], objects)
-                best = predicted[:, 1:].argmax(1, keepdim=True)
-                error = predicted[:, 1:].amax(1) - true
-                numbers["chosen"] += candidates.gather(1, best)[:, 0].tolist()
-                numbers["oracle"] += candidates.amax(1).tolist()
+                each = _iou(prediction.logits, objects)
+                chosen = choose(predicted, group.ambiguous)[:, None]
+                error = predicted.gather(1, chosen)[:, 0] - true
+                numbers["chosen"] += each.gather(1, chosen)[:, 0].tolist()
+                numbers["oracle"] += each[:, 1:].amax(1).tolist()
                 numbers["iou_error"] += error.square().tolist()
                 numbers["iou_bias"] += error.tolist()
             group = corrected(group, logits, innermost=True)

@@ -177,6 +177,8 @@ def test_run_time_windows_lie_mid_frame(tiny):
     explicit = tiny.decode_all(features, points, labels, None, torch.tensor([[128.0, 128.0]]))
 
     torch.testing.assert_close(tiny.decode(features, points, labels, None, False).logits, explicit.logits[:, :1])
+    tiny.blends = False
+    torch.testing.assert_close(tiny.decode(features, points, labels, None, True).logits, explicit.logits[:, 1:])
 
 
 def test_without_points_a_mask_is_enough(tiny):

@@ -108,8 +108,7 @@ class Nano(nn.Module):
     ) -> MaskPrediction:
         """Decode N prompts on one window; see `PromptableNetwork.decode`. The window lies mid-frame."""
         masks = CANDIDATES if multimask else SINGLE_MASK
-        found = self._decode(features.embedding, features.high_res, points, labels, mask, None, masks)
-        return with_best_blended(found) if multimask and self.blends else found
+        return self._decode(features.embedding, features.high_res, points, labels, mask, None, masks)
 
     def decode_each(
         self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
@@ -119,8 +118,7 @@ class Nano(nn.Module):
         # Large maps are joined where they are grouped, which copies them anyway.
         high_res = tuple(zip(*(window.high_res for window in features), strict=True))
         masks = CANDIDATES if multimask else SINGLE_MASK
-        found = self._decode(embedding, high_res, points, labels, None, None, masks)
-        return with_best_blended(found) if multimask and self.blends else found
+        return self._decode(embedding, high_res, points, labels, None, None, masks)
 
     def decode_all(
         self,
@@ -171,4 +169,4 @@ class Nano(nn.Module):
             positions = positions.repeat_interleave(len(image) // len(positions), dim=0)
         placed = PlacedImage.of(image, positions, (h, w))
         prediction: MaskPrediction = self.mask_decoder(placed, prompts, high_res, masks)
-        return prediction
+        return with_best_blended(prediction) if self.blends and masks == CANDIDATES else prediction

@@ -1,5 +1,6 @@
 """The promise that the window never freezes, on a large stack with the bundled model, beside a window without us."""
 
+import statistics
 from collections.abc import Callable
 
 import pytest
@@ -8,6 +9,15 @@ from qtpy.QtTest import QTest
 from benchmarks.interaction import Desk, decode_times, places, plain_gestures, plugin_gestures
 
 PROMISED_S = 0.05
+PROMISED_BESIDE = {
+    "scroll": 0.041,
+    "zoom while embedding": 0.042,
+    "click": 0.070,
+    "first accept": 0.126,
+    "accept": 0.074,
+    "undo": 0.035,
+}
+"""Seconds that napari alone took for each gesture on the machine the promise is for (docs/benchmarks.md)."""
 PROMISED_RATIO = 1.2
 TRIES = 5
 
@@ -17,6 +27,12 @@ def settled(desk: Desk) -> None:
     desk.heart.stop()
     vars(desk).clear()
     QTest.qWait(20)
+
+
+def promised(plain: dict[str, float]) -> float:
+    """How much longer a stall may be here: on a machine on which napari alone is slower, our part is as well."""
+    slowness = statistics.median(plain[gesture] / seconds for gesture, seconds in PROMISED_BESIDE.items())
+    return PROMISED_S * max(1.0, slowness)
 
 
 @pytest.fixture
@@ -32,8 +48,9 @@ def test_no_gesture_stalls_the_window_much_longer_than_without_the_plugin(make_d
     plain: dict[str, float] = {}
     ours: dict[str, float] = {}
     # Whatever else the machine does can only make it worse: the best of several tries counts, of each, and time in
-    # which other work had the processors does not (the benchmark counts it).
-    for _ in range(TRIES):
+    # which other work had the processors does not (the benchmark counts it). A second try is always made: napari alone
+    # takes twice as long for what is done for the first time, which would excuse ours.
+    for attempt in range(TRIES):
         desk = make_desk(stack)
         for gesture, stall in plain_gestures(desk, found[0]).items():
             plain[gesture] = min(plain.get(gesture, 1e9), stall.held)
@@ -44,10 +61,11 @@ def test_no_gesture_stalls_the_window_much_longer_than_without_the_plugin(make_d
         for gesture, stall in plugin_gestures(desk, found).items():
             ours[gesture] = min(ours.get(gesture, 1e9), stall.held)
         settled(desk)
-        if all(ours[gesture] - plain[gesture] <= PROMISED_S for gesture in ours):
+        if attempt and all(ours[gesture] - plain[gesture] <= promised(plain) for gesture in ours):
             break
+    limit = round(1000 * promised(plain))
     more = {gesture: round(1000 * (ours[gesture] - plain[gesture])) for gesture in ours}
-    assert {gesture: ms for gesture, ms in more.items() if ms > 1000 * PROMISED_S} == {}
+    assert {gesture: ms for gesture, ms in more.items() if ms > limit} == {}, f"{limit} ms more were allowed"
 
 
 def test_decoding_through_the_scheduler_costs_hardly_more_than_inline(make_desk) -> None:

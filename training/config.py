@@ -48,7 +48,8 @@ class WindowConfig:
     layouts: dict[str, float] = field(default_factory=lambda: {"4x256": 1.0})
     """"{images}x{side}" of what one step encodes -> how often."""
     windows: int = 4
-    """Decoded windows a step; what more there is of images is trained on the auxiliary maps alone."""
+    """Decoded windows a step; what more there is of images is trained on the auxiliary maps alone. 0 pretrains the
+    encoder: nothing is decoded."""
     diameters: list[list[float]] = field(default_factory=lambda: [[1.0, 14.0, 110.0]])
     """[weight, smallest, largest] of log-uniform ranges of the object diameter in the window, pixels."""
     zoom: list[float] = field(default_factory=lambda: [0.15, 5.0])

@@ -102,7 +102,8 @@ def _losses(network: Nano, batch: Batch, config: Config) -> StepResult:
             if turn + 1 < config.prompt.rounds:
                 following.append(_next_group(group, losses.shown, config.prompt.keep))
         groups = _merge(following)
-    loss = total / weights + config.loss.maps * maps
+    # Without windows, which is how an encoder is pretrained, the maps are all there is.
+    loss = config.loss.maps * maps + (total / weights if weights else 0.0)
     numbers["maps"].append(maps.detach())
     numbers["loss"].append(loss.detach())
     return StepResult(loss, {name: torch.cat([each.ravel() for each in kept]).mean() for name, kept in numbers.items()})

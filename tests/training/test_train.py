@@ -47,6 +47,24 @@ def test_a_finished_run_has_been_validated(trained):
     assert scores[-1]["oracle"] >= scores[-1]["chosen"]
 
 
+def test_an_encoder_is_pretrained_without_windows(tiny_config, tiny_data, tiny_sizes, tmp_path):
+    maps = replace(
+        tiny_config,
+        window=replace(tiny_config.window, windows=0),
+        optimizer=replace(tiny_config.optimizer, frozen=["prompt_encoder", "mask_decoder"]),
+        run=replace(tiny_config.run, steps=12),
+    )
+    torch.manual_seed(maps.run.seed)
+    before = Nano(tiny_sizes).state_dict()
+    after = train(maps, tiny_data, tmp_path / "maps", sizes=tiny_sizes).network
+    losses = [line["maps"] for line in _lines(tmp_path / "maps") if "maps" in line]
+    assert losses[-1] < losses[0]
+    for name, tensor in before.items():
+        if name.startswith(("prompt_encoder.", "mask_decoder.")):
+            torch.testing.assert_close(after[name], tensor)
+    assert not torch.equal(after["image_encoder.maps.out.weight"], before["image_encoder.maps.out.weight"])
+
+
 def test_a_run_starts_from_released_weights(trained, tiny_config, tiny_data, tiny_sizes, tmp_path):
     weights = tmp_path / "weights.safetensors"
     release(trained, weights, "test")

@@ -42,12 +42,13 @@ ENVIRONMENT = {
     # Threads that spin while they wait for one that another process displaced make both slow.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 # A step that took longer was paused from outside; its time does not count as training.
 LONGEST_STEP = 10.0
 
 
 class Stop:
-    """Set by SIGTERM and SIGINT: the run writes a checkpoint and ends."""
+    """Set by the signals that stop a run, which then writes a checkpoint and ends."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -137,12 +138,12 @@ def train(
             batch_size=None,
             num_workers=config.run.workers,
             prefetch_factor=3 if config.run.workers else None,
-            worker_init_fn=_ignore_interrupts,
+            worker_init_fn=_ignore_signals,
             pin_memory=device != "cpu",
         )
     )
     stop = Stop()
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous = {number: signal.signal(number, stop) for number in STOPPING}
 
     def snapshot() -> Checkpoint:
         return Checkpoint(
@@ -219,9 +220,13 @@ def read_images(
     return training, validation
 
 
-def _ignore_interrupts(_: int) -> None:
-    """Ctrl-C reaches workers as well, whose end would be an error in the middle of a step: stopping is the parent's."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ignore_signals(_: int) -> None:
+    """Ctrl-C, and what ends a batch job, reach workers as well, whose end would be an error in the middle of a step.
+
+    Stopping is the parent's.
+    """
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 class Log:

@@ -6,6 +6,8 @@ import sys
 import time
 from dataclasses import replace
 
+import pytest
+
 from training.checkpoint import read_checkpoint
 
 RUN = """
@@ -16,7 +18,10 @@ train(config, data, out, sizes=sizes)
 """
 
 
-def test_ctrl_c_leaves_a_checkpoint_although_the_worker_gets_it_too(tiny_config, tiny_data, tiny_sizes, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_leaves_a_checkpoint_although_the_worker_is_told_too(
+    number, tiny_config, tiny_data, tiny_sizes, tmp_path
+):
     # A step waits for its batch most of the time: the worker is slow, and dies first if it minds the signal.
     run = replace(tiny_config.run, steps=100_000, checkpoint_minutes=1000, workers=1)
     window = replace(tiny_config.window, side=128, sides={"128": 1.0}, layouts={"8x128": 1.0}, windows=8)
@@ -35,7 +40,7 @@ def test_ctrl_c_leaves_a_checkpoint_although_the_worker_gets_it_too(tiny_config,
         curve, deadline = out / "curve.jsonl", time.monotonic() + 60
         while time.monotonic() < deadline and not (curve.exists() and '"loss"' in curve.read_text()):
             time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         _, errors = process.communicate(timeout=60)
     finally:
         if process.poll() is None:

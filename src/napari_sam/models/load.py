@@ -23,7 +23,7 @@ from napari_sam.nn.sam import Sam
 
 CLASSIFIER = ("image_encoder.head.", "image_encoder.norm_head.")
 COUNTER = ".num_batches_tracked"
-BUNDLED_FILES = {"nano": "nano-7.safetensors"}
+BUNDLED_FILES = {"nano": "nano-8.safetensors"}
 
 
 def load_model(name_or_path: str | Path = "nano", device: str = "auto", precision: str = AUTO) -> Model:

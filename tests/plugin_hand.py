@@ -33,6 +33,12 @@ class Hand:
         x, y = transform.map([world[1], world[0], 0, 1])[:2]
         return QPoint(round(float(x)), round(float(y)))
 
+    def world(self, pixel: QPoint) -> tuple[float, float]:
+        """The inverse of `at`, of a pixel's corner that napari takes for its place."""
+        transform = self._vispy.view.transform * self._vispy.view.scene.transform
+        column, row = transform.imap([pixel.x(), pixel.y(), 0, 1])[:2]
+        return float(row), float(column)
+
     def click(self, world: Sequence[float], button=LEFT, modifier=NONE) -> None:
         QTest.mouseMove(self.canvas, self.at(world))
         QTest.mouseClick(self.canvas, button, modifier, self.at(world))

@@ -20,15 +20,17 @@ class PointerRest(QObject):
     ----------
     parent
         Whose object it is.
+    milliseconds
+        How long the pointer is to stay.
     """
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, parent: QObject, milliseconds: int = REST_MS) -> None:
         super().__init__(parent)
         self._since: NDArray[np.float64] = np.zeros(2)
         self._then: Callable[[], None] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MS)
+        self._timer.setInterval(milliseconds)
         self._timer.timeout.connect(self._rests)
 
     def moved(self, pixel: NDArray[np.float64], then: Callable[[], None]) -> None:

@@ -55,6 +55,21 @@ class Hand:
     def hover(self, world: Sequence[float]) -> None:
         self._move(QPointF(self.at(world)), Qt.MouseButton.NoButton, NONE)
 
+    def rest(self, world: Sequence[float], noticed: Callable[[], object]) -> None:
+        """Rest at a place until that was noticed, which takes a moment.
+
+        It moves there more than once if need be: on a busy machine a window that has just opened may still begin
+        something anew, which forgets a rest.
+        """
+        for _ in range(20):
+            self.hover(world)
+            deadline = time.monotonic() + 1
+            while time.monotonic() < deadline:
+                if noticed():
+                    return
+                QTest.qWait(5)
+        raise AssertionError("the rest was not noticed in time")
+
     def approach(self, start: Sequence[float], end: Sequence[float], milliseconds: int, rest: int) -> None:
         """Move to a place as a hand does, fast and then ever slower, and rest there; both in milliseconds."""
         first, last = QPointF(self.at(start)), QPointF(self.at(end))

@@ -52,7 +52,7 @@ def test_a_pointer_whose_rest_is_over_tells_nothing() -> None:
 
 def test_a_tap_where_the_pointer_rested_finds_its_answer(desk) -> None:
     desk.hand.approach(B, A, 100, 0)
-    desk.hand.until(lambda: _rested(desk, A))
+    desk.hand.rest(A, lambda: _rested(desk, A))
     assert not desk.session.draft
     desk.hand.until(lambda: desk.session.scheduler.wait_idle(0))
     QTest.mouseClick(desk.hand.canvas, LEFT, NONE, desk.hand.at(A))
@@ -64,7 +64,7 @@ def test_a_tap_where_the_pointer_rested_finds_its_answer(desk) -> None:
 
 def test_a_tap_where_the_pointer_did_not_rest_is_answered_all_the_same(desk) -> None:
     desk.hand.approach(B, A, 100, 0)
-    desk.hand.until(lambda: _rested(desk, A))
+    desk.hand.rest(A, lambda: _rested(desk, A))
     desk.click(B)
     assert desk.session.draft.masks[desk.session.plane].box == (24, 30, 33, 39)
     assert len(desk.engine.segmented) == 1
@@ -72,11 +72,9 @@ def test_a_tap_where_the_pointer_did_not_rest_is_answered_all_the_same(desk) -> 
 
 def test_a_pointer_that_rested_close_by_begins_again_where_it_clicks(desk) -> None:
     close = (A[0] + 0.3, A[1])
-    desk.hand.hover(close)
-    desk.hand.until(lambda: _rested(desk, close))
+    desk.hand.rest(close, lambda: _rested(desk, close))
     assert not _rested(desk, A)
-    desk.hand.hover(A)
-    desk.hand.until(lambda: _rested(desk, A))
+    desk.hand.rest(A, lambda: _rested(desk, A))
     desk.hand.until(lambda: desk.session.scheduler.wait_idle(0))
     QTest.mouseClick(desk.hand.canvas, LEFT, NONE, desk.hand.at(A))
     desk.hand.until(lambda: desk.area() == 81)

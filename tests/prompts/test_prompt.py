@@ -11,8 +11,8 @@ def test_a_box_sorts_its_corners():
     assert Box(9, 8, 2, 3) == Box(2, 3, 9, 8)
 
 
-# As a layer of shapes has it.
-places = st.floats(-1000, 1000, width=32)
+# As a layer of shapes has it. Where a place is nearer to 0, but not on it, half a pixel more costs it its last digits.
+places = st.floats(-1000, 1000, width=32).filter(lambda place: place == 0 or abs(place) > 1e-5)
 lengths = st.floats(1, 1000, width=32)
 
 

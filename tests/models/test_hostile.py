@@ -155,6 +155,11 @@ def test_archives_in_archives_are_not_unpacked(tmp_path, depth):
     assert not touched.exists()
 
 
+def test_a_name_with_what_is_no_escape_is_damage(tmp_path):
+    # By chance, what no pickle is may hold it: the time of day that an archive was written at, for one.
+    assert "damaged" in refused(archive(tmp_path / "evil.pth", b"c\\\xc1\nname\n."))
+
+
 def test_archive_behind_another_file_is_read_as_what_it_is(tmp_path):
     touched = tmp_path / "touched"
     hidden = archive(tmp_path / "hidden.zip", pickle.dumps({KEY: RunsBySystem(touched)})).read_bytes()

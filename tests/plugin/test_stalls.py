@@ -19,7 +19,7 @@ PROMISED_BESIDE = {
 }
 """Seconds that napari alone took for each gesture on the machine the promise is for (docs/benchmarks.md)."""
 PROMISED_RATIO = 1.2
-TRIES = 5
+TRIES = 12
 
 
 def settled(desk: Desk) -> None:
@@ -49,7 +49,8 @@ def test_no_gesture_stalls_the_window_much_longer_than_without_the_plugin(make_d
     ours: dict[str, float] = {}
     # Whatever else the machine does can only make it worse: the best of several tries counts, of each, and time in
     # which other work had the processors does not (the benchmark counts it). A second try is always made: napari alone
-    # takes twice as long for what is done for the first time, which would excuse ours.
+    # takes twice as long for what is done for the first time, which would excuse ours. More than a few are made only
+    # where a machine is disturbed for a minute on end; what takes ours too long fails all of them.
     for attempt in range(TRIES):
         desk = make_desk(stack)
         for gesture, stall in plain_gestures(desk, found[0]).items():
@@ -65,7 +66,7 @@ def test_no_gesture_stalls_the_window_much_longer_than_without_the_plugin(make_d
         too_long = {gesture: more for gesture in ours if (more := ours[gesture] - plain[gesture]) > allowed}
         if attempt and not too_long:
             break
-    assert too_long == {}, f"{allowed} seconds more were allowed"
+    assert too_long == {}, f"{allowed} seconds more were allowed; without the plugin {plain}, with it {ours}"
 
 
 def test_decoding_through_the_scheduler_costs_hardly_more_than_inline(make_desk) -> None:

@@ -1,5 +1,6 @@
 """Real mouse and key events on the canvas of a real viewer."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -61,14 +62,16 @@ class Hand:
         It moves there more than once if need be: on a busy machine a window that has just opened may still begin
         something anew, which forgets a rest.
         """
-        for _ in range(20):
-            self.hover(world)
-            deadline = time.monotonic() + 1
-            while time.monotonic() < deadline:
-                if noticed():
-                    return
-                QTest.qWait(5)
-        raise AssertionError("the rest was not noticed in time")
+        moved = -math.inf
+
+        def rested() -> object:
+            nonlocal moved
+            if time.monotonic() >= moved + 1:
+                self.hover(world)
+                moved = time.monotonic()
+            return noticed()
+
+        self.until(rested)
 
     def approach(self, start: Sequence[float], end: Sequence[float], milliseconds: int, rest: int) -> None:
         """Move to a place as a hand does, fast and then ever slower, and rest there; both in milliseconds."""

@@ -21,6 +21,16 @@ def _rested(desk, place: tuple[int, int]) -> bool:
     return bool(supposed) and np.allclose(supposed[-1], clicked, rtol=0, atol=1e-6)
 
 
+def _tap_and_find_the_answer(desk) -> None:
+    """Tap where the pointer rested: what was begun there is the answer, and nothing else is computed."""
+    desk.hand.until(lambda: desk.session.scheduler.wait_idle(0))
+    QTest.mouseClick(desk.hand.canvas, LEFT, NONE, desk.hand.at(A))
+    desk.hand.until(lambda: desk.area() == 81)
+    desk.ready()
+    assert not desk.engine.segmented
+    assert len(desk.engine.taken_in) == 1
+
+
 def test_a_pointer_that_stays_or_hardly_moves_rests(qtbot) -> None:
     parent = QObject()
     rest, told = PointerRest(parent, PATIENT_MS), []
@@ -54,12 +64,7 @@ def test_a_tap_where_the_pointer_rested_finds_its_answer(desk) -> None:
     desk.hand.approach(B, A, 100, 0)
     desk.hand.rest(A, lambda: _rested(desk, A))
     assert not desk.session.draft
-    desk.hand.until(lambda: desk.session.scheduler.wait_idle(0))
-    QTest.mouseClick(desk.hand.canvas, LEFT, NONE, desk.hand.at(A))
-    desk.hand.until(lambda: desk.area() == 81)
-    desk.ready()
-    assert not desk.engine.segmented
-    assert len(desk.engine.taken_in) == 1
+    _tap_and_find_the_answer(desk)
 
 
 def test_a_tap_where_the_pointer_did_not_rest_is_answered_all_the_same(desk) -> None:
@@ -75,12 +80,7 @@ def test_a_pointer_that_rested_close_by_begins_again_where_it_clicks(desk) -> No
     desk.hand.rest(close, lambda: _rested(desk, close))
     assert not _rested(desk, A)
     desk.hand.rest(A, lambda: _rested(desk, A))
-    desk.hand.until(lambda: desk.session.scheduler.wait_idle(0))
-    QTest.mouseClick(desk.hand.canvas, LEFT, NONE, desk.hand.at(A))
-    desk.hand.until(lambda: desk.area() == 81)
-    desk.ready()
-    assert not desk.engine.segmented
-    assert len(desk.engine.taken_in) == 1
+    _tap_and_find_the_answer(desk)
 
 
 def test_where_a_button_is_pressed_nothing_is_supposed_any_more(desk) -> None:

@@ -19,7 +19,8 @@ PROMISED_BESIDE = {
 }
 """Seconds that napari alone took for each gesture on the machine the promise is for (docs/benchmarks.md)."""
 PROMISED_RATIO = 1.2
-TRIES = 12
+STALL_TRIES = 12
+DECODE_TRIES = 5
 
 
 def settled(desk: Desk) -> None:
@@ -49,9 +50,9 @@ def test_no_gesture_stalls_the_window_much_longer_than_without_the_plugin(make_d
     ours: dict[str, float] = {}
     # Whatever else the machine does can only make it worse: the best of several tries counts, of each, and time in
     # which other work had the processors does not (the benchmark counts it). A second try is always made: napari alone
-    # takes twice as long for what is done for the first time, which would excuse ours. More than a few are made only
-    # where a machine is disturbed for a minute on end; what takes ours too long fails all of them.
-    for attempt in range(TRIES):
+    # takes twice as long for what is done for the first time, which would excuse ours. Five tries have once not
+    # been enough, for a reason not known; what always takes ours too long fails all of them.
+    for attempt in range(STALL_TRIES):
         desk = make_desk(stack)
         for gesture, stall in plain_gestures(desk, found[0]).items():
             plain[gesture] = min(plain.get(gesture, 1e9), stall.held)
@@ -75,7 +76,7 @@ def test_decoding_through_the_scheduler_costs_hardly_more_than_inline(make_desk)
     desk.open_plugin()
     desk.until_ready()
     ratios = []
-    for _ in range(TRIES):
+    for _ in range(DECODE_TRIES):
         inline, scheduled = decode_times(desk, found)
         ratios.append(min(scheduled) / min(inline))
         if ratios[-1] <= PROMISED_RATIO:

@@ -156,7 +156,7 @@ def test_archives_in_archives_are_not_unpacked(tmp_path, depth):
 
 
 def test_a_name_with_what_is_no_escape_is_damage(tmp_path):
-    # By chance, what no pickle is may hold it: the time of day that an archive was written at, for one.
+    # By chance, what no pickle is may hold it: an archive with its times and checksums did once.
     assert "damaged" in refused(archive(tmp_path / "evil.pth", b"c\\\xc1\nname\n."))
 
 

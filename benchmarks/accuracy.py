@@ -25,9 +25,8 @@ from benchmarks.clicks import first_click, iou, next_click, true_box
 from benchmarks.datasets import LabelledPlane, data_folder, labelled_planes, set_names
 from napari_sam.models.load import load_model
 from napari_sam.models.model import Model
-from napari_sam.planes.mask import Mask
+from napari_sam.planes.geometry import Mask, Window
 from napari_sam.planes.read_window import read_window
-from napari_sam.planes.window import Window
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.segment.segmenter import Segmenter
 

@@ -18,7 +18,7 @@ from napari_sam.models.load import load_model
 from napari_sam.models.model import Model
 from napari_sam.nn.network import ImageFeatures
 from napari_sam.nn.sam import VIT_B, VIT_T
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.segment.reference_frame import ReferencePredictor
 

@@ -10,9 +10,9 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_sam.planes.contrast import Contrast, measure_contrast
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.open_image import open_image
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
 
 SMALLEST_AREA = 20
 """Objects of fewer pixels are left out: their labels are uncertain by as much as their size."""

@@ -26,8 +26,7 @@ from skimage.feature import peak_local_max
 from benchmarks.datasets import LabelledPlane, data_folder, labelled_planes, set_names
 from napari_sam.models.load import load_model
 from napari_sam.models.model import Model
-from napari_sam.planes.mask import Mask, overlap
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Mask, Plane, overlap
 from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.segment.level import pixel_aspect, step_at
 from napari_sam.segment.segmenter import Segmenter

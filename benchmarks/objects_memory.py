@@ -11,16 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
-from napari_sam.planes.window import Window
+from napari_sam.planes.geometry import Mask, Plane, Window
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Point, Prompts
-from napari_sam.propagate.propagated_plane import PropagatedPlane
 from napari_sam.segment.segmentation import Segmentation
-from napari_sam.session.origin import Setup
+from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.object.draft import Setup
 from napari_sam.session.session import Session
-from napari_sam.session.target import ArrayTarget
+from napari_sam.volume.propagate import PropagatedPlane
 
 LOGITS = 256
 NOISE = np.random.default_rng(0).normal(size=(LOGITS, LOGITS)).astype(np.float32)

@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from benchmarks.clicks import first_click
 from benchmarks.datasets import LabelledStack, data_folder, labelled_stacks, set_names
 from napari_sam.models.load import load_model
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.propagate.propagate import propagate
 from napari_sam.segment.segmenter import Segmenter
+from napari_sam.volume.propagate import propagate
 
 SMALLEST_VOLUME = 50
 

@@ -9,18 +9,18 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from unfinished_session import leave_unfinished
 
-from napari_sam.labels.collision import Collision
+from napari_sam.demo.aim import aim_at_known
+from napari_sam.demo.hand import Hand
+from napari_sam.demo.play import sample_for_demo
+from napari_sam.labels.paint import Collision
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.actions import Action
-from napari_sam.plugin.demo.aim import aim_at_known
-from napari_sam.plugin.demo.hand import Hand
-from napari_sam.plugin.demo.play import sample_for_demo
 from napari_sam.plugin.segment_widget import SegmentWidget
-from napari_sam.session.autosave.folder import sessions_folder
-from napari_sam.session.engine import NetworkEngine, PlaneSegmenter
+from napari_sam.session.compute.engine import NetworkEngine, PlaneSegmenter
 from napari_sam.session.propagation import DOUBTFUL
-from napari_sam.session.state import State
+from napari_sam.session.record.log_folder import sessions_folder
+from napari_sam.session.status import State
 
 SIZE = (1280, 1200)
 UNFINISHED = "/data/20261103_embryo4_nuclei_timelapse_overnight_position12_deconvolved.ome.tif"

@@ -12,9 +12,9 @@ from napari import Viewer
 from panel_states import States
 from PIL import Image
 
-from napari_sam.plugin.demo.play import Demo, sample_for_demo, save_screenshot
+from napari_sam.demo.play import Demo, sample_for_demo, save_screenshot
 from napari_sam.plugin.settings import CONFIG_VARIABLE
-from napari_sam.session.autosave.folder import FOLDER_VARIABLE
+from napari_sam.session.record.log_folder import FOLDER_VARIABLE
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "images"
 SIZE = (1280, 960)

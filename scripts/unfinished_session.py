@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from napari_sam.errors import UserError
-from napari_sam.labels.pixel_change import PixelChange
-from napari_sam.planes.source import ImageSource
-from napari_sam.session.autosave.autosave import Autosave
+from napari_sam.labels.edits import PixelChange
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.record.autosave import Autosave
 from napari_sam.session.session import Session
-from napari_sam.session.target import ArrayTarget
 
 
 def leave_unfinished(source: ImageSource, folder: Path, strokes: int) -> None:

@@ -10,13 +10,11 @@ from scipy import ndimage
 
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.geometry import Mask, Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.propagate.propagated_plane import PropagatedPlane
-from napari_sam.segment.segmentation import Segmentation
-from napari_sam.segment.setup import Setup
+from napari_sam.segment.segmentation import Segmentation, Setup
+from napari_sam.volume.propagate import PropagatedPlane
 
 
 @dataclass

@@ -21,15 +21,14 @@ from fake_engine import FakeEngine
 from scripted_session import Posts, ScriptedUser
 
 from napari_sam.errors import UserError
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.json_form import plane_to_json, prompts_to_json
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.session.autosave.autosave import Autosave
-from napari_sam.session.book import Book
-from napari_sam.session.object_record import ObjectRecord
+from napari_sam.session.labels.target import ArrayTarget, Book
+from napari_sam.session.record.autosave import Autosave
+from napari_sam.session.record.object_record import ObjectRecord
 from napari_sam.session.session import Session
-from napari_sam.session.target import ArrayTarget
 
 PLACES = [
     (Plane((1, 2), (z, 0, 0)), row, column)

@@ -6,7 +6,7 @@ import numpy as np
 from fake_engine import FakeEngine
 from napari.components import ViewerModel
 
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.session.session import Session
 

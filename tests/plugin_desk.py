@@ -6,7 +6,7 @@ from plugin_hand import LEFT, NONE, Hand
 from qtpy.QtTest import QTest
 
 from napari_sam.plugin.segment_widget import SegmentWidget
-from napari_sam.session.state import State
+from napari_sam.session.status import State
 
 
 class Desk:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 import numpy as np
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
-from napari_sam.labels.pixel_change import PixelChange
-from napari_sam.planes.plane import Plane
+from napari_sam.labels.edits import PixelChange
+from napari_sam.labels.paint import Collision
+from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.session.batch import BatchObject
+from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.session import Session
-from napari_sam.session.target import ArrayTarget
 
 
 class Posts:

@@ -1,11 +1,11 @@
 """What tests do with a session, and where."""
 
-from napari_sam.labels.collision import Collision
-from napari_sam.labels.pixel_change import PixelChange
-from napari_sam.planes.plane import Plane
+from napari_sam.labels.edits import PixelChange
+from napari_sam.labels.paint import Collision
+from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.prompt import Point
-from napari_sam.session.autosave.autosave import Autosave
-from napari_sam.session.target import ArrayTarget
+from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.record.autosave import Autosave
 
 Z4 = Plane((1, 2), (4, 0, 0))
 A, B = Point(12, 12), Point(28, 34)

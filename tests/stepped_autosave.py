@@ -8,13 +8,12 @@ import killed_sessions
 from fake_engine import FakeEngine
 from scripted_session import Posts
 
-from napari_sam.labels.tiles import tiled
-from napari_sam.planes.source import ImageSource
-from napari_sam.session.autosave.autosave import Autosave
-from napari_sam.session.autosave.log_writer import LogWriter
-from napari_sam.session.autosave.records import draft_records
+from napari_sam.labels.edits import tiled
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.record.autosave import Autosave, draft_records
+from napari_sam.session.record.log_file import LogWriter
 from napari_sam.session.session import Session
-from napari_sam.session.target import ArrayTarget
 
 
 class SteppedWriter(LogWriter):
@@ -157,6 +156,6 @@ class SteppedSession:
 def log_in_steps(monkeypatch) -> None:
     """Have sessions logged by `SteppedWriter`, their labels read in several blocks, and batches written in slices."""
     monkeypatch.setattr("napari_sam.session.batch_plan.tiled", partial(tiled, size=5))
-    monkeypatch.setattr("napari_sam.session.unwritten.SLICE_CHANGES", 1)
-    monkeypatch.setattr("napari_sam.session.autosave.autosave.LogWriter", SteppedWriter)
-    monkeypatch.setattr("napari_sam.session.autosave.records._BLOCK", 5000)
+    monkeypatch.setattr("napari_sam.session.labels.target.SLICE_CHANGES", 1)
+    monkeypatch.setattr("napari_sam.session.record.autosave.LogWriter", SteppedWriter)
+    monkeypatch.setattr("napari_sam.session.record.autosave._BLOCK", 5000)

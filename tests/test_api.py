@@ -4,8 +4,8 @@ from fake_network import threshold_model
 
 from napari_sam import api
 from napari_sam.errors import UserError
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
 
 
 @pytest.fixture

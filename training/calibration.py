@@ -16,7 +16,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from napari_sam.models.architecture import nano_config
+from napari_sam.models.load import nano_config
 from napari_sam.nn.nano import Nano
 from training.batches import Batch, Batches
 from training.choice import choose, shown

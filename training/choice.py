@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from napari_sam.nn.blend import blended
+from napari_sam.nn.nano import blended
 
 
 def choose(iou: Tensor, ambiguous: bool) -> Tensor:

@@ -5,8 +5,8 @@ from pathlib import Path
 from safetensors.torch import load_file
 from torch import nn
 
-from napari_sam.nn.conv_norm import ResidualBlock
-from napari_sam.nn.local_mixing import LocalMixing
+from napari_sam.nn.layers import ResidualBlock
+from napari_sam.nn.mask_decoder import LocalMixing
 from napari_sam.nn.nano import Nano
 
 

@@ -17,23 +17,21 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.export.save_labels import save_labels
-from napari_sam.labels.collision import Collision
-from napari_sam.labels.ids import smallest_dtype
-from napari_sam.labels.paint import paint
+from napari_sam.labels.label_array import smallest_dtype
+from napari_sam.labels.paint import Collision, paint
 from napari_sam.models.load import load_model
 from napari_sam.models.model import Model
 from napari_sam.planes.contrast import measure_contrast
-from napari_sam.planes.mask import Mask
+from napari_sam.planes.geometry import Mask, Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.open_image import open_image
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
-from napari_sam.propagate.propagate import propagate as propagate_planes
 from napari_sam.segment.reference_frame import ReferencePredictor
 from napari_sam.segment.segmenter import Frame, Segmenter
-from napari_sam.session.engine import NetworkEngine
-from napari_sam.session.replay import replay
-from napari_sam.session.session_file.file import read_session
+from napari_sam.session.compute.engine import NetworkEngine
+from napari_sam.session.record.replay import replay
+from napari_sam.session.record.session_file import read_session
+from napari_sam.volume.propagate import propagate as propagate_planes
 
 __all__ = [
     "ReferencePredictor",

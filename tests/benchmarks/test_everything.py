@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks.everything import average_precision, shared
-from napari_sam.planes.mask import Mask
+from napari_sam.planes.geometry import Mask
 
 
 def square(row: int, column: int, side: int) -> Mask:

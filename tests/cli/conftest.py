@@ -7,8 +7,7 @@ import pytest
 import tifffile
 
 from napari_sam.cli.app import main
-from napari_sam.sample.recipe import TISSUE
-from napari_sam.sample.stack import SampleStack, generate_stack
+from napari_sam.sample import TISSUE, SampleStack, generate_stack
 
 SCALE = (0.8, 0.3, 0.3)
 

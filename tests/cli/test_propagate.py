@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from napari_sam.planes.open_image import open_image
-from napari_sam.sample.stack import SampleStack
+from napari_sam.sample import SampleStack
 from tests.cli.conftest import SCALE, Run, Target
 
 
@@ -42,7 +42,7 @@ def test_prompts_on_two_planes_are_one_object(run: Run, stack: Path, target: Tar
 
 
 def test_nothing_found_is_an_error(run: Run, tmp_path: Path, labels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_sam.planes.mask import Mask
+    from napari_sam.planes.geometry import Mask
     from napari_sam.segment.segmentation import Segmentation
     from napari_sam.segment.segmenter import Segmenter
 

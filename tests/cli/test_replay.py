@@ -9,15 +9,14 @@ from scripted_session import Posts
 
 from napari_sam import api
 from napari_sam.export.save_labels import save_labels
+from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.open_image import open_image
-from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Point
-from napari_sam.session.recording import annotation_of
+from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.record.recording import annotation_of
+from napari_sam.session.record.session_file import SessionContent, session_path, write_session
 from napari_sam.session.session import Session
-from napari_sam.session.session_file.content import SessionContent
-from napari_sam.session.session_file.file import session_path, write_session
-from napari_sam.session.target import ArrayTarget
 
 
 @pytest.fixture(scope="module")

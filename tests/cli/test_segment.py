@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from napari_sam.planes.open_image import open_image
-from napari_sam.sample.stack import SampleStack
+from napari_sam.sample import SampleStack
 from tests.cli.conftest import SCALE, Run, Target
 
 

@@ -3,10 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
-from napari_sam.plugin.demo.aim import (
+from napari_sam.demo.aim import (
     Aim,
     aim_at_known,
     aim_at_likely,
@@ -16,6 +13,8 @@ from napari_sam.plugin.demo.aim import (
     likely_correction,
     middle_plane,
 )
+from napari_sam.planes.geometry import Mask, Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation
 

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_sam.demo.play import Demo
 from napari_sam.errors import UserError
-from napari_sam.planes.source import ImageSource
-from napari_sam.plugin.demo.play import Demo
-from napari_sam.sample.recipe import TISSUE
-from napari_sam.sample.stack import SampleStack, generate_stack
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.sample import TISSUE, SampleStack, generate_stack
 
 MakeViewer = Callable[..., Any]
 

@@ -11,9 +11,9 @@ from napari_sam.embedding.store import EmbeddingStore, feature_bytes
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.nn.network import ImageFeatures
 from napari_sam.planes.contrast import Contrast
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.read_window import read_window
-from napari_sam.planes.source import ImageSource
 
 PLANE = Plane((0, 1), (0, 0))
 

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sam.errors import UserError
-from napari_sam.labels.blocks import blocks
-from napari_sam.labels.ids import check_fits, next_label, smallest_dtype
+from napari_sam.labels.label_array import blocks, check_fits, next_label, smallest_dtype
 
 
 class Chunked:

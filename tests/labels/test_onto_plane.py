@@ -3,7 +3,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_sam.labels.onto_plane import PlaneInLabels, all_masks_on_plane, label_mask_on_plane
+from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane, label_mask_on_plane
 
 STACK = np.zeros((6, 30, 40), np.uint16)
 STACK[2, 5:10, 8:14] = 7

@@ -6,10 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collides, Collision, describe
-from napari_sam.labels.paint import paint, paint_all
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
+from napari_sam.labels.paint import Collides, Collision, describe, paint, paint_all
+from napari_sam.planes.geometry import Mask, Plane
 
 SHAPE = (4, 7, 9)
 

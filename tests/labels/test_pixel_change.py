@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_sam.labels.edit import Edit
-from napari_sam.labels.pixel_change import PixelChange, hull
+from napari_sam.labels.edits import Edit, PixelChange, hull
 
 BOX = (slice(1, 3), slice(2, 6), slice(0, 5))
 SHAPE = (2, 4, 5)

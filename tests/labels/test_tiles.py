@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_sam.labels.edit import Edit
-from napari_sam.labels.growth import Growth
-from napari_sam.labels.tiles import tiled
+from napari_sam.labels.edits import Edit, Growth, tiled
 
 
 @pytest.fixture

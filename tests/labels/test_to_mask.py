@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_sam.errors import UserError
-from napari_sam.labels import to_mask
-from napari_sam.labels.to_mask import label_mask
-from napari_sam.planes.plane import Plane
+from napari_sam.labels import label_masks
+from napari_sam.labels.label_masks import label_mask
+from napari_sam.planes.geometry import Plane
 
 
 @given(arrays(np.uint8, (3, 8, 9), elements=st.integers(0, 2)), st.permutations([0, 1, 2]), st.integers(0, 2))
@@ -27,7 +27,7 @@ def test_the_pixels_of_the_label(labels, order, at):
 
 
 def test_bands_are_joined(monkeypatch):
-    monkeypatch.setattr(to_mask, "BLOCK_ELEMENTS", 100)
+    monkeypatch.setattr(label_masks, "BLOCK_ELEMENTS", 100)
     rows, columns = np.indices((64, 48))
     disc = ((rows - 30) ** 2 + (columns - 20) ** 2 < 200).astype(np.int32) * 5
     for labels in (disc, zarr.array(disc, chunks=(10, 10))):

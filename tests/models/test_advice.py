@@ -3,9 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from napari_sam.models import machine_speed
-from napari_sam.models.advice import general_advice, how_long, model_advice
-from napari_sam.models.machine_speed import ENCODING_COST, MachineSpeed, known_speed, measured_speed
+from napari_sam.models import advice
+from napari_sam.models.advice import (
+    ENCODING_COST,
+    MachineSpeed,
+    general_advice,
+    how_long,
+    known_speed,
+    measured_speed,
+    model_advice,
+)
 from napari_sam.models.registry import REGISTRY
 
 LAPTOP = MachineSpeed("cpu", 150.0, 150.0)
@@ -56,7 +63,7 @@ def test_speed_is_measured_once_and_remembered(cache, monkeypatch):
     assert first.nano > 0
     (file,) = cache.iterdir()
     assert json.loads(file.read_text())["device"] == first.device
-    monkeypatch.setattr(machine_speed, "_measured", lambda: pytest.fail("measured again"))
+    monkeypatch.setattr(advice, "_measured", lambda: pytest.fail("measured again"))
     assert measured_speed() == known_speed() == first
 
 

@@ -2,9 +2,8 @@ import pytest
 import torch
 
 from napari_sam.errors import UserError
-from napari_sam.models.device import choose_device, fast_in_bfloat16
+from napari_sam.models.device import Precision, choose_device, choose_precision, fast_in_bfloat16
 from napari_sam.models.load import BUNDLED_FILES, load_model
-from napari_sam.models.precision import Precision, choose_precision
 
 CPU = torch.device("cpu")
 
@@ -53,7 +52,7 @@ def test_mps_keeps_float32():
 @pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("harmless", [True, False])
 def test_auto_precision_is_bfloat16_where_that_is_both_fast_and_harmless(fast, harmless, monkeypatch):
-    monkeypatch.setattr("napari_sam.models.precision.fast_in_bfloat16", lambda device: fast)
+    monkeypatch.setattr("napari_sam.models.device.fast_in_bfloat16", lambda device: fast)
     expected = Precision.BFLOAT16 if fast and harmless else Precision.FLOAT32
     assert choose_precision("auto", CPU, harmless) == expected
     assert choose_precision("float32", CPU, harmless) == Precision.FLOAT32
@@ -63,7 +62,7 @@ def test_auto_precision_is_bfloat16_where_that_is_both_fast_and_harmless(fast, h
 def test_only_the_bundled_model_is_rounded_unasked(monkeypatch, tmp_path):
     from importlib.resources import files
 
-    monkeypatch.setattr("napari_sam.models.precision.fast_in_bfloat16", lambda device: True)
+    monkeypatch.setattr("napari_sam.models.device.fast_in_bfloat16", lambda device: True)
     assert load_model("nano", "cpu").precision == Precision.BFLOAT16
 
     own = tmp_path / "own.safetensors"

@@ -13,7 +13,7 @@ import xxhash
 
 from napari_sam.errors import UserError
 from napari_sam.models.cache import partial_path
-from napari_sam.models.fetch import fetch, remove
+from napari_sam.models.download import fetch, remove
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.cancel import Cancelled, CancelToken
 

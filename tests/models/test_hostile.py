@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from napari_sam.errors import UserError
 from napari_sam.models.load import load_model
-from napari_sam.models.read_weights import read_weights
+from napari_sam.models.weights_file import read_weights
 
 KEY = "image_encoder.pos_embed"
 MEMORY_LIMIT = 6 * 2**30

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from napari_sam.errors import UserError
-from napari_sam.models.file_hash import file_hash
+from napari_sam.models.cache import file_hash
 from napari_sam.models.load import load_model
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.image_encoder import VitConfig

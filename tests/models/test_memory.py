@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from napari_sam.errors import UserError, UserNotice
-from napari_sam.models.memory import in_parts, ran_out_of_memory
+from napari_sam.models.device import in_parts, ran_out_of_memory
 from napari_sam.models.model import Model
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.network import ImageFeatures, MaskPrediction

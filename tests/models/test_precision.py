@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from napari_sam.errors import UserError
+from napari_sam.models.device import Precision
 from napari_sam.models.load import load_model
-from napari_sam.models.precision import Precision
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_sam.models.device import Shares
 from napari_sam.models.load import load_model
-from napari_sam.models.small_work import Shares
 from napari_sam.nn.cancel import Cancelled
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_sam.nn import bands
+from napari_sam.nn import layers
 
 
 def convolutions(stride):
@@ -27,9 +27,9 @@ def test_bands_together_are_the_whole(stride, height, rows_at_once, monkeypatch)
         seen.append(part.shape[2])
         return layers(part)
 
-    monkeypatch.setattr(bands, "FEATURES_AT_ONCE", rows_at_once * 2 * 5 * 9)
+    monkeypatch.setattr(layers, "FEATURES_AT_ONCE", rows_at_once * 2 * 5 * 9)
     with torch.no_grad():
-        banded = bands.by_bands(observed, images, 5, stride)
+        banded = layers.by_bands(observed, images, 5, stride)
         whole = layers(images)
 
     torch.testing.assert_close(banded, whole, rtol=1e-12, atol=1e-12)
@@ -37,7 +37,7 @@ def test_bands_together_are_the_whole(stride, height, rows_at_once, monkeypatch)
 
 
 def test_with_gradients_the_whole_is_taken_at_once(monkeypatch):
-    monkeypatch.setattr(bands, "FEATURES_AT_ONCE", 1)
+    monkeypatch.setattr(layers, "FEATURES_AT_ONCE", 1)
     seen = []
-    bands.by_bands(lambda part: seen.append(part.shape) or part, torch.rand(1, 3, 8, 8, requires_grad=True), 3)
+    layers.by_bands(lambda part: seen.append(part.shape) or part, torch.rand(1, 3, 8, 8, requires_grad=True), 3)
     assert seen == [(1, 3, 8, 8)]

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam.nn.blend import blended, with_best_blended
+from napari_sam.nn.nano import blended, with_best_blended
 from napari_sam.nn.network import MaskPrediction
 
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from napari_sam.nn import cells, mask_decoder
-from napari_sam.nn.drawn_prompts import CHANNELS, draw_prompts
 from napari_sam.nn.image_encoder import VitConfig
 from napari_sam.nn.nano import Nano, NanoConfig
 from napari_sam.nn.network import ImageFeatures
+from napari_sam.nn.prompt_encoder import CHANNELS, draw_prompts
 from napari_sam.nn.sam import Sam, SamConfig
 
 NANO = NanoConfig(

@@ -7,10 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from napari_sam.nn.blend import with_best_blended
 from napari_sam.nn.cancel import Cancelled, CancelToken
-from napari_sam.nn.local_mixing import LocalMixing
-from napari_sam.nn.nano import Nano, NanoConfig
+from napari_sam.nn.mask_decoder import LocalMixing
+from napari_sam.nn.nano import Nano, NanoConfig, with_best_blended
 from napari_sam.nn.network import ImageFeatures, MaskPrediction
 
 # What the prototype gives for `waves` as weights and inputs, computed in float64 with its own code.

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from napari_sam.nn import relative_attention as module
-from napari_sam.nn.relative_attention import attend_blocks, attend_folded, relative_attention
+from napari_sam.nn import image_encoder as module
+from napari_sam.nn.image_encoder import attend_blocks, attend_folded, relative_attention
 
 
 def plain(q, k, v, bias_h, bias_w):

@@ -6,10 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sam.planes.contrast import Contrast, measure_contrast
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Plane, Window
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.read_window import read_window
-from napari_sam.planes.source import ImageSource
-from napari_sam.planes.window import Window
 
 
 def limits(pixels, axes=(0, 1), **options):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_sam.planes.mask import Mask, overlap
+from napari_sam.planes.geometry import Mask, overlap
 
 SHAPE = (12, 13)
 masks = st.builds(

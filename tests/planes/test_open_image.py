@@ -11,11 +11,10 @@ from napari_sam.errors import UserError
 from napari_sam.export.save_labels import save_labels
 from napari_sam.planes import open_tiff
 from napari_sam.planes.contrast import measure_contrast
+from napari_sam.planes.geometry import Plane, Window
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.open_image import open_image
-from napari_sam.planes.plane import Plane
 from napari_sam.planes.read_window import read_window
-from napari_sam.planes.source import ImageSource
-from napari_sam.planes.window import Window
 
 DATA = Path(os.environ.get("NAPARI_SAM_DATA", Path(__file__).parents[2] / "../shared/data")) / "eval"
 STACK = np.random.default_rng(0).integers(0, 4000, (5, 60, 70), np.uint16)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Plane
 
 
 @given(

@@ -6,10 +6,9 @@ from scipy import ndimage
 
 from napari_sam.errors import UserError
 from napari_sam.planes.contrast import Contrast
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Plane, Window
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.read_window import plan_reading, read_window
-from napari_sam.planes.source import ImageSource
-from napari_sam.planes.window import Window
 
 UNSTRETCHED = Contrast(((0.0, 1.0),) * 4)
 FLAT = Plane((0, 1), (0, 0))

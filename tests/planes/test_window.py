@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam.planes.window import Window
+from napari_sam.planes.geometry import Window
 
 windows = st.builds(
     Window,

@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from plugin_bench import Z4, Bench, blobs
 from plugin_desk import Desk
 
-from napari_sam.session.state import State
+from napari_sam.session.status import State
 
 
 @pytest.fixture

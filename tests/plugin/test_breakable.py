@@ -2,7 +2,7 @@
 
 from qtpy.QtWidgets import QLabel
 
-from napari_sam.plugin.panel.breakable import breakable
+from napari_sam.plugin.panel.widgets import breakable
 
 NAME = "20261103_embryo4_nuclei_timelapse_overnight_position12_deconvolved.ome.tif"
 PLACE = "\u200b"

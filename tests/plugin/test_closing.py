@@ -9,8 +9,8 @@ import threading
 import closed_window
 import pytest
 
-from napari_sam.session.autosave.folder import sessions_folder
-from napari_sam.session.autosave.recovery import recover, unfinished_sessions
+from napari_sam.session.record.log_folder import sessions_folder
+from napari_sam.session.record.recovery import recover, unfinished_sessions
 
 
 @pytest.mark.parametrize("saved", [True, False], ids=["saved", "not saved"])

@@ -7,7 +7,7 @@ import pytest
 from plugin_hand import SHIFT
 from qtpy.QtCore import Qt
 
-from napari_sam.labels.collision import Collision
+from napari_sam.labels.paint import Collision
 from napari_sam.plugin.actions import Action
 
 

@@ -8,12 +8,11 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from plugin_bench import Bench, blobs
 
-from napari_sam.labels.collision import Collision
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
+from napari_sam.labels.paint import Collision
+from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.plugin.actions import Action
 from napari_sam.prompts.prompt import Box, Point, Prompts
-from napari_sam.session.state import State
+from napari_sam.session.status import State
 
 Z4 = Plane((1, 2), (4, 0, 0))
 

@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtTest import QTest
 
-from napari_sam.plugin.drawing_hold import HOLD_MS
+from napari_sam.plugin.canvas.drawing_hold import HOLD_MS
 
 A, B = (12, 12), (28, 34)
 REST_MS = 200

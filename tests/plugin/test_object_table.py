@@ -5,9 +5,9 @@ from plugin_bench import Z4
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_sam.labels.collision import Collision
+from napari_sam.labels.paint import Collision
 from napari_sam.plugin.actions import Action
-from napari_sam.plugin.object_table import COLUMNS, ObjectTable
+from napari_sam.plugin.panel.object_table import COLUMNS, ObjectTable
 
 
 def texts(table: ObjectTable) -> list[list[str]]:
@@ -103,7 +103,7 @@ def test_selecting_jumps_and_what_is_selected_stays_so(bench, qtbot) -> None:
 
 
 def test_an_object_out_of_sight_is_brought_into_the_middle(bench) -> None:
-    from napari_sam.plugin.view import camera_of
+    from napari_sam.plugin.layers.view import camera_of
 
     accept_two(bench)
     image = bench.controller.image

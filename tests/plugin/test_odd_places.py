@@ -8,9 +8,9 @@ from plugin_bench import Z4, blobs
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.actions import Action
-from napari_sam.session.state import State
+from napari_sam.session.status import State
 
 INSIDE, BOX = (4, 12, 12), (np.array([4, 5.0, 5.0]), np.array([4, 20.0, 20.0]))
 STROKE = [np.array([4.0, 10 + at, 12]) for at in range(5)]

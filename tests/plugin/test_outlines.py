@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam.plugin.outlines import Outlines
+from napari_sam.plugin.layers.layer_prompts import Outlines
 
 
 def square(row0, column0, row1, column1) -> np.ndarray:

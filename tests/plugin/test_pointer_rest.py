@@ -6,7 +6,7 @@ from plugin_hand import LEFT, NONE
 from qtpy.QtCore import QObject, Qt
 from qtpy.QtTest import QTest
 
-from napari_sam.plugin.pointer_rest import REST_MS, PointerRest
+from napari_sam.plugin.canvas.canvas import REST_MS, PointerRest
 
 A, B = (12, 12), (28, 34)
 

@@ -10,12 +10,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLabel, QRadioButton, QScrollArea
 
-from napari_sam.labels.collision import Collision
-from napari_sam.models.machine_speed import MachineSpeed
-from napari_sam.planes.plane import Plane
+from napari_sam.labels.paint import Collision
+from napari_sam.models.advice import MachineSpeed
+from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.actions import CONTROLS, Action
 from napari_sam.prompts.prompt import Point
-from napari_sam.session.state import State
+from napari_sam.session.status import State
 
 A, B = (12, 12), (28, 34)
 
@@ -318,7 +318,7 @@ def test_object_size_and_model_are_handed_on(desk) -> None:
 
 def test_chosen_model_is_downloaded_and_opened(desk, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("NAPARI_SAM_CACHE", str(tmp_path))
-    monkeypatch.setattr("napari_sam.plugin.download_row.fetch", lambda name, **_: (tmp_path / "vit_b_lm.pt").touch())
+    monkeypatch.setattr("napari_sam.plugin.panel.choices.fetch", lambda name, **_: (tmp_path / "vit_b_lm.pt").touch())
     row, choice = desk.widget.choices.download, desk.widget.choices.model
     assert not row.isVisible()
     choice.setCurrentIndex(choice.findData("vit_b_lm"))
@@ -417,7 +417,7 @@ def test_advice_and_device_are_shown(desk, monkeypatch) -> None:
 
 def test_planes_that_are_flown_over_are_not_embedded(desk, monkeypatch) -> None:
     # A machine that is busy may hold the slider for a moment, which would look like rest.
-    monkeypatch.setattr("napari_sam.plugin.slider_pace.SHORTEST_MS", 500)
+    monkeypatch.setattr("napari_sam.plugin.segment_widget.SHORTEST_MS", 500)
     desk.engine.prepared.clear()
     for at in (5, 6, 7, 8, 7, 6, 5, 3, 2):
         desk.viewer.dims.set_current_step(0, at)
@@ -430,7 +430,7 @@ def test_planes_that_are_flown_over_are_not_embedded(desk, monkeypatch) -> None:
 
 def test_a_quick_answer_is_there_when_the_click_is_done(desk, monkeypatch) -> None:
     # On a busy machine even a quick answer may take longer than the window waits for it.
-    monkeypatch.setattr("napari_sam.plugin.drawing_hold.ANSWER_WAIT_S", 10.0)
+    monkeypatch.setattr("napari_sam.plugin.canvas.drawing_hold.ANSWER_WAIT_S", 10.0)
     desk.hand.click(A)
     # No event was handled since.
     assert desk.area() == 81

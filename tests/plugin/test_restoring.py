@@ -10,14 +10,14 @@ from closed_window import accept_one, save
 from plugin_bench import Z4, Bench, blobs
 
 from napari_sam.planes.image_identity import ImageIdentity
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.panel.restore_row import offer_sentence
 from napari_sam.plugin.restoring import Restoring
 from napari_sam.prompts.prompt import Point
-from napari_sam.session.autosave.autosave import Autosave
-from napari_sam.session.autosave.recovery import Unfinished
-from napari_sam.session.session_file.file import read_session
+from napari_sam.session.record.autosave import Autosave
+from napari_sam.session.record.recovery import Unfinished
+from napari_sam.session.record.session_file import read_session
 from scripts.unfinished_session import leave_unfinished
 
 A, B = (4, 12, 12), (4, 28, 34)

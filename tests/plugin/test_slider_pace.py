@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_sam.plugin.slider_pace import LONGEST_STEP_MS, SHORTEST_MS, SliderPace
+from napari_sam.plugin.segment_widget import LONGEST_STEP_MS, SHORTEST_MS, SliderPace
 
 
 @pytest.mark.parametrize("interval", [10, 40, 100, 200, 290])

@@ -1,7 +1,7 @@
 """What the session is doing, as the user reads it."""
 
-from napari_sam.plugin.status_line import StatusLine
-from napari_sam.session.state import State, Status
+from napari_sam.plugin.panel.status_line import StatusLine
+from napari_sam.session.status import State, Status
 
 
 def test_nothing_below_moves_when_a_sentence_of_two_lines_comes(qapp):

@@ -7,9 +7,9 @@ from plugin_bench import blobs
 from plugin_hand import CONTROL, SHIFT
 from qtpy.QtCore import Qt
 
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.actions import Action
-from napari_sam.plugin.strokes import changes_of
+from napari_sam.plugin.layers.target_layers import changes_of
 from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.session.batch import BatchObject
 

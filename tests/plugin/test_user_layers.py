@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from plugin_bench import Z4
 
-from napari_sam.labels.collision import Collision
+from napari_sam.labels.paint import Collision
 from napari_sam.plugin.actions import Action
 from napari_sam.prompts.prompt import Box, Point
 

@@ -8,9 +8,8 @@ from qtpy.QtTest import QTest
 from scipy import ndimage
 
 from napari_sam.plugin.segment_widget import SegmentWidget
-from napari_sam.sample.recipe import TISSUE
-from napari_sam.sample.stack import generate_stack
-from napari_sam.session.state import State
+from napari_sam.sample import TISSUE, generate_stack
+from napari_sam.session.status import State
 
 
 @pytest.fixture(scope="module")

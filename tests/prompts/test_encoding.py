@@ -3,10 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.window import Window
-from napari_sam.prompts.encoding import encode_prompts, inner_point, mask_box
-from napari_sam.prompts.mask_logits import CERTAIN, mask_logits
+from napari_sam.planes.geometry import Mask, Window
+from napari_sam.prompts.encoding import CERTAIN, encode_prompts, inner_point, mask_box, mask_logits
 from napari_sam.prompts.prompt import Box, Point, Prompts
 
 WINDOW = Window((10.0, 20.0), (2.0, 0.5), (32, 32))

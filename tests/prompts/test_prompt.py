@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam.planes.mask import Mask
+from napari_sam.planes.geometry import Mask
 from napari_sam.prompts.prompt import Box, Point, Prompts
 
 

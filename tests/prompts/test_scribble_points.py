@@ -3,10 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam.planes.window import Window
-from napari_sam.prompts.encoding import encode_prompts
+from napari_sam.planes.geometry import Window
+from napari_sam.prompts.encoding import MOST_POINTS, encode_prompts, scribble_points
 from napari_sam.prompts.prompt import Point, Prompts, Scribble
-from napari_sam.prompts.scribble_points import MOST_POINTS, scribble_points
 
 WINDOW = Window((0.0, 0.0), (1.0, 1.0), (256, 256))
 positions = st.tuples(st.floats(-200, 400), st.floats(-200, 400))

@@ -6,7 +6,7 @@ from napari.layers import Layer
 
 from napari_sam.errors import UserError
 from napari_sam.plugin import sample_data
-from napari_sam.sample.recipe import CROWDED, TISSUE
+from napari_sam.sample import CROWDED, TISSUE
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_sam.sample.recipe import CROWDED, TISSUE, StackRecipe
-from napari_sam.sample.stack import SampleStack, generate_stack
+from napari_sam.sample import CROWDED, TISSUE, SampleStack, StackRecipe, generate_stack
 
 SMALL = {"tissue": replace(TISSUE, shape=(14, 72, 80)), "crowded": replace(CROWDED, shape=(14, 72, 80))}
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_sam.planes.window import Window
-from napari_sam.segment.from_logits import mask_from_logits
+from napari_sam.planes.geometry import Window
+from napari_sam.segment.decoding import mask_from_logits
 
 NOWHERE = np.zeros((0, 2))
 

@@ -11,7 +11,7 @@ from napari_sam.models.model import Model
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.image_encoder import VitConfig
 from napari_sam.nn.sam import Sam, SamConfig
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.segment.reference_frame import ReferencePredictor
 
 

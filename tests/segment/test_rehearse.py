@@ -7,10 +7,10 @@ from fake_network import ThresholdNetwork, threshold_model
 from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.models.load import load_model
 from napari_sam.planes.contrast import Contrast, measure_contrast
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Point, Prompts
-from napari_sam.sample.stack import generate_stack
+from napari_sam.sample import generate_stack
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.segment.segmenter import Segmenter
 

@@ -5,12 +5,12 @@ import pytest
 
 from napari_sam.models.load import load_model
 from napari_sam.planes.contrast import measure_contrast
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Point, Prompts
-from napari_sam.propagate.propagate import propagate
-from napari_sam.sample.stack import generate_stack
+from napari_sam.sample import generate_stack
 from napari_sam.segment.segmenter import Segmenter
+from napari_sam.volume.propagate import propagate
 
 
 @pytest.fixture(scope="module")

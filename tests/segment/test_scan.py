@@ -8,14 +8,13 @@ from fake_network import ThresholdNetwork, threshold_model
 from napari_sam.embedding.embedder import Embedder
 from napari_sam.models.load import load_model
 from napari_sam.planes.contrast import Contrast, measure_contrast
-from napari_sam.planes.mask import overlap
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.geometry import Plane, overlap
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Point, Prompts
-from napari_sam.sample.stack import generate_stack
-from napari_sam.segment import decoded_window, fit_level
-from napari_sam.segment.decode_window import decode_window
-from napari_sam.segment.scanned_levels import prepared_levels, scanned_levels
+from napari_sam.sample import generate_stack
+from napari_sam.segment import decoding, fit_level
+from napari_sam.segment.decoding import decode_window
+from napari_sam.segment.level import prepared_levels, scanned_levels
 from napari_sam.segment.segmenter import Segmenter
 
 PLANE = Plane((1, 2), (10, 0, 0))
@@ -120,8 +119,8 @@ def disc(side: int, radius: float) -> np.ndarray:
 
 def test_all_levels_are_decoded_at_once_and_the_chosen_one_not_again(monkeypatch):
     counts, made = counting(monkeypatch), []
-    from_logits = decoded_window.mask_from_logits
-    monkeypatch.setattr(decoded_window, "mask_from_logits", lambda *args: made.append(args) or from_logits(*args))
+    from_logits = decoding.mask_from_logits
+    monkeypatch.setattr(decoding, "mask_from_logits", lambda *args: made.append(args) or from_logits(*args))
     model = threshold_model(256)
     segmenter = Segmenter(model, ImageSource(disc(2048, 40)), Contrast(((0.0, 1.0),)))
 

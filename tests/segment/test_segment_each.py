@@ -9,11 +9,10 @@ from napari_sam.errors import UserError
 from napari_sam.models.load import load_model
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.planes.contrast import Contrast, measure_contrast
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.geometry import Mask, Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
-from napari_sam.sample.stack import generate_stack
+from napari_sam.sample import generate_stack
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.segment.segmenter import Segmenter
 

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.planes.contrast import Contrast
-from napari_sam.planes.mask import Mask, overlap
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.geometry import Mask, Plane, overlap
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.segment.segmenter import Segmenter
 

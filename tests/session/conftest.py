@@ -9,11 +9,11 @@ import pytest
 from fake_engine import FakeEngine
 
 from napari_sam.errors import UserError
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
-from napari_sam.session.autosave.autosave import Autosave
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.record.autosave import Autosave
 from napari_sam.session.session import Session
-from napari_sam.session.target import ArrayTarget
 
 
 class MainThread:

@@ -8,20 +8,19 @@ import numpy as np
 from fake_engine import FakeEngine
 from session_deeds import crash, stroke
 
-from napari_sam.labels.pixel_change import PixelChange
+from napari_sam.labels.edits import PixelChange
 from napari_sam.planes.contrast import Contrast
+from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_identity import SAMPLES, fingerprint_steps
-from napari_sam.planes.plane import Plane
 from napari_sam.prompts.prompt import Point
-from napari_sam.session.autosave import log_writer
-from napari_sam.session.autosave.autosave import Autosave
-from napari_sam.session.autosave.folder import FOLDER_VARIABLE, SessionFolder, abandoned, sessions_folder
-from napari_sam.session.autosave.frames import MAGIC, Kind, frame, packed_frames, unpacked
-from napari_sam.session.autosave.log_writer import LogWriter
-from napari_sam.session.autosave.recovery import discard, recover, unfinished_sessions
-from napari_sam.session.recording import annotation_of
-from napari_sam.session.replay import replay
-from napari_sam.session.target import ArrayTarget
+from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.record import log_file
+from napari_sam.session.record.autosave import Autosave
+from napari_sam.session.record.log_file import MAGIC, Kind, LogWriter, frame, packed_frames, unpacked
+from napari_sam.session.record.log_folder import FOLDER_VARIABLE, SessionFolder, abandoned, sessions_folder
+from napari_sam.session.record.recording import annotation_of
+from napari_sam.session.record.recovery import discard, recover, unfinished_sessions
+from napari_sam.session.record.replay import replay
 
 Z4 = Plane((1, 2), (4, 0, 0))
 A, B = Point(12, 12), Point(28, 34)
@@ -128,7 +127,7 @@ def _order_of_work(engine, monkeypatch, before_square=lambda: None) -> list[str]
         order.append("answer")
         answer(cancel)
 
-    monkeypatch.setattr("napari_sam.session.autosave.autosave.fingerprint_steps", read)
+    monkeypatch.setattr("napari_sam.session.record.autosave.fingerprint_steps", read)
     monkeypatch.setattr(engine, "work", work)
     return order
 
@@ -298,7 +297,7 @@ def test_a_log_that_cannot_be_written_is_told_once_and_the_session_goes_on(sessi
 
 
 def test_a_log_that_grows_too_large_ends_and_says_so(session, target, main, autosave, errors, monkeypatch):
-    monkeypatch.setattr(log_writer, "MAX_BYTES", 300)
+    monkeypatch.setattr(log_file, "MAX_BYTES", 300)
     accept(session, main)
     assert autosave.wait_written()
     main.settle(session)
@@ -306,7 +305,7 @@ def test_a_log_that_grows_too_large_ends_and_says_so(session, target, main, auto
 
 
 def test_superseded_drafts_do_not_fill_the_log(tmp_path, monkeypatch):
-    monkeypatch.setattr(log_writer, "WORTH_COMPACTING", 20_000)
+    monkeypatch.setattr(log_file, "WORTH_COMPACTING", 20_000)
     failed = []
     writer = LogWriter(tmp_path / "log", lambda: None, failed.append)
     writer.start()

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collides, Collision
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
+from napari_sam.labels.paint import Collides, Collision
+from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.session.batch import BatchObject
-from napari_sam.session.recording import annotation_of
-from napari_sam.session.replay import replay
-from napari_sam.session.state import State
-from napari_sam.session.target import ArrayTarget
+from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.record.recording import annotation_of
+from napari_sam.session.record.replay import replay
+from napari_sam.session.status import State
 
 Z4 = Plane((1, 2), (4, 0, 0))
 BOX_A, BOX_B = Prompts(box=Box(5, 5, 20, 20)), Prompts(box=Box(20, 26, 36, 44))

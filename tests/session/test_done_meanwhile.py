@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from session_deeds import Z4, A, B, accept
 
-from napari_sam.labels.collision import Collision
+from napari_sam.labels.paint import Collision
 from napari_sam.prompts.prompt import Box, Prompts
 from napari_sam.session.batch import BatchObject
-from napari_sam.session.recording import annotation_of
-from napari_sam.session.replay import replay
-from napari_sam.session.target import ArrayTarget
+from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.record.recording import annotation_of
+from napari_sam.session.record.replay import replay
 
 
 @pytest.fixture

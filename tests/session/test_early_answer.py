@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from napari_sam.errors import UserError
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.prompt import Point, Prompts
-from napari_sam.session.scheduler import Priority
-from napari_sam.session.state import State
+from napari_sam.session.compute.scheduler import Priority
+from napari_sam.session.status import State
 
 PLANE = Plane((1, 2), (4, 0, 0))
 A, B = Point(12.0, 12.0), Point(28.0, 34.0)

@@ -13,14 +13,14 @@ from scripted_session import Posts, ScriptedUser
 from session_deeds import A, B, accept
 from stepped_autosave import SteppedSession, SteppedWriter, log_in_steps
 
-from napari_sam.planes.source import ImageSource
-from napari_sam.session.autosave.frames import MAGIC, Kind, packed_frame, packed_frames
-from napari_sam.session.autosave.recovery import Recovered, recover
-from napari_sam.session.recording import annotation_of
-from napari_sam.session.replay import replay
-from napari_sam.session.restored import objects_of
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.record.log_file import MAGIC, Kind, packed_frame, packed_frames
+from napari_sam.session.record.recording import annotation_of
+from napari_sam.session.record.recovery import Recovered, recover
+from napari_sam.session.record.replay import replay
+from napari_sam.session.record.restored import objects_of
 from napari_sam.session.session import Session
-from napari_sam.session.target import ArrayTarget
 
 DEEDS = 50
 

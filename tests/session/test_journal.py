@@ -9,16 +9,15 @@ from scripted_session import Posts, ScriptedUser
 from session_deeds import Z4, A, B, accept, stroke
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.source import ImageSource
-from napari_sam.planes.window import Window
+from napari_sam.labels.paint import Collision
+from napari_sam.planes.geometry import Mask, Window
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Point, Prompts
-from napari_sam.propagate.propagated_plane import PropagatedPlane
-from napari_sam.session.journal.entry import Entry
-from napari_sam.session.journal.spill import Parcel, SpillFolder
+from napari_sam.session.history.entry import Entry
+from napari_sam.session.history.spill import Parcel, SpillFolder
+from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.session import Session
-from napari_sam.session.target import ArrayTarget
+from napari_sam.volume.propagate import PropagatedPlane
 
 
 def test_a_parcel_comes_back_from_disk_as_it_was() -> None:

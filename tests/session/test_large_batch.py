@@ -7,21 +7,22 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_sam.labels.collision import Collision
-from napari_sam.labels.pixel_change import PixelChange
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.labels.edits import PixelChange
+from napari_sam.labels.paint import Collision
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
-from napari_sam.session import batch_plan, unwritten
-from napari_sam.session.autosave.autosave import Autosave
-from napari_sam.session.autosave.recovery import recover, unfinished_sessions
+from napari_sam.session import batch_plan
 from napari_sam.session.batch import BatchObject
-from napari_sam.session.journal.entry import Kind
-from napari_sam.session.object_row import ObjectRow
-from napari_sam.session.recording import annotation_of
-from napari_sam.session.replay import replay
+from napari_sam.session.history.entry import Kind
+from napari_sam.session.labels import target as target_module
+from napari_sam.session.labels.object_row import ObjectRow
+from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.record.autosave import Autosave
+from napari_sam.session.record.recording import annotation_of
+from napari_sam.session.record.recovery import recover, unfinished_sessions
+from napari_sam.session.record.replay import replay
 from napari_sam.session.session import Session
-from napari_sam.session.target import ArrayTarget
 
 DEPTH, SIDE, ACROSS, EVERY = 10, 240, 6, 40
 FIRST = Plane((1, 2), (0, 0, 0))
@@ -30,7 +31,7 @@ STROKE = (slice(DEPTH - 1, DEPTH), slice(12, 20), slice(12, 60))
 
 @pytest.fixture(autouse=True)
 def small_slices(monkeypatch) -> None:
-    monkeypatch.setattr(unwritten, "SLICE_ELEMENTS", SIDE * SIDE)
+    monkeypatch.setattr(target_module, "SLICE_ELEMENTS", SIDE * SIDE)
 
 
 @pytest.fixture
@@ -133,8 +134,8 @@ def test_the_main_thread_writes_a_little_at_a_time_and_computes_nothing(
     def check_slices() -> None:
         slices = [each for each in written if each[0]]
         assert len(slices) >= DEPTH
-        assert max(elements for _, elements in slices) <= unwritten.SLICE_ELEMENTS
-        assert max(changes for changes, _ in slices) <= unwritten.SLICE_CHANGES
+        assert max(elements for _, elements in slices) <= target_module.SLICE_ELEMENTS
+        assert max(changes for changes, _ in slices) <= target_module.SLICE_CHANGES
         written[:] = [[0, 0]]
 
     monkeypatch.setattr(PixelChange, "_exchange", count)

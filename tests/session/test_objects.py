@@ -5,12 +5,12 @@ import pytest
 from session_deeds import Z4, A, B, accept, stroke
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.source import ImageSource
+from napari_sam.labels.paint import Collision
+from napari_sam.planes.geometry import Mask
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Point, Prompts
-from napari_sam.session.object_row import Extent, physical_size
-from napari_sam.session.target import ArrayTarget
+from napari_sam.session.labels.object_row import Extent, physical_size
+from napari_sam.session.labels.target import ArrayTarget
 
 
 def test_a_row_tells_planes_prompts_and_size(session, main, target) -> None:
@@ -173,10 +173,10 @@ def test_each_target_has_its_own_table(session, main, target) -> None:
 
 def test_five_hundred_objects_on_a_hundred_planes_take_little_memory(main, engine) -> None:
     """Each has a mask of some hundred pixels across on every plane, with logits, as the network gives them."""
-    from napari_sam.planes.plane import Plane
-    from napari_sam.propagate.propagated_plane import PropagatedPlane
-    from napari_sam.session.draft import Draft
-    from napari_sam.session.object_row import ObjectRow
+    from napari_sam.planes.geometry import Plane
+    from napari_sam.session.labels.object_row import ObjectRow
+    from napari_sam.session.object.draft import Draft
+    from napari_sam.volume.propagate import PropagatedPlane
 
     rows, columns = np.mgrid[:120, :120]
     logits = np.zeros((256, 256), np.float32)

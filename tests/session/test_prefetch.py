@@ -5,10 +5,10 @@ import threading
 import pytest
 from fake_engine import FakeSegmenter
 
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.prompt import Point
-from napari_sam.session.prefetch import neighbours
-from napari_sam.session.state import State
+from napari_sam.session.compute.embedding_ahead import neighbours
+from napari_sam.session.status import State
 
 
 def z(at: int) -> Plane:

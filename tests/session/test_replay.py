@@ -8,23 +8,19 @@ import pytest
 from fake_engine import FakeEngine
 from scripted_session import Posts, ScriptedUser
 
+from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_identity import ImageIdentity
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Point, Prompts
-from napari_sam.sample.recipe import TISSUE
-from napari_sam.sample.stack import generate_stack
-from napari_sam.session.annotation import Accepted, Annotation
-from napari_sam.session.engine import NetworkEngine
-from napari_sam.session.object_record import ObjectRecord, PlaneRecord, PropagateStep, SegmentStep
-from napari_sam.session.recording import annotation_of
-from napari_sam.session.replay import replay
+from napari_sam.sample import TISSUE, generate_stack
+from napari_sam.session.compute.engine import NetworkEngine
+from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.record.annotation import Accepted, Annotation
+from napari_sam.session.record.object_record import ObjectRecord, PlaneRecord, PropagateStep, SegmentStep, record_of
+from napari_sam.session.record.recording import annotation_of
+from napari_sam.session.record.replay import replay
+from napari_sam.session.record.session_file import SessionContent, read_session, write_session
 from napari_sam.session.session import Session
-from napari_sam.session.session_file.content import SessionContent
-from napari_sam.session.session_file.file import read_session, write_session
-from napari_sam.session.state_record import record_of
-from napari_sam.session.target import ArrayTarget
 
 
 def blobs() -> np.ndarray:

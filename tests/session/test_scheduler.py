@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.session.scheduler import Priority, Scheduler
-from napari_sam.session.thread_priority import NICENESS
+from napari_sam.session.compute.scheduler import NICENESS, Priority, Scheduler
 
 
 @pytest.fixture

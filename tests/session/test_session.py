@@ -8,14 +8,13 @@ import tifffile
 from fake_engine import FakeEngine
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.labels.paint import Collision
+from napari_sam.planes.geometry import Mask, Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
+from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.session import Session
-from napari_sam.session.state import State
-from napari_sam.session.target import ArrayTarget
+from napari_sam.session.status import State
 
 Z4 = Plane((1, 2), (4, 0, 0))
 Z5 = Plane((1, 2), (5, 0, 0))

@@ -15,22 +15,26 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
+from napari_sam.labels.paint import Collision
 from napari_sam.planes.contrast import Contrast
+from napari_sam.planes.geometry import Mask, Outline, Plane, Window
 from napari_sam.planes.image_identity import ImageIdentity
-from napari_sam.planes.mask import Mask, Outline
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
-from napari_sam.planes.window import Window
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.json_form import prompts_from_json, prompts_to_json
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
-from napari_sam.segment.setup import Setup
-from napari_sam.session.annotation import Accepted, Annotation, Deleted, Painted, Relabelled, Renamed
-from napari_sam.session.object_record import ObjectRecord, PlaneRecord, PropagateStep, SegmentStep
-from napari_sam.session.packed_labels import PackedLabels
-from napari_sam.session.replay import replay
-from napari_sam.session.session_file.content import SessionContent, content_from_json, content_to_json
-from napari_sam.session.session_file.file import read_session, session_path, write_session
+from napari_sam.segment.segmentation import Setup
+from napari_sam.session.labels.packed_labels import PackedLabels
+from napari_sam.session.record.annotation import Accepted, Annotation, Deleted, Painted, Relabelled, Renamed
+from napari_sam.session.record.object_record import ObjectRecord, PlaneRecord, PropagateStep, SegmentStep
+from napari_sam.session.record.replay import replay
+from napari_sam.session.record.session_file import (
+    SessionContent,
+    content_from_json,
+    content_to_json,
+    read_session,
+    session_path,
+    write_session,
+)
 
 coordinate = st.floats(-1e6, 1e6, allow_nan=False)
 windows = st.builds(

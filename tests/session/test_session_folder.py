@@ -1,6 +1,6 @@
 import pytest
 
-from napari_sam.session.autosave.folder import SessionFolder, abandoned
+from napari_sam.session.record.log_folder import SessionFolder, abandoned
 
 
 def _tidied(monkeypatch, times):

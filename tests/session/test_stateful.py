@@ -18,13 +18,13 @@ from hypothesis.stateful import (
 )
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
-from napari_sam.labels.pixel_change import PixelChange
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.labels.edits import PixelChange
+from napari_sam.labels.paint import Collision
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
+from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.session import Session
-from napari_sam.session.target import ArrayTarget
 
 SHAPE = (5, 16, 20)
 PLANES = [Plane((1, 2), (z, 0, 0)) for z in range(5)] + [Plane((0, 2), (0, 5, 0))]

@@ -10,12 +10,12 @@ import pytest
 from fake_engine import FakeEngine
 from session_deeds import Z4, A, B, crash
 
-from napari_sam.labels.collision import Collision
-from napari_sam.planes.source import ImageSource
-from napari_sam.session.autosave.frames import MAGIC, Kind, frame, packed_frame, packed_frames, unpacked
-from napari_sam.session.autosave.recovery import Recovered, recover, unfinished_sessions
+from napari_sam.labels.paint import Collision
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.record.log_file import MAGIC, Kind, frame, packed_frame, packed_frames, unpacked
+from napari_sam.session.record.recovery import Recovered, recover, unfinished_sessions
 from napari_sam.session.session import Session
-from napari_sam.session.target import ArrayTarget
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from napari_sam.models.architecture import nano_config
+from napari_sam.models.load import nano_config
 from napari_sam.nn.nano import Nano
 from training.growth import load_released
 

@@ -9,9 +9,8 @@ import typer
 
 from napari_sam.cli.demo import demo
 from napari_sam.cli.models import models
-from napari_sam.cli.propagate import propagate
 from napari_sam.cli.replay import replay
-from napari_sam.cli.segment import segment
+from napari_sam.cli.segment import propagate, segment
 from napari_sam.errors import UserError, UserNotice
 
 BAD_INPUT = 2

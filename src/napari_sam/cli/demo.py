@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 
-from napari_sam.cli.options import ModelName
-from napari_sam.cli.prompts import PromptWords
+from napari_sam.cli.arguments import ModelName, PromptWords
 from napari_sam.errors import UserError
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.open_image import open_image
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
 
 Stack = Annotated[
     Path | None, typer.Argument(metavar="[STACK]", help="A z-stack of your own.", show_default="a generated one")
@@ -37,8 +36,8 @@ def demo(
     if stack is None and point is not None:
         raise UserError("--point is for a stack of your own; the generated one knows where to click.")
     try:
-        from napari_sam.plugin.demo.aim import Aim
-        from napari_sam.plugin.demo.play import play_demo
+        from napari_sam.demo.aim import Aim
+        from napari_sam.demo.play import play_demo
     except ImportError as error:
         raise UserError(f'The demo needs napari and Qt ({error}): pip install "napari[pyqt6]".') from error
     aim = None if at is None else Aim(*at)

@@ -4,11 +4,10 @@ from typing import Annotated
 
 import typer
 
-from napari_sam.cli.progress import transferred
-from napari_sam.models.advice import general_advice, how_long
+from napari_sam.cli.run import transferred
+from napari_sam.models.advice import general_advice, how_long, measured_speed
 from napari_sam.models.cache import cache_folder, cached_path, downloadable, is_downloaded
-from napari_sam.models.fetch import fetch, remove
-from napari_sam.models.machine_speed import measured_speed
+from napari_sam.models.download import fetch, remove
 from napari_sam.models.registry import REGISTRY
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="See: napari-sam models.", show_default=False)]

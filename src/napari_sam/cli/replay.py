@@ -8,12 +8,11 @@ import typer
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from napari_sam.cli.options import Image, Output
-from napari_sam.cli.output import check_output, write_labels
+from napari_sam.cli.arguments import Image, Output
+from napari_sam.cli.run import check_output, write_labels
 from napari_sam.errors import UserError
 from napari_sam.planes.open_image import open_image
-from napari_sam.session.session_file.content import SessionContent
-from napari_sam.session.session_file.file import read_session
+from napari_sam.session.record.session_file import SessionContent, read_session
 
 SessionFile = Annotated[
     Path, typer.Argument(metavar="SESSION", help="A session file, saved beside labels.", show_default=False)
@@ -31,8 +30,8 @@ def replay(session: SessionFile, image: Image, output: Output) -> None:
     source = content.image.recognise(open_image(image))
 
     # Late, since it imports torch.
-    from napari_sam.session.engine import NetworkEngine
-    from napari_sam.session.replay import replay as replay_annotation
+    from napari_sam.session.compute.engine import NetworkEngine
+    from napari_sam.session.record.replay import replay as replay_annotation
 
     with tqdm(total=len(content.annotation.events), desc="replaying", unit="step", delay=1, leave=False) as bar:
         labels = replay_annotation(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from napari_sam.nn.network import PromptableNetwork
-from napari_sam.planes.window import Window
+from napari_sam.planes.geometry import Window
 
 MARGIN = 32
 """Network pixels of reflected context around a plane."""

@@ -1,12 +1,16 @@
-"""Where downloaded weights are kept."""
+"""Where downloaded weights are kept, and whether a file is the one that was published."""
 
+import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pooch
+import xxhash
 
 from napari_sam.errors import UserError
 from napari_sam.models.registry import REGISTRY, ModelSpec
+from napari_sam.nn.cancel import CancelToken
 
 CACHE_VARIABLE = "NAPARI_SAM_CACHE"
 
@@ -47,3 +51,52 @@ def downloadable(name: str) -> ModelSpec:
     if spec.bundled:
         raise UserError(f"{name} is part of the package: it needs no download and cannot be removed.")
     return spec
+
+
+_CHUNK = 2**20
+_ALGORITHMS: dict[str, Callable[[], "hashlib._Hash | xxhash.xxh3_128"]] = {
+    "sha256": hashlib.sha256,
+    "xxh128": xxhash.xxh3_128,
+}
+
+
+def file_hash(path: Path, algorithm: str, cancel: CancelToken | None = None) -> str:
+    """Hash a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    algorithm
+        "sha256" or "xxh128".
+    cancel
+        Checked between chunks.
+
+    Returns
+    -------
+    The algorithm, a colon and hexadecimal digits.
+
+    Raises
+    ------
+    Cancelled
+        If `cancel` was set.
+    """
+    state = _ALGORITHMS[algorithm]()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            if cancel is not None:
+                cancel.check()
+            state.update(chunk)
+    return f"{algorithm}:{state.hexdigest()}"
+
+
+def has_hash(path: Path, known_hash: str, cancel: CancelToken | None = None) -> bool:
+    """Whether a file has a hash as `ModelSpec.known_hash` gives it.
+
+    Raises
+    ------
+    Cancelled
+        If `cancel` was set.
+    """
+    algorithm, _, _ = known_hash.partition(":")
+    return file_hash(path, algorithm, cancel) == known_hash

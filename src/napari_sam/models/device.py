@@ -1,6 +1,14 @@
-"""Which device a network runs on."""
+"""Where and in which numbers a network runs: device, precision, memory, threads."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from itertools import pairwise
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from napari_sam.errors import UserError
 
@@ -51,3 +59,190 @@ def _has_tiles() -> bool:
         return bool(capabilities().get("amx_bf16", False))
     supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
     return supported is not None and bool(supported())
+
+
+class Precision(StrEnum):
+    """How exactly images are encoded; prompts are always decoded in float32.
+
+    bfloat16 is faster where the processor has instructions for it, takes half the memory, and keeps two to three
+    decimal digits.
+    """
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+AUTO = "auto"
+
+
+def choose_precision(name: str, device: torch.device, harmless: bool) -> Precision:
+    """The precision of a name.
+
+    Parameters
+    ----------
+    name
+        "float32", "bfloat16" or "auto".
+    device
+        Where images will be encoded.
+    harmless
+        Whether bfloat16 is known not to harm the masks of this model; "auto" never chooses it otherwise.
+
+    Raises
+    ------
+    UserError
+        If there is no such precision.
+    """
+    if name == AUTO:
+        return Precision.BFLOAT16 if harmless and fast_in_bfloat16(device) else Precision.FLOAT32
+    if name not in tuple(Precision):
+        raise UserError(f"There is no precision {name}; choose {AUTO}, {' or '.join(Precision)}.")
+    return Precision(name)
+
+
+def set_precision(network: nn.Module, precision: Precision) -> None:
+    """Convert a network's image encoder in place."""
+    network.get_submodule("image_encoder").to(getattr(torch, precision.value))
+
+
+Part = TypeVar("Part")
+MOST_AT_ONCE = 8
+_PHRASES = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device, or the computer, has no memory left."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    # Only CUDA has a class of its own for it.
+    return isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in _PHRASES)
+
+
+def free_unused(device: torch.device) -> None:
+    """Hand memory that torch keeps for later back to the device."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def images_at_once(device: torch.device, bytes_each: int) -> int:
+    """How many images to encode together.
+
+    On CPUs one: several take as long as one after the other, or longer, since less of what is computed stays in the
+    cache. On CUDA as many as surely fit the memory that is free.
+
+    Parameters
+    ----------
+    device
+        Where they are encoded.
+    bytes_each
+        What encoding one takes at its peak, roughly.
+    """
+    if device.type != "cuda":
+        return 1
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(max(1, min(MOST_AT_ONCE, free // (2 * bytes_each))))
+
+
+def in_parts(count: int, compute: Callable[[slice], Part], device: torch.device) -> list[Part] | None:
+    """Compute a batch at once or, where memory does not suffice, in parts that are halved until it does.
+
+    Parameters
+    ----------
+    count
+        Size of the batch.
+    compute
+        Computes a slice of it.
+    device
+        Where it computes.
+
+    Returns
+    -------
+    The parts in order, or None if there is not even memory for one item.
+    """
+    done: list[Part] = []
+    start, together = 0, max(count, 1)
+    while start < max(count, 1):
+        # The next try begins only after the error has gone, and with it the tensors that its traceback holds.
+        part = _tried(compute, slice(start, min(start + together, max(count, 1))))
+        if part is not None:
+            done.append(part)
+            start += together
+            continue
+        free_unused(device)
+        if together == 1:
+            return None
+        together = -(-together // 2)
+    return done
+
+
+def _tried(compute: Callable[[slice], Part], some: slice) -> Part | None:
+    try:
+        return compute(some)
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        return None
+
+
+ENCODED_ALONE = 400 * 400
+"""Pixels up to which one thread encodes an image sooner than several that first have to wake."""
+DECODED_ALONE = 3 * 256 * 256
+"""The same for decoding: pixels of the windows of all prompts."""
+
+
+def threads_sleep() -> bool:
+    """Whether OpenMP's threads sleep, not spin, while they wait for each other (see `let_idle_threads_sleep`)."""
+    return os.environ.get("OMP_WAIT_POLICY", "").strip().lower() == "passive"
+
+
+class Shares:
+    """Work on one or several small things, each on one thread, shared out to threads that do not wait for each other.
+
+    Waking a thread that sleeps takes some microseconds after each of a few hundred operations, up to a hundred on
+    virtual machines: more than a second thread saves where an operation takes as long. The threads live as long as this
+    does: libraries keep for each what they prepared for it.
+    """
+
+    def __init__(self) -> None:
+        self._others: ThreadPoolExecutor | None = None
+
+    def computed(self, count: int, compute: Callable[[slice], Part]) -> list[Part] | None:
+        """Compute a batch in as many shares as there are threads, or items; otherwise as `in_parts` does, on the CPU.
+
+        Parameters
+        ----------
+        count
+            Size of the batch.
+        compute
+            Computes a slice of it, on one thread.
+
+        Returns
+        -------
+        The parts in order, or None if there is not even memory for one item. An error of any share is raised when all
+        have ended.
+        """
+        threads = torch.get_num_threads()
+        shares = min(count, threads)
+        ends = [count * share // shares for share in range(shares + 1)]
+        mine, *theirs = pairwise(ends)
+        if self._others is None and theirs:
+            self._others = ThreadPoolExecutor(threads - 1, "napari-sam-share", torch.set_num_threads, (1,))
+        waiting = [self._others.submit(_share, compute, share) for share in theirs if self._others is not None]
+        torch.set_num_threads(1)
+        try:
+            done = [_share(compute, mine)]
+        finally:
+            for other in waiting:
+                other.exception()
+            # Not before: a thread that is new tells PyTorch that one thread is enough for all that are to come.
+            torch.set_num_threads(threads)
+        done += [other.result() for other in waiting]
+        parts = [part for share in done if share is not None for part in share]
+        return None if any(share is None for share in done) else parts
+
+
+def _share(compute: Callable[[slice], Part], ends: tuple[int, int]) -> list[Part] | None:
+    start, stop = ends
+    with torch.inference_mode():
+        return in_parts(stop - start, lambda some: compute(slice(start + some.start, start + some.stop)), CPU)

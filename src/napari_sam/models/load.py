@@ -1,25 +1,156 @@
 """A model's name or file -> a network that is ready to run."""
 
 import hashlib
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import as_file, files
+from math import isqrt
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from napari_sam.errors import UserError
-from napari_sam.models.architecture import NANO, architecture_of, nano_config, sam_config
-from napari_sam.models.cache import cached_path
-from napari_sam.models.device import CPU, choose_device
-from napari_sam.models.file_hash import has_hash
-from napari_sam.models.fit import misfit
+from napari_sam.models.cache import cached_path, has_hash
+from napari_sam.models.device import AUTO, CPU, choose_device, choose_precision, set_precision
 from napari_sam.models.model import Model
-from napari_sam.models.precision import AUTO, choose_precision, set_precision
-from napari_sam.models.read_weights import read_weights
 from napari_sam.models.registry import REGISTRY, VIT_OBJECT_SIZE_PX, ModelSpec
-from napari_sam.nn.nano import Nano
-from napari_sam.nn.sam import Sam
+from napari_sam.models.weights_file import read_weights
+from napari_sam.nn.image_encoder import VitConfig
+from napari_sam.nn.nano import Nano, NanoConfig
+from napari_sam.nn.sam import Sam, SamConfig
+from napari_sam.nn.tiny_vit import TinyVitConfig
+
+NANO = "nano"
+TINY_VIT = "vit_t"
+_VIT_BY_DEPTH = {12: "vit_b", 24: "vit_l", 32: "vit_h"}
+
+
+def architecture_of(weights: Mapping[str, Tensor]) -> str | None:
+    """Name the architecture of weights.
+
+    Returns
+    -------
+    "nano", "vit_t", "vit_b", "vit_l", "vit_h", "vit" for a vision transformer of other sizes, or None if it is unknown.
+    """
+    if "image_encoder.stages.0.0.conv.weight" in weights:
+        return NANO
+    if "image_encoder.patch_embed.seq.0.c.weight" in weights:
+        return TINY_VIT
+    if "image_encoder.pos_embed" in weights and "image_encoder.blocks.0.attn.rel_pos_h" in weights:
+        return _VIT_BY_DEPTH.get(_depth(weights), "vit")
+    return None
+
+
+def nano_config(weights: Mapping[str, Tensor]) -> NanoConfig:
+    """Read off its weights what the versions of nano differ in: blocks of the encoder and local mixing."""
+    sizes = NanoConfig()
+    blocks = (_count(weights, rf"image_encoder\.stages\.{stage}\.(\d+)\.") - 1 for stage in range(len(sizes.blocks)))
+    mixing = weights.get("mask_decoder.mix_before.narrow.weight", ())
+    return replace(sizes, blocks=tuple(blocks), mixing=len(mixing))
+
+
+def sam_config(weights: Mapping[str, Tensor]) -> SamConfig:
+    """Read the sizes of a SAM network off its weights, save the decoder's heads, which are the published 8.
+
+    Raises
+    ------
+    KeyError
+        If a parameter is missing that the sizes depend on.
+    ValueError, ZeroDivisionError, IndexError
+        If such a parameter has a shape that no network gives it.
+    """
+    return SamConfig(
+        _tiny_vit(weights) if architecture_of(weights) == TINY_VIT else _vit(weights),
+        dim=len(weights["image_encoder.neck.0.weight"]),
+        mask_channels=(
+            len(weights["prompt_encoder.mask_downscaling.0.weight"]),
+            len(weights["prompt_encoder.mask_downscaling.3.weight"]),
+        ),
+        depth=_count(weights, r"mask_decoder\.transformer\.layers\.(\d+)\."),
+        mlp_dim=len(weights["mask_decoder.transformer.layers.0.mlp.lin1.weight"]),
+    )
+
+
+def _vit(weights: Mapping[str, Tensor]) -> VitConfig:
+    _, side, _, dim = weights["image_encoder.pos_embed"].shape
+    patch = weights["image_encoder.patch_embed.proj.weight"].shape[-1]
+    reach = [(len(weights[f"image_encoder.blocks.{i}.attn.rel_pos_h"]) + 1) // 2 for i in range(_depth(weights))]
+    head = weights["image_encoder.blocks.0.attn.rel_pos_h"].shape[1]
+    return VitConfig(
+        dim=dim,
+        depth=len(reach),
+        heads=dim // head,
+        global_blocks=tuple(i for i, tokens in enumerate(reach) if tokens == side),
+        image_side=side * patch,
+        patch=patch,
+        attention_window=min(reach),
+    )
+
+
+def _tiny_vit(weights: Mapping[str, Tensor]) -> TinyVitConfig:
+    """Strides and the image's side, which no shape tells, are the published ones."""
+    stages = _count(weights, r"image_encoder\.layers\.(\d+)\.")
+    biases = [weights[f"image_encoder.layers.{i}.blocks.0.attn.attention_biases"] for i in range(1, stages)]
+    return TinyVitConfig(
+        dims=(
+            len(weights["image_encoder.layers.0.blocks.0.conv3.c.weight"]),
+            *(len(weights[f"image_encoder.layers.{i}.blocks.0.attn.proj.weight"]) for i in range(1, stages)),
+        ),
+        depths=tuple(_count(weights, rf"image_encoder\.layers\.{i}\.blocks\.(\d+)\.") for i in range(stages)),
+        heads=tuple(len(bias) for bias in biases),
+        windows=tuple(isqrt(bias.shape[1]) for bias in biases),
+    )
+
+
+def _depth(weights: Mapping[str, Tensor]) -> int:
+    return _count(weights, r"image_encoder\.blocks\.(\d+)\.")
+
+
+def _count(weights: Mapping[str, Tensor], numbered: str) -> int:
+    """How many different numbers the names have where `numbered` matches."""
+    return len({found[1] for key in weights if (found := re.match(numbered, key))})
+
+
+def misfit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], architecture: str) -> str | None:
+    """The first thing that keeps weights from being loaded.
+
+    Parameters
+    ----------
+    weights
+        What a file holds.
+    expected
+        The state dict of the network; only its shapes and types matter.
+    architecture
+        What the network is called.
+
+    Returns
+    -------
+    The end of a sentence that begins with the file's name, or None if everything fits.
+    """
+    for key, tensor in expected.items():
+        found = weights.get(key)
+        if found is None:
+            return f"lacks {key}, where {architecture} has {_shape(tensor)}."
+        if found.shape != tensor.shape:
+            return f"holds {key} of {_shape(found)}, where {architecture} has {_shape(tensor)}."
+        if found.is_floating_point() != tensor.is_floating_point():
+            return f"holds {key} in {_type(found)}, where {architecture} has {_type(tensor)}."
+    for key, tensor in weights.items():
+        if key not in expected:
+            return f"holds {key} of {_shape(tensor)}, which {architecture} does not have."
+    return None
+
+
+def _shape(tensor: Tensor) -> str:
+    return " x ".join(map(str, tensor.shape)) if tensor.ndim else "a single number"
+
+
+def _type(tensor: Tensor) -> str:
+    names = {torch.float32: "numbers with fractions"}
+    return names.get(tensor.dtype, str(tensor.dtype).removeprefix("torch."))
+
 
 CLASSIFIER = ("image_encoder.head.", "image_encoder.norm_head.")
 COUNTER = ".num_batches_tracked"

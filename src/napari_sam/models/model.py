@@ -9,11 +9,19 @@ import torch
 from torch import Tensor
 
 from napari_sam.errors import UserError, UserNotice
-from napari_sam.models.device import CPU
-from napari_sam.models.memory import free_unused, images_at_once, in_parts, ran_out_of_memory
-from napari_sam.models.precision import Precision
+from napari_sam.models.device import (
+    CPU,
+    DECODED_ALONE,
+    ENCODED_ALONE,
+    Precision,
+    Shares,
+    free_unused,
+    images_at_once,
+    in_parts,
+    ran_out_of_memory,
+    threads_sleep,
+)
 from napari_sam.models.registry import ModelSpec
-from napari_sam.models.small_work import DECODED_ALONE, ENCODED_ALONE, Shares, threads_sleep
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures, MaskPrediction, PromptableNetwork
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_sam.nn.in_place import linear_onto
+from napari_sam.nn.layers import linear_onto
 
 Maps = Tensor | tuple[Tensor, ...]
 """(B, C, H, W), or B times (1, C, H, W)."""

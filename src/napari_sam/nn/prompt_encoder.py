@@ -1,13 +1,148 @@
-"""Prompts -> tokens and a dense embedding."""
+"""Prompts -> tokens, a dense embedding, and maps on which they are drawn."""
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from napari_sam.nn import cells, drawn_prompts
-from napari_sam.nn.fourier_positions import FourierPositions
-from napari_sam.nn.in_place import Gelu
+from napari_sam.nn import cells
+from napari_sam.nn.layers import Gelu
+
+
+class FourierPositions(nn.Module):
+    """Sines and cosines of random projections of (x, y) (Tancik et al. 2020, as SAM uses them).
+
+    Parameters
+    ----------
+    features
+        Number of frequencies; a position has twice as many features.
+    """
+
+    positional_encoding_gaussian_matrix: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(2, features))
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """Encode positions.
+
+        Parameters
+        ----------
+        positions
+            (..., 2) as (x, y), 0..1 over the frame.
+
+        Returns
+        -------
+        (..., 2 * features).
+        """
+        matrix = self.positional_encoding_gaussian_matrix
+        x, y = (2 * positions.to(matrix.dtype) - 1).unbind(-1)
+        # Written out rather than as a matrix product: autocast would round positions to bfloat16.
+        angle = 2 * math.pi * (x[..., None] * matrix[0] + y[..., None] * matrix[1])
+        return torch.cat([angle.sin(), angle.cos()], dim=-1)
+
+    def grid(self, shape: tuple[int, int], cell: Tensor, offset: Tensor) -> Tensor:
+        """Encode the centres of a grid's cells.
+
+        Parameters
+        ----------
+        shape
+            (h, w) cells.
+        cell
+            (2,) size of a cell as (x, y), in units of the frame.
+        offset
+            (B, 2) position of the grid's upper left corner as (x, y), in units of the frame.
+
+        Returns
+        -------
+        (B, h * w, 2 * features), row by row.
+        """
+        h, w = shape
+        centres = [torch.arange(n, dtype=cell.dtype, device=cell.device) + 0.5 for n in (w, h)]
+        xy = torch.stack(torch.meshgrid(*centres, indexing="xy"), dim=-1) * cell
+        encoded: Tensor = self(xy + offset[:, None, None])
+        return encoded.flatten(1, 2)
+
+
+DRAWN_CHANNELS = 5
+SPOT_SIGMA = 2.5
+
+
+class DrawnPrompts(NamedTuple):
+    """Maps of N prompts.
+
+    Attributes
+    ----------
+    maps
+        (N, C, h, w), 0..1.
+    channels
+        Which C of these they are: Gaussian spots (sigma 2.5 cells) at positive points, the same at negative points, a
+        soft box, the mask's probability, and one everywhere if there is a mask. Those left out are blank; on the CPU
+        every blank one is left out, elsewhere finding out would mean to wait for the device.
+    """
+
+    maps: Tensor
+    channels: tuple[int, ...]
+
+
+def draw_prompts(
+    points: Tensor, labels: Tensor, mask: Tensor | None, shape: tuple[int, int], stride: int
+) -> DrawnPrompts:
+    """Draw N prompts on a grid.
+
+    Parameters
+    ----------
+    points
+        (N, K, 2) as (x, y) in window pixels, pixel centres on integers.
+    labels
+        (N, K): 1 positive, 0 negative, 2 and 3 box corners, -1 padding.
+    mask
+        (N, 1, h, w) logits, or None.
+    shape
+        (h, w) of the grid.
+    stride
+        Window pixels per cell of the grid.
+    """
+    h, w = shape
+    cells = (points + 0.5) / stride - 0.5
+    x = torch.arange(w, dtype=points.dtype, device=points.device) - cells[..., :1]
+    y = torch.arange(h, dtype=points.dtype, device=points.device) - cells[..., 1:]
+    spots_x, spots_y = (torch.exp(-(d**2) / (2 * SPOT_SIGMA**2)) for d in (x, y))
+    drawn = {
+        0: _highest(spots_x, spots_y, labels == 1),
+        1: _highest(spots_x, spots_y, labels == 0),
+        2: _soft_box(x, y, labels),
+        3: None if mask is None else mask[:, 0].sigmoid(),
+        4: None if mask is None else torch.ones_like(mask[:, 0]),
+    }
+    seen = {channel: map_ for channel, map_ in drawn.items() if map_ is not None}
+    if not seen:
+        seen = {0: points.new_zeros(len(points), h, w)}
+    return DrawnPrompts(torch.stack(list(seen.values()), dim=1), tuple(seen))
+
+
+def _highest(spots_x: Tensor, spots_y: Tensor, chosen: Tensor) -> Tensor | None:
+    """(N, h, w): at every cell the highest of the `chosen` (N, K) spots, given as factors (N, K, w) and (N, K, h)."""
+    if _known_blank(chosen):
+        return None
+    return ((spots_y * chosen[..., None])[..., None] * spots_x[..., None, :]).amax(1)
+
+
+def _soft_box(x: Tensor, y: Tensor, labels: Tensor) -> Tensor | None:
+    """(N, h, w): the sigmoid of the distance, in cells, to the box's nearest side; 0 for prompts without a box."""
+    first, second = labels == 2, labels == 3
+    if _known_blank(first):
+        return None
+    inside = [torch.minimum((d * first[..., None]).sum(1), -(d * second[..., None]).sum(1)) for d in (x, y)]
+    box = torch.minimum(inside[0][:, None, :], inside[1][:, :, None]).sigmoid()
+    return box * first.any(1)[:, None, None]
+
+
+def _known_blank(chosen: Tensor) -> bool:
+    return chosen.device.type == "cpu" and not chosen.any()
+
 
 NEGATIVE, POSITIVE, PADDING = 0, 1, -1
 BOX_START, BOX_END = 2, 3
@@ -62,7 +197,7 @@ class PromptEncoder(nn.Module):
         self.not_a_point_embed = nn.Embedding(1, dim)
         first, second = mask_channels
         self.mask_downscaling = nn.Sequential(
-            cells.Halve(drawn_prompts.CHANNELS if drawn else 1, first),
+            cells.Halve(DRAWN_CHANNELS if drawn else 1, first),
             nn.LayerNorm(first, eps=1e-6),
             Gelu(),
             cells.Halve(first, second),
@@ -94,7 +229,7 @@ class PromptEncoder(nn.Module):
         h, w = shape
         tokens = self._embed_points(points, labels, offset)
         if self.drawn:
-            maps, channels = drawn_prompts.draw_prompts(points, labels, mask, (4 * h, 4 * w), self.stride // 4)
+            maps, channels = draw_prompts(points, labels, mask, (4 * h, 4 * w), self.stride // 4)
             drawn = cells.group(maps, 4)
             first, *others = self.mask_downscaling
             dense = first(drawn, channels)

@@ -11,8 +11,7 @@ from napari_sam.nn import cells
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.image_encoder import ImageEncoder, VitConfig
 from napari_sam.nn.mask_decoder import CANDIDATES, SINGLE_MASK, MaskDecoder
-from napari_sam.nn.network import ImageFeatures, MaskPrediction
-from napari_sam.nn.placed_image import PlacedImage
+from napari_sam.nn.network import ImageFeatures, MaskPrediction, PlacedImage
 from napari_sam.nn.prompt_encoder import BOX_START, PADDING, PromptEncoder
 from napari_sam.nn.tiny_vit import TinyVit, TinyVitConfig
 

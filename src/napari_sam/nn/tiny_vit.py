@@ -7,10 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from napari_sam.nn.bands import by_bands
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.nn.in_place import Gelu, plus
-from napari_sam.nn.layer_norm import LayerNorm2d
+from napari_sam.nn.layers import Gelu, LayerNorm2d, by_bands, plus
 
 STEM_STRIDE = 4
 EXPANSION = 4

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.planes.chunks import chunk_shape
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource, chunk_shape
 
 PERCENTILES = (0.5, 99.5)
 MAX_CHUNKS = 64

@@ -8,8 +8,8 @@ from math import prod
 import numpy as np
 
 from napari_sam.errors import UserError
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
 
 SAMPLES, SIDE = 16, 32
 """So many squares of this side are compared."""

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.planes.contrast import Contrast, exact_in_float32
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Plane, Window
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.resample import AxisSampling, resample, sample_axis
-from napari_sam.planes.source import ImageSource
-from napari_sam.planes.window import Window
 
 MAX_LAZY_BYTES = 64 * 2**20
 _ROUNDING = 1 + 1e-6

@@ -7,23 +7,21 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
-from napari_sam.labels.collision import Collides, Collision
-from napari_sam.plugin.accepting import Accepting
+from napari_sam.labels.paint import Collides, Collision
+from napari_sam.plugin.accepting import Accepting, Candidates
 from napari_sam.plugin.actions import Action, bind_keys
-from napari_sam.plugin.candidates import Candidates
-from napari_sam.plugin.canvas import Canvas, NoRest, Rest
-from napari_sam.plugin.images import Images
-from napari_sam.plugin.jump import jump_to
-from napari_sam.plugin.keyboard_cursor import KeyboardCursor
-from napari_sam.plugin.label_picking import LabelPicking
-from napari_sam.plugin.layer_list import LayerList
-from napari_sam.plugin.mirror import Mirror
-from napari_sam.plugin.own_layers import OwnLayers
-from napari_sam.plugin.own_tools import OwnTools
-from napari_sam.plugin.prompt_sources import PromptSources
+from napari_sam.plugin.canvas.canvas import Canvas, NoRest, Rest
+from napari_sam.plugin.canvas.keyboard_cursor import KeyboardCursor
+from napari_sam.plugin.canvas.own_tools import OwnTools
+from napari_sam.plugin.layers.images import Images
+from napari_sam.plugin.layers.label_picking import LabelPicking
+from napari_sam.plugin.layers.layer_list import LayerList
+from napari_sam.plugin.layers.mirror import Mirror
+from napari_sam.plugin.layers.own_layers import OwnLayers
+from napari_sam.plugin.layers.prompt_sources import PromptSources
+from napari_sam.plugin.layers.target_layers import TargetLayers
+from napari_sam.plugin.layers.view import displayed_axes, jump_to
 from napari_sam.plugin.stage import Stage
-from napari_sam.plugin.target_layers import TargetLayers
-from napari_sam.plugin.view import displayed_axes
 from napari_sam.session.session import Session
 
 _ANSWERS = {

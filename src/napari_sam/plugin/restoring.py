@@ -8,19 +8,12 @@ from psygnal import Signal
 
 from napari_sam.errors import UserError
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.session.autosave.autosave import Autosave
-from napari_sam.session.autosave.folder import SessionFolder
-from napari_sam.session.autosave.recovery import (
-    Awaited,
-    Recovered,
-    Unfinished,
-    discard,
-    recover,
-    unfinished_sessions,
-)
-from napari_sam.session.object_record import ObjectRecord
-from napari_sam.session.restored import Restored
-from napari_sam.session.scheduler import Priority
+from napari_sam.session.compute.scheduler import Priority
+from napari_sam.session.record.autosave import Autosave
+from napari_sam.session.record.log_folder import SessionFolder
+from napari_sam.session.record.object_record import ObjectRecord
+from napari_sam.session.record.recovery import Awaited, Recovered, Unfinished, discard, recover, unfinished_sessions
+from napari_sam.session.record.restored import Restored
 
 
 class Restoring:
@@ -117,7 +110,7 @@ class Restoring:
         UserError
             If no image is chosen.
         """
-        from napari_sam.session.session_file.open_session import open_session
+        from napari_sam.session.record.session_file import open_session
 
         source = self._session.source
         if source is None:

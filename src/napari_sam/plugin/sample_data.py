@@ -3,8 +3,7 @@
 from typing import Any
 
 from napari_sam.errors import UserError
-from napari_sam.sample.recipe import CROWDED, TISSUE, StackRecipe
-from napari_sam.sample.stack import generate_stack
+from napari_sam.sample import CROWDED, TISSUE, StackRecipe, generate_stack
 
 LayerData = tuple[Any, dict[str, Any], str]
 

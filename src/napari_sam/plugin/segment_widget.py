@@ -4,44 +4,154 @@ import time
 import weakref
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_sam.errors import UserError
 from napari_sam.plugin.actions import Action
-from napari_sam.plugin.closing import ClosingWatch
-from napari_sam.plugin.conflict import conflict_sentence
+from napari_sam.plugin.canvas.canvas import PointerRest
+from napari_sam.plugin.canvas.drawing_hold import DrawingHold, MainThread
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.drawing_hold import DrawingHold
-from napari_sam.plugin.main_thread import MainThread
-from napari_sam.plugin.object_table import ObjectTable
+from napari_sam.plugin.layers.view import camera_of
 from napari_sam.plugin.panel.choices import Choices
 from napari_sam.plugin.panel.object_rows import ObjectRows
-from napari_sam.plugin.panel.parts import ColumnScroll, button, column, line, row
+from napari_sam.plugin.panel.object_table import ObjectTable
 from napari_sam.plugin.panel.prompt_rows import PromptRows
 from napari_sam.plugin.panel.restore_row import RestoreRow
 from napari_sam.plugin.panel.stack_rows import StackRows
-from napari_sam.plugin.pointer_rest import PointerRest
+from napari_sam.plugin.panel.status_line import StatusLine
+from napari_sam.plugin.panel.widgets import ColumnScroll, button, column, line, row
 from napari_sam.plugin.restoring import Restoring
-from napari_sam.plugin.slider_pace import SHORTEST_MS, SliderPace
-from napari_sam.plugin.status_line import StatusLine
-from napari_sam.plugin.view import camera_of
-from napari_sam.session.autosave.autosave import Autosave
-from napari_sam.session.autosave.folder import sessions_folder
-from napari_sam.session.engine import Engine
+from napari_sam.session.compute.engine import Engine
+from napari_sam.session.record.autosave import Autosave, weakly
+from napari_sam.session.record.log_folder import sessions_folder
+from napari_sam.session.record.session_file import SUFFIX
 from napari_sam.session.session import Session
-from napari_sam.session.session_file.file import SUFFIX
-from napari_sam.session.state import State, Status
-from napari_sam.session.weakly import weakly
+from napari_sam.session.status import State, Status
 
 if TYPE_CHECKING:
     import napari
+
+
+class ClosingWatch(QObject):
+    """Calls back once when a widget's dock is closed, or the window that it is docked in.
+
+    Hiding it behind another tab, floating the dock, or a close that the user called off count for nothing.
+
+    Parameters
+    ----------
+    widget
+        The widget.
+    on_closed
+        Called with True when the whole window closes, with False when only the widget's dock does.
+    """
+
+    def __init__(self, widget: QWidget, on_closed: Callable[[bool], None]) -> None:
+        super().__init__(widget)
+        self._widget = widget
+        self._on_closed = on_closed
+        self._window: QWidget | None = None
+        self._docked = False
+        self._over = False
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Look at what happens to the widget and its window; nothing is held back."""
+        if event is None or self._over:
+            return False
+        kind = event.type()
+        if watched is self._widget and kind in (QEvent.Type.ParentChange, QEvent.Type.Show):
+            if self._widget.parentWidget() is not None:
+                self._docked = True
+                self._watch(_outermost(self._widget))
+            elif self._docked and kind == QEvent.Type.ParentChange:
+                self._closed(False)
+        elif watched is self._window and kind == QEvent.Type.Close:
+            # Whether the close was called off shows only after the event.
+            QTimer.singleShot(0, self._after_close)
+        return False
+
+    def _watch(self, window: QWidget) -> None:
+        if window is not self._window and window is not self._widget:
+            if self._window is not None:
+                self._window.removeEventFilter(self)
+            self._window = window
+            window.installEventFilter(self)
+
+    def _after_close(self) -> None:
+        try:
+            closed = self._window is not None and not self._window.isVisible()
+        except RuntimeError:
+            closed = True
+        if closed:
+            self._closed(True)
+
+    def _closed(self, window: bool) -> None:
+        if not self._over:
+            self._over = True
+            self._on_closed(window)
+
+
+def _outermost(widget: QWidget) -> QWidget:
+    parent = widget.parentWidget()
+    while parent is not None:
+        widget, parent = parent, parent.parentWidget()
+    return widget
+
+
+OTHER = "napari-sam"
+
+
+def conflict_sentence() -> str | None:
+    """One sentence if the other plugin is installed beside this one, else None."""
+    try:
+        distribution(OTHER)
+    except PackageNotFoundError:
+        return None
+    return (
+        f"The plugin '{OTHER}' is installed too and overwrites files of this one (both are imported as napari_sam): "
+        f"run 'pip uninstall {OTHER}', then reinstall 'napari-sam-stacks'."
+    )
+
+
+SHORTEST_MS = 80
+LONGEST_STEP_MS = 300
+"""Steps that follow each other more slowly than this are looked at one by one."""
+
+
+class SliderPace:
+    """Tells, after each step of a slider, how long to wait for the next one before taking it for the last.
+
+    Planes that are only flown over, by the wheel or while napari plays an axis, are not worth embedding.
+    """
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+
+    def step(self, now: float) -> int:
+        """The slider moved.
+
+        Parameters
+        ----------
+        now
+            Time in seconds, from any start.
+
+        Returns
+        -------
+        int
+            Milliseconds to wait.
+        """
+        since = float("inf") if self._last is None else 1000 * (now - self._last)
+        self._last = now
+        return SHORTEST_MS if since > LONGEST_STEP_MS else max(SHORTEST_MS, round(1.5 * since))
+
 
 CAMERA_DELAY_MS = 250
 PROGRESS_DELAY_MS = 150

@@ -9,8 +9,8 @@ from napari.layers import Image, Layer
 from numpy.typing import ArrayLike, NDArray
 
 from napari_sam.errors import UserError
-from napari_sam.plugin.own_layers import OwnLayers
-from napari_sam.plugin.view import View, camera_of, resolve_view
+from napari_sam.plugin.layers.own_layers import OwnLayers
+from napari_sam.plugin.layers.view import View, camera_of, resolve_view
 from napari_sam.session.session import Session
 
 

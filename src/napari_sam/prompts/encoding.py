@@ -1,20 +1,98 @@
-"""Prompts as the network takes them.
+"""Prompts as the network takes them."""
 
-The one place where (row, column) becomes the network's (x, y). The network adds the half pixel between
-pixel centres on integers and its own frame itself.
-"""
-
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.window import Window
-from napari_sam.prompts.mask_logits import mask_logits
-from napari_sam.prompts.prompt import Box, Point, Prompts
-from napari_sam.prompts.scribble_points import scribble_points
+from napari_sam.planes.geometry import Mask, Window
+from napari_sam.planes.resample import sample_grid
+from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
+
+CERTAIN = 6.9
+"""Logit of a pixel that a binary mask calls inside: a probability of 0.999."""
+
+STRONGEST = 16.0
+"""Former logits are clipped to plus or minus this, so that a network can still change its mind."""
+
+
+def mask_logits(mask: Mask, window: Window) -> NDArray[np.float32]:
+    """Lay a mask on a grid as logits.
+
+    Logits of a former decode are interpolated where they lie; a binary mask becomes plus or minus
+    `CERTAIN`, graded by how much of a grid pixel it covers. What lies outside is background.
+
+    Parameters
+    ----------
+    mask
+        The mask.
+    window
+        The grid: one pixel per logit.
+
+    Returns
+    -------
+    (h, w) float32, the window's shape.
+    """
+    if mask.logits is not None and mask.window is not None:
+        if mask.window == window:
+            return np.clip(mask.logits, -STRONGEST, STRONGEST)
+        rows, columns = _positions_in(mask.window, window)
+        return np.clip(sample_grid(mask.logits, rows, columns, outside=-CERTAIN), -STRONGEST, STRONGEST)
+    # A coarser grid would step over pixels: average over its footprint first (odd, to stay where it is).
+    footprint = [2 * math.floor(step / 2) + 1 for step in window.step]
+    pixels = np.pad(mask.pixels.astype(np.float32), [(size, size) for size in footprint])
+    if max(footprint) > 1:
+        pixels = ndimage.uniform_filter(pixels, footprint, mode="constant")
+    labelled = Window((mask.box[0] - footprint[0], mask.box[1] - footprint[1]), (1.0, 1.0), pixels.shape)
+    rows, columns = _positions_in(labelled, window)
+    coverage = sample_grid(pixels, rows, columns, outside=0.0)
+    return (2 * coverage - 1) * np.float32(CERTAIN)
+
+
+def _positions_in(grid: Window, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows and columns of `grid` at which the pixels of `window` lie."""
+    ends = grid.to_window(window.to_plane([(0, 0), (window.shape[0] - 1, window.shape[1] - 1)]))
+    return np.linspace(ends[0, 0], ends[1, 0], window.shape[0]), np.linspace(ends[0, 1], ends[1, 1], window.shape[1])
+
+
+SPACING_SHARE = 1 / 16
+"""Distance between points along a scribble, as a share of the window's side."""
+
+FEWEST_POINTS, MOST_POINTS = 3, 6
+"""Points that one scribble becomes at least and at most. Two, its ends, say too little: the bundled model then finds
+less than with a single click in the middle. A long one has them farther apart."""
+
+
+def scribble_points(scribble: Scribble, window: Window) -> NDArray[np.float64]:
+    """Points along a scribble, evenly spaced, its ends among them.
+
+    A network has no token for a stroke and pays for every point, so the points are as far apart as the window makes
+    worthwhile: the same stroke becomes more points at a finer level.
+
+    Parameters
+    ----------
+    scribble
+        The scribble.
+    window
+        The window that is decoded.
+
+    Returns
+    -------
+    (n, 2) plane coordinates (row, column), 1 <= n <= `MOST_POINTS`; a single one for a stroke without length.
+    """
+    vertices = np.asarray(scribble.vertices, float)
+    steps = np.linalg.norm(np.diff(window.to_window(vertices), axis=0), axis=1)
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    length = float(along[-1])
+    if not length > 0:
+        return vertices[:1]
+    spacing = SPACING_SHARE * max(window.shape)
+    count = min(max(math.floor(length / spacing) + 1, FEWEST_POINTS), MOST_POINTS)
+    at = np.linspace(0.0, length, count)
+    return np.stack([np.interp(at, along, vertices[:, axis]) for axis in (0, 1)], axis=1)
+
 
 NEGATIVE, POSITIVE, UPPER_LEFT, LOWER_RIGHT = 0, 1, 2, 3
 

@@ -1,14 +1,150 @@
-"""Prompts as JSON, and back.
+"""Prompts, planes and masks as JSON, and back."""
 
-A new kind of prompt is one more key: what wrote a file without it is read as having none.
-"""
-
+import base64
+import binascii
+import math
+import zlib
+from collections.abc import Sequence
 from typing import Any
 
-from napari_sam.planes.plane import Plane
-from napari_sam.prompts.json_values import flag, items, number, numbers, wholes
-from napari_sam.prompts.mask_json import mask_from_json, mask_to_json
+import numpy as np
+
+from napari_sam.planes.geometry import Mask, Outline, Plane, Window
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
+
+MALFORMED = (ValueError, TypeError, KeyError, IndexError, OverflowError, binascii.Error, zlib.error)
+
+
+def whole(value: Any) -> int:
+    """An integer."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
+
+
+def number(value: Any) -> float:
+    """A finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a number")
+    return float(value)
+
+
+def text(value: Any) -> str:
+    """A string."""
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a text")
+    return value
+
+
+def flag(value: Any) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is not true or false")
+    return value
+
+
+def items(value: Any, count: int | None = None) -> Sequence[Any]:
+    """A list, of `count` items where that is given."""
+    if not isinstance(value, list) or (count is not None and len(value) != count):
+        raise ValueError(f"{value!r} is not a list of {count or 'any number of'} items")
+    return value
+
+
+def wholes(value: Any, count: int | None = None) -> tuple[int, ...]:
+    """A list of integers."""
+    return tuple(whole(each) for each in items(value, count))
+
+
+def numbers(value: Any, count: int | None = None) -> tuple[float, ...]:
+    """A list of finite numbers."""
+    return tuple(number(each) for each in items(value, count))
+
+
+def deflated(data: bytes) -> str:
+    """Bytes as text: deflated (zlib), then base64."""
+    return base64.b64encode(zlib.compress(data, 6)).decode("ascii")
+
+
+def inflated(value: Any, size: int) -> bytes:
+    """The `size` bytes that `deflated` was given; a text that holds more is refused before it fills the memory."""
+    return inflate(base64.b64decode(text(value), validate=True), size)
+
+
+def inflate(data: bytes, size: int) -> bytes:
+    """Exactly `size` bytes out of a zlib stream."""
+    unpacker = zlib.decompressobj()
+    found = unpacker.decompress(data, size + 1)
+    if len(found) != size:
+        raise ValueError(f"{len(found)} bytes were found where {size} should be")
+    return found
+
+
+_LARGEST = 2**31
+
+
+def mask_to_json(mask: Mask) -> dict[str, Any]:
+    """The mask's box, its pixels as deflated bits, and whatever else is known of it."""
+    content: dict[str, Any] = {
+        "box": [int(side) for side in mask.box],
+        "bits": deflated(np.packbits(mask.pixels).tobytes()),
+    }
+    if not math.isnan(mask.predicted_iou):
+        content["predicted_iou"] = float(mask.predicted_iou)
+    if mask.logits is not None and mask.window is not None:
+        content["logits"] = {
+            "shape": list(mask.logits.shape),
+            "window": window_to_json(mask.window),
+            "float32": deflated(np.ascontiguousarray(mask.logits, "<f4").tobytes()),
+        }
+    if mask.outline is not None:
+        content["outline"] = {"kind": mask.outline.kind, "vertices": mask.outline.vertices.tolist()}
+    return content
+
+
+def mask_from_json(content: Any) -> Mask:
+    """The mask; raises one of `MALFORMED` if it is none."""
+    row0, column0, row1, column1 = wholes(content["box"], 4)
+    rows, columns = row1 - row0, column1 - column0
+    if rows < 0 or columns < 0 or max(map(abs, (row0, column0, row1, column1))) > _LARGEST:
+        raise ValueError("a box has its sides the wrong way round")
+    bits = inflated(content["bits"], -(-rows * columns // 8))
+    pixels = np.unpackbits(np.frombuffer(bits, np.uint8), count=rows * columns).astype(bool).reshape(rows, columns)
+    iou = content.get("predicted_iou")
+    logits, window = None, None
+    if content.get("logits") is not None:
+        stored = content["logits"]
+        height, width = wholes(stored["shape"], 2)
+        window = window_from_json(stored["window"])
+        data = inflated(stored["float32"], height * width * 4)
+        logits = np.frombuffer(data, "<f4").astype(np.float32).reshape(height, width)
+    outline = content.get("outline")
+    return Mask(
+        (row0, column0, row1, column1),
+        pixels,
+        float("nan") if iou is None else number(iou),
+        logits,
+        window,
+        None if outline is None else _outline(outline),
+    )
+
+
+def window_to_json(window: Window) -> list[float]:
+    """Six numbers: origin, step and shape, each along (row, column)."""
+    return [*map(float, window.origin), *map(float, window.step), *map(int, window.shape)]
+
+
+def window_from_json(content: Any) -> Window:
+    """The window; raises one of `MALFORMED` if it is none."""
+    row, column, step_row, step_column, *_ = numbers(content, 6)
+    rows, columns = (whole(side) for side in items(content)[4:])
+    if min(step_row, step_column) <= 0 or min(rows, columns) < 1:
+        raise ValueError("a window has no pixels")
+    return Window((row, column), (step_row, step_column), (rows, columns))
+
+
+def _outline(content: Any) -> Outline:
+    vertices = [numbers(vertex, 2) for vertex in items(content["vertices"])]
+    return Outline(text(content["kind"]), np.array(vertices, np.float64).reshape(-1, 2))
 
 
 def prompts_to_json(prompts: Prompts) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from napari_sam.planes.mask import Mask
+from napari_sam.planes.geometry import Mask
 
 
 @dataclass(frozen=True)

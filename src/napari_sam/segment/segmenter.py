@@ -6,25 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal, Self
 
-from napari_sam.embedding.area_trace import AreaTrace
-from napari_sam.embedding.embedder import Embedder
+from napari_sam.embedding.embedder import AreaTrace, Embedder
 from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.errors import UserError
 from napari_sam.models.model import Model
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.contrast import Contrast
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
-from napari_sam.planes.window import Window
+from napari_sam.planes.geometry import Mask, Plane, Window
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.segment.decode_first import Begun, decode_first
-from napari_sam.segment.fit_level import LevelFit
-from napari_sam.segment.level import level_for, level_of, pixel_aspect, prompt_box, step_at
-from napari_sam.segment.reference_segmenter import ReferenceSegmenter
-from napari_sam.segment.scanned_levels import prepared_levels
-from napari_sam.segment.segmentation import Segmentation
-from napari_sam.segment.setup import Setup
+from napari_sam.segment.fit_level import Begun, LevelFit, decode_first
+from napari_sam.segment.level import level_for, level_of, pixel_aspect, prepared_levels, prompt_box, step_at
+from napari_sam.segment.reference_frame import ReferenceSegmenter
+from napari_sam.segment.segmentation import Segmentation, Setup
 
 Frame = Literal["window", "reference"]
 """How a plane is shown to the network; see `Segmenter.segment`."""

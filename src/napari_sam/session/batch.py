@@ -5,22 +5,19 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collides, Collision
-from napari_sam.labels.onto_plane import PlaneInLabels, all_masks_on_plane
+from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane
+from napari_sam.labels.paint import Collides, Collision
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.planes.plane import Plane
+from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation
-from napari_sam.session.batch_plan import Findings, Plan, plan_batch
-from napari_sam.session.batch_writing import begin_writing, carry_out
-from napari_sam.session.draft import Draft
-from napari_sam.session.engine import OpenedImage
-from napari_sam.session.question import Question
-from napari_sam.session.reporting import Reporting
-from napari_sam.session.scheduler import Priority, Scheduler
-from napari_sam.session.segmenting import Segmenting
-from napari_sam.session.signals import SessionSignals
-from napari_sam.session.target import Target
+from napari_sam.session.batch_plan import Findings, Plan, begin_writing, carry_out, plan_batch
+from napari_sam.session.compute.engine import OpenedImage
+from napari_sam.session.compute.scheduler import Priority, Scheduler
+from napari_sam.session.labels.target import Target
+from napari_sam.session.object.draft import Draft, Question
+from napari_sam.session.object.segmenting import Segmenting
+from napari_sam.session.status import Reporting, SessionSignals
 from napari_sam.session.work import Work
 
 _KEY = "batch"

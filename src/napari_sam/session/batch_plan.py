@@ -1,4 +1,4 @@
-"""What writing a batch comes to, found out off the main thread."""
+"""What writing a batch comes to, found out off the main thread, and writing it."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,18 +8,15 @@ from typing import Any
 import numpy as np
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collides, Collision
-from napari_sam.labels.edit import Edit
-from napari_sam.labels.growth import Growth
-from napari_sam.labels.paint import paint_all
-from napari_sam.labels.pixel_change import Box, PixelChange, hull
-from napari_sam.labels.tiles import tiled
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
-from napari_sam.session.book import Book
-from napari_sam.session.draft import Draft
-from napari_sam.session.object_row import Extent, ObjectRow
-from napari_sam.session.target import Target
+from napari_sam.labels.edits import Box, Edit, Growth, PixelChange, hull, tiled
+from napari_sam.labels.label_array import check_fits
+from napari_sam.labels.paint import Collides, Collision, paint_all
+from napari_sam.planes.geometry import Mask, Plane
+from napari_sam.session.history.entry import Kind
+from napari_sam.session.labels.object_row import Extent, ObjectRow
+from napari_sam.session.labels.target import Book, Target
+from napari_sam.session.object.draft import Draft, DraftState
+from napari_sam.session.work import Work
 
 
 @dataclass(eq=False)
@@ -221,3 +218,58 @@ def _after(array: Any, box: Box, edit: Edit) -> np.ndarray[Any, Any]:
         )
         region[mine] = edit.after[its]
     return region
+
+
+def begin_writing(findings: Findings, work: Work) -> Basis:
+    """Give ids to what was found, and say what a plan of writing it is made upon.
+
+    Raises
+    ------
+    UserError
+        If nothing was found, or the ids are not known or do not fit.
+    """
+    if not findings.objects:
+        raise UserError("No object was found for any of them.")
+    target, book = findings.target, work.labelling.book_of(findings.target)
+    if book.next_label is None:
+        raise UserError(f"The free ids of '{target.name}' are not known yet: try again in a moment.")
+    # A plan reads the labels.
+    work.tell_writing()
+    book.unwritten.write()
+    _give_ids(findings, book.next_label)
+    return Basis.of(book, findings)
+
+
+def carry_out(plan: Plan, findings: Findings, work: Work) -> bool:
+    """Write what was planned, as one entry of the journal; the pixels follow in slices.
+
+    Returns
+    -------
+    bool
+        Whether it was done. If not, the labels are others than those that were planned for, and nothing is different.
+    """
+    target, book = findings.target, work.labelling.book_of(findings.target)
+    # What is being painted is known from now on.
+    work.tell_writing()
+    if not plan.basis.holds(book):
+        return False
+    before = work.draft.state
+    if findings.instead_of is work.draft:
+        work.start(DraftState())
+    growth = None if work.write_at_once else plan.growth
+    patch = book.make(plan.pixels, plan.rows, areas=plan.extents, uses=max(plan.rows), growth=growth)
+    work.changed_labels(Kind.BATCH, target, patch, before, shown=growth is not None)
+    work.write_on(target)
+    work.tell_draft()
+    return True
+
+
+def _give_ids(findings: Findings, free: int) -> None:
+    """Those that brought no id get free ones, which are none of those that others in the batch have."""
+    taken = {draft.label for _, draft in findings.objects if draft.refines}
+    for _, draft in findings.objects:
+        if not draft.refines:
+            while free in taken:
+                free += 1
+            check_fits(free, findings.target.array.dtype)
+            draft.label, free = free, free + 1

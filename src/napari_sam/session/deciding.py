@@ -3,18 +3,16 @@
 from collections.abc import Callable, Mapping
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collides, Collision
-from napari_sam.labels.ids import check_fits
-from napari_sam.session.draft import DraftState
-from napari_sam.session.journal.entry import Kind
-from napari_sam.session.journal.labels_patch import LabelsPatch
-from napari_sam.session.object_record import ObjectRecord
+from napari_sam.labels.label_array import check_fits
+from napari_sam.labels.paint import Collides, Collision
+from napari_sam.session.history.entry import Kind
+from napari_sam.session.labels.object_row import LabelsPatch
+from napari_sam.session.labels.target import Target
+from napari_sam.session.object.draft import DraftState
 from napari_sam.session.objects import Objects
 from napari_sam.session.propagation import Propagation
-from napari_sam.session.reporting import Reporting
-from napari_sam.session.signals import SessionSignals
-from napari_sam.session.state_record import state_of
-from napari_sam.session.target import Target
+from napari_sam.session.record.object_record import ObjectRecord, state_of
+from napari_sam.session.status import Reporting, SessionSignals
 from napari_sam.session.work import Work
 
 

@@ -5,18 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from napari_sam.labels.collision import Collision
-from napari_sam.labels.pixel_change import Box
-from napari_sam.session import repainting
-from napari_sam.session.book import Book
-from napari_sam.session.draft import Draft
-from napari_sam.session.journal.entry import Entry, Kind
-from napari_sam.session.journal.journal import Journal
-from napari_sam.session.journal.labels_patch import LabelsPatch
-from napari_sam.session.labelling import Labelling
-from napari_sam.session.object_row import Extent
-from napari_sam.session.question import Question
-from napari_sam.session.target import Target
+from napari_sam.labels.edits import Box
+from napari_sam.labels.paint import Collision
+from napari_sam.session.history.entry import Entry, Kind
+from napari_sam.session.history.journal import Journal
+from napari_sam.session.labels import labelling
+from napari_sam.session.labels.labelling import Labelling
+from napari_sam.session.labels.object_row import Extent, LabelsPatch
+from napari_sam.session.labels.target import Book, Target
+from napari_sam.session.object.draft import Draft, Question
 
 
 @dataclass(eq=False)
@@ -175,9 +172,9 @@ def _made_again(book: Book, kind: Kind, patch: LabelsPatch) -> LabelsPatch:
     kept = {label: row for label, (_, row) in patch.rows.items() if row is not None}
     # Pixels that belong to another object now are none of those that were meant.
     if kind is Kind.DELETE:
-        return repainting.delete(book, *gone)
+        return labelling.delete(book, *gone)
     if kind is Kind.RELABEL:
-        return repainting.relabel(book, *gone, *kept)
+        return labelling.relabel(book, *gone, *kept)
     pixels = []
     for change in patch.pixels:
         pixels.append(change.made_on(book.target.array))

@@ -4,17 +4,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from napari_sam.errors import UserError
-from napari_sam.labels.ids import check_fits
-from napari_sam.labels.pixel_change import PixelChange
-from napari_sam.planes.plane import Plane
-from napari_sam.session import repainting
-from napari_sam.session.book import Book
-from napari_sam.session.draft import DraftState
-from napari_sam.session.journal.entry import Kind
-from napari_sam.session.object_row import ObjectRow, TableRow
-from napari_sam.session.reporting import Reporting
-from napari_sam.session.segmenting import Segmenting
-from napari_sam.session.target import Target
+from napari_sam.labels.edits import PixelChange
+from napari_sam.labels.label_array import check_fits
+from napari_sam.planes.geometry import Plane
+from napari_sam.session.history.entry import Kind
+from napari_sam.session.labels import labelling
+from napari_sam.session.labels.object_row import ObjectRow, TableRow
+from napari_sam.session.labels.target import Book, Target
+from napari_sam.session.object.draft import DraftState
+from napari_sam.session.object.segmenting import Segmenting
+from napari_sam.session.status import Reporting
 from napari_sam.session.work import Work
 
 
@@ -126,7 +125,7 @@ class Objects:
         before = self._work.draft.state
         if self._in_work(label):
             self._work.start(DraftState())
-        self._work.changed_labels(Kind.DELETE, book.target, repainting.delete(book, label), before)
+        self._work.changed_labels(Kind.DELETE, book.target, labelling.delete(book, label), before)
         self._work.tell_draft()
 
     def relabel(self, label: int, new: int) -> None:
@@ -146,7 +145,7 @@ class Objects:
         before = self._work.draft.state
         if self._in_work(label):
             self._work.draft.label = new
-        self._work.changed_labels(Kind.RELABEL, book.target, repainting.relabel(book, label, new), before)
+        self._work.changed_labels(Kind.RELABEL, book.target, labelling.relabel(book, label, new), before)
 
     def check_free(self, label: int) -> None:
         """Refuse an id that another object has, or that does not fit.

@@ -1,13 +1,13 @@
 """Choosing what is segmented, and by what."""
 
 from napari_sam.planes.contrast import Contrast
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.batch import Batch
+from napari_sam.session.object.segmenting import Segmenting
 from napari_sam.session.prompting import Prompting
 from napari_sam.session.propagation import Propagation
-from napari_sam.session.reporting import Reporting
-from napari_sam.session.segmenting import Segmenting
+from napari_sam.session.status import Reporting
 from napari_sam.session.work import Work
 
 

@@ -3,19 +3,18 @@
 from collections.abc import Mapping
 
 from napari_sam.planes.contrast import Contrast
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.segment.setup import Setup
-from napari_sam.session.draft import Draft
+from napari_sam.segment.segmentation import Setup
 from napari_sam.session.finishing import Waiting
-from napari_sam.session.journal.entry import Entry
-from napari_sam.session.journal.journal import Journal
+from napari_sam.session.history.entry import Entry
+from napari_sam.session.history.journal import Journal
+from napari_sam.session.labels.target import Target
+from napari_sam.session.object.draft import Draft
 from napari_sam.session.parts import Parts
-from napari_sam.session.recording import Recording
-from napari_sam.session.signals import SessionSignals
-from napari_sam.session.state import Status
-from napari_sam.session.target import Target
+from napari_sam.session.record.recording import Recording
+from napari_sam.session.status import SessionSignals, Status
 
 
 class SessionOverview(SessionSignals):

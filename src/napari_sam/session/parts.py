@@ -1,21 +1,42 @@
 """The parts of a session, put together."""
 
 from napari_sam.session.batch import Batch
-from napari_sam.session.current_status import current_status
+from napari_sam.session.compute.engine import Engine
+from napari_sam.session.compute.scheduler import PostToMain, Scheduler
 from napari_sam.session.deciding import Deciding
-from napari_sam.session.engine import Engine
+from napari_sam.session.object.draft import Question
+from napari_sam.session.object.segmenting import Segmenting
 from napari_sam.session.objects import Objects
 from napari_sam.session.opening import Opening
 from napari_sam.session.prompting import Prompting
 from napari_sam.session.propagation import Propagation
-from napari_sam.session.question import Question
-from napari_sam.session.reporting import Reporting
 from napari_sam.session.saving import Saving
-from napari_sam.session.scheduler import PostToMain, Scheduler
-from napari_sam.session.segmenting import Segmenting
-from napari_sam.session.signals import SessionSignals
-from napari_sam.session.state import Status
+from napari_sam.session.status import Reporting, SessionSignals, State, Status
 from napari_sam.session.work import Work
+
+
+def current_status(
+    segmenting: Segmenting, work: Work, propagation: Propagation, batch: Batch, saving: Saving, error: str, note: str
+) -> Status:
+    """The one thing that is worth telling; `error` and `note` are the sentences for the user."""
+    view = segmenting.view
+    if segmenting.source is None:
+        return Status(State.NO_IMAGE, "Choose an image.")
+    if propagation.active:
+        return Status(State.PROPAGATING, error, *propagation.progress)
+    if batch.active:
+        return Status(State.SEGMENTING, error, *batch.progress)
+    if work.draft.in_flight or work.finishing:
+        return Status(State.SEGMENTING, error)
+    if error:
+        return Status(State.ERROR, error)
+    if saving.active:
+        return Status(State.SAVING)
+    if view.plane is None:
+        return Status(State.NO_PLANE, view.why_none)
+    if view.state is State.READY:
+        return Status(State.READY, note)
+    return Status(view.state, note, *view.progress)
 
 
 class Parts:

@@ -5,18 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from napari_sam.errors import UserError
-from napari_sam.labels.to_mask import label_mask
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
+from napari_sam.labels.label_masks import label_mask
+from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.prompts.prompt import Point, Prompts
-from napari_sam.session.draft import Draft, PromptKind
-from napari_sam.session.journal.entry import Kind
-from napari_sam.session.question import Question
-from napari_sam.session.reporting import Reporting
-from napari_sam.session.scheduler import Priority, Scheduler
-from napari_sam.session.segmenting import Segmenting
-from napari_sam.session.signals import SessionSignals
-from napari_sam.session.state import State
+from napari_sam.session.compute.scheduler import Priority, Scheduler
+from napari_sam.session.history.entry import Kind
+from napari_sam.session.object.draft import Draft, PromptKind, Question
+from napari_sam.session.object.segmenting import Segmenting
+from napari_sam.session.status import Reporting, SessionSignals, State
 from napari_sam.session.work import Work
 
 

@@ -5,15 +5,13 @@ from pathlib import Path
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.image_identity import ImageIdentity
-from napari_sam.planes.source import ImageSource
-from napari_sam.session.recording import Done, annotation_of
-from napari_sam.session.reporting import Reporting
-from napari_sam.session.scheduler import Priority, Scheduler
-from napari_sam.session.segmenting import Segmenting
-from napari_sam.session.session_file.content import SessionContent
-from napari_sam.session.session_file.file import current_versions, session_path, write_session
-from napari_sam.session.signals import SessionSignals
-from napari_sam.session.state_record import record_of
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.session.compute.scheduler import Priority, Scheduler
+from napari_sam.session.object.segmenting import Segmenting
+from napari_sam.session.record.object_record import record_of
+from napari_sam.session.record.recording import Done, annotation_of
+from napari_sam.session.record.session_file import SessionContent, current_versions, session_path, write_session
+from napari_sam.session.status import Reporting, SessionSignals
 from napari_sam.session.work import Work
 
 _ATTEMPTS = 3

@@ -6,23 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
-from napari_sam.labels.pixel_change import PixelChange
+from napari_sam.labels.edits import PixelChange
+from napari_sam.labels.paint import Collision
 from napari_sam.planes.contrast import Contrast
-from napari_sam.planes.mask import Mask
-from napari_sam.planes.plane import Plane
-from napari_sam.planes.source import ImageSource
+from napari_sam.planes.geometry import Mask, Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.session.batch import BatchObjects
-from napari_sam.session.engine import Engine, NetworkEngine
-from napari_sam.session.journal.labels_patch import LabelsPatch
-from napari_sam.session.labelling import check_shape
-from napari_sam.session.object_record import ObjectRecord
+from napari_sam.session.compute.engine import Engine, NetworkEngine
+from napari_sam.session.compute.scheduler import PostToMain
+from napari_sam.session.labels.labelling import check_shape
+from napari_sam.session.labels.object_row import LabelsPatch
+from napari_sam.session.labels.target import Target
 from napari_sam.session.overview import SessionOverview
 from napari_sam.session.parts import Parts
-from napari_sam.session.restored import Restored
-from napari_sam.session.scheduler import PostToMain
-from napari_sam.session.target import Target
+from napari_sam.session.record.object_record import ObjectRecord
+from napari_sam.session.record.restored import Restored
 
 
 class Session(SessionOverview):

@@ -6,23 +6,21 @@ from contextlib import contextmanager
 from functools import partial
 
 from napari_sam.errors import UserError
-from napari_sam.labels.collision import Collision
-from napari_sam.labels.pixel_change import Box, hull
-from napari_sam.session.draft import Draft, DraftState
+from napari_sam.labels.edits import Box, hull
+from napari_sam.labels.paint import Collision
+from napari_sam.session.compute.scheduler import Scheduler
 from napari_sam.session.finishing import Finishing
-from napari_sam.session.journal.draft_patch import DraftPatch
-from napari_sam.session.journal.entry import Entry, Kind
-from napari_sam.session.journal.journal import Journal
-from napari_sam.session.journal.labels_patch import LabelsPatch
-from napari_sam.session.journal.spill import Parcel
-from napari_sam.session.labelling import Labelling
-from napari_sam.session.recording import Recording
-from napari_sam.session.reporting import Reporting
-from napari_sam.session.restored import Restored
-from napari_sam.session.scheduler import Scheduler
-from napari_sam.session.segmenting import Segmenting
-from napari_sam.session.signals import SessionSignals
-from napari_sam.session.target import Target
+from napari_sam.session.history.entry import DraftPatch, Entry, Kind
+from napari_sam.session.history.journal import Journal
+from napari_sam.session.history.spill import Parcel
+from napari_sam.session.labels.labelling import Labelling
+from napari_sam.session.labels.object_row import LabelsPatch
+from napari_sam.session.labels.target import Target
+from napari_sam.session.object.draft import Draft, DraftState
+from napari_sam.session.object.segmenting import Segmenting
+from napari_sam.session.record.recording import Recording
+from napari_sam.session.record.restored import Restored
+from napari_sam.session.status import Reporting, SessionSignals
 
 _TELL_EVERY_S = 0.1
 """Labels may take longer to show than to be written in slices: in 3-D all of them are shown anew each time."""

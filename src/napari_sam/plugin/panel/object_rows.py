@@ -1,13 +1,163 @@
-"""The rows about the object in work: its id, its candidates, accepting it."""
+"""The rows about the object in work: its id, its candidates, accepting it, and what it may overwrite."""
 
-from qtpy.QtWidgets import QGridLayout, QWidget
+from functools import partial
 
-from napari_sam.plugin.actions import Action
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sam.labels.paint import Collision, describe
+from napari_sam.plugin.actions import CONTROLS, Action
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.panel.candidate_row import CandidateRow
-from napari_sam.plugin.panel.collision_rows import CollisionRows
-from napari_sam.plugin.panel.parts import SPACING, action_button, column, title
-from napari_sam.session.state import Status
+from napari_sam.plugin.panel.widgets import SPACING, action_button, button, column, row, title
+from napari_sam.session.status import Status
+
+MOST = 3
+
+
+class CandidateRow(QWidget):
+    """Which of the candidates is shown, and a small button for each with its predicted IoU.
+
+    It keeps its place where there is nothing to choose, so that nothing below moves.
+
+    Parameters
+    ----------
+    controller
+        Whose candidates.
+    """
+
+    def __init__(self, controller: SegmentController) -> None:
+        super().__init__()
+        self._controller = controller
+        control = CONTROLS[Action.CANDIDATE]
+        self.label = QLabel()
+        self.label.setToolTip(f"{control.tip} Key: {control.shown}, or Shift and the mouse wheel.")
+        self.buttons = [QPushButton() for _ in range(MOST)]
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(SPACING)
+        layout.addWidget(self.label, 1)
+        for at, choice in enumerate(self.buttons):
+            choice.setCheckable(True)
+            choice.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            choice.clicked.connect(partial(self._choose, at))
+            layout.addWidget(choice)
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.setSizePolicy(policy)
+        self.show_candidates()
+
+    def show_candidates(self) -> None:
+        """Show the candidates on the plane in view."""
+        answer = self._controller.candidates.answer
+        self.setVisible(answer is not None)
+        scores = ["--"] * MOST
+        if answer is not None:
+            self.label.setText(
+                f"Candidate {answer.chosen + 1} of {len(answer.candidates)}, "
+                f"IoU {as_share(answer.mask.score)}  [{CONTROLS[Action.CANDIDATE].shown}]"
+            )
+            scores = [as_share(mask.score) for mask in answer.candidates]
+        for at, choice in enumerate(self.buttons):
+            here = answer is not None and at < len(answer.candidates)
+            choice.setText(scores[at] if here else "--")
+            choice.setVisible(here or answer is None)
+            choice.setChecked(answer is not None and at == answer.chosen)
+            if answer is not None and here:
+                area = answer.candidates[at].area
+                choice.setEnabled(bool(area))
+                choice.setToolTip(f"Candidate {at + 1}: predicted IoU {scores[at]}, {area} pixels.")
+
+    def _choose(self, at: int, _: bool = False) -> None:
+        self._controller.try_to(partial(self._controller.candidates.choose, at))
+        self.show_candidates()
+
+
+def as_share(value: float) -> str:
+    """A number between 0 and 1 in two digits, as ".87"."""
+    return f"{value:.2f}".removeprefix("0")
+
+
+_CHOICES = {
+    Collision.KEEP: ("keep others", "Pixels that belong to another object stay with it."),
+    Collision.OVERWRITE: ("overwrite", "Pixels that belong to another object become this one's."),
+    Collision.ASK: ("ask", "Say how many pixels of which objects are met, and let me decide."),
+}
+
+
+class CollisionRows(QWidget):
+    """Keep, overwrite or ask; below it the question, while there is one.
+
+    Parameters
+    ----------
+    controller
+        Whose objects.
+    """
+
+    def __init__(self, controller: SegmentController) -> None:
+        super().__init__()
+        self._controller = controller
+        self.choices = {collision: QRadioButton(text) for collision, (text, _) in _CHOICES.items()}
+        group = QButtonGroup(self)
+        line = QHBoxLayout()
+        line.setSpacing(SPACING)
+        line.addWidget(QLabel("Others:"))
+        for collision, choice in self.choices.items():
+            choice.setToolTip(_CHOICES[collision][1])
+            choice.setChecked(collision is controller.collision)
+            choice.toggled.connect(partial(self._choose, collision))
+            group.addButton(choice)
+            line.addWidget(choice)
+        line.addStretch(1)
+        self.question = QFrame()
+        self.question.setObjectName("question")
+        self.question.setStyleSheet("#question { border: 1px solid #e0a800; border-radius: 3px; }")
+        self.sentence = QLabel()
+        self.sentence.setWordWrap(True)
+        self.keep = button("Keep", "Enter", "The others keep their pixels.")
+        self.overwrite = button("Overwrite", "Shift+Enter", "Take the pixels.")
+        self.back = button("Back", "Esc", "Write nothing; the object stays in work.")
+        inside = QVBoxLayout(self.question)
+        inside.setContentsMargins(6, 4, 6, 4)
+        inside.setSpacing(SPACING)
+        inside.addWidget(self.sentence)
+        inside.addLayout(row(self.keep, self.back))
+        inside.addWidget(self.overwrite)
+        rows = column(self)
+        rows.addLayout(line)
+        rows.addWidget(self.question)
+        for each, answer in (
+            (self.keep, Collision.KEEP),
+            (self.overwrite, Collision.OVERWRITE),
+            (self.back, None),
+        ):
+            each.clicked.connect(partial(self._answer, answer))
+        controller.asked_changed.connect(self.show_question)
+        self.show_question()
+
+    def show_question(self) -> None:
+        """Show what is asked, if anything is."""
+        question = self._controller.asked
+        self.question.setVisible(question is not None)
+        if question is not None:
+            self.sentence.setText(f"Meets {describe(question.pixels)}.")
+
+    def _choose(self, collision: Collision, chosen: bool) -> None:
+        if chosen:
+            self._controller.collision = collision
+
+    def _answer(self, collision: Collision | None, _: bool = False) -> None:
+        self._controller.answer(collision)
+
 
 _ACTIONS = (Action.ACCEPT, Action.REJECT, Action.NEXT, Action.HIDE, Action.UNDO, Action.REDO)
 

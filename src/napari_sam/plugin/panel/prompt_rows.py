@@ -1,13 +1,185 @@
-"""The rows about prompts: how gestures work, which tool is active, taking prompts back."""
+"""The rows about prompts: how gestures work, which tool is active, layers as prompts, taking prompts back."""
 
-from qtpy.QtWidgets import QLabel, QWidget
+from collections.abc import Callable
+from enum import Enum
+
+from qtpy.QtCore import QPointF, QRectF, Qt
+from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.panel.first_hint import FirstHint
-from napari_sam.plugin.panel.parts import action_button, button, column, row, title
-from napari_sam.plugin.panel.source_row import SourceRow
-from napari_sam.session.state import State, Status
+from napari_sam.plugin.layers.drawn_prompts import COLOURS, REGION_COLOUR
+from napari_sam.plugin.panel.widgets import SPACING, action_button, button, choose, column, combo, row, title
+from napari_sam.plugin.settings import recall, remember
+from napari_sam.session.status import State, Status
+
+_SEEN = "gestures seen"
+_GREY, _LIGHT = "#9a9a9a", "#d8d8d8"
+
+
+class Gesture(Enum):
+    """A gesture, its picture and its words."""
+
+    ADD = "Left click\nadds"
+    EXCLUDE = "Right click\nexcludes"
+    BOX = "Drag\ndraws a box"
+
+
+class GesturePicture(QWidget):
+    """A mouse with the button that is pressed, or a box that is being drawn.
+
+    Parameters
+    ----------
+    gesture
+        Which gesture.
+    """
+
+    def __init__(self, gesture: Gesture) -> None:
+        super().__init__()
+        self.gesture = gesture
+        self.setFixedSize(56, 44)
+
+    def paintEvent(self, _: QPaintEvent | None) -> None:  # noqa: N802
+        """Draw it."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self.gesture is Gesture.BOX:
+            self._paint_box(painter)
+        else:
+            self._paint_mouse(painter)
+        painter.end()
+
+    def _paint_mouse(self, painter: QPainter) -> None:
+        body = QRectF(15, 3, 26, 38)
+        left = self.gesture is Gesture.ADD
+        pressed = QRectF(body.left() if left else body.center().x(), body.top(), body.width() / 2, body.height() / 2.4)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(COLOURS["positive" if left else "negative"]))
+        painter.drawRoundedRect(pressed, 6, 6)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(QColor(_LIGHT), 1.6))
+        painter.drawRoundedRect(body, 12, 12)
+        bottom = body.top() + body.height() / 2.4
+        painter.drawLine(QPointF(body.left(), bottom), QPointF(body.right(), bottom))
+        painter.drawLine(QPointF(body.center().x(), body.top()), QPointF(body.center().x(), bottom))
+
+    def _paint_box(self, painter: QPainter) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(_GREY))
+        painter.drawEllipse(QRectF(15, 10, 22, 18))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(QColor(REGION_COLOUR), 1.6, Qt.PenStyle.DashLine))
+        painter.drawRect(QRectF(9, 5, 34, 28))
+        tip = QPointF(43, 33)
+        arrow = [tip, tip + QPointF(3.5, 9.5), tip + QPointF(5, 5), tip + QPointF(9.5, 3.5)]
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(_LIGHT))
+        painter.drawPolygon(QPolygonF(arrow))
+
+
+class FirstHint(QFrame):
+    """The three gestures in pictures; once dismissed it does not come back.
+
+    Parameters
+    ----------
+    on_dismissed
+        Called when the user has seen it.
+    """
+
+    def __init__(self, on_dismissed: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_dismissed = on_dismissed
+        self.setObjectName("hint")
+        self.setStyleSheet("#hint { border: 1px solid #3a9bdc; border-radius: 3px; }")
+        self.dismiss_button = button("Got it", "", "Do not show this again.")
+        pictures = QHBoxLayout()
+        pictures.setSpacing(SPACING)
+        for gesture in Gesture:
+            words = QLabel(gesture.value)
+            words.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            one = QVBoxLayout()
+            one.setSpacing(2)
+            one.addWidget(GesturePicture(gesture), 0, Qt.AlignmentFlag.AlignHCenter)
+            one.addWidget(words)
+            pictures.addLayout(one, 1)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(6, 6, 6, 6)
+        rows.setSpacing(SPACING)
+        rows.addLayout(pictures)
+        rows.addWidget(self.dismiss_button)
+        self.dismiss_button.clicked.connect(lambda: self.dismiss())
+
+    @staticmethod
+    def wanted() -> bool:
+        """Whether the user has not seen it yet."""
+        return recall(_SEEN) is not True
+
+    def dismiss(self) -> None:
+        """Do not show it again."""
+        remember(_SEEN, True)
+        self.hide()
+        self._on_dismissed()
+
+
+OWN = "Own clicks and shapes"
+
+
+class SourceRow(QWidget):
+    """Which layer the prompts are taken from, and what is made of them.
+
+    Parameters
+    ----------
+    controller
+        Whose prompts.
+    """
+
+    def __init__(self, controller: SegmentController) -> None:
+        super().__init__()
+        self._sources = controller.sources
+        self._filling = self._in_view = False
+        self.layer = combo()
+        self.layer.setToolTip("Points, Shapes and Labels layers of yours, wherever they lie, can be prompts too.")
+        self.use = button(
+            "Use", "", "Take the layer's points and shapes, or its selected label, as prompts for this object."
+        )
+        self.each = {action: action_button(action) for action in (Action.EACH, Action.EACH_EVERYWHERE)}
+        buttons = QHBoxLayout()
+        buttons.setSpacing(SPACING)
+        buttons.addWidget(self.layer, 1)
+        buttons.addWidget(self.use)
+        rows = column(self)
+        rows.addLayout(buttons)
+        rows.addLayout(row(*self.each.values()))
+        self.layer.currentIndexChanged.connect(self._choose)
+        self.use.clicked.connect(lambda: controller.use_source())
+        self.fill()
+
+    def fill(self) -> None:
+        """List the layers again; the chosen one stays chosen."""
+        self._filling = True
+        try:
+            self.layer.clear()
+            self.layer.addItem(OWN, None)
+            for layer in self._sources.layers:
+                self.layer.addItem(layer.name, layer)
+            choose(self.layer, self._sources.chosen)
+        finally:
+            self._filling = False
+        self.show_in_view(self._in_view)
+
+    def show_in_view(self, in_view: bool) -> None:
+        """Say whether a plane is in view."""
+        self._in_view = in_view
+        self.use.setEnabled(in_view and self._sources.chosen is not None)
+        for each in self.each.values():
+            each.setEnabled(in_view)
+
+    def _choose(self, index: int) -> None:
+        if not self._filling:
+            self._sources.chosen = self.layer.itemData(index)
+            self.show_in_view(self._in_view)
+
 
 _ACTIONS = (Action.REMOVE_LAST, Action.CLEAR, Action.PICK, Action.POLARITY, Action.CURSOR)
 HINT = (

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout
 
-from napari_sam.plugin.panel.breakable import breakable
-from napari_sam.plugin.panel.parts import SPACING, button, row
+from napari_sam.plugin.panel.widgets import SPACING, breakable, button, row
 from napari_sam.plugin.restoring import Restoring
-from napari_sam.session.autosave.recovery import Unfinished
+from napari_sam.session.record.recovery import Unfinished
 
 
 class RestoreRow(QFrame):

@@ -4,8 +4,8 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.panel.parts import action_button, column, combo, row, title
-from napari_sam.session.state import State, Status
+from napari_sam.plugin.panel.widgets import action_button, column, combo, row, title
+from napari_sam.session.status import State, Status
 
 
 class StackRows(QWidget):

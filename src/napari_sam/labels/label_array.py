@@ -1,0 +1,142 @@
+"""A label array: its free ids, where its labels lie, and going over it block by block."""
+
+from collections.abc import Collection, Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+from scipy import ndimage
+
+from napari_sam.errors import UserError
+from napari_sam.planes.image_source import chunk_shape
+
+BLOCK_ELEMENTS = 2**24
+
+
+def blocks(array: Any, most: int = BLOCK_ELEMENTS) -> Iterator[tuple[slice, ...]]:
+    """Cover an array with boxes of whole chunks, of at most `most` elements where the chunks allow.
+
+    Parameters
+    ----------
+    array
+        Anything with a shape; where it has chunks (zarr, dask, h5py), none is visited twice.
+    most
+        Upper bound of a box's number of elements.
+
+    Yields
+    ------
+    One slice per axis.
+    """
+    shape = tuple(int(size) for size in array.shape)
+    chunks = chunk_shape(array) or (1,) * len(shape)
+    block = [min(chunk, max(size, 1)) for chunk, size in zip(chunks, shape, strict=True)]
+    elements = 1
+    for size in block:
+        elements *= size
+    for axis in reversed(range(len(shape))):
+        unit = block[axis]
+        whole = -(-shape[axis] // unit)
+        times = max(1, min(whole, most // elements))
+        block[axis] = unit * times
+        elements *= times
+        if times < whole:
+            break
+    starts = (range(0, size, length) for size, length in zip(shape, block, strict=True))
+    for corner in product(*starts):
+        yield tuple(
+            slice(start, min(start + length, size)) for start, length, size in zip(corner, block, shape, strict=True)
+        )
+
+
+Box = tuple[slice, ...]
+
+
+def label_extents(labels: Any, wanted: Collection[int]) -> dict[int, tuple[int, Box]]:
+    """Number of pixels and box of some labels.
+
+    Parameters
+    ----------
+    labels
+        Integer array of any number of axes, read block by block.
+    wanted
+        The labels.
+
+    Returns
+    -------
+    dict
+        By label; labels without a pixel have the area 0 and an empty box at the origin.
+    """
+    ids = np.array(sorted(wanted), np.dtype(labels.dtype))
+    ndim = len(labels.shape)
+    areas = np.zeros(len(ids), np.int64)
+    low = np.full((len(ids), ndim), np.iinfo(np.int64).max)
+    high = np.zeros((len(ids), ndim), np.int64)
+    for box in blocks(labels) if len(ids) else ():
+        region = np.asarray(labels[box])
+        at = np.clip(np.searchsorted(ids, region), 0, len(ids) - 1)
+        numbered = np.where(ids[at] == region, at + 1, 0)
+        areas += np.bincount(numbered.reshape(-1), minlength=len(ids) + 1)[1:]
+        for number, found in enumerate(ndimage.find_objects(numbered)):
+            if found is not None:
+                origin = np.array([part.start for part in box])
+                low[number] = np.minimum(low[number], origin + [part.start for part in found])
+                high[number] = np.maximum(high[number], origin + [part.stop for part in found])
+    return {
+        int(label): (
+            int(areas[number]),
+            tuple(
+                slice(int(start), int(stop)) if areas[number] else slice(0, 0)
+                for start, stop in zip(low[number], high[number], strict=True)
+            ),
+        )
+        for number, label in enumerate(ids)
+    }
+
+
+def next_label(labels: Any) -> int:
+    """One more than the largest label, at least 1.
+
+    Parameters
+    ----------
+    labels
+        Integer array of any number of axes; read block by block unless it lies in memory.
+    """
+    if isinstance(labels, np.ndarray) and not isinstance(labels, np.memmap):
+        largest = int(labels.max(initial=0))
+    else:
+        largest = max((int(np.asarray(labels[box]).max(initial=0)) for box in blocks(labels)), default=0)
+    return largest + 1
+
+
+def check_fits(label: int, dtype: DTypeLike) -> None:
+    """Refuse a label that the array's type would wrap or truncate.
+
+    Raises
+    ------
+    UserError
+        If `dtype` is no integer type or its largest value is below `label`.
+    """
+    kind = np.dtype(dtype)
+    if kind.kind not in "iu":
+        raise UserError(f"Labels must be integers, but the array's type is {kind}; convert it first.")
+    largest = np.iinfo(kind).max
+    if not 0 <= label <= largest:
+        raise UserError(
+            f"Label {label} does not fit into labels of type {kind}, which end at {largest}; "
+            "convert them to a wider type."
+        )
+
+
+def smallest_dtype(label: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """The narrowest unsigned type that holds a label.
+
+    Raises
+    ------
+    UserError
+        If 64 bits do not hold it, or it is negative.
+    """
+    for kind in (np.uint8, np.uint16, np.uint32, np.uint64):
+        if 0 <= label <= np.iinfo(kind).max:
+            return np.dtype(kind)
+    raise UserError(f"Label {label} fits into no unsigned integer type.")

@@ -1,0 +1,1 @@
+"""Gestures, the keyboard cursor, and drawing."""

@@ -1,0 +1,187 @@
+"""The plugin's own layers, there as long as an image is chosen, and what is done with them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from napari.layers import Layer, Points, Shapes
+
+from napari_sam.errors import UserError
+from napari_sam.planes.geometry import Plane
+from napari_sam.plugin.actions import Action, bind_keys, unbind_keys
+from napari_sam.plugin.canvas.canvas import Canvas
+from napari_sam.plugin.canvas.keyboard_cursor import KeyboardCursor
+from napari_sam.plugin.layers.layer_list import LayerList
+from napari_sam.plugin.layers.mirror import Mirror
+from napari_sam.plugin.layers.own_layers import OwnLayers
+from napari_sam.plugin.layers.prompt_layers import PromptLayers
+from napari_sam.plugin.stage import Stage
+from napari_sam.prompts.prompt import Point
+
+
+@dataclass(frozen=True)
+class _Copied:
+    axes: tuple[int, int]
+    points: tuple[Point, ...]
+
+
+class ClickClipboard:
+    """Ctrl+C and Ctrl+V on the plugin's Points layer.
+
+    Parameters
+    ----------
+    layers
+        The plugin's prompt layers.
+    view
+        Tells the plane in view; None if there is none.
+    """
+
+    def __init__(self, layers: PromptLayers, view: Callable[[], Plane | None]) -> None:
+        self._layers = layers
+        self._view = view
+        self._copied: _Copied | None = None
+        layers.points.bind_key("Control-C", lambda _: self.copy(), overwrite=True)
+        layers.points.bind_key("Control-V", lambda _: self.paste(), overwrite=True)
+
+    def copy(self) -> None:
+        """Remember the selected clicks; those of one view, should they be of several."""
+        layer: Points = self._layers.points
+        chosen = [each for each in self._layers.found_in(layer) if each.at in layer.selected_data]
+        if chosen:
+            axes = chosen[0].plane.axes
+            points = [each.prompt for each in chosen if each.plane.axes == axes and isinstance(each.prompt, Point)]
+            self._copied = _Copied(axes, tuple(points))
+
+    def paste(self) -> None:
+        """Add the remembered clicks to the plane in view, at the same places, and select them."""
+        plane = self._view()
+        if self._copied is None or plane is None or plane.axes != self._copied.axes:
+            return
+        before = len(self._layers.points.data)
+        for point in self._copied.points:
+            self._layers.add_point(plane, point)
+        self._layers.set_defaults()
+        self._layers.points.selected_data = set(range(before, len(self._layers.points.data)))
+
+
+class OwnTools:
+    """Makes the layers and takes them away, and turns them to what the user wants to do.
+
+    Parameters
+    ----------
+    stage
+        Where they are.
+    layer_list
+        Takes no notice of them.
+    mirror
+        Reads them, and shows in them.
+    canvas, cursor
+        Where gestures and the keyboard's prompts go.
+    do
+        Does what a key asks for.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        layer_list: LayerList,
+        mirror: Mirror,
+        canvas: Canvas,
+        cursor: KeyboardCursor,
+        do: Callable[[Action], None],
+    ) -> None:
+        self._stage = stage
+        self._layer_list = layer_list
+        self._mirror = mirror
+        self._canvas = canvas
+        self._cursor = cursor
+        self._do = do
+
+    def make(self) -> None:
+        """Put new layers on the chosen image, in place of the former ones."""
+        stage = self._stage
+        assert stage.image is not None
+        self.remove()
+        with self._layer_list.unnoticed():
+            stage.own = OwnLayers(stage.viewer, stage.image, self._canvas)
+            prompts = stage.own.prompts
+            for layer in (prompts.points, prompts.shapes):
+                bind_keys(layer, self._do)
+            prompts.edited.connect(self._mirror.read_prompts)
+            prompts.unlinked.connect(unbind_keys)
+            ClickClipboard(prompts, lambda: stage.session.plane)
+            stage.own.draw()
+
+    def remove(self) -> None:
+        """Take the layers away."""
+        own = self._stage.own
+        if own is None:
+            return
+        self._cursor.stop()
+        self._stage.own = None
+        own.prompts.edited.disconnect(self._mirror.read_prompts)
+        own.remove()
+        own.prompts.unlinked.disconnect(unbind_keys)
+
+    def removed(self, layer: Layer) -> None:
+        """A layer left the viewer: if prompts were read from it, they are gone."""
+        own = self._stage.own
+        if own is None:
+            return
+        if layer in own.prompts.linked:
+            own.prompts.unlink()
+            self._mirror.read_prompts()
+        elif layer in (own.prompts.points, own.prompts.shapes):
+            # Deleting the layer deletes what is in it.
+            own.prompts.empty(layer)
+            self._mirror.read_prompts()
+
+    def raise_to_top(self) -> None:
+        """Bring the layers above all others."""
+        if self._stage.own is not None:
+            self._stage.own.raise_to_top()
+            self._cursor.raise_to_top()
+
+    def draw(self) -> None:
+        """Make the Points layer ready for gestures; layers that were removed come back."""
+        if self._stage.image is None:
+            self._stage.tell("Choose an image first.")
+            return
+        if self._stage.own is None or not self._stage.own.whole:
+            self.make()
+            self._mirror.show_prompts()
+            self._mirror.show_masks()
+        if self._stage.own is not None:
+            self._stage.own.draw()
+
+    def edit_points(self) -> None:
+        """Make the Points layer active with napari's tool to select and move points."""
+        if self._stage.own is not None and self._stage.own.whole:
+            self._select_in(self._stage.own.prompts.points)
+
+    def edit_shapes(self) -> None:
+        """Make the Shapes layer active with napari's tool to select and move shapes."""
+        if self._stage.own is not None and self._stage.own.whole:
+            self._select_in(self._stage.own.prompts.shapes)
+
+    def turn_polarity(self) -> None:
+        """Turn the selected clicks or scribbles, or the last one, from adding to excluding or back.
+
+        Raises
+        ------
+        UserError
+            If there is none.
+        """
+        if self._stage.own is None:
+            raise UserError("Choose an image first.")
+        active = self._stage.viewer.layers.selection.active
+        self._stage.own.prompts.turn_polarity(active if isinstance(active, Points | Shapes) else None)
+
+    def toggle_preview(self) -> None:
+        """Hide the preview, or show it again."""
+        if self._stage.own is not None:
+            layer = self._stage.own.preview.layer
+            layer.visible = not layer.visible
+
+    def _select_in(self, layer: Points | Shapes) -> None:
+        self._stage.viewer.layers.selection.active = layer
+        layer.mode = "select"

@@ -1,0 +1,1 @@
+"""napari's layers as images, prompts, masks and labels, and back."""

@@ -1,0 +1,134 @@
+"""Choosing the image layer."""
+
+from collections.abc import Callable
+
+from napari.layers import Image
+
+from napari_sam.errors import UserError
+from napari_sam.planes.contrast import Contrast
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.plugin.canvas.own_tools import OwnTools
+from napari_sam.plugin.layers.label_picking import LabelPicking
+from napari_sam.plugin.layers.view import resolve_view
+from napari_sam.plugin.stage import Stage
+
+
+def source_of(layer: Image) -> ImageSource:
+    """The layer's data, never read as a whole.
+
+    Raises
+    ------
+    UserError
+        If its values cannot be segmented (complex numbers, say).
+    """
+    return ImageSource(
+        list(layer.data) if layer.multiscale else layer.data,
+        rgb=bool(layer.rgb),
+        scale=tuple(float(step) for step in layer.scale),
+        axis_labels=tuple(layer.axis_labels),
+        units=tuple(str(unit) for unit in layer.units),
+        path=layer.source.path or "",
+    )
+
+
+def contrast_of(layer: Image, n_channels: int) -> Contrast:
+    """The layer's own contrast limits, the same for all its channels."""
+    low, high = layer.contrast_limits
+    return Contrast(((float(low), float(high)),) * n_channels)
+
+
+class Images:
+    """The image layers, and which of them is segmented.
+
+    Parameters
+    ----------
+    stage
+        The viewer and the session; the chosen layer is its `image`.
+    tools
+        The plugin's own layers, which lie on the chosen one.
+    picking
+        What ends when another one is chosen.
+    follow_view
+        Tells the session what is in view.
+    on_change
+        Called when another one is chosen.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        tools: OwnTools,
+        picking: LabelPicking,
+        follow_view: Callable[[], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._stage = stage
+        self._tools = tools
+        self._picking = picking
+        self._follow_view = follow_view
+        self._on_change = on_change
+        self._layer_contrast = False
+
+    @property
+    def layers(self) -> list[Image]:
+        """The image layers that may be chosen, the topmost first."""
+        return [layer for layer in reversed(self._stage.viewer.layers) if isinstance(layer, Image)]
+
+    def choose_first(self) -> None:
+        """Choose a visible image layer, if there is any: a selected one first, then the topmost."""
+        visible = [layer for layer in self.layers if layer.visible]
+        selected = [layer for layer in visible if layer in self._stage.viewer.layers.selection]
+        for layer in (*selected, *visible):
+            self.choose(layer)
+            return
+
+    def choose(self, layer: Image | None) -> None:
+        """Segment another image, or none."""
+        if layer is self._stage.image:
+            return
+        self._stage.tell("")
+        self.drop()
+        if layer is None:
+            self._stage.session.set_image(None)
+        else:
+            try:
+                self._show(layer)
+            except UserError as error:
+                self._stage.image = None
+                self._stage.session.set_image(None)
+                self._stage.tell(str(error))
+            else:
+                layer.events.data.connect(self._on_data)
+                self._tools.make()
+                self._follow_view()
+        self._on_change()
+
+    def drop(self) -> None:
+        """Leave the chosen layer alone; the plugin's own layers on it go."""
+        self._picking.stop()
+        if self._stage.image is not None:
+            self._stage.image.events.data.disconnect(self._on_data)
+        self._stage.image = None
+        self._tools.remove()
+
+    def use_layer_contrast(self, use: bool) -> None:
+        """Scale the network's input by the image layer's contrast limits, or by limits measured on the stack."""
+        self._layer_contrast = use
+        source = self._stage.session.source
+        if self._stage.image is not None and source is not None:
+            self._stage.session.set_contrast(contrast_of(self._stage.image, source.n_channels) if use else None)
+
+    def _show(self, layer: Image) -> None:
+        source = source_of(layer)
+        contrast = contrast_of(layer, source.n_channels) if self._layer_contrast else None
+        view = resolve_view(self._stage.viewer.dims, layer)
+        axes = (layer.ndim - 2, layer.ndim - 1) if isinstance(view, str) else view.plane.axes
+        self._stage.image = layer
+        self._stage.session.set_image(source, axes=axes, contrast=contrast)
+
+    def _on_data(self) -> None:
+        """Other pixels in the same layer are another image."""
+        image = self._stage.image
+        if image is not None:
+            self._stage.image = None
+            self.choose(image)

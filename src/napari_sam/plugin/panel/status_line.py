@@ -1,0 +1,130 @@
+"""What the session is doing, as the user reads it."""
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QPainter, QPaintEvent
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from napari_sam.plugin.panel.widgets import breakable
+from napari_sam.segment.segmentation import Setup
+from napari_sam.session.status import State, Status
+
+_COLOURS = {
+    State.NO_IMAGE: "#8a8a8a",
+    State.NO_PLANE: "#8a8a8a",
+    State.WAITING: "#e0a800",
+    State.EMBEDDING: "#e0a800",
+    State.READY: "#21b04f",
+    State.SEGMENTING: "#3a9bdc",
+    State.PROPAGATING: "#3a9bdc",
+    State.SAVING: "#3a9bdc",
+    State.ERROR: "#ff5a4f",
+}
+_HEADLINES = {
+    State.NO_IMAGE: "No image",
+    State.NO_PLANE: "No plane in view",
+    State.WAITING: "Waiting to embed this plane",
+    State.EMBEDDING: "Embedding this plane",
+    State.READY: "Ready: click an object",
+    State.SEGMENTING: "Segmenting",
+    State.PROPAGATING: "Propagating",
+    State.SAVING: "Saving",
+    State.ERROR: "Could not be done",
+}
+
+
+def headline(status: Status) -> str:
+    """The state in a few words."""
+    text = _HEADLINES[status.state]
+    if status.working and status.total:
+        text += f": {status.done} of {status.total}"
+    return text
+
+
+class ProgressStrip(QWidget):
+    """A thin bar that fills from the left.
+
+    Beside an OpenGL canvas every repaint draws the whole window again, which on a machine without a GPU takes the
+    processor away from the network. Qt's own bar repaints at once whenever it is told a value, and all the time while
+    the length is unknown; this one waits for the next frame and never moves by itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.share = 0.0
+        self.setFixedHeight(5)
+
+    def show_share(self, share: float) -> None:
+        """Fill `share`, 0..1, of the bar."""
+        if share != self.share:
+            self.share = share
+            self.update()
+
+    def paintEvent(self, _: QPaintEvent | None) -> None:  # noqa: N802
+        """Draw the bar."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(128, 128, 128, 70))
+        painter.fillRect(0, 0, round(self.width() * self.share), self.height(), QColor("#3a9bdc"))
+        painter.end()
+
+
+class StatusLine(QWidget):
+    """A coloured dot with the state, a progress bar, and room for a sentence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = QLabel()
+        self.state.setTextFormat(Qt.TextFormat.RichText)
+        self.setup = QLabel()
+        self.setup.setStyleSheet("color: #8a8a8a")
+        self.setup.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.bar = ProgressStrip()
+        self.message = _message()
+        # As high as two lines are, in whatever style; it is never seen.
+        self._two_lines = _message("\n", self)
+        self._two_lines.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        top = QHBoxLayout()
+        top.addWidget(self.state, 1)
+        top.addWidget(self.setup)
+        layout.addLayout(top)
+        for part in (self.bar, self.message):
+            layout.addWidget(part)
+        self._told = ""
+        self._status = Status(State.NO_IMAGE)
+
+    def show_status(self, status: Status) -> None:
+        """Show what the session is doing."""
+        self._status = status
+        self.state.setText(f'<span style="color:{_COLOURS[status.state]}">●</span> {headline(status)}')
+        self.bar.show_share(status.done / status.total if status.working and status.total else 0.0)
+        self._write()
+
+    def show_setup(self, setup: Setup | None) -> None:
+        """Show where, and how exactly, images are encoded; nothing while that is not known."""
+        text = "" if setup is None else f"{setup.device.upper()}, {setup.precision}"
+        if text != self.setup.text():
+            self.setup.setText(text)
+            self.setup.setToolTip(
+                "The device that the model runs on, and the type of number in which it encodes images." if text else ""
+            )
+
+    def tell(self, sentence: str) -> None:
+        """Show a sentence until another one, or an empty one, takes its place."""
+        self._told = sentence
+        self._write()
+
+    def _write(self) -> None:
+        # Room for two lines, so that nothing below moves when a sentence comes; napari's style comes late.
+        self._two_lines.ensurePolished()
+        self.message.setMinimumHeight(self._two_lines.sizeHint().height())
+        self.message.setText(breakable(self._told or self._status.sentence))
+
+
+def _message(text: str = "", parent: QWidget | None = None) -> QLabel:
+    label = QLabel(text, parent)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setAlignment(Qt.AlignmentFlag.AlignTop)
+    return label

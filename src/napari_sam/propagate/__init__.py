@@ -1,1 +1,0 @@
-"""Along an axis, from key planes, with a confidence for every plane."""

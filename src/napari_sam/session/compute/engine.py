@@ -1,0 +1,232 @@
+"""What a session computes with; tests put a fake in its place."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, cast
+
+from napari_sam.errors import UserError
+from napari_sam.nn.cancel import CancelToken
+from napari_sam.planes.contrast import Contrast, measure_contrast
+from napari_sam.planes.geometry import Mask, Plane, Window
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.prompts.prompt import Prompts
+from napari_sam.segment.segmentation import Segmentation, Setup
+from napari_sam.volume.propagate import PropagatedPlane
+
+if TYPE_CHECKING:
+    from napari_sam.models.model import Model
+    from napari_sam.segment.segmenter import Segmenter
+
+
+def let_idle_threads_sleep() -> None:
+    """Have OpenMP's threads sleep, not spin, while they wait for each other; the user's own setting goes first.
+
+    The network shares the processor with the window. When the window draws (or another program works) while OpenMP's
+    threads spin at the end of each small operation, every operation can take a whole time slice of the operating
+    system. It counts only before torch is loaded, and does nothing afterwards.
+    """
+    if "torch" not in sys.modules:
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+class PlaneSegmenter(Protocol):
+    """What a session needs of a `Segmenter`."""
+
+    @property
+    def setup(self) -> Setup:
+        """What it computes with."""
+        ...
+
+    def prepare(
+        self,
+        plane: Plane,
+        center: tuple[float, float] | None = None,
+        object_size: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, int]]:
+        """Embed a plane ahead of the first click; yields (done, total)."""
+        ...
+
+    def room(self, plane: Plane, object_size: float | None = None) -> int:
+        """How many planes like this one, which is embedded, may be embedded besides without dropping it."""
+        ...
+
+    def segment(
+        self,
+        plane: Plane,
+        prompts: Prompts,
+        *,
+        object_size: float | None = None,
+        previous: Mask | None = None,
+        multimask: bool | None = None,
+        cancel: CancelToken | None = None,
+        areas: Sequence[Window] = (),
+    ) -> Segmentation:
+        """Segment one object on one plane."""
+        ...
+
+    @property
+    def objects_at_once(self) -> int:
+        """How many objects to give to `segment_each` at once."""
+        ...
+
+    def segment_each(
+        self,
+        asked: Sequence[tuple[Plane, Prompts]],
+        *,
+        object_size: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[Segmentation | UserError | None]:
+        """Segment several objects; yields what came of each, and None where something else may come in between."""
+        ...
+
+    def rehearse(
+        self,
+        plane: Plane,
+        prompts: Prompts,
+        *,
+        object_size: float | None = None,
+        previous: Mask | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Segmentation | None:
+        """Segment what may be asked for in a moment, without a trace; None where that takes long."""
+        ...
+
+    def take_in(self, plane: Plane, answer: Segmentation, cancel: CancelToken | None = None) -> None:
+        """What was rehearsed was asked for indeed: be as if `segment` had answered."""
+        ...
+
+
+class Engine(Protocol):
+    """Opens images with models and computes with them; all of it on the inference thread."""
+
+    def open(self, model: str, source: ImageSource, contrast: Contrast | None, axes: tuple[int, int]) -> PlaneSegmenter:
+        """Load a model and measure the contrast of an image (shown in `axes`) unless it is given."""
+        ...
+
+    def open_as(self, setup: Setup, source: ImageSource) -> PlaneSegmenter:
+        """Open an image with what answered before."""
+        ...
+
+    def propagate(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        key_masks: Mapping[int, Mask],
+        axis: int,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        cancel: CancelToken | None = None,
+        areas: Sequence[Window] = (),
+    ) -> Iterator[PropagatedPlane]:
+        """Carry an object along an axis from its key planes."""
+        ...
+
+
+class NetworkEngine:
+    """The real engine: the project's models and segmenter; models stay loaded.
+
+    What needs torch is imported on first use, on the inference thread: it takes a second or two, during which the
+    window would stand still.
+    """
+
+    def __init__(self) -> None:
+        self._models: dict[str, Model] = {}
+
+    def open(self, model: str, source: ImageSource, contrast: Contrast | None, axes: tuple[int, int]) -> PlaneSegmenter:
+        """Load a model and measure the contrast of an image (shown in `axes`) unless it is given.
+
+        Raises
+        ------
+        UserError
+            If the model is unknown or cannot be loaded.
+        """
+        let_idle_threads_sleep()
+        from napari_sam.models.advice import measured_speed
+        from napari_sam.models.load import load_model
+        from napari_sam.segment.segmenter import Segmenter
+
+        if model not in self._models:
+            self._models[model] = load_model(model)
+            # While nobody waits for a click yet: the panel tells from it how long other models would take.
+            measured_speed()
+        return Segmenter(self._models[model], source, contrast or measure_contrast(source, axes))
+
+    def open_as(self, setup: Setup, source: ImageSource) -> PlaneSegmenter:
+        """Open an image with what answered before.
+
+        Raises
+        ------
+        UserError
+            If the model is missing, or its weights are other ones now.
+        """
+        let_idle_threads_sleep()
+        from napari_sam.models.load import load_model
+        from napari_sam.segment.segmenter import Segmenter
+
+        key = f"{setup.precision} {setup.model}"
+        if key not in self._models:
+            self._models[key] = load_model(setup.model, precision=setup.precision)
+        model = self._models[key]
+        if setup.digest and model.digest != setup.digest:
+            raise UserError(
+                f"The model {setup.model} is not the one that the session was made with: its weights are others "
+                f"(SHA-256 {setup.digest[:12]} then, {model.digest[:12]} now); use the version of then."
+            )
+        contrast = setup.contrast or measure_contrast(source, (source.ndim - 2, source.ndim - 1))
+        return Segmenter(model, source, contrast, channels=setup.channels)
+
+    def propagate(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        key_masks: Mapping[int, Mask],
+        axis: int,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        cancel: CancelToken | None = None,
+        areas: Sequence[Window] = (),
+    ) -> Iterator[PropagatedPlane]:
+        """Carry an object along an axis from its key planes; see `napari_sam.volume.propagate`."""
+        from napari_sam.volume.propagate import propagate
+
+        return propagate(
+            cast("Segmenter", segmenter), plane, key_masks, axis, start=start, stop=stop, cancel=cancel, areas=areas
+        )
+
+
+class OpenedImage:
+    """An image that is opened on first use, by whichever request needs it first.
+
+    Only the inference thread may call `segmenter`.
+
+    Parameters
+    ----------
+    engine, model, source, contrast, axes
+        See `Engine.open`.
+    """
+
+    def __init__(
+        self, engine: Engine, model: str, source: ImageSource, contrast: Contrast | None, axes: tuple[int, int]
+    ) -> None:
+        self.source = source
+        self._model = model
+        self._open = partial(engine.open, model, source, contrast, axes)
+        self._segmenter: PlaneSegmenter | None = None
+
+    def segmenter(self) -> PlaneSegmenter:
+        """The segmenter; opened if need be."""
+        if self._segmenter is None:
+            self._segmenter = self._open()
+        return self._segmenter
+
+    @property
+    def setup(self) -> Setup | None:
+        """What computes its answers; None while it was not opened. Any thread may ask."""
+        # The model as it was asked for: a path, where it is a file of the user's.
+        return None if self._segmenter is None else replace(self._segmenter.setup, model=self._model)

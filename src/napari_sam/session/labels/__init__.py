@@ -1,0 +1,1 @@
+"""Targets, the table of accepted objects, and writing them."""

@@ -1,0 +1,229 @@
+"""Writing accepted objects into labels, and giving their pixels another label."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from napari_sam.errors import UserError
+from napari_sam.labels.edits import Edit, PixelChange, hull
+from napari_sam.labels.label_array import check_fits, next_label
+from napari_sam.labels.label_masks import label_mask
+from napari_sam.labels.paint import Collision, paint
+from napari_sam.planes.geometry import Mask
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.session.compute.scheduler import Priority, Scheduler
+from napari_sam.session.labels.object_row import Extent, LabelsPatch, ObjectRow
+from napari_sam.session.labels.target import Book, Target
+from napari_sam.session.object.draft import Draft
+
+
+def delete(book: Book, label: int) -> LabelsPatch:
+    """Remove an object: all its pixels become background.
+
+    Parameters
+    ----------
+    book
+        Of the labels that it is in.
+    label
+        Its id.
+
+    Returns
+    -------
+    LabelsPatch
+        What changed.
+    """
+    return book.make(_repainted(book, label, 0), {label: None})
+
+
+def relabel(book: Book, label: int, new: int) -> LabelsPatch:
+    """Give an object another id.
+
+    Parameters
+    ----------
+    book
+        Of the labels that it is in.
+    label, new
+        Its id, and the one that it gets, which no object has.
+
+    Returns
+    -------
+    LabelsPatch
+        What changed.
+    """
+    repainted = _repainted(book, label, new)
+    # An object that was painted over has no pixels from which it would show where they are.
+    shows = book.follows(new) and (bool(repainted) or new in book.extents)
+    return book.make(
+        repainted,
+        {label: None, new: replace(book.rows[label], label=new)},
+        areas=None if shows else {new: book.extents[label]},
+        uses=new,
+    )
+
+
+def _repainted(book: Book, label: int, new: int) -> list[PixelChange]:
+    """The change that gives all pixels of a label another one."""
+    book.unwritten.write()
+    box = book.extents[label].box
+    where = np.asarray(book.target.array[box]) == label
+    if not where.any():
+        return []
+    dtype = np.dtype(book.target.array.dtype)
+    return [PixelChange.of(box, where, dtype.type(label), dtype.type(new))]
+
+
+class Labelling:
+    """The chosen labels, and a book for all that were ever chosen.
+
+    Parameters
+    ----------
+    scheduler
+        Where free ids are looked up.
+    on_found
+        Called with labels when the first free id in them was looked up; they may not be chosen any more.
+    on_error
+        Called with what looking up raised.
+
+    Attributes
+    ----------
+    target : Target or None
+        The labels that objects are accepted into.
+    """
+
+    def __init__(
+        self, scheduler: Scheduler, on_found: Callable[[Target], None], on_error: Callable[[Exception], None]
+    ) -> None:
+        self._scheduler = scheduler
+        self._on_found = on_found
+        self._on_error = on_error
+        self._books: dict[Target, Book] = {}
+        self.target: Target | None = None
+
+    @property
+    def book(self) -> Book | None:
+        """Of the chosen labels."""
+        return None if self.target is None else self._books[self.target]
+
+    @property
+    def next_label(self) -> int | None:
+        """The next free id in the chosen labels; None while that is not known."""
+        return None if self.book is None else self.book.next_label
+
+    def book_of(self, target: Target) -> Book:
+        """The book of labels that were chosen at some time."""
+        return self._books.setdefault(target, Book(target))
+
+    @property
+    def books(self) -> tuple[Book, ...]:
+        """Of all labels that were chosen at some time."""
+        return tuple(self._books.values())
+
+    def knows(self, target: Target) -> bool:
+        """Whether these labels were chosen at some time, and are not gone."""
+        return target in self._books
+
+    def choose(self, target: Target | None, first_free: int | None = None) -> None:
+        """Take other labels; the next free id is looked up unless it is given."""
+        self.target = target
+        if target is None:
+            return
+        book = self.book_of(target)
+        if first_free is not None:
+            book.starts_at(first_free)
+            return
+        book.next_label = None
+        book.unwritten.write()
+        array = target.array
+        self._scheduler.submit(
+            ("ids", id(target)),
+            lambda _: next_label(array),
+            priority=Priority.CLICK,
+            on_result=partial(self._found, target),
+            on_error=self._on_error,
+        )
+
+    def write(self, draft: Draft, label: int, target: Target, collision: Collision) -> LabelsPatch:
+        """Write an object, on all its planes at once; on those that it has or had, its former pixels go.
+
+        Raises
+        ------
+        UserError
+            If it has no mask, nothing would change, or the id does not fit; the labels are as before.
+        """
+        masks = draft.masks
+        if not masks:
+            raise UserError("Nothing was accepted: no object was found there.")
+        check_fits(label, target.array.dtype)
+        book = self.book_of(target)
+        book.unwritten.write()
+        former, known = book.rows.get(label), book.extents.get(label)
+        left = {} if former is None else dict.fromkeys(former.state().planes, _NOTHING)
+        edit = paint(
+            target.array,
+            {**left, **masks},
+            label,
+            collision,
+            replace=draft.refines or former is not None,
+            earlier=None if known is None else known.box,
+        )
+        if not edit.changed and former is None:
+            raise UserError("Nothing would change: every pixel has this label, or belongs to another object.")
+        row = ObjectRow.of(draft, label, "" if former is None else former.name)
+        return book.make(
+            [PixelChange.from_edit(edit)] if edit.changed else [],
+            {label: row},
+            areas=None if book.follows(label) else {label: _extent_on_planes(draft, label, target, edit)},
+            uses=label,
+        )
+
+    def forget(self, target: Target) -> None:
+        """Labels are gone, or were replaced."""
+        self._scheduler.cancel(("ids", id(target)))
+        book = self._books.pop(target, None)
+        if book is not None:
+            # Whoever still has them has them whole.
+            book.unwritten.write()
+        if self.target is target:
+            self.target = None
+
+    def _found(self, target: Target, label: int) -> None:
+        self.book_of(target).starts_at(label)
+        self._on_found(target)
+
+
+_NOTHING = Mask((0, 0, 0, 0), np.zeros((0, 0), bool))
+
+
+def _extent_on_planes(draft: Draft, label: int, target: Target, edit: Edit) -> Extent:
+    """Where a label that came from elsewhere is once `edit` is applied, as far as the object's planes tell."""
+    array = target.array
+    boxes, area = [edit.box], 0
+    for plane in draft.masks:
+        mask = label_mask(array, plane, label)
+        area += mask.area
+        box = [slice(at, at + 1) for at in plane.index]
+        for axis, start, stop in zip(plane.axes, mask.box[:2], mask.box[2:], strict=True):
+            box[axis] = slice(start, stop)
+        if mask.area:
+            boxes.append(tuple(box))
+    area += int(np.count_nonzero(edit.after == label)) - int(np.count_nonzero(edit.before == label))
+    extent = hull(box for box in boxes if all(part.stop > part.start for part in box))
+    assert extent is not None
+    return Extent(area, extent)
+
+
+def check_shape(target: Target, source: ImageSource | None) -> None:
+    """Refuse labels that do not fit the image.
+
+    Raises
+    ------
+    UserError
+        If the shapes differ.
+    """
+    if source is not None and tuple(target.array.shape) != source.shape:
+        raise UserError(
+            f"The labels '{target.name}' have shape {tuple(target.array.shape)} and the image has shape "
+            f"{source.shape}; choose labels of the same shape, or new ones."
+        )

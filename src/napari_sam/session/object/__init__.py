@@ -1,0 +1,1 @@
+"""The object in work: prompts, questions and answers, masks."""

@@ -1,0 +1,181 @@
+"""Having an object's prompts answered, by a model, on an image, with the plane in view embedded ahead."""
+
+from collections.abc import Callable
+from functools import partial
+
+from napari_sam.planes.contrast import Contrast
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.segment.segmentation import Segmentation
+from napari_sam.session.compute.embedding_ahead import Prefetch, ViewEmbedding
+from napari_sam.session.compute.engine import Engine, OpenedImage
+from napari_sam.session.compute.scheduler import Priority, Scheduler
+from napari_sam.session.object.draft import Draft, Question
+from napari_sam.session.object.speculative import EarlyAnswer, Inquiry
+
+
+class Segmenting:
+    """The image and the model, and the questions that are on their way to it.
+
+    Parameters
+    ----------
+    scheduler, engine
+        Where it is computed, and by what.
+    model
+        Name of, or path to, the model.
+    on_change
+        Called when the state of the embedding, or of a question, is different.
+    on_answer
+        Called with a question that has its answer now.
+    on_failure
+        Called with a question and what answering it raised.
+    on_error
+        Called with what embedding raised.
+
+    Attributes
+    ----------
+    source : ImageSource or None
+        The image.
+    contrast : Contrast or None
+        The limits that were given; None where they are measured.
+    model : str
+        Name of, or path to, the model.
+    object_size : float or None
+        Diameter of objects in plane pixels that the user set, or None for auto.
+    accepted_size : float or None
+        Diameter of the object that was accepted last on this image with this model.
+    opened : OpenedImage or None
+        The image as the model sees it.
+    view : ViewEmbedding
+        The plane in view.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        engine: Engine,
+        model: str,
+        *,
+        on_change: Callable[[], None],
+        on_answer: Callable[[Question], None],
+        on_failure: Callable[[Question, Exception], None],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._scheduler = scheduler
+        self._engine = engine
+        self._on_change = on_change
+        self._on_answer = on_answer
+        self._on_failure = on_failure
+        self._axes: tuple[int, int] = (0, 1)
+        self.source: ImageSource | None = None
+        self.contrast: Contrast | None = None
+        self.model = model
+        self.object_size: float | None = None
+        self.accepted_size: float | None = None
+        self.opened: OpenedImage | None = None
+        self._early = EarlyAnswer(scheduler)
+        self._prefetch = Prefetch(scheduler)
+        self.view = ViewEmbedding(scheduler, on_change, self._prefetch.start, on_error)
+
+    @property
+    def expected_size(self) -> float | None:
+        """How large the next object is thought to be: diameter in plane pixels; None where nothing is known."""
+        return self.accepted_size if self.object_size is None else self.object_size
+
+    def show(self, source: ImageSource | None, axes: tuple[int, int], contrast: Contrast | None) -> None:
+        """Take another image, or none; `open` follows."""
+        self.source, self._axes, self.contrast = source, axes, contrast
+        self.accepted_size = None
+        self.look_away("")
+
+    def open(self) -> None:
+        """Open the image with the model, and embed the plane in view anew."""
+        self._early.forget()
+        self._prefetch.stop()
+        self.opened = (
+            None
+            if self.source is None
+            else OpenedImage(self._engine, self.model, self.source, self.contrast, self._axes)
+        )
+        self.embed(anew=True)
+
+    def look_at(self, plane: Plane, center: tuple[float, float] | None) -> None:
+        """Another plane, or another part of it, is in view: embed it."""
+        anew = self.view.look_at(plane, center)
+        if anew is not None:
+            self._prefetch.look_at(plane)
+            self.embed(anew)
+
+    def look_away(self, why: str) -> None:
+        """No plane is in view, for a reason told in one sentence."""
+        self._prefetch.look_away()
+        self.view.look_away(why)
+
+    def embed(self, anew: bool) -> None:
+        """Embed what is in view; `anew` if nothing of it is embedded yet."""
+        if anew:
+            # Another answer may come of what is at hand then.
+            self._early.forget()
+        self.view.start(self.opened, self.expected_size, anew=anew)
+        self._on_change()
+
+    def resume(self) -> None:
+        """Go on embedding what is in view, if that gave way to a click."""
+        self.view.resume(self.opened, self.expected_size)
+
+    def expect(self, question: Question | None) -> None:
+        """A question is likely to be asked in a moment, or none: begin to answer it."""
+        if question is None or self.opened is None:
+            self._early.forget()
+        else:
+            self._early.expect(Inquiry.of(self.opened, question))
+
+    def suppose(self, question: Question) -> None:
+        """A question may be asked in a moment: begin to answer it when there is nothing else to do."""
+        if self.opened is not None:
+            self._early.suppose(Inquiry.of(self.opened, question))
+
+    def ask(self, question: Question) -> None:
+        """Have a question answered."""
+        opened = self.opened
+        if opened is None:
+            return
+        self.view.give_way_to(question.plane)
+        question.in_flight, question.failed = True, False
+        self._scheduler.submit(
+            ("segment", question.serial),
+            self._early.take(Inquiry.of(opened, question)),
+            priority=Priority.CLICK,
+            on_result=partial(self._answered, question, opened),
+            on_error=partial(self._failed, question),
+        )
+        self._on_change()
+
+    def ask_again(self, draft: Draft) -> None:
+        """Have all of the draft's prompts answered anew."""
+        for plane, question in draft.questions.items():
+            self.stop(question)
+            draft.renew(plane, self.expected_size)
+            self.ask(question)
+
+    def stop(self, question: Question) -> None:
+        """A question needs no answer any more."""
+        self._scheduler.cancel(("segment", question.serial))
+        question.in_flight = False
+
+    def turn_to(self, draft: Draft, former: Draft, needed: Callable[[Question], bool]) -> None:
+        """Another draft is in work: what only the former one asked is not answered; what has no answer is asked."""
+        for plane, question in former.questions.items():
+            if question.in_flight and draft.questions.get(plane) is not question and not needed(question):
+                self.stop(question)
+        for question in draft.questions.values():
+            if question.answer is None and not question.in_flight:
+                self.ask(question)
+
+    def _answered(self, question: Question, opened: OpenedImage, answer: Segmentation) -> None:
+        question.take(answer, opened.setup)
+        self._on_answer(question)
+
+    def _failed(self, question: Question, error: Exception) -> None:
+        question.in_flight, question.failed = False, True
+        self._on_failure(question, error)

@@ -1,0 +1,104 @@
+"""What was done to labels, in order: doing it again gives the same labels."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from napari_sam.labels.paint import Collision
+from napari_sam.planes.geometry import Plane
+from napari_sam.session.labels.packed_labels import Bounds, PackedLabels
+from napari_sam.session.record.object_record import ObjectRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Accepted:
+    """An object was written into the labels.
+
+    Parameters
+    ----------
+    record
+        The object; its label is known.
+    collision
+        What happened to pixels of other labels.
+    replaces
+        Whether pixels that had its label before, on its planes and on those in `left`, were removed first.
+    left
+        Planes that the object had been on before.
+    within
+        The box that these pixels were looked for in; None for whole planes.
+    """
+
+    record: ObjectRecord
+    collision: Collision = Collision.KEEP
+    replaces: bool = False
+    left: tuple[Plane, ...] = ()
+    within: Bounds | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """Pixels were changed by hand, or by anything else.
+
+    Parameters
+    ----------
+    after
+        The pixels that changed, with their new labels.
+    objects
+        Objects that came to be, or are other ones, by that.
+    gone
+        Labels of objects that are no more.
+    """
+
+    after: PackedLabels
+    objects: tuple[ObjectRecord, ...] = ()
+    gone: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """All pixels of a label inside a box became background."""
+
+    label: int
+    bounds: Bounds
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """All pixels of a label inside a box got another one, and the object that id."""
+
+    label: int
+    new: int
+    bounds: Bounds
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """An object got another name."""
+
+    label: int
+    name: str
+
+
+Event: TypeAlias = Accepted | Painted | Deleted | Relabelled | Renamed
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """One image's labels: how they began, and what was done to them.
+
+    Parameters
+    ----------
+    shape, dtype
+        Of the label array.
+    base
+        The labels before the first event, where they were not 0.
+    events
+        What was done, in order.
+    draft
+        The object in work, which is in no labels yet; None if there is none.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    base: tuple[PackedLabels, ...] = ()
+    events: tuple[Event, ...] = ()
+    draft: ObjectRecord | None = field(default=None)

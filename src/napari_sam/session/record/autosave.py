@@ -1,0 +1,342 @@
+"""Has everything that a session does written to its log."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from weakref import WeakMethod
+
+import numpy as np
+
+from napari_sam.errors import UserError
+from napari_sam.labels.label_array import blocks
+from napari_sam.planes.image_identity import ImageIdentity, fingerprint_steps
+from napari_sam.session.compute.scheduler import PostToMain, Priority
+from napari_sam.session.labels.packed_labels import PackedLabels
+from napari_sam.session.labels.target import Target
+from napari_sam.session.record.annotation import Annotation
+from napari_sam.session.record.event_json import Palette, event_to_json, labels_to_json, object_to_json
+from napari_sam.session.record.log_file import Kind, LogWriter, Record
+from napari_sam.session.record.log_folder import SessionFolder
+from napari_sam.session.record.object_record import ObjectRecord, record_of
+from napari_sam.session.record.recording import Done
+from napari_sam.session.record.session_file import current_versions, image_to_json
+from napari_sam.session.session import Session
+
+
+def weakly(method: Callable[..., None]) -> Callable[..., None]:
+    """What calls a bound method while its object lives, and does nothing once that is gone."""
+    return partial(_call, WeakMethod(method))
+
+
+def _call(method: WeakMethod[Callable[..., None]], *arguments: Any) -> None:
+    found = method()
+    if found is not None:
+        found(*arguments)
+
+
+_BLOCK = 2**22
+
+
+def target_records(about: dict[str, Any], prior: Annotation | None) -> Iterator[Record]:
+    """Labels that are followed from now on, and what had been done to them before."""
+    yield Kind.TARGET, about
+    if prior is not None:
+        palette = Palette()
+        events = [event_to_json(event, palette) for event in prior.events]
+        base = [labels_to_json(part) for part in prior.base]
+        yield Kind.PRIOR, {"target": about["number"], **palette.to_json(), "base": base, "events": events}
+
+
+def base_records(number: int, array: Any) -> Iterator[Record]:
+    """All labels, as they are when they are read: what is done meanwhile is in the log too."""
+    for box in blocks(array, _BLOCK):
+        region = np.array(array[box])
+        where = region != 0
+        if where.any():
+            bounds = tuple((part.start, part.stop) for part in box)
+            packed = PackedLabels.of(bounds, where, region[where])
+            yield Kind.BASE, {"target": number, "labels": labels_to_json(packed)}
+
+
+def put_records(number: int, done: tuple[Done, ...], based: bool) -> Iterator[Record]:
+    """What was done to labels, with how they were before where they are `based` on others."""
+    # One record for all of them: together they are one state of the labels.
+    palette = Palette()
+    content = [
+        {
+            "image": each.image,
+            "serial": each.serial,
+            "events": [event_to_json(event, palette) for event in each.events(each.image)],
+            "pixels": [labels_to_json(PackedLabels.after(change)) for change in each.pixels],
+            "before": [labels_to_json(PackedLabels.before(change)) for change in each.pixels] if based else [],
+        }
+        for each in done
+    ]
+    yield Kind.PUT, {"target": number, **palette.to_json(), "done": content}
+
+
+def drop_records(number: int, done: Done) -> Iterator[Record]:
+    """What was undone."""
+    pixels = [labels_to_json(PackedLabels.before(change)) for change in reversed(done.pixels)]
+    yield Kind.DROP, {"target": number, "serial": done.serial, "pixels": pixels}
+
+
+def draft_records(
+    about: dict[str, Any], record: ObjectRecord | None, accepted: list[tuple[dict[str, Any], ObjectRecord]]
+) -> Iterator[Record]:
+    """The object in work, if any, and what was accepted and waits, each with what is to be known of its accept."""
+    palette = Palette()
+    draft = None if record is None else object_to_json(record, palette)
+    waiting = [{**each, "object": object_to_json(of, palette)} for each, of in accepted]
+    yield Kind.DRAFT, {**about, **palette.to_json(), "object": draft, "waiting": waiting}
+
+
+VERSION = 1
+
+
+class Autosave:
+    """Follows a session and keeps its log.
+
+    Every method is called on the main thread. What is packed, and what is written, is so on a thread of its own.
+
+    Parameters
+    ----------
+    session
+        The session.
+    parent
+        The folder that session folders are made in.
+    post_to_main
+        See `Scheduler`.
+    on_error
+        Called on the main thread with why there is no log any more, in one sentence.
+    """
+
+    def __init__(
+        self, session: Session, parent: Path, post_to_main: PostToMain, on_error: Callable[[UserError], None]
+    ) -> None:
+        self._session = session
+        self._parent = parent
+        self._post = post_to_main
+        self._on_error = on_error
+        self._folder: SessionFolder | None = None
+        self._writer: LogWriter | None = None
+        self._failed = False
+        self._images: set[int] = set()
+        self._targets: dict[Target, int] = {}
+        self._numbered = 0
+        self._based: set[int] = set()
+        self._saved: dict[Target, tuple[Done, ...] | None] = {}
+        self._dirty = self._asked = self._lost = False
+        session.recording.put.connect(self._put)
+        session.recording.dropped.connect(self._dropped)
+        session.recording.forgotten.connect(self._forgotten)
+        session.saved.connect(self._save)
+        # The journal tells of prompts that are not answered yet: that may take long.
+        for signal in (
+            session.history_changed,
+            session.prompts_changed,
+            session.masks_changed,
+            session.label_changed,
+        ):
+            signal.connect(self._touch)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the log is; None while there is nothing to log."""
+        return None if self._folder is None else self._folder.path
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether labels were changed that were not saved since, or are yet to be changed by what was accepted."""
+        return (
+            self._lost
+            or bool(self._session.waiting)
+            or any(self._session.recording.of(target).done != self._saved.get(target, ()) for target in self._targets)
+        )
+
+    def begin_with(self, target: Target, then: Callable[[], None]) -> None:
+        """Log labels that were restored; `then` is called on the main thread when all of them are in the log."""
+        writer = self._open()
+        if writer is None:
+            return
+        self._number(target, writer, then)
+        # They are in no file but the log.
+        self._saved[target] = None
+
+    def wait_written(self, timeout: float = 10.0) -> bool:
+        """Block until everything is on disk; False if that takes longer."""
+        self._collect()
+        return self._writer is None or self._writer.wait_written(timeout)
+
+    def close(self) -> None:
+        """End the log. It stays, to be restored, if labels were changed and not saved."""
+        if self._writer is None or self._folder is None:
+            return
+        keep = self.unsaved
+        if keep:
+            self._collect()
+        self._writer.close()
+        if keep:
+            self._folder.release()
+        else:
+            self._folder.remove()
+        self._writer = self._folder = None
+        self._failed = True
+
+    # Inside, on the main thread
+
+    def _open(self) -> LogWriter | None:
+        if self._writer is None and not self._failed:
+            try:
+                self._folder = SessionFolder.create(self._parent)
+            except OSError as error:
+                self._fail(error)
+                return None
+            # The thread keeps nothing alive: a session that is dropped without being closed ends.
+            self._writer = LogWriter(self._folder.log, weakly(self._tick), weakly(self._writing_failed))
+            self._writer.start()
+            begin = {"version": VERSION, "written_by": current_versions(), "began": datetime.now(UTC).isoformat()}
+            self._writer.write(lambda: iter([(Kind.BEGIN, begin)]))
+        return self._writer
+
+    def _forgotten(self, target: Target, done: tuple[Done, ...]) -> None:
+        # A layer may be removed by mistake, and napari does not bring it back: the log does.
+        if self._targets.pop(target, None) is not None:
+            self._lost = self._lost or done != self._saved.get(target, ())
+
+    def _save(self, target: Target, done: tuple[Done, ...]) -> None:
+        self._saved[target] = done
+
+    def _writing_failed(self, error: Exception) -> None:
+        # On the writing thread.
+        self._post(partial(self._fail, error))
+
+    def _fail(self, error: Exception) -> None:
+        if not self._failed:
+            self._failed = True
+            self._on_error(
+                UserError(f"Autosave is off from now on: {error}; save often, or make room and start napari again.")
+            )
+
+    def _put(self, target: Target, done: list[Done]) -> None:
+        writer = self._open()
+        if writer is not None:
+            self._image(writer)
+            number = self._number(target, writer)
+            writer.write(partial(put_records, number, tuple(done), number in self._based))
+
+    def _dropped(self, target: Target, done: Done) -> None:
+        writer = self._open()
+        if writer is not None:
+            number = self._number(target, writer)
+            writer.write(partial(drop_records, number, done))
+
+    def _touch(self) -> None:
+        self._dirty = True
+        if self._writer is None and (self._session.draft or self._session.waiting):
+            # From now on the writing thread asks.
+            self._collect()
+
+    def _tick(self) -> None:
+        # On the writing thread. One question at a time: the main thread may be busy.
+        writer = self._writer
+        if (self._dirty or (writer is not None and writer.unsettled)) and not self._asked:
+            self._asked = True
+            self._post(weakly(self._answer))
+
+    def _answer(self) -> None:
+        """Nothing is half done at this moment."""
+        if self._writer is not None:
+            self._writer.settle()
+        self._collect()
+
+    def _collect(self) -> None:
+        """Have the object in work written, and those that wait for their masks, if they may be other ones."""
+        self._asked = False
+        if not self._dirty or self._failed:
+            return
+        self._dirty = False
+        session = self._session
+        draft, waiting, source = session.draft, session.waiting, session.source
+        if source is None or (not draft and not waiting and self._writer is None):
+            return
+        writer = self._open()
+        if writer is None:
+            return
+        self._image(writer)
+        record = record_of(draft.state, draft.label) if draft else None
+        accepted = [
+            (
+                {
+                    # By this it is told from what was written since.
+                    "serial": entry.serial,
+                    "image": each.draft.image,
+                    "target": self._number(each.target, writer),
+                    "collision": str(each.collision),
+                },
+                record_of(each.draft.state, each.draft.label),
+            )
+            for entry, each in waiting.items()
+        ]
+        about = {
+            "image": session.image,
+            "target": None if session.target is None else self._targets.get(session.target),
+            "model": session.model,
+            "object_size": session.object_size,
+            "contrast": None if session.contrast is None else [list(pair) for pair in session.contrast.limits],
+        }
+        writer.write(partial(draft_records, about, record, accepted))
+
+    def _image(self, writer: LogWriter) -> None:
+        session = self._session
+        image, source = session.image, session.source
+        if source is None or image in self._images:
+            return
+        self._images.add(image)
+
+        def write(fingerprint: str) -> None:
+            about = image_to_json(replace(ImageIdentity.unread(source), fingerprint=fingerprint))
+            writer.write(lambda: iter([(Kind.IMAGE, {"number": image, "image": about})]))
+
+        def identify() -> None:
+            found: list[str] = []
+            session.scheduler.submit_steps(
+                ("identity", image),
+                lambda _: fingerprint_steps(source),
+                priority=Priority.PREFETCH,
+                on_step=found.append,
+                on_done=lambda: write(found[-1]),
+            )
+
+        write("")
+        # This may be in the middle of the first click on the image: its request, which comes next, goes first.
+        session.scheduler.post(identify)
+
+    def _number(self, target: Target, writer: LogWriter, then: Callable[[], None] | None = None) -> int:
+        written = None if then is None else partial(self._post, then)
+        if target in self._targets:
+            number = self._targets[target]
+            if written is not None:
+                # What is written slowly is so in order: after the labels of before, if there were any.
+                writer.write_slowly(iter(()), (Kind.BASE_DONE, {"target": number}), written)
+            return number
+        self._numbered += 1
+        number = self._targets[target] = self._numbered
+        prior = self._session.recording.of(target).prior
+        empty = prior is None and self._session.began_empty(target)
+        array = target.array
+        about = {
+            "number": number,
+            "name": target.name,
+            "shape": [int(size) for size in array.shape],
+            "dtype": np.dtype(array.dtype).name,
+            "empty": empty,
+        }
+        writer.write(partial(target_records, about, prior), written if empty else None)
+        if not empty:
+            self._based.add(number)
+            writer.write_slowly(base_records(number, array), (Kind.BASE_DONE, {"target": number}), written)
+        return number

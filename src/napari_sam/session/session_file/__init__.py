@@ -1,1 +1,0 @@
-"""A session as one JSON file beside its labels."""

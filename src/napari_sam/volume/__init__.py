@@ -1,0 +1,1 @@
+"""Objects in stacks: carried along an axis, with a confidence per plane."""

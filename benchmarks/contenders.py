@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+import napari_sam
 from benchmarks.published_mobile_sam import published_mobile_sam
 from benchmarks.published_predictor import published_modeling, published_predictor
 from benchmarks.published_transformers import transformers_installed, transformers_sam, with_transformers_names
-from napari_sam import api
 from napari_sam.models.load import load_model
 from napari_sam.models.model import Model
 from napari_sam.nn.network import ImageFeatures
@@ -251,7 +251,7 @@ def plane(bench: Bench) -> dict[str, Callable[[], Contender]]:
         return cold
 
     def nano() -> Contender:
-        stack = api.open_stack(bench.pixels[..., 0], model=bench.nano())
+        stack = napari_sam.open_stack(bench.pixels[..., 0], model=bench.nano())
 
         def cold() -> object:
             stack.embedder.forget()

@@ -17,7 +17,7 @@ NEEDED = (".safetensors", "napari_sam/napari.yaml", "napari_sam/py.typed")
 
 # Run inside the installed copy: every room that needs no window imports, and the bundled model loads.
 PROBE = """
-import sys, napari_sam, napari_sam.api, napari_sam.cli.app
+import sys, napari_sam, napari_sam.notebook, napari_sam.cli.app
 from napari_sam.models.load import load_model
 assert napari_sam.__file__.startswith(sys.argv[1]), napari_sam.__file__
 assert "qtpy" not in sys.modules and "napari" not in sys.modules, "importing the package must not start Qt"

@@ -26,9 +26,9 @@ def test_links_and_pictures_lead_somewhere(page: Path) -> None:
 
 
 def test_the_python_example_uses_functions_that_exist() -> None:
-    from napari_sam import api
+    import napari_sam
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    used = set(re.findall(r"\bapi\.(\w+)\(", text))
+    used = set(re.findall(r"\bnapari_sam\.(\w+)\(", text))
     assert used
-    assert used <= set(api.__all__)
+    assert used <= set(napari_sam.__all__)

@@ -1,3 +1,71 @@
-"""Segment cells with clicks in napari, and carry them through z-stacks."""
+"""Segment cells with clicks in napari, and carry them through z-stacks.
 
-__version__ = "0.1.0"
+What is in `__all__` is the public face: it changes only with a line in the changelog. Every other name may move. Names
+are loaded when they are first used, so that importing the package takes no time and imports neither torch nor napari.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from napari_sam._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from napari_sam.errors import UserError, UserNotice
+    from napari_sam.export.save_labels import save_labels
+    from napari_sam.labels.paint import Collision
+    from napari_sam.models.load import load_model
+    from napari_sam.notebook import open_stack, plane_at, propagate_object, replay_session, segment_object, to_labels
+    from napari_sam.planes.geometry import Mask, Plane
+    from napari_sam.planes.image_source import ImageSource
+    from napari_sam.planes.open_image import open_image
+    from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
+    from napari_sam.segment.reference_frame import ReferencePredictor
+
+__all__ = [
+    "Box",
+    "Collision",
+    "ImageSource",
+    "Mask",
+    "Plane",
+    "Point",
+    "Prompts",
+    "ReferencePredictor",
+    "Scribble",
+    "UserError",
+    "UserNotice",
+    "load_model",
+    "open_image",
+    "open_stack",
+    "plane_at",
+    "propagate_object",
+    "replay_session",
+    "save_labels",
+    "segment_object",
+    "to_labels",
+]
+
+_MODULES = {
+    "errors": ("UserError", "UserNotice"),
+    "export.save_labels": ("save_labels",),
+    "labels.paint": ("Collision",),
+    "models.load": ("load_model",),
+    "notebook": ("open_stack", "plane_at", "propagate_object", "replay_session", "segment_object", "to_labels"),
+    "planes.geometry": ("Mask", "Plane"),
+    "planes.image_source": ("ImageSource",),
+    "planes.open_image": ("open_image",),
+    "prompts.prompt": ("Box", "Point", "Prompts", "Scribble"),
+    "segment.reference_frame": ("ReferencePredictor",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used."""
+    for module, names in _MODULES.items():
+        if name in names:
+            found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

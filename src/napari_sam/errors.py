@@ -1,4 +1,12 @@
-"""What is shown to a user as it is: an error, and a notice."""
+"""What is shown to a user as it is.
+
+UserError (a ValueError)            something the user can put right
+ |- labels.paint.Collides           pixels of other labels would be met, and the user wants to be asked
+ |- models.download.Unreachable     a server that does not answer
+UserNotice (a UserWarning)          something to know, although the work goes on
+
+Cancelled (nn.cancel) is no error: it ends what nobody waits for any more, and is never shown.
+"""
 
 
 class UserError(ValueError):

@@ -1,4 +1,4 @@
-"""``napari-sam replay`` and `api.replay_session`."""
+"""``napari-sam replay`` and `napari_sam.replay_session`."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from scripted_session import Posts
 
-from napari_sam import api
+import napari_sam
 from napari_sam.export.save_labels import save_labels
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_identity import ImageIdentity
@@ -58,7 +58,7 @@ def test_a_session_is_replayed_to_the_same_labels(run, saved, tmp_path):
 
 def test_a_notebook_replays_a_session(saved):
     image, session, labels = saved
-    np.testing.assert_array_equal(api.replay_session(session, image), labels)
+    np.testing.assert_array_equal(napari_sam.replay_session(session, image), labels)
 
 
 def test_another_image_is_refused_in_one_sentence(run, saved, tmp_path, sample):

@@ -7,7 +7,7 @@ from napari_sam.nn import cells, mask_decoder
 from napari_sam.nn.image_encoder import VitConfig
 from napari_sam.nn.nano import Nano, NanoConfig
 from napari_sam.nn.network import ImageFeatures
-from napari_sam.nn.prompt_encoder import CHANNELS, draw_prompts
+from napari_sam.nn.prompt_encoder import DRAWN_CHANNELS, draw_prompts
 from napari_sam.nn.sam import Sam, SamConfig
 
 NANO = NanoConfig(
@@ -137,7 +137,7 @@ def test_drawing_does_not_wait_for_a_device():
 
 def test_blank_channels_change_nothing():
     torch.manual_seed(0)
-    halve = cells.Halve(CHANNELS, 4)
+    halve = cells.Halve(DRAWN_CHANNELS, 4)
     drawn = cells.group(draw_prompts(torch.full((1, 1, 2), 9.0), torch.ones(1, 1), None, (32, 32), 2).maps, 4)
     assert drawn.shape[-1] == 1
     padded = torch.cat([drawn, torch.zeros_like(drawn), torch.zeros_like(drawn)], -1)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from fake_network import threshold_model
 
-from napari_sam import api
+import napari_sam
 from napari_sam.errors import UserError
 from napari_sam.models.model import Model
 from napari_sam.models.registry import REGISTRY
@@ -29,44 +29,46 @@ def image() -> np.ndarray:
 
 
 def test_it_is_the_published_predictor_with_rows_before_columns(model, image):
-    stack = api.open_stack(ImageSource(image, rgb=True), model=model)
+    stack = napari_sam.open_stack(ImageSource(image, rgb=True), model=model)
     wanted = ReferencePredictor(model, image)
-    first = api.segment(stack, points=[(20, 70)], frame="reference")
+    first = napari_sam.segment_object(stack, points=[(20, 70)], frame="reference")
     found = wanted.predict([(70, 20)], [1])
     best = int(found.iou.argmax())
     np.testing.assert_array_equal(first.painted((60, 90)), found.masks[best])
     assert first.predicted_iou == pytest.approx(found.iou[best])
 
-    again = api.segment(stack, points=[(20, 70)], negative=[(5, 5)], previous=first, frame="reference")
+    again = napari_sam.segment_object(stack, points=[(20, 70)], negative=[(5, 5)], previous=first, frame="reference")
     found = wanted.predict([(70, 20), (5, 5)], [1, 0], None, found.logits[best : best + 1], False)
     np.testing.assert_array_equal(again.painted((60, 90)), found.masks[0])
 
-    boxed = api.segment(stack, box=(10, 30, 40, 80), frame="reference")
+    boxed = napari_sam.segment_object(stack, box=(10, 30, 40, 80), frame="reference")
     np.testing.assert_array_equal(
         boxed.painted((60, 90)), wanted.predict(box=(30, 10, 80, 40), multimask=False).masks[0]
     )
 
 
 def test_gray_planes_of_a_stack_are_shown_in_three_channels(model, image):
-    stack = api.open_stack(np.ascontiguousarray(image.transpose(2, 0, 1)), model=model)
-    mask = api.segment(stack, plane=1, points=[(20, 70)], frame="reference")
+    stack = napari_sam.open_stack(np.ascontiguousarray(image.transpose(2, 0, 1)), model=model)
+    mask = napari_sam.segment_object(stack, plane=1, points=[(20, 70)], frame="reference")
     found = ReferencePredictor(model, np.repeat(image[..., 1:2], 3, -1)).predict([(70, 20)], [1])
     np.testing.assert_array_equal(mask.painted((60, 90)), found.masks[found.iou.argmax()])
 
 
 def test_logits_lie_on_the_plane(model, image):
-    mask = api.segment(api.open_stack(ImageSource(image, rgb=True), model=model), points=[(20, 70)], frame="reference")
+    mask = napari_sam.segment_object(
+        napari_sam.open_stack(ImageSource(image, rgb=True), model=model), points=[(20, 70)], frame="reference"
+    )
     assert mask.window is not None
     assert mask.window.bounds == pytest.approx((-0.5, -0.5, 89.5, 89.5))
 
 
 def test_what_the_published_predictor_does_not_know_is_refused(model, image):
-    sixteen = api.open_stack(image[..., 0].astype(np.uint16), model=model)
+    sixteen = napari_sam.open_stack(image[..., 0].astype(np.uint16), model=model)
     with pytest.raises(UserError, match="8 bits"):
-        api.segment(sixteen, points=[(20, 70)], frame="reference")
-    stack = api.open_stack(ImageSource(image, rgb=True), model=model)
+        napari_sam.segment_object(sixteen, points=[(20, 70)], frame="reference")
+    stack = napari_sam.open_stack(ImageSource(image, rgb=True), model=model)
     with pytest.raises(UserError, match="masks and scribbles"):
-        api.segment(stack, mask=np.ones((60, 90), bool), frame="reference")
-    bundled = api.open_stack(ImageSource(image, rgb=True), model=threshold_model())
+        napari_sam.segment_object(stack, mask=np.ones((60, 90), bool), frame="reference")
+    bundled = napari_sam.open_stack(ImageSource(image, rgb=True), model=threshold_model())
     with pytest.raises(UserError, match="no published predictor"):
-        api.segment(bundled, points=[(20, 70)], frame="reference")
+        napari_sam.segment_object(bundled, points=[(20, 70)], frame="reference")

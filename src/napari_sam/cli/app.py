@@ -3,10 +3,11 @@
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from napari_sam._version import __version__
 from napari_sam.cli.demo import demo
 from napari_sam.cli.models import models
 from napari_sam.cli.replay import replay
@@ -22,6 +23,23 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"napari-sam-stacks {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
 for command in (segment, propagate, replay, demo):
     app.command()(command)
 app.add_typer(models, name="models")

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from napari_sam import __version__
+from napari_sam._version import __version__
 from napari_sam.errors import UserError
 from napari_sam.export.atomic import atomic_path
 from napari_sam.planes.geometry import Plane

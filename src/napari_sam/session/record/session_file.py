@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam import __version__
+from napari_sam._version import __version__
 from napari_sam.errors import UserError
 from napari_sam.export.atomic import atomic_path
 from napari_sam.planes.image_identity import ImageIdentity

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from fake_network import threshold_model
 
-from napari_sam import api
+import napari_sam
 from napari_sam.errors import UserError
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
@@ -17,10 +17,10 @@ def volume() -> np.ndarray:
 
 
 def test_click_propagate_and_paint(volume):
-    stack = api.open_stack(volume, model=threshold_model(256))
-    mask = api.segment(stack, plane=7, points=[(60, 70)])
-    masks = api.propagate(stack, {7: mask})
-    labels = api.to_labels(stack, masks, label=3)
+    stack = napari_sam.open_stack(volume, model=threshold_model(256))
+    mask = napari_sam.segment_object(stack, plane=7, points=[(60, 70)])
+    masks = napari_sam.propagate_object(stack, {7: mask})
+    labels = napari_sam.to_labels(stack, masks, label=3)
     truth = volume > 1500
     assert labels.shape == volume.shape
     assert set(np.unique(labels)) == {0, 3}
@@ -29,36 +29,36 @@ def test_click_propagate_and_paint(volume):
 
 
 def test_labels_are_widened_for_large_ids_and_refused_where_they_do_not_fit(volume):
-    stack = api.open_stack(volume, model=threshold_model(256))
-    mask = api.segment(stack, plane=7, points=[(60, 70)])
-    assert api.to_labels(stack, {7: mask}, label=70_000).max() == 70_000
+    stack = napari_sam.open_stack(volume, model=threshold_model(256))
+    mask = napari_sam.segment_object(stack, plane=7, points=[(60, 70)])
+    assert napari_sam.to_labels(stack, {7: mask}, label=70_000).max() == 70_000
     with pytest.raises(UserError):
-        api.to_labels(stack, {7: mask}, label=300, labels=np.zeros(volume.shape, np.uint8))
+        napari_sam.to_labels(stack, {7: mask}, label=300, labels=np.zeros(volume.shape, np.uint8))
 
 
 def test_a_two_dimensional_image_needs_no_plane(volume):
-    stack = api.open_stack(volume[7], model=threshold_model(256))
-    mask = api.segment(stack, points=[(60, 70)], negative=[(5, 5)])
-    labels = api.to_labels(stack, {None: mask})
+    stack = napari_sam.open_stack(volume[7], model=threshold_model(256))
+    mask = napari_sam.segment_object(stack, points=[(60, 70)], negative=[(5, 5)])
+    labels = napari_sam.to_labels(stack, {None: mask})
     assert labels.shape == volume.shape[1:]
     assert labels[60, 70] == 1
 
 
 def test_a_rough_array_is_refined(volume):
-    stack = api.open_stack(volume, model=threshold_model(256))
+    stack = napari_sam.open_stack(volume, model=threshold_model(256))
     rough = np.zeros(volume.shape[1:], bool)
     rough[45:75, 55:85] = True
-    refined = api.segment(stack, plane=7, mask=rough).painted(rough.shape)
+    refined = napari_sam.segment_object(stack, plane=7, mask=rough).painted(rough.shape)
     truth = volume[7] > 1500
     assert (refined & truth).sum() / (refined | truth).sum() > 0.9
 
 
 def test_other_axes_are_segmented_and_propagated_along(volume):
-    stack = api.open_stack(np.moveaxis(volume, 0, 2), model=threshold_model(256), axes=(0, 1))
-    mask = api.segment(stack, plane=Plane((0, 1), (0, 0, 7)), points=[(60, 70)])
-    masks = api.propagate(stack, {7: mask}, axis=2, axes=(0, 1), start=5, stop=9)
+    stack = napari_sam.open_stack(np.moveaxis(volume, 0, 2), model=threshold_model(256), axes=(0, 1))
+    mask = napari_sam.segment_object(stack, plane=Plane((0, 1), (0, 0, 7)), points=[(60, 70)])
+    masks = napari_sam.propagate_object(stack, {7: mask}, axis=2, axes=(0, 1), start=5, stop=9)
     assert list(masks) == [5, 6, 7, 8, 9]
-    assert api.to_labels(stack, masks, axes=(0, 1))[60, 70, 5:10].all()
+    assert napari_sam.to_labels(stack, masks, axes=(0, 1))[60, 70, 5:10].all()
 
 
 @pytest.mark.parametrize(
@@ -66,19 +66,19 @@ def test_other_axes_are_segmented_and_propagated_along(volume):
     [(None, (5, 40, 40)), (5, (5, 40, 40)), (-1, (5, 40, 40)), (0, (40, 40)), (0, (2, 5, 40, 40))],
 )
 def test_planes_that_do_not_exist_are_named(plane, shape):
-    stack = api.open_stack(ImageSource(np.zeros(shape, np.uint8)), model=threshold_model(64))
+    stack = napari_sam.open_stack(ImageSource(np.zeros(shape, np.uint8)), model=threshold_model(64))
     with pytest.raises(UserError):
-        api.plane_at(stack, plane)
+        napari_sam.plane_at(stack, plane)
 
 
 def test_an_unknown_model_is_named(volume):
     with pytest.raises(UserError, match="no model"):
-        api.open_stack(volume, model="nono")
+        napari_sam.open_stack(volume, model="nono")
 
 
 def test_a_scribble_segments_what_it_lies_on(volume):
-    stack = api.open_stack(volume, model=threshold_model(256))
-    mask = api.segment(stack, plane=7, scribbles=[[(50, 60), (70, 80)]])
+    stack = napari_sam.open_stack(volume, model=threshold_model(256))
+    mask = napari_sam.segment_object(stack, plane=7, scribbles=[[(50, 60), (70, 80)]])
     truth = volume[7] > 1500
     painted = mask.painted(truth.shape)
     assert (painted & truth).sum() / (painted | truth).sum() > 0.85

@@ -1,0 +1,294 @@
+"""The few functions that a notebook needs; `napari_sam` itself offers them by name.
+
+>>> import napari_sam
+>>> stack = napari_sam.open_stack("embryo.tif")  # a path, an array, or an ImageSource
+>>> nucleus = napari_sam.segment_object(stack, plane=20, points=[(64, 71)])
+>>> volume = napari_sam.propagate_object(stack, {20: nucleus}, axis=0)
+>>> labels = napari_sam.to_labels(stack, volume)
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sam.errors import UserError
+from napari_sam.labels.label_array import smallest_dtype
+from napari_sam.labels.paint import Collision, paint
+from napari_sam.models.load import load_model
+from napari_sam.models.model import Model
+from napari_sam.planes.contrast import measure_contrast
+from napari_sam.planes.geometry import Mask, Plane
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.planes.open_image import open_image
+from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
+from napari_sam.segment.segmenter import Frame, Segmenter
+from napari_sam.session.compute.engine import NetworkEngine
+from napari_sam.session.record.replay import replay
+from napari_sam.session.record.session_file import read_session
+from napari_sam.volume.propagate import propagate
+
+Position = tuple[float, float]
+
+
+def open_stack(
+    image: str | PathLike[str] | ImageSource | Any,
+    *,
+    model: str | Path | Model = "nano",
+    device: str = "auto",
+    precision: str = "auto",
+    axes: tuple[int, int] = (-2, -1),
+) -> Segmenter:
+    """Open an image, of any number of axes, for segmentation.
+
+    Parameters
+    ----------
+    image
+        A path, an `ImageSource`, or an array (grayscale, any number of axes; wrap others in an `ImageSource`).
+    model
+        A model's name, the path of a checkpoint, or a loaded model.
+    device
+        "auto", "cpu", "cuda" or "mps".
+    precision
+        "auto", "float32" or "bfloat16"; see `load_model`.
+    axes
+        (row axis, column axis) of the planes that contrast is measured on.
+
+    Returns
+    -------
+    Segmenter
+
+    Raises
+    ------
+    UserError
+        If the image or the model cannot be read.
+    """
+    source = _source(image)
+    loaded = model if isinstance(model, Model) else load_model(model, device, precision)
+    return Segmenter(loaded, source, measure_contrast(source, _displayed(source, axes)))
+
+
+def plane_at(stack: Segmenter, plane: int | Plane | None = None, axes: tuple[int, int] = (-2, -1)) -> Plane:
+    """The plane of an image that an index names.
+
+    Parameters
+    ----------
+    stack
+        The image.
+    plane
+        A `Plane`; or the index along the one axis of a 3-D image that is not displayed; or None for a 2-D image.
+    axes
+        (row axis, column axis); negative numbers count from the last axis.
+
+    Raises
+    ------
+    UserError
+        If the plane does not exist or more than an integer is needed to name it.
+    """
+    shape = stack.source.shape
+    if isinstance(plane, Plane):
+        found = plane
+    else:
+        displayed = _displayed(stack.source, axes)
+        others = [axis for axis in range(len(shape)) if axis not in displayed]
+        if plane is None and others:
+            raise UserError(f"This image has {len(shape)} axes: say which plane you mean.")
+        if plane is not None and len(others) != 1:
+            raise UserError(f"A plane number needs an image of three axes, and this one has {len(shape)}.")
+        index = [0] * len(shape)
+        for axis in others:
+            index[axis] = int(plane or 0)
+        found = Plane(displayed, tuple(index))
+    if found.ndim != len(shape):
+        raise UserError(f"This plane is of an image of {found.ndim} axes, and the image has {len(shape)}.")
+    for axis, at in enumerate(found.index):
+        if not 0 <= at < shape[axis]:
+            raise UserError(f"Plane {at} does not exist: axis {axis} has the planes 0 to {shape[axis] - 1}.")
+    return found
+
+
+def segment_object(
+    stack: Segmenter,
+    *,
+    plane: int | Plane | None = None,
+    points: Iterable[Position] = (),
+    negative: Iterable[Position] = (),
+    box: Sequence[float] | None = None,
+    mask: Mask | NDArray[np.bool_] | None = None,
+    scribbles: Iterable[Sequence[Position]] = (),
+    previous: Mask | None = None,
+    object_size: float | None = None,
+    frame: Frame = "window",
+) -> Mask:
+    """Segment one object on one plane.
+
+    Parameters
+    ----------
+    stack
+        The image, from `open_stack`.
+    plane
+        Which plane; see `plane_at`.
+    points, negative
+        (row, column) positions on the object, and beside it; pixel centres on integers.
+    box
+        (row0, column0, row1, column1): the first and the last pixel that it holds; pixel centres on integers.
+    mask
+        A rough mask to refine: a `Mask`, or a (rows, columns) bool array of the plane.
+    scribbles
+        Strokes on the object, each a sequence of (row, column) vertices.
+    previous
+        A former result that the points correct.
+    object_size
+        Rough diameter of the object in pixels; None for auto.
+    frame
+        "reference" shows the plane to a published model exactly as its publishers' predictor does; see
+        `Segmenter.segment`.
+
+    Returns
+    -------
+    Mask
+        Empty if nothing was found.
+
+    Raises
+    ------
+    UserError
+        Without a prompt, or with one outside the image.
+    """
+    if mask is not None and not isinstance(mask, Mask):
+        mask = Mask.from_pixels(np.asarray(mask, bool))
+    prompts = Prompts(
+        (*(Point(*at, positive=True) for at in points), *(Point(*at, positive=False) for at in negative)),
+        None if box is None else Box(*box),
+        mask,
+        tuple(Scribble(tuple((float(row), float(column)) for row, column in stroke)) for stroke in scribbles),
+    )
+    found = stack.segment(plane_at(stack, plane), prompts, object_size=object_size, previous=previous, frame=frame)
+    return found.mask
+
+
+def propagate_object(
+    stack: Segmenter,
+    key_masks: Mapping[int, Mask],
+    *,
+    axis: int = 0,
+    axes: tuple[int, int] = (-2, -1),
+    start: int | None = None,
+    stop: int | None = None,
+) -> dict[int, Mask]:
+    """Carry an object through a stack, from the planes on which it was segmented.
+
+    Parameters
+    ----------
+    stack
+        The image, of three axes.
+    key_masks
+        Masks by position along `axis`.
+    axis
+        The axis to go along.
+    axes
+        (row axis, column axis) of the masks.
+    start, stop
+        First and last position, both inclusive; None for the ends of the image.
+
+    Returns
+    -------
+    dict
+        Masks by position, key planes included, in ascending order.
+
+    Raises
+    ------
+    UserError
+        Without a mask, or with an axis or planes that do not exist.
+    """
+    if not key_masks:
+        raise UserError("There is nothing to propagate: segment the object on one plane first.")
+    plane = plane_at(stack, next(iter(key_masks)), axes)
+    volume = dict(key_masks)
+    for reached in propagate(stack, plane, key_masks, axis, start=start, stop=stop):
+        if reached.mask is not None:
+            volume[reached.index] = reached.mask
+    return dict(sorted(volume.items()))
+
+
+def to_labels(
+    stack: Segmenter,
+    volume: Mapping[int | None, Mask] | Mapping[int, Mask],
+    *,
+    label: int = 1,
+    axes: tuple[int, int] = (-2, -1),
+    labels: NDArray[Any] | None = None,
+    collision: Collision = Collision.KEEP,
+) -> NDArray[Any]:
+    """Paint an object into a label array.
+
+    Parameters
+    ----------
+    stack
+        The image.
+    volume
+        Masks by position, as from `propagate_object`; ``{None: mask}`` for a 2-D image.
+    label
+        The object's id.
+    axes
+        (row axis, column axis) of the masks.
+    labels
+        The array to paint into, of the image's shape; None makes a new one.
+    collision
+        What happens to pixels of another label.
+
+    Returns
+    -------
+    ndarray
+        `labels`, painted.
+
+    Raises
+    ------
+    UserError
+        If the id does not fit the array's dtype.
+    """
+    if labels is None:
+        labels = np.zeros(stack.source.shape, smallest_dtype(label))
+    painted = [(plane_at(stack, at, axes), mask) for at, mask in volume.items()]
+    paint(labels, painted, label, collision).apply(labels)
+    return labels
+
+
+def replay_session(session: str | PathLike[str], image: str | PathLike[str] | ImageSource | Any) -> NDArray[Any]:
+    """The labels of a saved session, computed again.
+
+    Parameters
+    ----------
+    session
+        Path of the session file.
+    image
+        The image that it was made on: a path, an `ImageSource`, or an array.
+
+    Returns
+    -------
+    ndarray
+        The labels, of the image's shape.
+
+    Raises
+    ------
+    UserError
+        If the session cannot be read, this is another image, or the model is missing or another one.
+    """
+    content = read_session(session)
+    return np.asarray(replay(content.annotation, content.image.recognise(_source(image)), NetworkEngine()))
+
+
+def _source(image: str | PathLike[str] | ImageSource | Any) -> ImageSource:
+    if isinstance(image, ImageSource):
+        return image
+    return open_image(Path(image)) if isinstance(image, str | PathLike) else ImageSource(image)
+
+
+def _displayed(source: ImageSource, axes: tuple[int, int]) -> tuple[int, int]:
+    ndim = len(source.shape)
+    for axis in axes:
+        if not -ndim <= axis < ndim:
+            raise UserError(f"Axis {axis} does not exist: this image has {ndim} axes.")
+    return axes[0] % ndim, axes[1] % ndim

@@ -25,7 +25,7 @@ from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.json_form import plane_to_json, prompts_to_json
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.session.labels.target import ArrayTarget, Book
+from napari_sam.session.labels.target import ArrayTarget, ObjectTable
 from napari_sam.session.record.autosave import Autosave
 from napari_sam.session.record.object_record import ObjectRecord
 from napari_sam.session.session import Session
@@ -54,7 +54,7 @@ def labels_at_first(empty: bool) -> np.ndarray:
     return labels
 
 
-def with_owed(book: Book) -> np.ndarray:
+def with_owed(book: ObjectTable) -> np.ndarray:
     """Labels as they are when all is written that they are owed."""
     array = np.array(book.target.array)
     for owed in book.unwritten._owed:

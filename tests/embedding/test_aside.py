@@ -5,7 +5,7 @@ import torch
 from fake_network import ThresholdNetwork, threshold_model
 
 from napari_sam.embedding.embedder import Embedder
-from napari_sam.embedding.store import AsideStore, EmbeddingStore
+from napari_sam.embedding.store import EmbeddingStore, SpeculativeStore
 from napari_sam.nn.network import ImageFeatures
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Plane
@@ -28,7 +28,7 @@ def embedder_on(store: EmbeddingStore) -> tuple[Embedder, list[tuple[int, int]]]
 
 def test_what_is_put_aside_pushes_nothing_out_of_the_other_store():
     store = EmbeddingStore(max_bytes=2 * 1024)
-    aside = AsideStore(store, max_bytes=2 * 1024)
+    aside = SpeculativeStore(store, max_bytes=2 * 1024)
     for name in "ab":
         store.put(name, features(1))
     for name in "cde":
@@ -40,7 +40,7 @@ def test_what_is_put_aside_pushes_nothing_out_of_the_other_store():
 
 def test_what_is_taken_from_aside_is_there_no_longer():
     store = EmbeddingStore()
-    aside = AsideStore(store)
+    aside = SpeculativeStore(store)
     kept = features(1)
     aside.put("a", kept)
     store.put("b", features(1))

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam.models.device import Shares
+from napari_sam.models.device import WorkShares
 from napari_sam.models.load import load_model
 from napari_sam.nn.cancel import Cancelled
 
@@ -72,7 +72,7 @@ def test_all_threads_are_back_after_an_error():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        Shares().computed(1, fail)
+        WorkShares().computed(1, fail)
     assert [*seen, torch.get_num_threads()] == [1, 2]
 
 
@@ -107,7 +107,7 @@ def test_shares_cover_a_batch_once_and_in_order_however_little_memory_there_is(c
             raise MemoryError
         return list(range(some.start, some.stop))
 
-    parts = Shares().computed(count, compute)
+    parts = WorkShares().computed(count, compute)
     assert (parts is None) == (room == 0)
     if parts is not None:
         assert [each for part in parts for each in part] == list(range(count))
@@ -125,6 +125,6 @@ def test_an_error_of_any_share_is_told_when_all_have_ended(failing):
         return some.start
 
     with pytest.raises(Cancelled):
-        Shares().computed(4, compute)
+        WorkShares().computed(4, compute)
     assert sorted(ended) == [0, 2]
     assert torch.get_num_threads() == 2

@@ -7,10 +7,10 @@ from qtpy.QtTest import QTest
 
 from napari_sam.labels.paint import Collision
 from napari_sam.plugin.actions import Action
-from napari_sam.plugin.panel.object_table import COLUMNS, ObjectTable
+from napari_sam.plugin.panel.object_table import COLUMNS, ObjectTableWidget
 
 
-def texts(table: ObjectTable) -> list[list[str]]:
+def texts(table: ObjectTableWidget) -> list[list[str]]:
     model = table.model
     return [
         [model.data(model.index(row, column), Qt.ItemDataRole.DisplayRole) for column in range(len(COLUMNS))]
@@ -28,7 +28,7 @@ def accept_two(bench) -> None:
 
 
 def test_what_the_cells_say(bench, qtbot) -> None:
-    table = ObjectTable(bench.controller)
+    table = ObjectTableWidget(bench.controller)
     qtbot.addWidget(table)
     assert texts(table) == []
     accept_two(bench)
@@ -45,7 +45,7 @@ def test_what_the_cells_say(bench, qtbot) -> None:
 
 
 def test_names_are_edited_in_place_and_undone(bench, qtbot) -> None:
-    table = ObjectTable(bench.controller)
+    table = ObjectTableWidget(bench.controller)
     qtbot.addWidget(table)
     accept_two(bench)
     table.update_rows()
@@ -60,7 +60,7 @@ def test_names_are_edited_in_place_and_undone(bench, qtbot) -> None:
 
 
 def test_the_next_id_is_chosen_refused_and_undone(bench, qtbot) -> None:
-    table = ObjectTable(bench.controller)
+    table = ObjectTableWidget(bench.controller)
     qtbot.addWidget(table)
     accept_two(bench)
     table.next_id.setValue(2)
@@ -81,7 +81,7 @@ def test_the_next_id_is_chosen_refused_and_undone(bench, qtbot) -> None:
 
 
 def test_selecting_jumps_and_what_is_selected_stays_so(bench, qtbot) -> None:
-    table = ObjectTable(bench.controller)
+    table = ObjectTableWidget(bench.controller)
     qtbot.addWidget(table)
     accept_two(bench)
     table.update_rows()
@@ -127,7 +127,7 @@ def test_ten_thousand_rows_are_only_asked_for_where_they_are_seen(bench, qtbot, 
             return row
 
     monkeypatch.setattr(bench.session, "objects", Many())
-    table = ObjectTable(bench.controller)
+    table = ObjectTableWidget(bench.controller)
     qtbot.addWidget(table)
     table.resize(400, 300)
     with qtbot.waitExposed(table):

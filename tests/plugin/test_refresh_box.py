@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from napari.utils._proxies import PublicOnlyProxy
 
-from napari_sam.plugin.layers.mirror import refresh_box
+from napari_sam.plugin.layers.layer_sync import refresh_box
 
 BOX = (slice(2, 5), slice(10, 20), slice(30, 60))
 

@@ -13,7 +13,7 @@ from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.panel.restore_row import offer_sentence
-from napari_sam.plugin.restoring import Restoring
+from napari_sam.plugin.session_restorer import SessionRestorer
 from napari_sam.prompts.prompt import Point
 from napari_sam.session.record.autosave import Autosave
 from napari_sam.session.record.recovery import Unfinished
@@ -29,7 +29,7 @@ class LoggedBench(Bench):
     def log(self, folder) -> None:
         self.errors = []
         self.autosave = Autosave(self.session, folder, self.posted.append, self.errors.append)
-        self.restoring = Restoring(self.controller, self.autosave, folder)
+        self.restoring = SessionRestorer(self.controller, self.autosave, folder)
         self.offers = []
         self.restoring.offered.connect(self.offers.append)
 

@@ -14,7 +14,7 @@ from napari_sam.planes.geometry import Mask, Window
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.session.history.entry import Entry
-from napari_sam.session.history.spill import Parcel, SpillFolder
+from napari_sam.session.history.spill import Spillable, SpillFolder
 from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.session import Session
 from napari_sam.volume.propagate import PropagatedPlane
@@ -26,7 +26,7 @@ def test_a_parcel_comes_back_from_disk_as_it_was() -> None:
     logits = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
     mask = Mask.from_pixels(logits > 0.5)
     mask = Mask(mask.box, mask.pixels, 0.7, logits, Window((0.5, 1.5), (1.0, 2.0), (64, 64)))
-    parcel = Parcel({Z4: mask}, 100)
+    parcel = Spillable({Z4: mask}, 100)
     parcel.spill(folder)
     assert parcel.spilled
     assert [path.stat().st_size > logits.nbytes for path in folder.path.iterdir()] == [True]
@@ -46,7 +46,7 @@ def test_logits_of_propagated_planes_are_left_out_on_disk() -> None:
     logits = np.zeros((256, 256), np.float32)
     mask = Mask.from_pixels(np.eye(9, dtype=bool))
     mask = Mask(mask.box, mask.pixels, 0.7, logits, Window((0.0, 0.0), (1.0, 1.0), (256, 256)))
-    parcel = Parcel([PropagatedPlane(3, mask, 0.6), mask], 10**6)
+    parcel = Spillable([PropagatedPlane(3, mask, 0.6), mask], 10**6)
     parcel.spill(folder)
     assert logits.nbytes < parcel.nbytes < 1.1 * logits.nbytes
     reached, kept = parcel.content()

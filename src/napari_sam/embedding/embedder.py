@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_sam.embedding.layout import AreaLayout
-from napari_sam.embedding.store import AsideStore, EmbeddingStore
+from napari_sam.embedding.store import EmbeddingStore, SpeculativeStore
 from napari_sam.models.model import Model
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures
@@ -65,7 +65,7 @@ class Embedder:
         self.contrast = contrast
         self.channels = channels
         self._store = EmbeddingStore() if store is None else store
-        self._aside = AsideStore(self._store)
+        self._aside = SpeculativeStore(self._store)
         self._areas: dict[tuple[Plane, tuple[float, float]], list[Window]] = {}
         # Every answer remembers its areas: equal ones are one object.
         self._known: dict[Window, Window] = {}

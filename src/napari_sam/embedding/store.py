@@ -79,7 +79,7 @@ ASIDE_BYTES = 32 * 2**20
 """Enough for one answer of the bundled model that found nothing at hand."""
 
 
-class AsideStore(EmbeddingStore):
+class SpeculativeStore(EmbeddingStore):
     """Reads another store too, but puts what is new by itself, where it pushes nothing out of the other.
 
     Parameters

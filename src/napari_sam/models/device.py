@@ -196,7 +196,7 @@ def threads_sleep() -> bool:
     return os.environ.get("OMP_WAIT_POLICY", "").strip().lower() == "passive"
 
 
-class Shares:
+class WorkShares:
     """Work on one or several small things, each on one thread, shared out to threads that do not wait for each other.
 
     Waking a thread that sleeps takes some microseconds after each of a few hundred operations, up to a hundred on

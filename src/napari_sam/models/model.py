@@ -14,7 +14,7 @@ from napari_sam.models.device import (
     DECODED_ALONE,
     ENCODED_ALONE,
     Precision,
-    Shares,
+    WorkShares,
     free_unused,
     images_at_once,
     in_parts,
@@ -65,7 +65,7 @@ class Model:
     digest: str
     spec: ModelSpec
     precision: Precision = Precision.FLOAT32
-    _shares: Shares = field(default_factory=Shares, init=False, repr=False)
+    _shares: WorkShares = field(default_factory=WorkShares, init=False, repr=False)
 
     def images_at_once(self, pixels: int) -> int:
         """How many images of so many pixels to give to `encode` at once.

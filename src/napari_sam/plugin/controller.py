@@ -8,20 +8,20 @@ from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
 from napari_sam.labels.paint import Collides, Collision
-from napari_sam.plugin.accepting import Accepting, Candidates
+from napari_sam.plugin.accept_dialog import AcceptDialog, Candidates
 from napari_sam.plugin.actions import Action, bind_keys
 from napari_sam.plugin.canvas.canvas import Canvas, NoRest, Rest
 from napari_sam.plugin.canvas.keyboard_cursor import KeyboardCursor
-from napari_sam.plugin.canvas.own_tools import OwnTools
-from napari_sam.plugin.layers.images import Images
+from napari_sam.plugin.canvas.plugin_tools import PluginTools
+from napari_sam.plugin.layers.image_chooser import ImageChooser
 from napari_sam.plugin.layers.label_picking import LabelPicking
 from napari_sam.plugin.layers.layer_list import LayerList
-from napari_sam.plugin.layers.mirror import Mirror
-from napari_sam.plugin.layers.own_layers import OwnLayers
+from napari_sam.plugin.layers.layer_sync import LayerSync
+from napari_sam.plugin.layers.plugin_layers import PluginLayers
 from napari_sam.plugin.layers.prompt_sources import PromptSources
 from napari_sam.plugin.layers.target_layers import TargetLayers
 from napari_sam.plugin.layers.view import displayed_axes, jump_to
-from napari_sam.plugin.stage import Stage
+from napari_sam.plugin.viewer_context import ViewerContext
 from napari_sam.session.session import Session
 
 _ANSWERS = {
@@ -108,11 +108,11 @@ class SegmentController:
         self.session = session
         self.collision = Collision.KEEP
         self.propagation_axis: int | None = None
-        self._stage = stage = Stage(viewer, session, self.told.emit)
+        self._stage = stage = ViewerContext(viewer, session, self.told.emit)
         self.try_to = stage.try_to
         changed = self.layers_changed.emit
-        self._accepting = Accepting(session, later, self.asked_changed.emit, self.told.emit)
-        self._mirror = mirror = Mirror(stage, self._accepting.draft_changed)
+        self._accepting = AcceptDialog(session, later, self.asked_changed.emit, self.told.emit)
+        self._mirror = mirror = LayerSync(stage, self._accepting.draft_changed)
         self._layer_list = layer_list = LayerList(viewer, later, changed, self._on_arrived, self._on_removed)
         self.candidates = Candidates(session)
         self.picking = LabelPicking(stage, self.picking_changed.emit)
@@ -133,8 +133,8 @@ class SegmentController:
         )
         # What is written by itself in the middle of a stroke comes after what is painted of it.
         session.writing.connect(self.targets.flush)
-        self.tools = OwnTools(stage, layer_list, mirror, self.canvas, self.cursor, self.do)
-        self.images = Images(stage, self.tools, self.picking, self.update_view, changed)
+        self.tools = PluginTools(stage, layer_list, mirror, self.canvas, self.cursor, self.do)
+        self.images = ImageChooser(stage, self.tools, self.picking, self.update_view, changed)
         self._deeds: dict[Action, Callable[[], object]] = {
             Action.ACCEPT: partial(self._accept, None),
             Action.ACCEPT_OVERWRITING: partial(self._accept, Collision.OVERWRITE),
@@ -164,7 +164,7 @@ class SegmentController:
         return self._stage.image
 
     @property
-    def own(self) -> OwnLayers | None:
+    def own(self) -> PluginLayers | None:
         """The plugin's own layers, if an image is chosen."""
         return self._stage.own
 

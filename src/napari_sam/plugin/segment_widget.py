@@ -22,15 +22,15 @@ from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.layers.view import camera_of
 from napari_sam.plugin.panel.choices import Choices
 from napari_sam.plugin.panel.object_rows import ObjectRows
-from napari_sam.plugin.panel.object_table import ObjectTable
+from napari_sam.plugin.panel.object_table import ObjectTableWidget
 from napari_sam.plugin.panel.prompt_rows import PromptRows
 from napari_sam.plugin.panel.restore_row import RestoreRow
 from napari_sam.plugin.panel.stack_rows import StackRows
 from napari_sam.plugin.panel.status_line import StatusLine
 from napari_sam.plugin.panel.widgets import ColumnScroll, button, column, line, row
-from napari_sam.plugin.restoring import Restoring
+from napari_sam.plugin.session_restorer import SessionRestorer
 from napari_sam.session.compute.engine import Engine
-from napari_sam.session.record.autosave import Autosave, weakly
+from napari_sam.session.record.autosave import Autosave, weak_callback
 from napari_sam.session.record.log_folder import sessions_folder
 from napari_sam.session.record.session_file import SUFFIX
 from napari_sam.session.session import Session
@@ -183,8 +183,8 @@ class SegmentWidget(QWidget):
             rest=self._rest,
         )
         logs = sessions_folder()
-        self.autosave = Autosave(self.session, logs, self._main_thread.post, weakly(self._cannot_log))
-        self.restoring = Restoring(self.controller, self.autosave, logs)
+        self.autosave = Autosave(self.session, logs, self._main_thread.post, weak_callback(self._cannot_log))
+        self.restoring = SessionRestorer(self.controller, self.autosave, logs)
         self._viewer = viewer
         # Whatever happens to the window, threads and log end: when Qt deletes the widget, when Python does, at exit.
         # Closing the window is not enough: what the watch does comes after it, where an event loop follows.
@@ -196,7 +196,7 @@ class SegmentWidget(QWidget):
         self.prompts = PromptRows(self.controller)
         self.object = ObjectRows(self.controller)
         self.stack = StackRows(self.controller)
-        self.table = ObjectTable(self.controller)
+        self.table = ObjectTableWidget(self.controller)
         self.buttons = {**self.prompts.buttons, **self.object.buttons, **self.stack.buttons}
         self.restore_row = RestoreRow(self.restoring)
         self.save_button = button(

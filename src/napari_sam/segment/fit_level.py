@@ -215,7 +215,7 @@ class LevelFit:
 
 
 @dataclass(eq=False)
-class Begun:
+class FirstDecode:
     """An object that is being segmented.
 
     Parameters
@@ -233,7 +233,7 @@ class Begun:
     tried: DecodedWindow | None = None
 
 
-def decode_first(begun: Sequence[Begun], together: int) -> Iterator[None]:
+def decode_first(begun: Sequence[FirstDecode], together: int) -> Iterator[None]:
     """Decode objects at the level that each begins at, so many of them together.
 
     Those are left alone that are decoded by themselves: at several levels, or with a mask prompt.
@@ -243,7 +243,7 @@ def decode_first(begun: Sequence[Begun], together: int) -> Iterator[None]:
     None
         After each window that had to be encoded, since something more urgent may come in between.
     """
-    alike: dict[tuple[tuple[int, int], int, bool], list[tuple[Begun, EmbeddedWindow]]] = {}
+    alike: dict[tuple[tuple[int, int], int, bool], list[tuple[FirstDecode, EmbeddedWindow]]] = {}
     for each in begun:
         fit = each.fit
         if each.level is None or fit.prompts.mask is not None:
@@ -260,7 +260,7 @@ def decode_first(begun: Sequence[Begun], together: int) -> Iterator[None]:
             _decode(group[start : start + together])
 
 
-def _decode(group: Sequence[tuple[Begun, EmbeddedWindow]]) -> None:
+def _decode(group: Sequence[tuple[FirstDecode, EmbeddedWindow]]) -> None:
     first = group[0][0].fit
     if len(group) == 1:
         # By itself, it is decoded as it always is.

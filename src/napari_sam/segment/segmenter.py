@@ -15,7 +15,7 @@ from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.segment.fit_level import Begun, LevelFit, decode_first
+from napari_sam.segment.fit_level import FirstDecode, LevelFit, decode_first
 from napari_sam.segment.level import level_for, level_of, pixel_aspect, prepared_levels, prompt_box, step_at
 from napari_sam.segment.reference_frame import ReferenceSegmenter
 from napari_sam.segment.segmentation import Segmentation, Setup
@@ -224,7 +224,7 @@ class Segmenter:
         Cancelled
             If `cancel` was set.
         """
-        begun: list[Begun | UserError] = []
+        begun: list[FirstDecode | UserError] = []
         for plane, prompts in asked:
             try:
                 self._check_inside(plane, prompts)
@@ -232,8 +232,8 @@ class Segmenter:
                 begun.append(error)
             else:
                 fit = LevelFit(self.embedder, plane, prompts, None, _ambiguous(prompts), False, cancel)
-                begun.append(Begun(fit, _first_level(fit, object_size)))
-        yield from decode_first([each for each in begun if isinstance(each, Begun)], self.objects_at_once)
+                begun.append(FirstDecode(fit, _first_level(fit, object_size)))
+        yield from decode_first([each for each in begun if isinstance(each, FirstDecode)], self.objects_at_once)
         for each in begun:
             if isinstance(each, UserError):
                 yield each

@@ -11,14 +11,14 @@ from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation
-from napari_sam.session.batch_plan import Findings, Plan, begin_writing, carry_out, plan_batch
+from napari_sam.session.batch_plan import BatchResults, Plan, begin_writing, carry_out, plan_batch
 from napari_sam.session.compute.engine import OpenedImage
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.labels.target import Target
-from napari_sam.session.object.draft import Draft, Question
-from napari_sam.session.object.segmenting import Segmenting
-from napari_sam.session.status import Reporting, SessionSignals
-from napari_sam.session.work import Work
+from napari_sam.session.object.draft import Draft, PromptRequest
+from napari_sam.session.object.prompt_answering import PromptAnswering
+from napari_sam.session.status import SessionSignals, StatusReporter
+from napari_sam.session.workspace import Workspace
 
 _KEY = "batch"
 _PLANS = 4
@@ -72,7 +72,7 @@ class _Run:
         Whether all were tried, and it waits for what is to happen to other labels.
     """
 
-    findings: Findings
+    findings: BatchResults
     collision: Collision
     total: int
     done: int = 0
@@ -99,10 +99,10 @@ class Batch:
     def __init__(
         self,
         scheduler: Scheduler,
-        work: Work,
-        segmenting: Segmenting,
+        work: Workspace,
+        segmenting: PromptAnswering,
         signals: SessionSignals,
-        reporting: Reporting,
+        reporting: StatusReporter,
     ) -> None:
         self._scheduler = scheduler
         self._work = work
@@ -158,7 +158,7 @@ class Batch:
         self.stop()
         # What labels are there is read off the main thread.
         self._work.labelling.book_of(target).unwritten.write()
-        findings = Findings(target, self._work.draft if instead else None)
+        findings = BatchResults(target, self._work.draft if instead else None)
         self._run = _Run(findings, collision, 0 if callable(objects) else len(objects))
         self._start(self._run, objects, opened, self._segmenting.expected_size)
         self._reporting.report()
@@ -294,7 +294,7 @@ def _segmented(
 
 def _found(each: BatchObject, answer: Segmentation, opened: OpenedImage, size: float | None) -> _Tried:
     draft = Draft(label=each.label, refines=each.label is not None)
-    question = Question(each.plane, each.prompts, object_size=size)
+    question = PromptRequest(each.plane, each.prompts, object_size=size)
     question.take(answer, opened.setup)
     draft.put(each.plane, question)
     return (each.plane, draft) if draft.masks else None

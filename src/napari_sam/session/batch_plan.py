@@ -14,13 +14,13 @@ from napari_sam.labels.paint import Collides, Collision, paint_all
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.session.history.entry import Kind
 from napari_sam.session.labels.object_row import Extent, ObjectRow
-from napari_sam.session.labels.target import Book, Target
+from napari_sam.session.labels.target import ObjectTable, Target
 from napari_sam.session.object.draft import Draft, DraftState
-from napari_sam.session.work import Work
+from napari_sam.session.workspace import Workspace
 
 
 @dataclass(eq=False)
-class Findings:
+class BatchResults:
     """The objects that a batch has found.
 
     Parameters
@@ -49,7 +49,7 @@ class Findings:
 
 
 @dataclass(frozen=True, eq=False)
-class Basis:
+class LabelsSnapshot:
     """What a plan is made upon, as it was at one moment on the main thread; the pixels are read later.
 
     Parameters
@@ -71,7 +71,7 @@ class Basis:
     placed: set[int]
 
     @classmethod
-    def of(cls, book: Book, findings: Findings) -> "Basis":
+    def of(cls, book: ObjectTable, findings: BatchResults) -> "LabelsSnapshot":
         """What is known now of the objects of a batch, which have ids."""
         labels = {draft.label or 0 for _, draft in findings.objects}
         return cls(
@@ -82,7 +82,7 @@ class Basis:
             {label for label in labels if label in book.extents},
         )
 
-    def holds(self, book: Book) -> bool:
+    def holds(self, book: ObjectTable) -> bool:
         """Whether all is still as it was."""
         return (self.revision, self.next_label) == (book.revision, book.next_label) and self.array is book.target.array
 
@@ -101,14 +101,14 @@ class Plan:
         By label, what the table holds of it afterwards, and where it is then if that was not known.
     """
 
-    basis: Basis
+    basis: LabelsSnapshot
     pixels: tuple[PixelChange, ...]
     growth: Growth
     rows: dict[int, ObjectRow]
     extents: dict[int, Extent]
 
 
-def plan_batch(findings: Findings, basis: Basis, collision: Collision) -> Iterator[Plan | None]:
+def plan_batch(findings: BatchResults, basis: LabelsSnapshot, collision: Collision) -> Iterator[Plan | None]:
     """Find out what is to be written; nothing is written, and any thread may do it.
 
     Where two objects meet, the one with the higher predicted IoU has the pixels.
@@ -156,7 +156,7 @@ def plan_batch(findings: Findings, basis: Basis, collision: Collision) -> Iterat
     yield Plan(basis, tuple(pixels), Growth.of(pixels), rows, extents)
 
 
-def _by_plane(findings: Findings) -> Iterator[tuple[Plane, list[tuple[int, Mask]], dict[int, Mask]]]:
+def _by_plane(findings: BatchResults) -> Iterator[tuple[Plane, list[tuple[int, Mask]], dict[int, Mask]]]:
     """The masks on each plane, those that have the pixels where they meet first; and what was there before."""
     found: dict[Plane, dict[int, Mask]] = {}
     for plane, draft in findings.objects:
@@ -220,7 +220,7 @@ def _after(array: Any, box: Box, edit: Edit) -> np.ndarray[Any, Any]:
     return region
 
 
-def begin_writing(findings: Findings, work: Work) -> Basis:
+def begin_writing(findings: BatchResults, work: Workspace) -> LabelsSnapshot:
     """Give ids to what was found, and say what a plan of writing it is made upon.
 
     Raises
@@ -237,10 +237,10 @@ def begin_writing(findings: Findings, work: Work) -> Basis:
     work.tell_writing()
     book.unwritten.write()
     _give_ids(findings, book.next_label)
-    return Basis.of(book, findings)
+    return LabelsSnapshot.of(book, findings)
 
 
-def carry_out(plan: Plan, findings: Findings, work: Work) -> bool:
+def carry_out(plan: Plan, findings: BatchResults, work: Workspace) -> bool:
     """Write what was planned, as one entry of the journal; the pixels follow in slices.
 
     Returns
@@ -264,7 +264,7 @@ def carry_out(plan: Plan, findings: Findings, work: Work) -> bool:
     return True
 
 
-def _give_ids(findings: Findings, free: int) -> None:
+def _give_ids(findings: BatchResults, free: int) -> None:
     """Those that brought no id get free ones, which are none of those that others in the batch have."""
     taken = {draft.label for _, draft in findings.objects if draft.refines}
     for _, draft in findings.objects:

@@ -8,13 +8,13 @@ from napari_sam.labels.edits import PixelChange
 from napari_sam.labels.label_array import check_fits
 from napari_sam.planes.geometry import Plane
 from napari_sam.session.history.entry import Kind
-from napari_sam.session.labels import labelling
+from napari_sam.session.labels import label_writer
 from napari_sam.session.labels.object_row import ObjectRow, TableRow
-from napari_sam.session.labels.target import Book, Target
+from napari_sam.session.labels.target import ObjectTable, Target
 from napari_sam.session.object.draft import DraftState
-from napari_sam.session.object.segmenting import Segmenting
-from napari_sam.session.status import Reporting
-from napari_sam.session.work import Work
+from napari_sam.session.object.prompt_answering import PromptAnswering
+from napari_sam.session.status import StatusReporter
+from napari_sam.session.workspace import Workspace
 
 
 class Objects:
@@ -32,7 +32,9 @@ class Objects:
         Stops what goes on with the object in work.
     """
 
-    def __init__(self, work: Work, segmenting: Segmenting, reporting: Reporting, leave: Callable[[], None]) -> None:
+    def __init__(
+        self, work: Workspace, segmenting: PromptAnswering, reporting: StatusReporter, leave: Callable[[], None]
+    ) -> None:
         self._work = work
         self._segmenting = segmenting
         self._reporting = reporting
@@ -125,7 +127,7 @@ class Objects:
         before = self._work.draft.state
         if self._in_work(label):
             self._work.start(DraftState())
-        self._work.changed_labels(Kind.DELETE, book.target, labelling.delete(book, label), before)
+        self._work.changed_labels(Kind.DELETE, book.target, label_writer.delete(book, label), before)
         self._work.tell_draft()
 
     def relabel(self, label: int, new: int) -> None:
@@ -145,7 +147,7 @@ class Objects:
         before = self._work.draft.state
         if self._in_work(label):
             self._work.draft.label = new
-        self._work.changed_labels(Kind.RELABEL, book.target, labelling.relabel(book, label, new), before)
+        self._work.changed_labels(Kind.RELABEL, book.target, label_writer.relabel(book, label, new), before)
 
     def check_free(self, label: int) -> None:
         """Refuse an id that another object has, or that does not fit.
@@ -170,7 +172,7 @@ class Objects:
         patch = book.make([change], uses=max(largest, 0), written=True)
         self._work.changed_labels(Kind.PAINT, target, patch, shown=True)
 
-    def _on_top(self, book: Book, change: PixelChange) -> PixelChange:
+    def _on_top(self, book: ObjectTable, change: PixelChange) -> PixelChange:
         """What was painted before all of an earlier deed was written, as if painted after it."""
         if not book.unwritten:
             return change
@@ -181,13 +183,13 @@ class Objects:
         change.apply(array)
         return change
 
-    def _book(self) -> Book:
+    def _book(self) -> ObjectTable:
         book = self._work.labelling.book
         if book is None:
             raise UserError("Choose the labels to write into first.")
         return book
 
-    def _find(self, label: int) -> tuple[Book, ObjectRow]:
+    def _find(self, label: int) -> tuple[ObjectTable, ObjectRow]:
         book = self._book()
         if label in self._work.finishing.labels(book.target):
             raise UserError(f"Object {label} is still being finished: try again when its mask is there.")

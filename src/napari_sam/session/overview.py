@@ -7,13 +7,13 @@ from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Setup
-from napari_sam.session.finishing import Waiting
+from napari_sam.session.deferred_accepts import DeferredAccept
 from napari_sam.session.history.entry import Entry
 from napari_sam.session.history.journal import Journal
 from napari_sam.session.labels.target import Target
 from napari_sam.session.object.draft import Draft
-from napari_sam.session.parts import Parts
-from napari_sam.session.record.recording import Recording
+from napari_sam.session.parts import SessionParts
+from napari_sam.session.record.recording import Recordings
 from napari_sam.session.status import SessionSignals, Status
 
 
@@ -33,7 +33,7 @@ class SessionOverview(SessionSignals):
         The accepted objects.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: SessionParts) -> None:
         self.scheduler = parts.scheduler
         self.objects = parts.objects
         self._reporting = parts.reporting
@@ -128,11 +128,11 @@ class SessionOverview(SessionSignals):
         return self._work.journal
 
     @property
-    def waiting(self) -> Mapping[Entry, Waiting]:
+    def waiting(self) -> Mapping[Entry, DeferredAccept]:
         """Accepted objects that are yet to be written, by their accepts, in the order of these."""
         return self._work.finishing.waiting
 
     @property
-    def recording(self) -> Recording:
+    def recording(self) -> Recordings:
         """What was done to labels and not undone, so that it can be written down."""
         return self._work.recording

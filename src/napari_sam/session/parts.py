@@ -3,20 +3,26 @@
 from napari_sam.session.batch import Batch
 from napari_sam.session.compute.engine import Engine
 from napari_sam.session.compute.scheduler import PostToMain, Scheduler
-from napari_sam.session.deciding import Deciding
-from napari_sam.session.object.draft import Question
-from napari_sam.session.object.segmenting import Segmenting
+from napari_sam.session.decisions import Decisions
+from napari_sam.session.object.draft import PromptRequest
+from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.objects import Objects
-from napari_sam.session.opening import Opening
-from napari_sam.session.prompting import Prompting
+from napari_sam.session.prompt_editor import PromptEditor
 from napari_sam.session.propagation import Propagation
-from napari_sam.session.saving import Saving
-from napari_sam.session.status import Reporting, SessionSignals, State, Status
-from napari_sam.session.work import Work
+from napari_sam.session.session_saver import SessionSaver
+from napari_sam.session.source_selection import SourceSelection
+from napari_sam.session.status import SessionSignals, State, Status, StatusReporter
+from napari_sam.session.workspace import Workspace
 
 
 def current_status(
-    segmenting: Segmenting, work: Work, propagation: Propagation, batch: Batch, saving: Saving, error: str, note: str
+    segmenting: PromptAnswering,
+    work: Workspace,
+    propagation: Propagation,
+    batch: Batch,
+    saving: SessionSaver,
+    error: str,
+    note: str,
 ) -> Status:
     """The one thing that is worth telling; `error` and `note` are the sentences for the user."""
     view = segmenting.view
@@ -39,7 +45,7 @@ def current_status(
     return Status(view.state, note, *view.progress)
 
 
-class Parts:
+class SessionParts:
     """Makes the parts, each of which knows only those made before it; and passes answers on to those made later.
 
     Parameters
@@ -57,8 +63,8 @@ class Parts:
     def __init__(self, signals: SessionSignals, post_to_main: PostToMain, engine: Engine, model: str) -> None:
         self._signals = signals
         self.scheduler = scheduler = Scheduler(post_to_main)
-        self.reporting = reporting = Reporting(signals, self._status)
-        self.segmenting = segmenting = Segmenting(
+        self.reporting = reporting = StatusReporter(signals, self._status)
+        self.segmenting = segmenting = PromptAnswering(
             scheduler,
             engine,
             model,
@@ -67,14 +73,14 @@ class Parts:
             on_failure=self._not_answered,
             on_error=reporting.fail,
         )
-        self.work = work = Work(scheduler, segmenting, signals, reporting)
-        self.prompting = Prompting(work, segmenting, scheduler, signals, reporting)
+        self.work = work = Workspace(scheduler, segmenting, signals, reporting)
+        self.prompting = PromptEditor(work, segmenting, scheduler, signals, reporting)
         self.propagation = Propagation(scheduler, engine, work, segmenting, signals, reporting)
         self.batch = Batch(scheduler, work, segmenting, signals, reporting)
-        self.saving = Saving(scheduler, work, segmenting, signals, reporting)
+        self.saving = SessionSaver(scheduler, work, segmenting, signals, reporting)
         self.objects = Objects(work, segmenting, reporting, self.propagation.stop)
-        self.opening = Opening(segmenting, work, self.prompting, self.propagation, self.batch, reporting)
-        self.deciding = Deciding(work, self.objects, self.propagation, signals, reporting)
+        self.opening = SourceSelection(segmenting, work, self.prompting, self.propagation, self.batch, reporting)
+        self.deciding = Decisions(work, self.objects, self.propagation, signals, reporting)
         for signal in (signals.label_changed, signals.objects_changed, signals.history_changed):
             signal.connect(reporting.report)
         reporting.report()
@@ -82,7 +88,7 @@ class Parts:
     def _status(self, error: str, note: str) -> Status:
         return current_status(self.segmenting, self.work, self.propagation, self.batch, self.saving, error, note)
 
-    def _answered(self, question: Question) -> None:
+    def _answered(self, question: PromptRequest) -> None:
         """A question has its answer, which may be about the object in work or about one that was accepted since."""
         shown = question.shown
         if self.work.draft.questions.get(question.plane) is question and shown is not None:
@@ -90,7 +96,7 @@ class Parts:
             self._signals.masks_changed.emit()
         self._go_on()
 
-    def _not_answered(self, question: Question, error: Exception) -> None:
+    def _not_answered(self, question: PromptRequest, error: Exception) -> None:
         self.work.finishing.fail(question, error)
         self.reporting.fail(error)
         self._go_on()

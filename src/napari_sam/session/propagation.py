@@ -12,15 +12,15 @@ from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.session.compute.engine import Engine, OpenedImage
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.history.entry import Kind
-from napari_sam.session.object.draft import Carried, Draft, Shown
-from napari_sam.session.object.segmenting import Segmenting
-from napari_sam.session.status import Reporting, SessionSignals
-from napari_sam.session.work import Work
+from napari_sam.session.object.draft import CandidateOrigin, Draft, PropagationOrigin
+from napari_sam.session.object.prompt_answering import PromptAnswering
+from napari_sam.session.status import SessionSignals, StatusReporter
+from napari_sam.session.workspace import Workspace
 from napari_sam.volume.propagate import PropagatedPlane
 
 
 @dataclass(frozen=True)
-class Course:
+class PropagationRange:
     """Where to carry an object.
 
     Parameters
@@ -42,7 +42,7 @@ class Course:
     first: int
     last: int
     keys: dict[int, Mask]
-    origins: dict[int, Shown] = field(default_factory=dict)
+    origins: dict[int, CandidateOrigin] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -50,14 +50,14 @@ class Course:
         return self.last - self.first + 1 - len(self.keys)
 
 
-def plot_course(
+def propagation_range(
     draft: Draft,
     plane: Plane,
     shape: tuple[int, ...],
     axis: int | None = None,
     start: int | None = None,
     stop: int | None = None,
-) -> Course:
+) -> PropagationRange:
     """Where an object can be carried to from its key planes parallel to `plane`.
 
     Parameters
@@ -91,7 +91,7 @@ def plot_course(
     }
     if not key_planes:
         raise UserError("There is nothing to propagate on this plane or its neighbours: click an object first.")
-    return Course(
+    return PropagationRange(
         plane,
         along,
         0 if start is None else start,
@@ -100,12 +100,12 @@ def plot_course(
         {
             position: origin
             for position, other in key_planes.items()
-            if isinstance(origin := draft.source_of(other), Shown)
+            if isinstance(origin := draft.source_of(other), CandidateOrigin)
         },
     )
 
 
-Proposal: TypeAlias = tuple[dict[Plane, PropagatedPlane], Carried | None]
+Proposal: TypeAlias = tuple[dict[Plane, PropagatedPlane], PropagationOrigin | None]
 """The planes that were reached, and the propagation that reached them."""
 DOUBTFUL = 0.65
 """Confidence below which a propagated plane is worth a look.
@@ -144,10 +144,10 @@ class Propagation:
         self,
         scheduler: Scheduler,
         engine: Engine,
-        work: Work,
-        segmenting: Segmenting,
+        work: Workspace,
+        segmenting: PromptAnswering,
         signals: SessionSignals,
-        reporting: Reporting,
+        reporting: StatusReporter,
     ) -> None:
         self._scheduler = scheduler
         self._engine = engine
@@ -190,7 +190,7 @@ class Propagation:
         if draft.in_flight:
             self._waiting = draft, partial(self._try_to_propagate, axis, start, stop)
         else:
-            course = plot_course(draft, plane, source.shape, axis, start, stop)
+            course = propagation_range(draft, plane, source.shape, axis, start, stop)
             self._reporting.clear()
             self._start(draft, course, opened)
             self._signals.masks_changed.emit()
@@ -221,9 +221,9 @@ class Propagation:
         except UserError as error:
             self._reporting.fail(error)
 
-    def _start(self, draft: Draft, course: Course, opened: OpenedImage) -> None:
+    def _start(self, draft: Draft, course: PropagationRange, opened: OpenedImage) -> None:
         self.stop()
-        carried = Carried(course.plane, course.axis, course.first, course.last, course.origins)
+        carried = PropagationOrigin(course.plane, course.axis, course.first, course.last, course.origins)
         self._former = draft.proposal, draft.carried
         draft.proposal, draft.carried = {}, carried
         self._draft, self.progress = draft, (0, course.total)

@@ -15,11 +15,11 @@ from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.session.batch import BatchObjects
 from napari_sam.session.compute.engine import Engine, NetworkEngine
 from napari_sam.session.compute.scheduler import PostToMain
-from napari_sam.session.labels.labelling import check_shape
+from napari_sam.session.labels.label_writer import check_shape
 from napari_sam.session.labels.object_row import LabelsPatch
 from napari_sam.session.labels.target import Target
 from napari_sam.session.overview import SessionOverview
-from napari_sam.session.parts import Parts
+from napari_sam.session.parts import SessionParts
 from napari_sam.session.record.object_record import ObjectRecord
 from napari_sam.session.record.restored import Restored
 
@@ -44,14 +44,14 @@ class Session(SessionOverview):
     """
 
     def __init__(self, post_to_main: PostToMain, *, engine: Engine | None = None, model: str = "nano") -> None:
-        parts = Parts(self, post_to_main, engine or NetworkEngine(), model)
+        parts = SessionParts(self, post_to_main, engine or NetworkEngine(), model)
         super().__init__(parts)
         self._opening = parts.opening
         self._prompting = parts.prompting
         self._deciding = parts.deciding
         self._saving = parts.saving
 
-    # Image and model: see `Opening`
+    # Image and model: see `SourceSelection`
 
     def set_image(
         self, source: ImageSource | None, *, axes: tuple[int, int] = (0, 1), contrast: Contrast | None = None
@@ -83,7 +83,7 @@ class Session(SessionOverview):
         """Say that no plane of the image is in view, and why, in one sentence."""
         self._opening.look_away(why)
 
-    # Labels: see `Work`
+    # Labels: see `Workspace`
 
     def set_target(self, target: Target | None, *, next_label: int | None = None) -> None:
         """Accept objects into other labels.
@@ -134,7 +134,7 @@ class Session(SessionOverview):
         if change.count and self._work.labelling.knows(target):
             self.objects.painted(target, change)
 
-    # Prompts: see `Prompting`
+    # Prompts: see `PromptEditor`
 
     def set_prompts(self, plane: Plane, prompts: Prompts) -> None:
         """Replace the object's prompts on one plane; its mask there follows."""
@@ -191,7 +191,7 @@ class Session(SessionOverview):
         self._prompting.clear(plane or self.plane)
         self._reporting.report()
 
-    # The object in work: see `Deciding`
+    # The object in work: see `Decisions`
 
     def accept(
         self,
@@ -235,7 +235,7 @@ class Session(SessionOverview):
         """Do again what was undone last."""
         self._deciding.redo()
 
-    # What takes a while: see `Propagation`, `Batch` and `Saving`
+    # What takes a while: see `Propagation`, `Batch` and `SessionSaver`
 
     def propagate(self, axis: int | None = None, start: int | None = None, stop: int | None = None) -> None:
         """Carry the object along an axis, from its key planes outwards; the result is a proposal until accepted."""

@@ -96,7 +96,7 @@ class SessionSignals:
     crashed = Signal(Exception)
 
 
-class Reporting:
+class StatusReporter:
     """Keeps the last error and the last note for the user, and emits the status when it is different.
 
     Parameters

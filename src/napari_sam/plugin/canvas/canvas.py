@@ -10,10 +10,10 @@ from skimage.measure import approximate_polygon
 
 from napari_sam.errors import UserError
 from napari_sam.plugin.layers.label_picking import LabelPicking
-from napari_sam.plugin.layers.own_layers import OwnLayers
+from napari_sam.plugin.layers.plugin_layers import PluginLayers
 from napari_sam.plugin.layers.target_layers import LayerTarget, check_writable
 from napari_sam.plugin.layers.view import View
-from napari_sam.plugin.stage import Stage
+from napari_sam.plugin.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Box, Point, Scribble
 
 REST_MS = 60
@@ -113,7 +113,7 @@ class Canvas:
 
     def __init__(
         self,
-        stage: Stage,
+        stage: ViewerContext,
         picking: LabelPicking,
         follow_view: Callable[[], None],
         read_prompts: Callable[[], None],
@@ -240,7 +240,7 @@ class Canvas:
         self._read_prompts()
         self._warn()
 
-    def _where(self) -> tuple[OwnLayers, View]:
+    def _where(self) -> tuple[PluginLayers, View]:
         image, own, view = self._stage.in_view()
         if not image.visible:
             raise UserError(f"'{image.name}' is hidden: show it, or choose another image.")

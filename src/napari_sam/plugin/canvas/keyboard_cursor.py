@@ -11,7 +11,7 @@ from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.canvas.canvas import Canvas
 from napari_sam.plugin.layers.placement import place, placement_of
 from napari_sam.plugin.layers.view import View, camera_of
-from napari_sam.plugin.stage import Stage
+from napari_sam.plugin.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Box
 
 CURSOR_NAME = "Segment: cursor"
@@ -47,7 +47,7 @@ class KeyboardCursor:
 
     def __init__(
         self,
-        stage: Stage,
+        stage: ViewerContext,
         canvas: Canvas,
         redraw: Callable[[], None],
         unnoticed: Callable[[], AbstractContextManager[None]],

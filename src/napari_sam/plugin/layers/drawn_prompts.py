@@ -61,7 +61,7 @@ def turn_polarity(layer: Points | Shapes, which: Iterable[int]) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawing:
+class PromptShape:
     """One shape.
 
     Parameters
@@ -87,20 +87,20 @@ class Drawing:
         return self.kind, self.vertices.tobytes(), self.axes, self.positive
 
     @classmethod
-    def of_box(cls, plane: Plane, box: Box) -> "Drawing":
+    def of_box(cls, plane: Plane, box: Box) -> "PromptShape":
         """A rectangle around the box's pixels."""
         row0, column0, row1, column1 = box.borders
         corners = [(row0, column0), (row0, column1), (row1, column1), (row1, column0)]
         return cls("rectangle", _lifted(plane, np.asarray(corners)), plane.axes)
 
     @classmethod
-    def of_scribble(cls, plane: Plane, scribble: Scribble) -> "Drawing":
+    def of_scribble(cls, plane: Plane, scribble: Scribble) -> "PromptShape":
         """A path; napari's have two vertices at least."""
         vertices = [*scribble.vertices, *scribble.vertices][: max(len(scribble.vertices), 2)]
         return cls("path", _lifted(plane, np.asarray(vertices)), plane.axes, scribble.positive)
 
     @classmethod
-    def of_outline(cls, plane: Plane, outline: Outline) -> "Drawing":
+    def of_outline(cls, plane: Plane, outline: Outline) -> "PromptShape":
         """What the outline was drawn as."""
         return cls(outline.kind, _lifted(plane, outline.vertices), plane.axes)
 
@@ -112,7 +112,7 @@ def _lifted(plane: Plane, vertices: NDArray[np.float64]) -> NDArray[np.float64]:
 _REMEMBERED = 64
 
 
-class Redrawing:
+class ShapeReuse:
     """Keeps the shapes that fit, and remembers those that go, should the same prompts come back.
 
     Of several boxes or outlines on a plane only the last is a prompt: the others stay, go and come back with it.
@@ -125,11 +125,11 @@ class Redrawing:
 
     def __init__(self, outlines: Outlines) -> None:
         self._outlines = outlines
-        self._together: dict[tuple[Plane, object], list[Drawing]] = {}
+        self._together: dict[tuple[Plane, object], list[PromptShape]] = {}
 
     def wanted(
-        self, before: Iterable[tuple[LayerPrompt | None, Drawing]], prompts: Mapping[Plane, Prompts]
-    ) -> list[Drawing]:
+        self, before: Iterable[tuple[LayerPrompt | None, PromptShape]], prompts: Mapping[Plane, Prompts]
+    ) -> list[PromptShape]:
         """The shapes for these prompts: those that are there as far as they fit, then the others.
 
         Parameters
@@ -149,17 +149,17 @@ class Redrawing:
         self._remember(known)
         for plane, each in prompts.items():
             if each.box is not None and (plane, each.box) not in kept:
-                after += self._together.get((plane, each.box)) or [Drawing.of_box(plane, each.box)]
+                after += self._together.get((plane, each.box)) or [PromptShape.of_box(plane, each.box)]
             outline = None if each.mask is None else each.mask.outline
             if each.mask is not None and outline is not None and (plane, each.mask) not in kept:
                 self._outlines.know(each.mask)
-                after += self._together.get((plane, each.mask)) or [Drawing.of_outline(plane, outline)]
+                after += self._together.get((plane, each.mask)) or [PromptShape.of_outline(plane, outline)]
             if each.scribbles and (plane, each.scribbles[0]) not in kept:
-                after += [Drawing.of_scribble(plane, scribble) for scribble in each.scribbles]
+                after += [PromptShape.of_scribble(plane, scribble) for scribble in each.scribbles]
         return after
 
-    def _remember(self, known: Iterable[tuple[LayerPrompt, Drawing]]) -> None:
-        groups: dict[tuple[Plane, type], list[tuple[LayerPrompt, Drawing]]] = {}
+    def _remember(self, known: Iterable[tuple[LayerPrompt, PromptShape]]) -> None:
+        groups: dict[tuple[Plane, type], list[tuple[LayerPrompt, PromptShape]]] = {}
         for shown, drawing in known:
             if not isinstance(shown.prompt, Scribble):
                 groups.setdefault((shown.plane, type(shown.prompt)), []).append((shown, drawing))
@@ -170,7 +170,7 @@ class Redrawing:
             del self._together[next(iter(self._together))]
 
 
-def _fits(known: list[tuple[LayerPrompt, Drawing]], at: int, wanted: Prompts) -> bool:
+def _fits(known: list[tuple[LayerPrompt, PromptShape]], at: int, wanted: Prompts) -> bool:
     """Whether a shape may stay when these are the prompts on its plane."""
     shown = known[at][0]
     alike = [
@@ -268,7 +268,7 @@ class PromptShapes:
             self.layer.edge_width = [_LINE_PIXELS * pixel] * len(self.layer.data)
         self.layer.current_edge_width = _LINE_PIXELS * pixel
 
-    def drawings(self, found: Sequence[LayerPrompt], axes: Axes) -> list[tuple[LayerPrompt | None, Drawing]]:
+    def drawings(self, found: Sequence[LayerPrompt], axes: Axes) -> list[tuple[LayerPrompt | None, PromptShape]]:
         """The shapes as they are, with what each says.
 
         Parameters
@@ -280,13 +280,15 @@ class PromptShapes:
         """
         said = {each.at: each for each in found}
         polarities = column(self.layer, "polarity", POSITIVE)
-        drawings: list[tuple[LayerPrompt | None, Drawing]] = []
+        drawings: list[tuple[LayerPrompt | None, PromptShape]] = []
         for at, (kind, vertices) in enumerate(zip(self.layer.shape_type, self.layer.data, strict=True)):
             on = said[at].plane.axes if at in said else axes
-            drawings.append((said.get(at), Drawing(kind, np.asarray(vertices, float), on, polarities[at] != NEGATIVE)))
+            drawings.append(
+                (said.get(at), PromptShape(kind, np.asarray(vertices, float), on, polarities[at] != NEGATIVE))
+            )
         return drawings
 
-    def write(self, drawings: Sequence[Drawing], label: int) -> None:
+    def write(self, drawings: Sequence[PromptShape], label: int) -> None:
         """Show these shapes, of one object, and no others."""
         self.layer.selected_data = set()
         self.layer.data = [(drawing.vertices, drawing.kind) for drawing in drawings]

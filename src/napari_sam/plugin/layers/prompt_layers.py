@@ -8,7 +8,7 @@ from napari.layers import Image, Points, Shapes
 from psygnal import Signal
 
 from napari_sam.planes.geometry import Plane
-from napari_sam.plugin.layers.drawn_prompts import Drawing, PromptPoints, PromptShapes, Redrawing, turn_polarity
+from napari_sam.plugin.layers.drawn_prompts import PromptPoints, PromptShape, PromptShapes, ShapeReuse, turn_polarity
 from napari_sam.plugin.layers.layer_prompts import (
     NEGATIVE,
     POSITIVE,
@@ -57,7 +57,7 @@ class PromptLayers:
         self._drawn = PromptShapes(image)
         self._shape = image_shape(image)
         self._outlines = Outlines()
-        self._redrawing = Redrawing(self._outlines)
+        self._redrawing = ShapeReuse(self._outlines)
         self._quiet = False
         self._pixel = 1.0
         self._axes: Axes = (image.ndim - 2, image.ndim - 1)
@@ -135,12 +135,12 @@ class PromptLayers:
             for each, drawing in self._drawings()
             if not (each is not None and each.plane == plane and isinstance(each.prompt, Box))
         ]
-        self._write_shapes([*others, Drawing.of_box(plane, box)])
+        self._write_shapes([*others, PromptShape.of_box(plane, box)])
 
     def show_scribble(self, plane: Plane, scribble: Scribble, *, instead: bool) -> None:
         """Show one more scribble, or another one in place of the last shape, without telling."""
         drawings = [drawing for _, drawing in self._drawings()]
-        self._write_shapes([*(drawings[:-1] if instead else drawings), Drawing.of_scribble(plane, scribble)])
+        self._write_shapes([*(drawings[:-1] if instead else drawings), PromptShape.of_scribble(plane, scribble)])
 
     def turn_polarity(self, layer: Points | Shapes | None) -> None:
         """Turn what is selected in a layer, or else the last click, from adding to excluding or back.
@@ -240,7 +240,7 @@ class PromptLayers:
         mask = None if prompts.mask is None or prompts.mask.outline is None else prompts.mask
         return Prompts(prompts.points, prompts.box, mask, prompts.scribbles)
 
-    def _drawings(self) -> list[tuple[LayerPrompt | None, Drawing]]:
+    def _drawings(self) -> list[tuple[LayerPrompt | None, PromptShape]]:
         return self._drawn.drawings(self.found_in(self.shapes), self._axes)
 
     def _write_points(self, clicks: Sequence[tuple[Plane, Point]]) -> None:
@@ -249,7 +249,7 @@ class PromptLayers:
         # Emptied tables forget their defaults.
         self.set_defaults()
 
-    def _write_shapes(self, drawings: Sequence[Drawing]) -> None:
+    def _write_shapes(self, drawings: Sequence[PromptShape]) -> None:
         with self.quiet():
             self._drawn.write(drawings, self._object)
         # Emptied tables forget their defaults.

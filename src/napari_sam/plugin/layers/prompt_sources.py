@@ -13,7 +13,7 @@ from napari_sam.plugin.layers.label_picking import LabelPicking, masks_reader
 from napari_sam.plugin.layers.layer_prompts import LayerPrompt, with_prompt
 from napari_sam.plugin.layers.placement import image_shape, world_map
 from napari_sam.plugin.layers.target_layers import LayerTarget
-from napari_sam.plugin.stage import Stage
+from napari_sam.plugin.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Box, Prompts
 from napari_sam.session.batch import BatchObject, BatchObjects
 
@@ -129,7 +129,7 @@ class PromptSources:
         The layer; None for the plugin's own ones.
     """
 
-    def __init__(self, stage: Stage, picking: LabelPicking, on_linked: Callable[[Layer], None]) -> None:
+    def __init__(self, stage: ViewerContext, picking: LabelPicking, on_linked: Callable[[Layer], None]) -> None:
         self._stage = stage
         self._picking = picking
         self._on_linked = on_linked

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_sam.errors import UserError
 from napari_sam.labels.edits import PixelChange
 from napari_sam.plugin.layers.placement import image_shape, placed_alike, placement_of
-from napari_sam.plugin.stage import Stage
+from napari_sam.plugin.viewer_context import ViewerContext
 from napari_sam.session.record.restored import Restored
 
 
@@ -198,7 +198,7 @@ class TargetLayers:
 
     def __init__(
         self,
-        stage: Stage,
+        stage: ViewerContext,
         unnoticed: Callable[[], AbstractContextManager[None]],
         undo: Callable[[], None],
         redo: Callable[[], None],

@@ -138,7 +138,7 @@ class _View(QTableView):
         super().keyPressEvent(event)
 
 
-class ObjectTable(QWidget):
+class ObjectTableWidget(QWidget):
     """A table of the accepted objects, and buttons for the selected one.
 
     Selecting an object brings it into view. Enter, or a double-click on anything but its name, reopens it; Delete

@@ -6,7 +6,7 @@ from pathlib import Path
 from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout
 
 from napari_sam.plugin.panel.widgets import SPACING, breakable, button, row
-from napari_sam.plugin.restoring import Restoring
+from napari_sam.plugin.session_restorer import SessionRestorer
 from napari_sam.session.record.recovery import Unfinished
 
 
@@ -19,7 +19,7 @@ class RestoreRow(QFrame):
         What brings it back.
     """
 
-    def __init__(self, restoring: Restoring) -> None:
+    def __init__(self, restoring: SessionRestorer) -> None:
         super().__init__()
         self.setObjectName("restore")
         self.setStyleSheet("#restore { border: 1px solid #e0a800; border-radius: 3px; }")

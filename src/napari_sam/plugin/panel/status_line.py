@@ -22,12 +22,12 @@ _COLOURS = {
 _HEADLINES = {
     State.NO_IMAGE: "No image",
     State.NO_PLANE: "No plane in view",
-    State.WAITING: "Waiting to embed this plane",
+    State.WAITING: "DeferredAccept to embed this plane",
     State.EMBEDDING: "Embedding this plane",
     State.READY: "Ready: click an object",
-    State.SEGMENTING: "Segmenting",
+    State.SEGMENTING: "PromptAnswering",
     State.PROPAGATING: "Propagating",
-    State.SAVING: "Saving",
+    State.SAVING: "SessionSaver",
     State.ERROR: "Could not be done",
 }
 

@@ -9,14 +9,14 @@ from typing import Generic, TypeVar
 from napari_sam.labels.paint import Collision
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.segment.segmentation import Segmentation
-from napari_sam.session.history.spill import Held, Parcel, SpillFolder
+from napari_sam.session.history.spill import HeldBytes, Spillable, SpillFolder
 from napari_sam.session.labels.object_row import LabelsPatch
 from napari_sam.session.labels.target import Target
-from napari_sam.session.object.draft import Carried, DraftState, Given, Question
+from napari_sam.session.object.draft import DraftState, Given, PromptRequest, PropagationOrigin
 from napari_sam.volume.propagate import PropagatedPlane
 
 
-def masks_of(question: Question | None) -> Iterable[Mask]:
+def masks_of(question: PromptRequest | None) -> Iterable[Mask]:
     """Every mask that a question holds."""
     if question is None:
         return
@@ -101,10 +101,10 @@ class DraftPatch:
 
     label: tuple[int | None, int | None]
     refines: tuple[bool, bool]
-    questions: _Entries[Question]
+    questions: _Entries[PromptRequest]
     proposal: _Entries[PropagatedPlane]
     order: _Tail[Given]
-    carried: tuple[Carried | None, Carried | None]
+    carried: tuple[PropagationOrigin | None, PropagationOrigin | None]
 
     @classmethod
     def between(cls, before: DraftState, after: DraftState) -> "DraftPatch":
@@ -190,20 +190,20 @@ class Entry:
     """
 
     kind: Kind
-    draft: Parcel[DraftPatch] | None = None
-    labels: Parcel[LabelsPatch] | None = None
+    draft: Spillable[DraftPatch] | None = None
+    labels: Spillable[LabelsPatch] | None = None
     target: Target | None = None
     collision: Collision | None = None
     pending: bool = False
     serial: int = field(default_factory=lambda: next(_serials))
-    _held: Held | None = field(default=None, init=False, repr=False)
+    _held: HeldBytes | None = field(default=None, init=False, repr=False)
 
     @property
     def in_memory(self) -> bool:
         """Whether any of what it holds is in memory."""
         return any(not parcel.spilled for parcel in self._parcels)
 
-    def count_in(self, held: Held) -> None:
+    def count_in(self, held: HeldBytes) -> None:
         """Have what it holds counted there, until it is dropped."""
         self._held = held
         for parcel in self._parcels:
@@ -235,15 +235,15 @@ class Entry:
         self._held = None
 
     @property
-    def _parcels(self) -> tuple[Parcel[DraftPatch] | Parcel[LabelsPatch], ...]:
+    def _parcels(self) -> tuple[Spillable[DraftPatch] | Spillable[LabelsPatch], ...]:
         return tuple(parcel for parcel in (self.draft, self.labels) if parcel is not None)
 
-    def _exchanged(self, old: Parcel[_P] | None, patch: _P | None) -> Parcel[_P] | None:
+    def _exchanged(self, old: Spillable[_P] | None, patch: _P | None) -> Spillable[_P] | None:
         if old is not None:
             old.drop()
         if patch is None:
             return None
-        parcel = Parcel(patch, patch.nbytes)
+        parcel = Spillable(patch, patch.nbytes)
         if self._held is not None:
             parcel.count_in(self._held)
         return parcel

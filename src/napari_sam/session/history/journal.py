@@ -5,7 +5,7 @@ from collections.abc import Callable
 from psygnal import Signal
 
 from napari_sam.session.history.entry import Entry
-from napari_sam.session.history.spill import Held, SpillFolder
+from napari_sam.session.history.spill import HeldBytes, SpillFolder
 from napari_sam.session.labels.target import Target
 
 _MEMORY = 128 * 2**20
@@ -51,7 +51,7 @@ class Journal:
         self._done: list[Entry] = []
         self._undone: list[Entry] = []
         self._folder = SpillFolder()
-        self._held = Held()
+        self._held = HeldBytes()
 
     @property
     def folder(self) -> SpillFolder:

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from napari_sam.volume.propagate import PropagatedPlane
 
 
-class Held:
+class HeldBytes:
     """Bytes in memory and on disk.
 
     Attributes
@@ -100,7 +100,7 @@ class _SpillPickler(pickle.Pickler):
         return NotImplemented
 
 
-class Parcel(Generic[_T]):
+class Spillable(Generic[_T]):
     """Something that lies in memory or on disk.
 
     Parameters
@@ -115,14 +115,14 @@ class Parcel(Generic[_T]):
         self._content: _T | None = content
         self._path: Path | None = None
         self._nbytes = nbytes
-        self._held: Held | None = None
+        self._held: HeldBytes | None = None
 
     @property
     def nbytes(self) -> int:
         """How much it takes, roughly: of memory, or of the disk."""
         return self._nbytes
 
-    def count_in(self, held: Held) -> None:
+    def count_in(self, held: HeldBytes) -> None:
         """Have what it takes counted there, until it is dropped."""
         self._count(-1)
         self._held = held

@@ -49,7 +49,7 @@ SLICE_CHANGES = 48
 
 
 @dataclass(frozen=True, eq=False)
-class _Owed:
+class _PendingChange:
     array: Any
     change: PixelChange
     forward: bool
@@ -65,7 +65,7 @@ class _Owed:
             self.change.revert(self.array)
 
 
-class Unwritten:
+class PendingPixels:
     """Changes that count as made and are yet to be written; only the main thread puts and writes.
 
     Whatever reads labels to change them has them written first, all or those in its box, so that it never meets half
@@ -73,7 +73,7 @@ class Unwritten:
     """
 
     def __init__(self) -> None:
-        self._owed: deque[_Owed] = deque()
+        self._owed: deque[_PendingChange] = deque()
         self._untold: list[Box] = []
         # Whether it comes from several deeds, which have to be done in their order where they meet.
         self._several = False
@@ -87,7 +87,7 @@ class Unwritten:
         The array is the one of this moment, whatever takes its place meanwhile.
         """
         self._several = bool(self._owed)
-        self._owed.extend(_Owed(array, change, forward) for change in changes)
+        self._owed.extend(_PendingChange(array, change, forward) for change in changes)
 
     def write(self, box: Box | None = None) -> None:
         """Write all that is owed, or at least what meets a box."""
@@ -113,7 +113,7 @@ class Unwritten:
         boxes, self._untold = self._untold, []
         return hull(boxes)
 
-    def _write(self, owed: _Owed) -> None:
+    def _write(self, owed: _PendingChange) -> None:
         owed.write()
         self._untold.append(owed.change.box)
 
@@ -125,7 +125,7 @@ def _meet(one: Box, other: Box) -> bool:
 _V = TypeVar("_V")
 
 
-class Book:
+class ObjectTable:
     """The objects that were accepted into one target.
 
     Parameters
@@ -152,7 +152,7 @@ class Book:
         self.next_label: int | None = None
         self.rows: dict[int, ObjectRow] = {}
         self.extents: dict[int, Extent] = {}
-        self.unwritten = Unwritten()
+        self.unwritten = PendingPixels()
         self.revision = 0
         self._first: int | None = None
         self._seen = 0

@@ -21,7 +21,7 @@ def next_serial() -> int:
 
 
 @dataclass(eq=False)
-class Asked:
+class PromptOrigin:
     """What the model was asked about one plane.
 
     Parameters
@@ -49,15 +49,15 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Shown:
+class CandidateOrigin:
     """One of the candidates that came of a question; None for the one that the model chose."""
 
-    asked: Asked
+    asked: PromptOrigin
     chosen: int | None = None
 
 
 @dataclass(eq=False)
-class Carried:
+class PropagationOrigin:
     """A propagation.
 
     Parameters
@@ -80,7 +80,7 @@ class Carried:
     axis: int
     first: int
     last: int
-    keys: dict[int, Shown]
+    keys: dict[int, CandidateOrigin]
     reached: int = 0
     complete: bool = False
     setup: Setup | None = None
@@ -88,11 +88,11 @@ class Carried:
     serial: int = field(default_factory=next_serial)
 
 
-Origin: TypeAlias = Shown | Carried
+Origin: TypeAlias = CandidateOrigin | PropagationOrigin
 
 
 @dataclass(eq=False)
-class Question:
+class PromptRequest:
     """An object's prompts on one plane, all that the answer depends on, and the answer once it is there.
 
     Whoever holds a question that was asked earlier (the journal) holds its answer too: to bring it back is to show it
@@ -131,7 +131,7 @@ class Question:
     former_from: Origin | None = None
     in_flight: bool = False
     failed: bool = False
-    asked: Asked = field(init=False)
+    asked: PromptOrigin = field(init=False)
     serial: int = field(default_factory=next_serial)
 
     def __post_init__(self) -> None:
@@ -151,15 +151,15 @@ class Question:
     @property
     def shown_from(self) -> Origin | None:
         """Where what is shown comes from; None if nothing is shown."""
-        return self.former_from if self.answer is None else Shown(self.asked, self.chosen)
+        return self.former_from if self.answer is None else CandidateOrigin(self.asked, self.chosen)
 
-    def choosing(self, candidate: int) -> "Question":
+    def choosing(self, candidate: int) -> "PromptRequest":
         """The same question and answer, with another candidate chosen."""
         chosen = replace(self, chosen=candidate, serial=next_serial())
         chosen.asked = self.asked
         return chosen
 
-    def again(self) -> "Question":
+    def again(self) -> "PromptRequest":
         """The same question and answer, for prompts that are again as they were."""
         again = replace(self, serial=next_serial(), in_flight=False)
         again.asked = self.asked
@@ -177,9 +177,9 @@ class Question:
         self.answer, self.former, self.former_from, self.fed = answer, None, None, None
         self.in_flight = self.failed = False
 
-    def _as_asked(self) -> Asked:
+    def _as_asked(self) -> PromptOrigin:
         logits = self.fed is not None and self.fed.logits is not None
-        return Asked(self.plane, self.prompts, self.object_size, self.fed_from, logits)
+        return PromptOrigin(self.plane, self.prompts, self.object_size, self.fed_from, logits)
 
 
 class PromptKind(StrEnum):
@@ -200,10 +200,10 @@ class DraftState:
 
     label: int | None = None
     refines: bool = False
-    questions: Mapping[Plane, Question] = field(default_factory=dict)
+    questions: Mapping[Plane, PromptRequest] = field(default_factory=dict)
     proposal: Mapping[Plane, PropagatedPlane] = field(default_factory=dict)
     order: tuple[Given, ...] = ()
-    carried: Carried | None = None
+    carried: PropagationOrigin | None = None
 
     @property
     def planes(self) -> tuple[Plane, ...]:
@@ -235,10 +235,10 @@ class Draft:
 
     label: int | None = None
     refines: bool = False
-    questions: dict[Plane, Question] = field(default_factory=dict)
+    questions: dict[Plane, PromptRequest] = field(default_factory=dict)
     proposal: dict[Plane, PropagatedPlane] = field(default_factory=dict)
     order: tuple[Given, ...] = ()
-    carried: Carried | None = None
+    carried: PropagationOrigin | None = None
     image: int = 0
 
     def __bool__(self) -> bool:
@@ -290,7 +290,7 @@ class Draft:
         area = max((mask.area for mask in self.masks.values()), default=0)
         return 2 * math.sqrt(area / math.pi) if area else None
 
-    def put(self, plane: Plane, question: Question | None) -> None:
+    def put(self, plane: Plane, question: PromptRequest | None) -> None:
         """Replace the prompts on one plane; None for none."""
         old_question = self.questions.get(plane)
         old = Prompts() if old_question is None else old_question.prompts

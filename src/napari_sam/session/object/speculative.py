@@ -10,10 +10,10 @@ from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.compute.engine import OpenedImage
 from napari_sam.session.compute.scheduler import Priority, Scheduler
-from napari_sam.session.object.draft import Question
+from napari_sam.session.object.draft import PromptRequest
 
 
-def fed_back(prompts: Prompts, fed: Mask | None) -> tuple[Prompts, Mask | None]:
+def previous_mask_prompt(prompts: Prompts, fed: Mask | None) -> tuple[Prompts, Mask | None]:
     """What to ask of a segmenter.
 
     Parameters
@@ -38,7 +38,7 @@ _KEY = "early answer"
 
 
 @dataclass(frozen=True)
-class Inquiry:
+class SpeculativeRequest:
     """All that an answer depends on; equal ones have the same answer.
 
     Parameters
@@ -46,7 +46,7 @@ class Inquiry:
     opened
         The image as the model sees it.
     plane, prompts, fed, object_size
-        See `Question`.
+        See `PromptRequest`.
     """
 
     opened: OpenedImage
@@ -56,27 +56,27 @@ class Inquiry:
     object_size: float | None
 
     @classmethod
-    def of(cls, opened: OpenedImage, question: Question) -> Self:
+    def of(cls, opened: OpenedImage, question: PromptRequest) -> Self:
         """What a question asks of an image."""
         return cls(opened, question.plane, question.prompts, question.fed, question.object_size)
 
     def answer(self, cancel: CancelToken) -> Segmentation:
         """Have the model answer; on the inference thread only."""
-        prompts, previous = fed_back(self.prompts, self.fed)
+        prompts, previous = previous_mask_prompt(self.prompts, self.fed)
         return self.opened.segmenter().segment(
             self.plane, prompts, object_size=self.object_size, previous=previous, cancel=cancel
         )
 
     def rehearsed(self, cancel: CancelToken) -> Segmentation | None:
         """Have the model answer without a trace, unless that takes it long; on the inference thread only."""
-        prompts, previous = fed_back(self.prompts, self.fed)
+        prompts, previous = previous_mask_prompt(self.prompts, self.fed)
         return self.opened.segmenter().rehearse(
             self.plane, prompts, object_size=self.object_size, previous=previous, cancel=cancel
         )
 
 
-class _Early:
-    def __init__(self, inquiry: Inquiry, *, rehearsed: bool) -> None:
+class _SpeculativeAnswer:
+    def __init__(self, inquiry: SpeculativeRequest, *, rehearsed: bool) -> None:
         self.inquiry = inquiry
         self._rehearsed = rehearsed
         self._answer: Segmentation | None = None
@@ -92,7 +92,7 @@ class _Early:
         return self._answer
 
 
-class EarlyAnswer:
+class SpeculativeAnswers:
     """Computes what is likely to be asked in a moment, and hands it out if it is asked indeed.
 
     Between pressing a button and releasing it a hand takes about a tenth of a second, in which a small model answers;
@@ -106,19 +106,19 @@ class EarlyAnswer:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._early: _Early | None = None
+        self._early: _SpeculativeAnswer | None = None
 
-    def expect(self, inquiry: Inquiry) -> None:
+    def expect(self, inquiry: SpeculativeRequest) -> None:
         """Begin to answer; what was expected before is forgotten."""
         if self._early is None or self._early.inquiry != inquiry:
-            self._submit(_Early(inquiry, rehearsed=False), Priority.CLICK)
+            self._submit(_SpeculativeAnswer(inquiry, rehearsed=False), Priority.CLICK)
         else:
             self._scheduler.hurry(_KEY, Priority.CLICK)
 
-    def suppose(self, inquiry: Inquiry) -> None:
+    def suppose(self, inquiry: SpeculativeRequest) -> None:
         """Begin to answer what may be asked or may not, without a trace unless it is; everything else goes first."""
         if self._early is None or self._early.inquiry != inquiry:
-            self._submit(_Early(inquiry, rehearsed=True), Priority.SUPPOSED)
+            self._submit(_SpeculativeAnswer(inquiry, rehearsed=True), Priority.SUPPOSED)
 
     def forget(self) -> None:
         """Nothing is likely to be asked any more."""
@@ -126,7 +126,7 @@ class EarlyAnswer:
             self._early = None
             self._scheduler.cancel(_KEY)
 
-    def take(self, inquiry: Inquiry) -> Callable[[CancelToken], Segmentation]:
+    def take(self, inquiry: SpeculativeRequest) -> Callable[[CancelToken], Segmentation]:
         """What computes the answer to a question that is asked now; at once, if it was expected.
 
         It is to run after what was submitted before.
@@ -139,7 +139,7 @@ class EarlyAnswer:
         self._scheduler.hurry(_KEY, Priority.CLICK)
         return early.take
 
-    def _submit(self, early: _Early, priority: Priority) -> None:
+    def _submit(self, early: _SpeculativeAnswer, priority: Priority) -> None:
         self._early = early
         # What goes wrong is told if the question is really asked, and goes wrong again.
         self._scheduler.submit(_KEY, early.compute, priority=priority, preemptible=priority is not Priority.CLICK)

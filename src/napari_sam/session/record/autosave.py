@@ -26,7 +26,7 @@ from napari_sam.session.record.session_file import current_versions, image_to_js
 from napari_sam.session.session import Session
 
 
-def weakly(method: Callable[..., None]) -> Callable[..., None]:
+def weak_callback(method: Callable[..., None]) -> Callable[..., None]:
     """What calls a bound method while its object lives, and does nothing once that is gone."""
     return partial(_call, WeakMethod(method))
 
@@ -196,7 +196,7 @@ class Autosave:
                 self._fail(error)
                 return None
             # The thread keeps nothing alive: a session that is dropped without being closed ends.
-            self._writer = LogWriter(self._folder.log, weakly(self._tick), weakly(self._writing_failed))
+            self._writer = LogWriter(self._folder.log, weak_callback(self._tick), weak_callback(self._writing_failed))
             self._writer.start()
             begin = {"version": VERSION, "written_by": current_versions(), "began": datetime.now(UTC).isoformat()}
             self._writer.write(lambda: iter([(Kind.BEGIN, begin)]))
@@ -245,7 +245,7 @@ class Autosave:
         writer = self._writer
         if (self._dirty or (writer is not None and writer.unsettled)) and not self._asked:
             self._asked = True
-            self._post(weakly(self._answer))
+            self._post(weak_callback(self._answer))
 
     def _answer(self) -> None:
         """Nothing is half done at this moment."""

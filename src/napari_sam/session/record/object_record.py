@@ -7,7 +7,16 @@ from typing import TypeAlias
 from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation, Setup
-from napari_sam.session.object.draft import Asked, Carried, DraftState, Given, Origin, PromptKind, Question, Shown
+from napari_sam.session.object.draft import (
+    CandidateOrigin,
+    DraftState,
+    Given,
+    Origin,
+    PromptKind,
+    PromptOrigin,
+    PromptRequest,
+    PropagationOrigin,
+)
 from napari_sam.volume.propagate import PropagatedPlane
 
 
@@ -161,7 +170,9 @@ def record_of(state: DraftState, label: int | None, name: str = "") -> ObjectRec
         planes.append(
             PlaneRecord(
                 plane,
-                steps.number(Shown(question.asked)) if question.answer is None else steps.number(_answer(question)),
+                steps.number(CandidateOrigin(question.asked))
+                if question.answer is None
+                else steps.number(_answer(question)),
                 None if shown is None or origin is None else steps.number(origin),
                 () if shown is None else shown.candidates,
                 0 if shown is None else shown.chosen,
@@ -183,8 +194,8 @@ def record_of(state: DraftState, label: int | None, name: str = "") -> ObjectRec
     return ObjectRecord(label, name, tuple(steps.steps), tuple(planes), order, state.refines)
 
 
-def _answer(question: Question) -> Shown:
-    return Shown(question.asked, question.chosen)
+def _answer(question: PromptRequest) -> CandidateOrigin:
+    return CandidateOrigin(question.asked, question.chosen)
 
 
 class _Steps:
@@ -210,7 +221,7 @@ class _Steps:
         return self._numbers[_key(origin)]
 
     def _step(self, origin: Origin) -> Step:
-        if isinstance(origin, Shown):
+        if isinstance(origin, CandidateOrigin):
             asked = origin.asked
             return SegmentStep(
                 asked.plane,
@@ -235,11 +246,11 @@ class _Steps:
 
 
 def _key(origin: Origin) -> tuple[int, int | None]:
-    return (origin.asked.serial, origin.chosen) if isinstance(origin, Shown) else (origin.serial, None)
+    return (origin.asked.serial, origin.chosen) if isinstance(origin, CandidateOrigin) else (origin.serial, None)
 
 
 def _needed(origin: Origin) -> list[Origin]:
-    if isinstance(origin, Shown):
+    if isinstance(origin, CandidateOrigin):
         return [] if origin.asked.fed is None else [origin.asked.fed]
     return list(origin.keys.values())
 
@@ -253,37 +264,41 @@ def state_of(record: ObjectRecord) -> DraftState:
         If the record contradicts itself.
     """
     origins = _origins(record)
-    questions: dict[Plane, Question] = {}
+    questions: dict[Plane, PromptRequest] = {}
     proposal: dict[Plane, PropagatedPlane] = {}
     carried = None
     for each in record.planes:
         origin = None if each.shown is None else origins[each.shown]
         if each.asked is None:
             proposal[each.plane] = PropagatedPlane(
-                each.plane.index[origin.axis] if isinstance(origin, Carried) else 0, each.mask, each.confidence or 0.0
+                each.plane.index[origin.axis] if isinstance(origin, PropagationOrigin) else 0,
+                each.mask,
+                each.confidence or 0.0,
             )
-            carried = origin if isinstance(origin, Carried) else carried
+            carried = origin if isinstance(origin, PropagationOrigin) else carried
         else:
             questions[each.plane] = _question(each, record, origins, origin)
     order = _order(record, {plane: question.prompts for plane, question in questions.items()})
     return DraftState(record.label, record.refines, questions, proposal, order, carried)
 
 
-def _question(each: PlaneRecord, record: ObjectRecord, origins: list[Origin], origin: Origin | None) -> Question:
+def _question(each: PlaneRecord, record: ObjectRecord, origins: list[Origin], origin: Origin | None) -> PromptRequest:
     assert each.asked is not None
     step, asked = record.steps[each.asked], origins[each.asked]
-    if not isinstance(step, SegmentStep) or not isinstance(asked, Shown):
+    if not isinstance(step, SegmentStep) or not isinstance(asked, CandidateOrigin):
         raise ValueError("a propagation has no prompts")
     answer = Segmentation(each.candidates, each.chosen) if each.candidates else None
-    if answer is not None and isinstance(origin, Shown) and origin.asked is asked.asked:
+    if answer is not None and isinstance(origin, CandidateOrigin) and origin.asked is asked.asked:
         if step.chosen is not None and not 0 <= step.chosen < len(each.candidates):
             raise ValueError("there is no such candidate")
-        question = Question(each.plane, step.prompts, object_size=step.object_size, answer=answer, chosen=step.chosen)
+        question = PromptRequest(
+            each.plane, step.prompts, object_size=step.object_size, answer=answer, chosen=step.chosen
+        )
         question.asked = asked.asked
         return question
     # It will be asked: with the mask that it was to correct, as that is recorded.
     fed = None if step.corrects is None else _recorded_mask(record, each.plane, step.corrects)
-    return Question(
+    return PromptRequest(
         each.plane,
         step.prompts,
         fed=fed,
@@ -306,19 +321,21 @@ def _origins(record: ObjectRecord) -> list[Origin]:
     for step in record.steps:
         if isinstance(step, SegmentStep):
             fed = None if step.corrects is None else origins[step.corrects]
-            asked = Asked(step.plane, step.prompts, step.object_size, fed, step.with_logits, step.setup, step.areas)
-            origins.append(Shown(asked, step.chosen))
+            asked = PromptOrigin(
+                step.plane, step.prompts, step.object_size, fed, step.with_logits, step.setup, step.areas
+            )
+            origins.append(CandidateOrigin(asked, step.chosen))
             continue
         keys = {}
         for position, at in step.keys:
             key = origins[at]
-            if not isinstance(key, Shown):
+            if not isinstance(key, CandidateOrigin):
                 raise ValueError("a propagation starts from answers")
             keys[position] = key
         if step.start is None or step.stop is None:
             raise ValueError("a propagation goes from somewhere to somewhere")
         origins.append(
-            Carried(
+            PropagationOrigin(
                 step.plane,
                 step.axis,
                 step.start,

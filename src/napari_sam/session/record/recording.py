@@ -147,7 +147,7 @@ def _done(entry: Entry, image: int) -> Done:
     )
 
 
-class Recording:
+class Recordings:
     """Follows a journal.
 
     Parameters

@@ -13,7 +13,7 @@ from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.segment.segmentation import Segmentation, Setup
 from napari_sam.session.compute.engine import Engine, PlaneSegmenter
-from napari_sam.session.object.speculative import fed_back
+from napari_sam.session.object.speculative import previous_mask_prompt
 from napari_sam.session.record.annotation import Accepted, Annotation, Deleted, Event, Painted, Relabelled
 from napari_sam.session.record.object_record import ObjectRecord, PropagateStep, SegmentStep
 from napari_sam.volume.propagate import PropagatedPlane
@@ -164,7 +164,7 @@ class Recomputing:
             fed = source.mask if isinstance(source, Segmentation) else _reached_on(step.plane, source)
             if fed is not None and not step.with_logits:
                 fed = Mask(fed.box, fed.pixels)
-        prompts, previous = fed_back(step.prompts, fed)
+        prompts, previous = previous_mask_prompt(step.prompts, fed)
         answer = self._segmenter(step.setup).segment(
             step.plane, prompts, object_size=step.object_size, previous=previous, areas=step.areas
         )

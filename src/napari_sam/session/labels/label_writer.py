@@ -15,11 +15,11 @@ from napari_sam.planes.geometry import Mask
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.labels.object_row import Extent, LabelsPatch, ObjectRow
-from napari_sam.session.labels.target import Book, Target
+from napari_sam.session.labels.target import ObjectTable, Target
 from napari_sam.session.object.draft import Draft
 
 
-def delete(book: Book, label: int) -> LabelsPatch:
+def delete(book: ObjectTable, label: int) -> LabelsPatch:
     """Remove an object: all its pixels become background.
 
     Parameters
@@ -37,7 +37,7 @@ def delete(book: Book, label: int) -> LabelsPatch:
     return book.make(_repainted(book, label, 0), {label: None})
 
 
-def relabel(book: Book, label: int, new: int) -> LabelsPatch:
+def relabel(book: ObjectTable, label: int, new: int) -> LabelsPatch:
     """Give an object another id.
 
     Parameters
@@ -63,7 +63,7 @@ def relabel(book: Book, label: int, new: int) -> LabelsPatch:
     )
 
 
-def _repainted(book: Book, label: int, new: int) -> list[PixelChange]:
+def _repainted(book: ObjectTable, label: int, new: int) -> list[PixelChange]:
     """The change that gives all pixels of a label another one."""
     book.unwritten.write()
     box = book.extents[label].box
@@ -74,7 +74,7 @@ def _repainted(book: Book, label: int, new: int) -> list[PixelChange]:
     return [PixelChange.of(box, where, dtype.type(label), dtype.type(new))]
 
 
-class Labelling:
+class LabelWriter:
     """The chosen labels, and a book for all that were ever chosen.
 
     Parameters
@@ -98,11 +98,11 @@ class Labelling:
         self._scheduler = scheduler
         self._on_found = on_found
         self._on_error = on_error
-        self._books: dict[Target, Book] = {}
+        self._books: dict[Target, ObjectTable] = {}
         self.target: Target | None = None
 
     @property
-    def book(self) -> Book | None:
+    def book(self) -> ObjectTable | None:
         """Of the chosen labels."""
         return None if self.target is None else self._books[self.target]
 
@@ -111,12 +111,12 @@ class Labelling:
         """The next free id in the chosen labels; None while that is not known."""
         return None if self.book is None else self.book.next_label
 
-    def book_of(self, target: Target) -> Book:
+    def book_of(self, target: Target) -> ObjectTable:
         """The book of labels that were chosen at some time."""
-        return self._books.setdefault(target, Book(target))
+        return self._books.setdefault(target, ObjectTable(target))
 
     @property
-    def books(self) -> tuple[Book, ...]:
+    def books(self) -> tuple[ObjectTable, ...]:
         """Of all labels that were chosen at some time."""
         return tuple(self._books.values())
 

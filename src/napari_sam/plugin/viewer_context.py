@@ -9,13 +9,13 @@ from napari.layers import Image, Layer
 from numpy.typing import ArrayLike, NDArray
 
 from napari_sam.errors import UserError
-from napari_sam.plugin.layers.own_layers import OwnLayers
+from napari_sam.plugin.layers.plugin_layers import PluginLayers
 from napari_sam.plugin.layers.view import View, camera_of, resolve_view
 from napari_sam.session.session import Session
 
 
 @dataclass(eq=False)
-class Stage:
+class ViewerContext:
     """Where it all happens.
 
     Parameters
@@ -36,7 +36,7 @@ class Stage:
     session: Session
     tell: Callable[[str], None]
     image: Image | None = None
-    own: OwnLayers | None = None
+    own: PluginLayers | None = None
     extra: list[Layer] = field(default_factory=list)
 
     def try_to(self, deed: Callable[[], object]) -> None:
@@ -56,7 +56,7 @@ class Stage:
             return "Choose an image."
         return resolve_view(self.viewer.dims, self.image)
 
-    def in_view(self) -> tuple[Image, OwnLayers, View]:
+    def in_view(self) -> tuple[Image, PluginLayers, View]:
         """The image, the plugin's own layers, and the plane in view.
 
         Raises

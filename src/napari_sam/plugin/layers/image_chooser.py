@@ -7,10 +7,10 @@ from napari.layers import Image
 from napari_sam.errors import UserError
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.plugin.canvas.own_tools import OwnTools
+from napari_sam.plugin.canvas.plugin_tools import PluginTools
 from napari_sam.plugin.layers.label_picking import LabelPicking
 from napari_sam.plugin.layers.view import resolve_view
-from napari_sam.plugin.stage import Stage
+from napari_sam.plugin.viewer_context import ViewerContext
 
 
 def source_of(layer: Image) -> ImageSource:
@@ -37,7 +37,7 @@ def contrast_of(layer: Image, n_channels: int) -> Contrast:
     return Contrast(((float(low), float(high)),) * n_channels)
 
 
-class Images:
+class ImageChooser:
     """The image layers, and which of them is segmented.
 
     Parameters
@@ -56,8 +56,8 @@ class Images:
 
     def __init__(
         self,
-        stage: Stage,
-        tools: OwnTools,
+        stage: ViewerContext,
+        tools: PluginTools,
         picking: LabelPicking,
         follow_view: Callable[[], None],
         on_change: Callable[[], None],

@@ -10,11 +10,11 @@ from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.compute.embedding_ahead import Prefetch, ViewEmbedding
 from napari_sam.session.compute.engine import Engine, OpenedImage
 from napari_sam.session.compute.scheduler import Priority, Scheduler
-from napari_sam.session.object.draft import Draft, Question
-from napari_sam.session.object.speculative import EarlyAnswer, Inquiry
+from napari_sam.session.object.draft import Draft, PromptRequest
+from napari_sam.session.object.speculative import SpeculativeAnswers, SpeculativeRequest
 
 
-class Segmenting:
+class PromptAnswering:
     """The image and the model, and the questions that are on their way to it.
 
     Parameters
@@ -57,8 +57,8 @@ class Segmenting:
         model: str,
         *,
         on_change: Callable[[], None],
-        on_answer: Callable[[Question], None],
-        on_failure: Callable[[Question, Exception], None],
+        on_answer: Callable[[PromptRequest], None],
+        on_failure: Callable[[PromptRequest, Exception], None],
         on_error: Callable[[Exception], None],
     ) -> None:
         self._scheduler = scheduler
@@ -73,7 +73,7 @@ class Segmenting:
         self.object_size: float | None = None
         self.accepted_size: float | None = None
         self.opened: OpenedImage | None = None
-        self._early = EarlyAnswer(scheduler)
+        self._early = SpeculativeAnswers(scheduler)
         self._prefetch = Prefetch(scheduler)
         self.view = ViewEmbedding(scheduler, on_change, self._prefetch.start, on_error)
 
@@ -123,19 +123,19 @@ class Segmenting:
         """Go on embedding what is in view, if that gave way to a click."""
         self.view.resume(self.opened, self.expected_size)
 
-    def expect(self, question: Question | None) -> None:
+    def expect(self, question: PromptRequest | None) -> None:
         """A question is likely to be asked in a moment, or none: begin to answer it."""
         if question is None or self.opened is None:
             self._early.forget()
         else:
-            self._early.expect(Inquiry.of(self.opened, question))
+            self._early.expect(SpeculativeRequest.of(self.opened, question))
 
-    def suppose(self, question: Question) -> None:
+    def suppose(self, question: PromptRequest) -> None:
         """A question may be asked in a moment: begin to answer it when there is nothing else to do."""
         if self.opened is not None:
-            self._early.suppose(Inquiry.of(self.opened, question))
+            self._early.suppose(SpeculativeRequest.of(self.opened, question))
 
-    def ask(self, question: Question) -> None:
+    def ask(self, question: PromptRequest) -> None:
         """Have a question answered."""
         opened = self.opened
         if opened is None:
@@ -144,7 +144,7 @@ class Segmenting:
         question.in_flight, question.failed = True, False
         self._scheduler.submit(
             ("segment", question.serial),
-            self._early.take(Inquiry.of(opened, question)),
+            self._early.take(SpeculativeRequest.of(opened, question)),
             priority=Priority.CLICK,
             on_result=partial(self._answered, question, opened),
             on_error=partial(self._failed, question),
@@ -158,12 +158,12 @@ class Segmenting:
             draft.renew(plane, self.expected_size)
             self.ask(question)
 
-    def stop(self, question: Question) -> None:
+    def stop(self, question: PromptRequest) -> None:
         """A question needs no answer any more."""
         self._scheduler.cancel(("segment", question.serial))
         question.in_flight = False
 
-    def turn_to(self, draft: Draft, former: Draft, needed: Callable[[Question], bool]) -> None:
+    def turn_to(self, draft: Draft, former: Draft, needed: Callable[[PromptRequest], bool]) -> None:
         """Another draft is in work: what only the former one asked is not answered; what has no answer is asked."""
         for plane, question in former.questions.items():
             if question.in_flight and draft.questions.get(plane) is not question and not needed(question):
@@ -172,10 +172,10 @@ class Segmenting:
             if question.answer is None and not question.in_flight:
                 self.ask(question)
 
-    def _answered(self, question: Question, opened: OpenedImage, answer: Segmentation) -> None:
+    def _answered(self, question: PromptRequest, opened: OpenedImage, answer: Segmentation) -> None:
         question.take(answer, opened.setup)
         self._on_answer(question)
 
-    def _failed(self, question: Question, error: Exception) -> None:
+    def _failed(self, question: PromptRequest, error: Exception) -> None:
         question.in_flight, question.failed = False, True
         self._on_failure(question, error)

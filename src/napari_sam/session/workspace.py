@@ -9,24 +9,24 @@ from napari_sam.errors import UserError
 from napari_sam.labels.edits import Box, hull
 from napari_sam.labels.paint import Collision
 from napari_sam.session.compute.scheduler import Scheduler
-from napari_sam.session.finishing import Finishing
+from napari_sam.session.deferred_accepts import DeferredAccepts
 from napari_sam.session.history.entry import DraftPatch, Entry, Kind
 from napari_sam.session.history.journal import Journal
-from napari_sam.session.history.spill import Parcel
-from napari_sam.session.labels.labelling import Labelling
+from napari_sam.session.history.spill import Spillable
+from napari_sam.session.labels.label_writer import LabelWriter
 from napari_sam.session.labels.object_row import LabelsPatch
 from napari_sam.session.labels.target import Target
 from napari_sam.session.object.draft import Draft, DraftState
-from napari_sam.session.object.segmenting import Segmenting
-from napari_sam.session.record.recording import Recording
+from napari_sam.session.object.prompt_answering import PromptAnswering
+from napari_sam.session.record.recording import Recordings
 from napari_sam.session.record.restored import Restored
-from napari_sam.session.status import Reporting, SessionSignals
+from napari_sam.session.status import SessionSignals, StatusReporter
 
 _TELL_EVERY_S = 0.1
 """Labels may take longer to show than to be written in slices: in 3-D all of them are shown anew each time."""
 
 
-class Work:
+class Workspace:
     """What is done goes through here, so that it is in the journal and can be taken back.
 
     Parameters
@@ -57,7 +57,7 @@ class Work:
     """
 
     def __init__(
-        self, scheduler: Scheduler, segmenting: Segmenting, signals: SessionSignals, reporting: Reporting
+        self, scheduler: Scheduler, segmenting: PromptAnswering, signals: SessionSignals, reporting: StatusReporter
     ) -> None:
         self._scheduler = scheduler
         self._segmenting = segmenting
@@ -68,9 +68,9 @@ class Work:
         self._told_at = 0.0
         self.draft = Draft()
         self.journal = Journal()
-        self.recording = Recording(self.journal, lambda: self._image)
-        self.labelling = Labelling(scheduler, self._ids_found, self._ids_failed)
-        self.finishing = Finishing(self.labelling, self.journal, self._written, self._not_written)
+        self.recording = Recordings(self.journal, lambda: self._image)
+        self.labelling = LabelWriter(scheduler, self._ids_found, self._ids_failed)
+        self.finishing = DeferredAccepts(self.labelling, self.journal, self._written, self._not_written)
         self.journal.changed.connect(signals.history_changed.emit)
 
     @property
@@ -94,14 +94,14 @@ class Work:
         before = self.draft.state
         yield self.draft
         patch = DraftPatch.between(before, self.draft.state)
-        self.journal.record(Entry(kind, Parcel(patch, patch.nbytes), target=target))
+        self.journal.record(Entry(kind, Spillable(patch, patch.nbytes), target=target))
 
     @contextmanager
     def replacing(self, kind: Kind, before: DraftState) -> Iterator[None]:
         """Put another object to work inside, as one entry of the journal; its id is one of the chosen labels."""
         yield
         patch = DraftPatch.between(before, self.draft.state)
-        self.journal.record(Entry(kind, Parcel(patch, patch.nbytes), target=self.labelling.target))
+        self.journal.record(Entry(kind, Spillable(patch, patch.nbytes), target=self.labelling.target))
 
     def changed_labels(
         self, kind: Kind, target: Target, patch: LabelsPatch, before: DraftState | None = None, *, shown: bool = False
@@ -110,7 +110,7 @@ class Work:
 
         With `shown`, the pixels are on the screen already.
         """
-        entry = Entry(kind, labels=Parcel(patch, patch.nbytes), target=target)
+        entry = Entry(kind, labels=Spillable(patch, patch.nbytes), target=target)
         if before is not None:
             entry.change_draft(DraftPatch.between(before, self.draft.state))
         self.journal.record(entry)

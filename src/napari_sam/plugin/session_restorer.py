@@ -16,7 +16,7 @@ from napari_sam.session.record.recovery import Awaited, Recovered, Unfinished, d
 from napari_sam.session.record.restored import Restored
 
 
-class Restoring:
+class SessionRestorer:
     """Knows which sessions did not end as they should, and brings them back.
 
     What reads files runs on the inference thread.

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_sam.plugin.layers.target_layers import LayerTarget
-from napari_sam.plugin.stage import Stage
+from napari_sam.plugin.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.session.labels.target import Target
 from napari_sam.session.propagation import DOUBTFUL
@@ -74,7 +74,7 @@ def _upload(layer: Labels, box: tuple[slice, ...]) -> None:
     layer._update_thumbnail()
 
 
-class Mirror:
+class LayerSync:
     """Shows in layers what the session tells, and reads the prompt layers for it.
 
     Parameters
@@ -85,7 +85,7 @@ class Mirror:
         Called before masks are shown.
     """
 
-    def __init__(self, stage: Stage, before_masks: Callable[[], None]) -> None:
+    def __init__(self, stage: ViewerContext, before_masks: Callable[[], None]) -> None:
         self._stage = stage
         self._before_masks = before_masks
         session = stage.session

@@ -10,7 +10,7 @@ from napari_sam.plugin.layers.preview import Preview
 from napari_sam.plugin.layers.prompt_layers import PromptLayers
 
 
-class OwnLayers:
+class PluginLayers:
     """The layers of one image, in the viewer.
 
     Parameters

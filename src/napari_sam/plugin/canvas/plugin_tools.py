@@ -11,10 +11,10 @@ from napari_sam.plugin.actions import Action, bind_keys, unbind_keys
 from napari_sam.plugin.canvas.canvas import Canvas
 from napari_sam.plugin.canvas.keyboard_cursor import KeyboardCursor
 from napari_sam.plugin.layers.layer_list import LayerList
-from napari_sam.plugin.layers.mirror import Mirror
-from napari_sam.plugin.layers.own_layers import OwnLayers
+from napari_sam.plugin.layers.layer_sync import LayerSync
+from napari_sam.plugin.layers.plugin_layers import PluginLayers
 from napari_sam.plugin.layers.prompt_layers import PromptLayers
-from napari_sam.plugin.stage import Stage
+from napari_sam.plugin.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Point
 
 
@@ -63,7 +63,7 @@ class ClickClipboard:
         self._layers.points.selected_data = set(range(before, len(self._layers.points.data)))
 
 
-class OwnTools:
+class PluginTools:
     """Makes the layers and takes them away, and turns them to what the user wants to do.
 
     Parameters
@@ -82,9 +82,9 @@ class OwnTools:
 
     def __init__(
         self,
-        stage: Stage,
+        stage: ViewerContext,
         layer_list: LayerList,
-        mirror: Mirror,
+        mirror: LayerSync,
         canvas: Canvas,
         cursor: KeyboardCursor,
         do: Callable[[Action], None],
@@ -102,7 +102,7 @@ class OwnTools:
         assert stage.image is not None
         self.remove()
         with self._layer_list.unnoticed():
-            stage.own = OwnLayers(stage.viewer, stage.image, self._canvas)
+            stage.own = PluginLayers(stage.viewer, stage.image, self._canvas)
             prompts = stage.own.prompts
             for layer in (prompts.points, prompts.shapes):
                 bind_keys(layer, self._do)

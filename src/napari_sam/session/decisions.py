@@ -12,11 +12,11 @@ from napari_sam.session.object.draft import DraftState
 from napari_sam.session.objects import Objects
 from napari_sam.session.propagation import Propagation
 from napari_sam.session.record.object_record import ObjectRecord, state_of
-from napari_sam.session.status import Reporting, SessionSignals
-from napari_sam.session.work import Work
+from napari_sam.session.status import SessionSignals, StatusReporter
+from napari_sam.session.workspace import Workspace
 
 
-class Deciding:
+class Decisions:
     """Accepts or rejects the object in work, gives it an id, and goes back and forth through the journal.
 
     Parameters
@@ -35,11 +35,11 @@ class Deciding:
 
     def __init__(
         self,
-        work: Work,
+        work: Workspace,
         objects: Objects,
         propagation: Propagation,
         signals: SessionSignals,
-        reporting: Reporting,
+        reporting: StatusReporter,
     ) -> None:
         self._work = work
         self._objects = objects

@@ -9,15 +9,15 @@ from napari_sam.labels.edits import Box
 from napari_sam.labels.paint import Collision
 from napari_sam.session.history.entry import Entry, Kind
 from napari_sam.session.history.journal import Journal
-from napari_sam.session.labels import labelling
-from napari_sam.session.labels.labelling import Labelling
+from napari_sam.session.labels import label_writer
+from napari_sam.session.labels.label_writer import LabelWriter
 from napari_sam.session.labels.object_row import Extent, LabelsPatch
-from napari_sam.session.labels.target import Book, Target
-from napari_sam.session.object.draft import Draft, Question
+from napari_sam.session.labels.target import ObjectTable, Target
+from napari_sam.session.object.draft import Draft, PromptRequest
 
 
 @dataclass(eq=False)
-class Waiting:
+class DeferredAccept:
     """An object that is to be written.
 
     Parameters
@@ -33,7 +33,7 @@ class Waiting:
     collision: Collision
 
 
-class Finishing:
+class DeferredAccepts:
     """Writes accepted objects, in the order of their accepts, as soon as all that they need is there.
 
     Parameters
@@ -50,7 +50,7 @@ class Finishing:
 
     def __init__(
         self,
-        labelling: Labelling,
+        labelling: LabelWriter,
         journal: Journal,
         on_written: Callable[[Entry, Draft], None],
         on_failed: Callable[[Entry, Draft, Exception], None],
@@ -59,16 +59,16 @@ class Finishing:
         self._journal = journal
         self._on_written = on_written
         self._on_failed = on_failed
-        self._waiting: dict[Entry, Waiting] = {}
+        self._waiting: dict[Entry, DeferredAccept] = {}
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def __contains__(self, question: Question) -> bool:
+    def __contains__(self, question: PromptRequest) -> bool:
         return any(waiting.draft.questions.get(question.plane) is question for waiting in self._waiting.values())
 
     @property
-    def waiting(self) -> Mapping[Entry, Waiting]:
+    def waiting(self) -> Mapping[Entry, DeferredAccept]:
         """The objects that wait, by their accepts, in the order of these."""
         return dict(self._waiting)
 
@@ -81,7 +81,7 @@ class Finishing:
         assert entry.target is not None
         assert entry.collision is not None
         entry.pending = True
-        self._waiting[entry] = Waiting(draft, entry.target, entry.collision)
+        self._waiting[entry] = DeferredAccept(draft, entry.target, entry.collision)
         self._reserve(entry, draft.label)
 
     def call_off(self, entry: Entry) -> Draft | None:
@@ -113,7 +113,7 @@ class Finishing:
                 self._journal.amended(entry)
                 self._on_written(entry, draft)
 
-    def fail(self, question: Question, error: Exception) -> None:
+    def fail(self, question: PromptRequest, error: Exception) -> None:
         """A question that an object waits for has no answer."""
         for entry, waiting in tuple(self._waiting.items()):
             if waiting.draft.questions.get(question.plane) is question:
@@ -142,7 +142,7 @@ class Finishing:
         entry.pending = False
         self._on_failed(entry, waiting.draft, error)
 
-    def _write(self, entry: Entry, draft: Draft, label: int, waiting: Waiting) -> None:
+    def _write(self, entry: Entry, draft: Draft, label: int, waiting: DeferredAccept) -> None:
         """Write an object as if that had been done when it was accepted: what was painted since stays on top."""
         book = self._labelling.book_of(waiting.target)
         since = [
@@ -166,15 +166,15 @@ class Finishing:
         self._journal.drop_undone(of=waiting.target)
 
 
-def _made_again(book: Book, kind: Kind, patch: LabelsPatch) -> LabelsPatch:
+def _made_again(book: ObjectTable, kind: Kind, patch: LabelsPatch) -> LabelsPatch:
     """Do again on other labels what was done, and taken back."""
     gone = [label for label, (_, row) in patch.rows.items() if row is None]
     kept = {label: row for label, (_, row) in patch.rows.items() if row is not None}
     # Pixels that belong to another object now are none of those that were meant.
     if kind is Kind.DELETE:
-        return labelling.delete(book, *gone)
+        return label_writer.delete(book, *gone)
     if kind is Kind.RELABEL:
-        return labelling.relabel(book, *gone, *kept)
+        return label_writer.relabel(book, *gone, *kept)
     pixels = []
     for change in patch.pixels:
         pixels.append(change.made_on(book.target.array))
@@ -190,5 +190,5 @@ def _made_again(book: Book, kind: Kind, patch: LabelsPatch) -> LabelsPatch:
     )
 
 
-def _counted(book: Book, label: int, box: Box) -> Extent:
+def _counted(book: ObjectTable, label: int, box: Box) -> Extent:
     return Extent(int(np.count_nonzero(np.asarray(book.target.array[box]) == label)), box)

@@ -4,14 +4,14 @@ from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.batch import Batch
-from napari_sam.session.object.segmenting import Segmenting
-from napari_sam.session.prompting import Prompting
+from napari_sam.session.object.prompt_answering import PromptAnswering
+from napari_sam.session.prompt_editor import PromptEditor
 from napari_sam.session.propagation import Propagation
-from napari_sam.session.status import Reporting
-from napari_sam.session.work import Work
+from napari_sam.session.status import StatusReporter
+from napari_sam.session.workspace import Workspace
 
 
-class Opening:
+class SourceSelection:
     """Changes image, model, contrast, object size or view, with all that follows for the object in work.
 
     Parameters
@@ -30,12 +30,12 @@ class Opening:
 
     def __init__(
         self,
-        segmenting: Segmenting,
-        work: Work,
-        prompting: Prompting,
+        segmenting: PromptAnswering,
+        work: Workspace,
+        prompting: PromptEditor,
         propagation: Propagation,
         batch: Batch,
-        reporting: Reporting,
+        reporting: StatusReporter,
     ) -> None:
         self._segmenting = segmenting
         self._work = work

@@ -62,7 +62,7 @@ class Candidates:
         return answer
 
 
-class Accepting:
+class AcceptDialog:
     """Accepts the object in work; a question stands until it is answered or the object changes.
 
     Parameters
@@ -113,7 +113,7 @@ class Accepting:
         draft = self._session.draft
         if collision is Collision.ASK and draft.in_flight:
             self._waiting = draft
-            self._tell("Accepting as soon as the mask is there.")
+            self._tell("AcceptDialog as soon as the mask is there.")
             return
         try:
             self._session.accept(collision)

@@ -7,17 +7,17 @@ from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.compute.scheduler import Priority, Scheduler
-from napari_sam.session.object.segmenting import Segmenting
+from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.record.object_record import record_of
 from napari_sam.session.record.recording import Done, annotation_of
 from napari_sam.session.record.session_file import SessionContent, current_versions, session_path, write_session
-from napari_sam.session.status import Reporting, SessionSignals
-from napari_sam.session.work import Work
+from napari_sam.session.status import SessionSignals, StatusReporter
+from napari_sam.session.workspace import Workspace
 
 _ATTEMPTS = 3
 
 
-class Saving:
+class SessionSaver:
     """At most one file at a time.
 
     Parameters
@@ -42,10 +42,10 @@ class Saving:
     def __init__(
         self,
         scheduler: Scheduler,
-        work: Work,
-        segmenting: Segmenting,
+        work: Workspace,
+        segmenting: PromptAnswering,
         signals: SessionSignals,
-        reporting: Reporting,
+        reporting: StatusReporter,
     ) -> None:
         self._scheduler = scheduler
         self._work = work

@@ -10,13 +10,13 @@ from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.history.entry import Kind
-from napari_sam.session.object.draft import Draft, PromptKind, Question
-from napari_sam.session.object.segmenting import Segmenting
-from napari_sam.session.status import Reporting, SessionSignals, State
-from napari_sam.session.work import Work
+from napari_sam.session.object.draft import Draft, PromptKind, PromptRequest
+from napari_sam.session.object.prompt_answering import PromptAnswering
+from napari_sam.session.status import SessionSignals, State, StatusReporter
+from napari_sam.session.workspace import Workspace
 
 
-class Prompting:
+class PromptEditor:
     """Turns changes of prompts into questions.
 
     Parameters
@@ -35,18 +35,18 @@ class Prompting:
 
     def __init__(
         self,
-        work: Work,
-        segmenting: Segmenting,
+        work: Workspace,
+        segmenting: PromptAnswering,
         scheduler: Scheduler,
         signals: SessionSignals,
-        reporting: Reporting,
+        reporting: StatusReporter,
     ) -> None:
         self._work = work
         self._segmenting = segmenting
         self._scheduler = scheduler
         self._signals = signals
         self._reporting = reporting
-        self._earlier: dict[tuple[Plane, Prompts], Question] = {}
+        self._earlier: dict[tuple[Plane, Prompts], PromptRequest] = {}
         self._earlier_of: Draft | None = None
 
     def forget_answers(self) -> None:
@@ -90,7 +90,7 @@ class Prompting:
                 if former is not None:
                     self._earlier[plane, former.prompts] = former
                 earlier = self._earlier.get((plane, new))
-                question: Question | None = None
+                question: PromptRequest | None = None
                 if earlier is not None and earlier.answer is not None:
                     question = earlier.again()
                 elif new:
@@ -265,7 +265,7 @@ def _prompts_on(draft: Draft, plane: Plane) -> Prompts:
     return Prompts() if question is None else question.prompts
 
 
-def _question(draft: Draft, plane: Plane, prompts: Prompts, size: float | None) -> Question:
+def _question(draft: Draft, plane: Plane, prompts: Prompts, size: float | None) -> PromptRequest:
     """What to ask for prompts that replace the draft's; what is shown there is fed back where they correct it."""
     former = draft.questions.get(plane)
     shown = None if former is None else former.shown
@@ -274,7 +274,7 @@ def _question(draft: Draft, plane: Plane, prompts: Prompts, size: float | None) 
         fed = shown.mask
     elif shown is None and plane in draft.proposal and prompts.box is None:
         fed = draft.proposal[plane].mask
-    return Question(
+    return PromptRequest(
         plane,
         prompts,
         fed=fed,

@@ -1,8 +1,7 @@
 """Session files and logs of former versions open, restore and replay to the same pixels.
 
 Those in `former/` were written by version 0.1.0 as it was before its rooms were laid out anew (commit 78726fe): 60
-deeds of a `ScriptedUser` each, on the blobs of `test_replay` and with its fake engine, on empty labels (3) and on others
-(418).
+deeds of a `ScriptedUser` each, on the blobs of `test_replay` and its fake engine, on empty (3) and other labels (418).
 """
 
 import json

@@ -1,7 +1,7 @@
 """``napari-sam replay``: the labels of a session again, without a window."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -12,7 +12,9 @@ from napari_sam.cli.arguments import Image, Output
 from napari_sam.cli.run import check_output, write_labels
 from napari_sam.errors import UserError
 from napari_sam.planes.open_image import open_image
-from napari_sam.session.record.session_file import SessionContent, read_session
+
+if TYPE_CHECKING:
+    from napari_sam.session.record.session_file import SessionContent
 
 SessionFile = Annotated[
     Path, typer.Argument(metavar="SESSION", help="A session file, saved beside labels.", show_default=False)
@@ -25,13 +27,14 @@ def replay(session: SessionFile, image: Image, output: Output) -> None:
     Every click, choice, propagation, brush stroke and deletion is done again in its order. Where the session's own
     labels lie beside it, the new ones are compared with them.
     """
+    # Late, since they import torch.
+    from napari_sam.session.compute.engine import NetworkEngine
+    from napari_sam.session.record.replay import replay as replay_annotation
+    from napari_sam.session.record.session_file import read_session
+
     check_output(output, image)
     content = read_session(session)
     source = content.image.recognise(open_image(image))
-
-    # Late, since it imports torch.
-    from napari_sam.session.compute.engine import NetworkEngine
-    from napari_sam.session.record.replay import replay as replay_annotation
 
     with tqdm(total=len(content.annotation.events), desc="replaying", unit="step", delay=1, leave=False) as bar:
         labels = replay_annotation(
@@ -43,7 +46,7 @@ def replay(session: SessionFile, image: Image, output: Output) -> None:
     typer.echo(f"{output}: {np.count_nonzero(ids)} labels, {np.count_nonzero(labels)} pixels{compared}")
 
 
-def _compared(session: Path, content: SessionContent, labels: NDArray[np.generic]) -> str:
+def _compared(session: Path, content: "SessionContent", labels: NDArray[np.generic]) -> str:
     """Whether the labels are those that were saved with the session, if these are at hand."""
     saved = session.parent / Path(content.labels_file).name
     if not content.labels_file or not saved.is_file():

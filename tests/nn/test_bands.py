@@ -19,18 +19,18 @@ def convolutions(stride):
 @pytest.mark.parametrize("rows_at_once", [1, 4, 7, 16])
 def test_bands_together_are_the_whole(stride, height, rows_at_once, monkeypatch):
     torch.manual_seed(height)
-    layers = convolutions(stride).double()
+    network = convolutions(stride).double()
     images = torch.rand(2, 3, height, 9, dtype=torch.float64)
     seen = []
 
     def observed(part):
         seen.append(part.shape[2])
-        return layers(part)
+        return network(part)
 
     monkeypatch.setattr(layers, "FEATURES_AT_ONCE", rows_at_once * 2 * 5 * 9)
     with torch.no_grad():
         banded = layers.by_bands(observed, images, 5, stride)
-        whole = layers(images)
+        whole = network(images)
 
     torch.testing.assert_close(banded, whole, rtol=1e-12, atol=1e-12)
     assert len(seen) == 1 or max(seen) <= max(rows_at_once, stride) + 2 * stride

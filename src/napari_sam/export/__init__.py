@@ -1,1 +1,1 @@
-"""Saving labels so that other programs read them rightly."""
+"""The saving of labels so that other programs read them rightly."""

@@ -1,4 +1,4 @@
-"""Writing a file so that it is either complete or not there."""
+"""The writing of a file so that it is either complete or not there."""
 
 import os
 import tempfile
@@ -11,7 +11,7 @@ from napari_sam.errors import UserError
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its name at the end of the block.
+    """Open a block with a temporary file beside `path` that takes its name at the end of the block.
 
     If the block raises, the temporary file is removed and what stood at `path` before is untouched.
 
@@ -65,7 +65,7 @@ def _flush(path: Path) -> None:
 
 
 def _umask() -> int:
-    """The permissions that new files lack, found without changing the process's mask."""
+    """Find the permissions that new files lack, without changing the process's mask."""
     with tempfile.TemporaryDirectory() as folder:
         probe = Path(folder) / "probe"
         probe.touch(mode=0o666)

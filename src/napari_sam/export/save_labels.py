@@ -21,7 +21,7 @@ _DEFAULTS = {2: "YX", 3: "ZYX", 4: "TZYX", 5: "TZCYX"}
 
 
 def ome_axes(axes: str | None, ndim: int) -> str:
-    """One letter of T, C, Z, Y, X per axis, each at most once, Y and X among them.
+    """Find one letter of T, C, Z, Y, X per axis, each at most once, Y and X among them.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def save_labels(
 
 
 def _planes(source: ImageSource, order: Sequence[int], stored: np.dtype[Any]) -> Iterator[NDArray[Any]]:
-    """The (rows, columns) pages in the file's order."""
+    """Yield the (rows, columns) pages in the file's order."""
     others, rows, columns = order[:-2], order[-2], order[-1]
     largest = np.iinfo(stored).max
     for position in product(*(range(source.shape[axis]) for axis in others)):
@@ -156,7 +156,7 @@ def _planes(source: ImageSource, order: Sequence[int], stored: np.dtype[Any]) ->
 
 
 def _physical_sizes(sizes: dict[str, float], units: dict[str, str]) -> dict[str, Any]:
-    """Attributes of OME's Pixels element."""
+    """Make the attributes of OME's Pixels element."""
     attributes: dict[str, Any] = {}
     for letter, size in sizes.items():
         if letter == "C" or not np.isfinite(size) or size == 0:
@@ -174,7 +174,7 @@ def _physical_sizes(sizes: dict[str, float], units: dict[str, str]) -> dict[str,
 
 
 def _resolution(sizes: dict[str, float], units: dict[str, str]) -> dict[str, Any]:
-    """The resolution tags, for readers that do not know OME; none unless both sizes are lengths."""
+    """Make the resolution tags, for readers that do not know OME; none unless both sizes are lengths."""
     per_centimeter = []
     for letter in "XY":
         unit = in_centimeters(units.get(letter, "pixel"))

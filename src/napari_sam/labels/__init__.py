@@ -1,1 +1,1 @@
-"""Masks to reversible edits of a label array: collision policy, ids."""
+"""The way from masks to reversible edits of a label array: collision policy, ids."""

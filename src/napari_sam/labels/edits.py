@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class WritableArray(Protocol):
-    """What takes an edit: numpy and zarr arrays, and anything else that is assigned by slices."""
+    """An array that takes an edit: numpy and zarr arrays, and anything else that is assigned by slices."""
 
     def __setitem__(self, index: Any, values: Any) -> None:
         """Write `values` at `index`, one slice per axis."""
@@ -80,13 +80,13 @@ class _Packed:
         return cls(zlib.compress(data, 1) if compressed else data, values.dtype.str, size, compressed)
 
     def unpacked(self) -> NDArray[Any]:
-        """The values, one-dimensional; perhaps a single one that stands for all."""
+        """Return the values, one-dimensional; perhaps a single one that stands for all."""
         return np.frombuffer(zlib.decompress(self.data) if self.compressed else self.data, self.dtype)
 
 
 @dataclass(frozen=True)
 class PixelChange:
-    """What a deed changed in a label array.
+    """The change that a deed made in a label array.
 
     Unlike an `Edit`, only the pixels that differ are kept, compressed: a brush stroke or an object of a hundred planes
     takes little memory.
@@ -108,7 +108,7 @@ class PixelChange:
 
     @classmethod
     def of(cls, box: Box, where: NDArray[np.bool_], old: ArrayLike, new: ArrayLike) -> "PixelChange":
-        """A change from arrays.
+        """Make a change from arrays.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class PixelChange:
 
     @classmethod
     def from_edit(cls, edit: Edit) -> "PixelChange":
-        """What an edit changes."""
+        """Take what an edit changes."""
         where = edit.before != edit.after
         return cls.of(edit.box, where, edit.before[where], edit.after[where])
 
@@ -151,13 +151,13 @@ class PixelChange:
         self._exchange(array, self.new, self.old)
 
     def made_on(self, array: Any) -> "PixelChange":
-        """The same change made on what `array` holds now; nothing is written."""
+        """Return the same change made on what `array` holds now; nothing is written."""
         where = self.mask()
         current = np.asarray(array[self.box])[where]
         return PixelChange.of(self.box, where, current, self.new.unpacked())
 
     def mask(self) -> NDArray[np.bool_]:
-        """Which pixels of the box change."""
+        """Return which pixels of the box change."""
         shape = tuple(part.stop - part.start for part in self.box)
         bits = self.where.unpacked()
         total = int(np.prod(shape, dtype=np.int64))
@@ -166,7 +166,7 @@ class PixelChange:
         return np.unpackbits(bits, count=total).astype(bool).reshape(shape)
 
     def labels(self) -> Counter[int]:
-        """By how many pixels each label grows; negative where it shrinks."""
+        """Count by how many pixels each label grows; negative where it shrinks."""
         growth: Counter[int] = Counter()
         for packed, sign in ((self.old, -1), (self.new, 1)):
             values, counts = np.unique(packed.unpacked(), return_counts=True)
@@ -177,7 +177,7 @@ class PixelChange:
         return growth
 
     def written(self) -> set[int]:
-        """The labels that it writes."""
+        """Return the labels that it writes."""
         return set(np.unique(self.new.unpacked()).tolist())
 
     def _exchange(self, array: Any, old: _Packed, new: _Packed) -> None:
@@ -189,7 +189,7 @@ class PixelChange:
 
 
 def hull(boxes: Iterable[Box]) -> Box | None:
-    """The smallest box around all of them; None if there are none."""
+    """Return the smallest box around all of them; None if there are none."""
     given = list(boxes)
     if not given:
         return None
@@ -202,7 +202,7 @@ TILE = 256
 
 
 def tiled(edit: Edit, size: int = TILE) -> list[PixelChange]:
-    """What an edit changes, in boxes of at most `size` pixels along each axis; no two of them meet.
+    """Split what an edit changes into boxes of at most `size` pixels along each axis; no two of them meet.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def tiled(edit: Edit, size: int = TILE) -> list[PixelChange]:
 
 @dataclass(frozen=True)
 class Growth:
-    """What changes of pixels do to the labels that they write or take away.
+    """The effect of changes of pixels on the labels that they write or take away.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ class Growth:
 
     @classmethod
     def of(cls, changes: Iterable[PixelChange]) -> Self:
-        """Of several changes, one after another."""
+        """Find the growth by several changes, one after another."""
         pixels: Counter[int] = Counter()
         boxes: dict[int, list[Box]] = {}
         for change in changes:

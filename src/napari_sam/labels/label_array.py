@@ -1,4 +1,4 @@
-"""A label array: its free ids, where its labels lie, and going over it block by block."""
+"""The label array: its free ids, the places of its labels, and its blocks, to go over it one by one."""
 
 from collections.abc import Collection, Iterator
 from itertools import product
@@ -53,7 +53,7 @@ Box = tuple[slice, ...]
 
 
 def label_extents(labels: Any, wanted: Collection[int]) -> dict[int, tuple[int, Box]]:
-    """Number of pixels and box of some labels.
+    """Find the number of pixels and the box of some labels.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def label_extents(labels: Any, wanted: Collection[int]) -> dict[int, tuple[int, 
 
 
 def next_label(labels: Any) -> int:
-    """One more than the largest label, at least 1.
+    """Find the next label: one more than the largest label, at least 1.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def check_fits(label: int, dtype: DTypeLike) -> None:
 
 
 def smallest_dtype(label: int) -> np.dtype[np.unsignedinteger[Any]]:
-    """The narrowest unsigned type that holds a label.
+    """Return the narrowest unsigned type that holds a label.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from napari_sam.planes.image_source import ImageSource, chunk_shape
 
 
 def label_mask(labels: Any, plane: Plane, label: int, within: tuple[slice, slice] = (slice(None), slice(None))) -> Mask:
-    """The pixels of one label on one plane.
+    """Return the pixels of one label on one plane.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ _NOTHING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class PlaneInLabels:
-    """Where the pixels of a plane lie in a label array: ``matrix @ (row, column) + offset``.
+    """The place of the pixels of a plane in a label array: ``matrix @ (row, column) + offset``.
 
     Parameters
     ----------
@@ -94,14 +94,14 @@ class PlaneInLabels:
 
     @classmethod
     def itself(cls, plane: Plane, shape: Sequence[int]) -> Self:
-        """A plane in an array of the image's own `shape`."""
+        """Place a plane in an array of the image's own `shape`."""
         matrix = np.zeros((plane.ndim, 2))
         matrix[plane.axes[0], 0] = matrix[plane.axes[1], 1] = 1
         return cls(matrix, np.asarray(plane.index, float), plane.shape(shape))
 
 
 def labels_on_plane(labels: Any, place: PlaneInLabels) -> Iterator[tuple[int, NDArray[Any]]]:
-    """The label nearest to every pixel of a plane, in bands of rows; 0 outside the array.
+    """Yield the label nearest to every pixel of a plane, in bands of rows; 0 outside the array.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def labels_on_plane(labels: Any, place: PlaneInLabels) -> Iterator[tuple[int, ND
 
 
 def label_mask_on_plane(labels: Any, place: PlaneInLabels, label: int) -> Mask:
-    """The pixels of a plane at which one label lies; empty where there are none."""
+    """Find the pixels of a plane at which one label lies; empty where there are none."""
     found = np.zeros(place.shape, bool)
     for start, values in labels_on_plane(labels, place):
         found[start : start + len(values)] = values == label
@@ -129,7 +129,7 @@ def label_mask_on_plane(labels: Any, place: PlaneInLabels, label: int) -> Mask:
 
 
 def all_masks_on_plane(labels: Any, place: PlaneInLabels) -> dict[int, Mask]:
-    """The mask of every label that lies on a plane, by label, ascending; 0 is none."""
+    """Find the mask of every label that lies on a plane, by label, ascending; 0 is none."""
     whole = np.concatenate([values for _, values in labels_on_plane(labels, place)])
     ids, numbered = np.unique(whole, return_inverse=True)
     numbered = numbered.reshape(place.shape).astype(np.int32)
@@ -143,7 +143,7 @@ def all_masks_on_plane(labels: Any, place: PlaneInLabels) -> dict[int, Mask]:
 
 
 def _band(labels: Any, place: PlaneInLabels, start: int, stop: int) -> NDArray[Any]:
-    """Rows `start` to `stop` of the plane."""
+    """Return rows `start` to `stop` of the plane."""
     columns = place.shape[1]
     result = np.zeros((stop - start, columns), labels.dtype)
     along_rows = np.arange(start, stop)[:, None]

@@ -1,4 +1,4 @@
-"""From the masks of one object to one edit of a label array."""
+"""The painting of the masks of one object as one edit of a label array."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ class Collision(StrEnum):
 
 
 class Collides(UserError):
-    """A new mask meets pixels of other labels, and the user wants to be asked.
+    """The error of a new mask that meets pixels of other labels, where the user wants to be asked.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Collides(UserError):
 
 
 def describe(pixels: Mapping[int, int]) -> str:
-    """How many pixels of which labels, the most first: "34 pixels of label 5 and 3 of label 7"."""
+    """Tell how many pixels of which labels, the most first: "34 pixels of label 5 and 3 of label 7"."""
     ordered = sorted(pixels.items(), key=lambda each: -each[1])
     parts = [
         f"{count} {'of' if at else 'pixel of' if count == 1 else 'pixels of'} label {label}"
@@ -68,7 +68,7 @@ def paint(
     replace: bool = True,
     earlier: Box | None = None,
 ) -> Edit:
-    """The edit that gives one object its masks. Nothing is written: apply the edit.
+    """Make the edit that gives one object its masks. Nothing is written: apply the edit.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def paint_all(
     *,
     former: Mapping[int, Mask] | None = None,
 ) -> Edit:
-    """The edit that gives several objects their masks on one plane. Nothing is written: apply the edit.
+    """Make the edit that gives several objects their masks on one plane. Nothing is written: apply the edit.
 
     Where two of the objects meet, the earlier one in `objects` has the pixels.
 
@@ -191,7 +191,7 @@ def _check(plane: Plane, shape: tuple[int, ...]) -> None:
 
 
 def _box(plane: Plane, mask: Mask, shape: tuple[int, ...]) -> Box:
-    """The mask's box in the array, clipped to it."""
+    """Return the mask's box in the array, clipped to it."""
     box = [slice(at, at + 1) for at in plane.index]
     for axis, start, stop in zip(plane.axes, mask.box[:2], mask.box[2:], strict=True):
         box[axis] = slice(max(start, 0), min(stop, shape[axis]))
@@ -199,7 +199,7 @@ def _box(plane: Plane, mask: Mask, shape: tuple[int, ...]) -> Box:
 
 
 def _union(boxes: list[Box], ndim: int) -> Box:
-    """The smallest box around all; an empty one at the origin if there are none."""
+    """Return the smallest box around all; an empty one at the origin if there are none."""
     if not boxes:
         return (slice(0, 0),) * ndim
     return tuple(
@@ -208,7 +208,7 @@ def _union(boxes: list[Box], ndim: int) -> Box:
 
 
 def _view(inside: NDArray[Any], plane: Plane, box: Box) -> NDArray[Any]:
-    """The (rows, columns) view of a plane in an array that covers `box`; empty if the box misses the plane."""
+    """Return the (rows, columns) view of a plane in an array that covers `box`; empty if the box misses the plane."""
     index: list[Any] = [slice(None)] * inside.ndim
     for axis, (at, part) in enumerate(zip(plane.index, box, strict=True)):
         if axis not in plane.axes:
@@ -228,7 +228,7 @@ def _put(
     collision: Collision,
     taken: NDArray[np.bool_] | None = None,
 ) -> Counter[int]:
-    """Paint a mask into the plane's view; how many pixels of which other labels it meets.
+    """Paint a mask into the plane's view; return how many pixels of which other labels it meets.
 
     `taken`, where given, is what of the mask's place is not to be painted, and takes in what is.
     """
@@ -246,7 +246,7 @@ def _put(
 
 
 def _meeting(view: NDArray[Any], plane: Plane, mask: Mask, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """The part of the plane's view that the mask's box covers, and the mask's pixels there; both may be empty."""
+    """Find the part of the plane's view that the mask's box covers, and the mask's pixels there; both may be empty."""
     rows, columns = (box[axis] for axis in plane.axes)
     row0, column0, row1, column1 = mask.box
     top, bottom = max(row0, rows.start), min(row1, rows.stop)
@@ -258,7 +258,7 @@ def _meeting(view: NDArray[Any], plane: Plane, mask: Mask, box: Box) -> tuple[ND
 
 
 def _tight(box: Box, before: NDArray[Any], after: NDArray[Any]) -> Edit:
-    """The edit, cropped to the pixels that change."""
+    """Crop the edit to the pixels that change."""
     changed = before != after
     inner = []
     for axis in range(changed.ndim):

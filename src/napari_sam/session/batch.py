@@ -1,4 +1,4 @@
-"""Many objects in one go: a box each, or the labels that are there."""
+"""The segmentation of many objects in one go: a box each, or the labels that are there."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ _Tried: TypeAlias = tuple[Plane, Draft] | None
 
 
 class _Pause:
-    """Nothing was tried, but something else may be computed first."""
+    """A pause in a batch: nothing was tried, but something else may be computed first."""
 
 
 @dataclass(eq=False)
@@ -80,7 +80,7 @@ class _Run:
 
 
 class Batch:
-    """At most one batch at a time; what it finds is written at the end, as one entry of the journal.
+    """The batch, at most one at a time; what it finds is written at the end, as one entry of the journal.
 
     Parameters
     ----------
@@ -113,12 +113,12 @@ class Batch:
 
     @property
     def active(self) -> bool:
-        """Whether a batch is being computed."""
+        """True if a batch is being computed."""
         return self._run is not None and not self._run.asking
 
     @property
     def progress(self) -> tuple[int, int]:
-        """Objects done, and objects in all."""
+        """Number of objects done, and of objects in all."""
         return (0, 0) if self._run is None else (self._run.done, self._run.total)
 
     def segment(
@@ -186,7 +186,7 @@ class Batch:
         self._run = None
 
     def forget(self, target: Target) -> None:
-        """Labels are gone."""
+        """Forget labels that are gone."""
         if self._run is not None and self._run.findings.target is target:
             self.stop()
 
@@ -281,7 +281,7 @@ class Batch:
 def _segmented(
     some: Sequence[BatchObject], opened: OpenedImage, size: float | None, token: CancelToken
 ) -> Iterator[_Tried | _Pause]:
-    """Objects with the plane each is on; None where nothing is found."""
+    """Segment objects; yields each with the plane it is on, and None where nothing is found."""
     waiting = iter(some)
     asked = [(each.plane, each.prompts) for each in some]
     for answer in opened.segmenter().segment_each(asked, object_size=size, cancel=token):
@@ -301,7 +301,7 @@ def _found(each: BatchObject, answer: Segmentation, opened: OpenedImage, size: f
 
 
 def _summary(run: _Run) -> str:
-    """What came of a batch, in a sentence or two."""
+    """Tell what came of a batch, in a sentence or two."""
     objects, missed = len(run.findings.by_label()), run.total - len(run.findings.objects)
     sentence = "1 object was accepted." if objects == 1 else f"{objects} objects were accepted."
     if missed:

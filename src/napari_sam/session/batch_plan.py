@@ -1,4 +1,4 @@
-"""What writing a batch comes to, found out off the main thread, and writing it."""
+"""The plan of writing a batch, made off the main thread, and the writing itself."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ class BatchResults:
     former: dict[tuple[Plane, int], Mask] = field(default_factory=dict)
 
     def by_label(self) -> dict[int, list[tuple[Plane, Draft]]]:
-        """What was found of each, on which planes; by ids, which all of them have by then."""
+        """Return what was found of each, with the planes; by ids, which all of them have by then."""
         found: dict[int, list[tuple[Plane, Draft]]] = {}
         for plane, draft in self.objects:
             found.setdefault(draft.label or 0, []).append((plane, draft))
@@ -50,12 +50,12 @@ class BatchResults:
 
 @dataclass(frozen=True, eq=False)
 class LabelsSnapshot:
-    """What a plan is made upon, as it was at one moment on the main thread; the pixels are read later.
+    """The basis of a plan, as it was at one moment on the main thread; the pixels are read later.
 
     Parameters
     ----------
     revision, next_label
-        Of the book: while they are the same, and nobody paints, the plan holds.
+        Of the object table: while they are the same, and nobody paints, the plan holds.
     array
         The labels.
     rows
@@ -72,7 +72,7 @@ class LabelsSnapshot:
 
     @classmethod
     def of(cls, book: ObjectTable, findings: BatchResults) -> "LabelsSnapshot":
-        """What is known now of the objects of a batch, which have ids."""
+        """Take what is known now of the objects of a batch, which have ids."""
         labels = {draft.label or 0 for _, draft in findings.objects}
         return cls(
             book.revision,
@@ -83,13 +83,13 @@ class LabelsSnapshot:
         )
 
     def holds(self, book: ObjectTable) -> bool:
-        """Whether all is still as it was."""
+        """Tell whether all is still as it was."""
         return (self.revision, self.next_label) == (book.revision, book.next_label) and self.array is book.target.array
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What is to be done to the labels, ready to be done.
+    """The changes to be made to the labels, ready to be made.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def plan_batch(findings: BatchResults, basis: LabelsSnapshot, collision: Collisi
 
 
 def _by_plane(findings: BatchResults) -> Iterator[tuple[Plane, list[tuple[int, Mask]], dict[int, Mask]]]:
-    """The masks on each plane, those that have the pixels where they meet first; and what was there before."""
+    """Yield the masks on each plane, those that have the pixels where they meet first; and what was there before."""
     found: dict[Plane, dict[int, Mask]] = {}
     for plane, draft in findings.objects:
         found.setdefault(plane, {})[draft.label or 0] = draft.masks[plane]
@@ -170,7 +170,7 @@ def _by_plane(findings: BatchResults) -> Iterator[tuple[Plane, list[tuple[int, M
 
 
 def _whole(earlier: ObjectRow | None, found: Sequence[tuple[Plane, Draft]]) -> Draft:
-    """An object with what was found of it on some planes, and what it is on others if it was accepted before."""
+    """Join what was found of an object on some planes with what it is on others if it was accepted before."""
     whole = Draft(label=found[0][1].label, refines=found[0][1].refines)
     if earlier is not None:
         whole.restore(earlier.state())
@@ -181,7 +181,7 @@ def _whole(earlier: ObjectRow | None, found: Sequence[tuple[Plane, Draft]]) -> D
 
 
 def _extent(found: Sequence[tuple[Plane, Draft]], label: int, array: Any, edits: dict[Plane, Edit]) -> Extent:
-    """Where a label that is new, or came from elsewhere, is then, as far as what was found of it tells."""
+    """Find the extent that a label that is new, or came from elsewhere, has then, as far as what was found tells."""
     looked_at: list[Box] = []
     boxes: list[Box] = []
     area = 0
@@ -204,7 +204,7 @@ def _extent(found: Sequence[tuple[Plane, Draft]], label: int, array: Any, edits:
 
 
 def _after(array: Any, box: Box, edit: Edit) -> np.ndarray[Any, Any]:
-    """The labels in a box as an edit will leave them."""
+    """Return the labels in a box as an edit will leave them."""
     region = np.array(array[box])
     common = [
         (max(one.start, other.start), min(one.stop, other.stop)) for one, other in zip(box, edit.box, strict=True)
@@ -265,7 +265,7 @@ def carry_out(plan: Plan, findings: BatchResults, work: Workspace) -> bool:
 
 
 def _give_ids(findings: BatchResults, free: int) -> None:
-    """Those that brought no id get free ones, which are none of those that others in the batch have."""
+    """Give free ids to those that brought none; these are none of those that others in the batch have."""
     taken = {draft.label for _, draft in findings.objects if draft.refines}
     for _, draft in findings.objects:
         if not draft.refines:

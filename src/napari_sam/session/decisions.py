@@ -1,4 +1,4 @@
-"""What becomes of the object in work."""
+"""The decisions on the object in work."""
 
 from collections.abc import Callable, Mapping
 
@@ -17,7 +17,7 @@ from napari_sam.session.workspace import Workspace
 
 
 class Decisions:
-    """Accepts or rejects the object in work, gives it an id, and goes back and forth through the journal.
+    """The decisions: accept or reject the object in work, give it an id, and go back and forth through the journal.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class Decisions:
             self.reject()
 
     def resume(self, record: ObjectRecord) -> None:
-        """Go on with an object that was read back from disk; questions without an answer are asked.
+        """Go on with an object that was read back from disk; requests without an answer are asked.
 
         Raises
         ------

@@ -34,7 +34,7 @@ class DeferredAccept:
 
 
 class DeferredAccepts:
-    """Writes accepted objects, in the order of their accepts, as soon as all that they need is there.
+    """The accepts that wait: objects are written, in the order of these, as soon as all that they need is there.
 
     Parameters
     ----------
@@ -73,11 +73,11 @@ class DeferredAccepts:
         return dict(self._waiting)
 
     def labels(self, target: Target | None) -> set[int | None]:
-        """Ids of the objects that wait to be written into `target`."""
+        """Return the ids of the objects that wait to be written into `target`."""
         return {waiting.draft.label for waiting in self._waiting.values() if waiting.target is target}
 
     def add(self, entry: Entry, draft: Draft) -> None:
-        """An object was accepted, and cannot be written yet."""
+        """Add an object that was accepted, and cannot be written yet."""
         assert entry.target is not None
         assert entry.collision is not None
         entry.pending = True
@@ -85,7 +85,7 @@ class DeferredAccepts:
         self._reserve(entry, draft.label)
 
     def call_off(self, entry: Entry) -> Draft | None:
-        """An accept that waits was undone: the object, which is not written any more."""
+        """Drop an accept that waits and was undone; return the object, which is not written any more."""
         waiting = self._waiting.pop(entry, None)
         return None if waiting is None else waiting.draft
 
@@ -114,26 +114,26 @@ class DeferredAccepts:
                 self._on_written(entry, draft)
 
     def fail(self, question: PromptRequest, error: Exception) -> None:
-        """A question that an object waits for has no answer."""
+        """Fail the objects that wait for a request that has no answer."""
         for entry, waiting in tuple(self._waiting.items()):
             if waiting.draft.questions.get(question.plane) is question:
                 self._fail(entry, error)
 
     def fail_all(self, error: Exception) -> None:
-        """Nothing that waits can be written."""
+        """Fail all that waits: nothing of it can be written."""
         for entry in tuple(self._waiting):
             self._fail(entry, error)
 
     def forget(self, target: Target) -> None:
-        """Labels are gone: what waits for them is dropped."""
+        """Drop what waits for labels that are gone."""
         self._waiting = {entry: each for entry, each in self._waiting.items() if each.target is not target}
 
     def clear(self) -> None:
-        """Nothing that waits is written any more."""
+        """Drop all that waits: nothing of it is written any more."""
         self._waiting.clear()
 
     def _reserve(self, entry: Entry, label: int | None) -> None:
-        """Nobody else gets the id meanwhile."""
+        """Reserve the id, so that nobody else gets it meanwhile."""
         if label is not None and entry.target is not None:
             entry.change_labels(LabelsPatch(next_label=self._labelling.book_of(entry.target).saw(label)))
 
@@ -167,7 +167,7 @@ class DeferredAccepts:
 
 
 def _made_again(book: ObjectTable, kind: Kind, patch: LabelsPatch) -> LabelsPatch:
-    """Do again on other labels what was done, and taken back."""
+    """Do again, on other labels, what was done and taken back."""
     gone = [label for label, (_, row) in patch.rows.items() if row is None]
     kept = {label: row for label, (_, row) in patch.rows.items() if row is not None}
     # Pixels that belong to another object now are none of those that were meant.

@@ -1,4 +1,4 @@
-"""The accepted objects: a table of them, and what can be done with one."""
+"""The accepted objects: a table of them, and the deeds that can be done with one."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,7 +55,7 @@ class Objects:
         return [] if book is None else sorted(book.rows)
 
     def row(self, label: int) -> TableRow:
-        """What the table shows of one object.
+        """Return what the table shows of one object.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class Objects:
         return TableRow.of(row, book.extents[label], self._segmenting.source)
 
     def place(self, label: int) -> tuple[Plane, tuple[float, float]]:
-        """Where to look to see an object: one of its planes, and (row, column) of its middle there.
+        """Find where to look to see an object: one of its planes, and (row, column) of its middle there.
 
         Raises
         ------
@@ -173,7 +173,7 @@ class Objects:
         self._work.changed_labels(Kind.PAINT, target, patch, shown=True)
 
     def _on_top(self, book: ObjectTable, change: PixelChange) -> PixelChange:
-        """What was painted before all of an earlier deed was written, as if painted after it."""
+        """Put on top what was painted before all of an earlier deed was written, as if painted after it."""
         if not book.unwritten:
             return change
         array = book.target.array
@@ -201,6 +201,6 @@ class Objects:
         return self._work.draft.refines and self._work.draft.label == label
 
     def _as_accepted(self) -> bool:
-        """Whether the object in work was reopened and not changed since: leaving it loses nothing."""
+        """Tell whether the object in work was reopened and not changed since: leaving it loses nothing."""
         entry = self._work.journal.next_undo
         return entry is not None and entry.kind is Kind.REOPEN

@@ -1,4 +1,4 @@
-"""What there is to see of a session."""
+"""The overview: all there is to see of a session."""
 
 from collections.abc import Mapping
 
@@ -44,7 +44,7 @@ class SessionOverview(SessionSignals):
 
     @property
     def status(self) -> Status:
-        """What the session is doing."""
+        """State of the session, and what to tell the user about it."""
         return self._reporting.status
 
     # What it works on
@@ -56,7 +56,7 @@ class SessionOverview(SessionSignals):
 
     @property
     def image(self) -> int:
-        """Counts the images that were worked on."""
+        """Number that counts the images that were worked on."""
         return self._work.image
 
     @property
@@ -71,7 +71,7 @@ class SessionOverview(SessionSignals):
 
     @property
     def setup(self) -> Setup | None:
-        """What computes the answers; None while no image is opened with the model."""
+        """Setup that computes the answers; None while no image is opened with the model."""
         opened = self._segmenting.opened
         return None if opened is None else opened.setup
 
@@ -98,17 +98,17 @@ class SessionOverview(SessionSignals):
         return self._work.current_label
 
     def prompts(self, plane: Plane) -> Prompts:
-        """The object's prompts on one plane."""
+        """Return the object's prompts on one plane."""
         return self.draft.prompts.get(plane, Prompts())
 
     @property
     def propagating(self) -> bool:
-        """Whether the object is being carried along an axis, or is about to be."""
+        """True if the object is being carried along an axis, or is about to be."""
         return self._propagation.active
 
     @property
     def batching(self) -> bool:
-        """Whether several objects are being segmented in one go."""
+        """True if several objects are being segmented in one go."""
         return self._batch.active
 
     # What was done
@@ -119,12 +119,12 @@ class SessionOverview(SessionSignals):
         return self._work.labelling.target
 
     def began_empty(self, target: Target) -> bool:
-        """Whether there were no labels at all in a target when it was chosen, as far as that is known."""
+        """Tell whether there were no labels at all in a target when it was chosen, as far as that is known."""
         return self._work.labelling.book_of(target).began_empty
 
     @property
     def journal(self) -> Journal:
-        """Everything that was done, and can be undone."""
+        """Journal of everything that was done, and can be undone."""
         return self._work.journal
 
     @property
@@ -134,5 +134,5 @@ class SessionOverview(SessionSignals):
 
     @property
     def recording(self) -> Recordings:
-        """What was done to labels and not undone, so that it can be written down."""
+        """Recordings of what was done to labels and not undone, so that it can be written down."""
         return self._work.recording

@@ -24,7 +24,7 @@ def current_status(
     error: str,
     note: str,
 ) -> Status:
-    """The one thing that is worth telling; `error` and `note` are the sentences for the user."""
+    """Find the one thing that is worth telling; `error` and `note` are the sentences for the user."""
     view = segmenting.view
     if segmenting.source is None:
         return Status(State.NO_IMAGE, "Choose an image.")
@@ -46,7 +46,7 @@ def current_status(
 
 
 class SessionParts:
-    """Makes the parts, each of which knows only those made before it; and passes answers on to those made later.
+    """The parts, each of which knows only those made before it; answers are passed on to those made later.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class SessionParts:
         return current_status(self.segmenting, self.work, self.propagation, self.batch, self.saving, error, note)
 
     def _answered(self, question: PromptRequest) -> None:
-        """A question has its answer, which may be about the object in work or about one that was accepted since."""
+        """Take a request that has its answer, for the object in work or for one that was accepted since."""
         shown = question.shown
         if self.work.draft.questions.get(question.plane) is question and shown is not None:
             self.reporting.note = "" if shown.mask.area else "No object was found there: add a click or draw a box."

@@ -1,4 +1,4 @@
-"""Changing the prompts of the object in work."""
+"""The changes of the prompts of the object in work."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,7 +17,7 @@ from napari_sam.session.workspace import Workspace
 
 
 class PromptEditor:
-    """Turns changes of prompts into questions.
+    """The editor that turns changes of prompts into requests.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class PromptEditor:
         self._earlier_of: Draft | None = None
 
     def forget_answers(self) -> None:
-        """What was answered earlier would be answered differently now."""
+        """Forget what was answered earlier: it would be answered differently now."""
         self._earlier.clear()
 
     def set(self, prompts: Mapping[Plane, Prompts], label: int | None = None) -> None:
@@ -107,17 +107,17 @@ class PromptEditor:
             self._signals.masks_changed.emit()
 
     def expect_point(self, plane: Plane, point: Point) -> None:
-        """A point is about to be added on one plane, it seems: have the answer begun."""
+        """Have the answer begun for a point that is about to be added on one plane, it seems."""
         draft = self._work.draft
         prompts = _prompts_on(draft, plane).with_point(point)
         self._segmenting.expect(_question(draft, plane, prompts, self._segmenting.expected_size))
 
     def expect_nothing(self) -> None:
-        """No point is about to be added after all."""
+        """Expect no point to be added after all."""
         self._segmenting.expect(None)
 
     def suppose_point(self, plane: Plane, point: Point) -> None:
-        """A first point may be added on one plane: have the answer begun where it would take long.
+        """Have the answer begun, where it would take long, for a first point that may be added on one plane.
 
         That is where the size of objects is not known, so that several levels are tried. The plane is to be embedded,
         or else the answer would depend on when it is.
@@ -266,7 +266,7 @@ def _prompts_on(draft: Draft, plane: Plane) -> Prompts:
 
 
 def _question(draft: Draft, plane: Plane, prompts: Prompts, size: float | None) -> PromptRequest:
-    """What to ask for prompts that replace the draft's; what is shown there is fed back where they correct it."""
+    """Make the request for prompts that replace the draft's; what is shown is fed back where they correct it."""
     former = draft.questions.get(plane)
     shown = None if former is None else former.shown
     fed = None
@@ -286,7 +286,7 @@ def _question(draft: Draft, plane: Plane, prompts: Prompts, size: float | None) 
 
 
 def _corrects(old: Prompts, new: Prompts) -> bool:
-    """Whether `new` is `old` and more, so that the old answer may be fed back."""
+    """Tell whether `new` is `old` and more, so that the old answer may be fed back."""
     return (
         new.points[: len(old.points)] == old.points
         and new.scribbles[: len(old.scribbles)] == old.scribbles

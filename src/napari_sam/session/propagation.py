@@ -1,4 +1,4 @@
-"""Carrying the object in work along an axis."""
+"""The propagation of the object in work along an axis."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from napari_sam.volume.propagate import PropagatedPlane
 
 @dataclass(frozen=True)
 class PropagationRange:
-    """Where to carry an object.
+    """The range of planes to carry an object to.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class PropagationRange:
 
     @property
     def total(self) -> int:
-        """Planes to go to, at most."""
+        """Number of planes to go to, at most."""
         return self.last - self.first + 1 - len(self.keys)
 
 
@@ -58,7 +58,7 @@ def propagation_range(
     start: int | None = None,
     stop: int | None = None,
 ) -> PropagationRange:
-    """Where an object can be carried to from its key planes parallel to `plane`.
+    """Find where an object can be carried to from its key planes parallel to `plane`.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ _KEY = "propagate"
 
 
 class Propagation:
-    """At most one propagation at a time; what it reaches is a proposal, and one step of the journal.
+    """The propagation, at most one at a time; what it reaches is a proposal, and one step of the journal.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class Propagation:
 
     @property
     def active(self) -> bool:
-        """Whether an object is being carried along, or is about to be."""
+        """True if an object is being carried along, or is about to be."""
         return self._draft is not None or self._waiting is not None
 
     def propagate(self, axis: int | None = None, start: int | None = None, stop: int | None = None) -> None:
@@ -197,7 +197,7 @@ class Propagation:
         self._reporting.report()
 
     def answered(self) -> None:
-        """The prompts of the object in work are all answered."""
+        """Go on, as the prompts of the object in work are all answered."""
         if self._waiting is not None and self._waiting[0] is self._work.draft:
             _, then = self._waiting
             self._waiting = None
@@ -271,7 +271,7 @@ class Propagation:
             self._record(draft, former)
 
     def _record(self, draft: Draft, former: Proposal) -> None:
-        """A propagation ended, one way or another: what it reached is one step of the journal."""
+        """Record what a propagation reached that ended, one way or another, as one step of the journal."""
         reached = draft.proposal, draft.carried
         draft.proposal, draft.carried = former
         if draft is self._work.draft and (reached[0] or former[0]):
@@ -286,7 +286,7 @@ class Propagation:
 
 
 def _summary(draft: Draft) -> str:
-    """What came of a propagation, in one sentence."""
+    """Tell what came of a propagation, in one sentence."""
     reached = [each for each in draft.proposal.values() if each.mask is not None and each.mask.area]
     doubtful = sorted(each.index for each in reached if each.confidence < DOUBTFUL)
     sentence = f"Propagated to {len(reached)} more planes"

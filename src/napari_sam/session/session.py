@@ -25,7 +25,7 @@ from napari_sam.session.record.restored import Restored
 
 
 class Session(SessionOverview):
-    """Objects are prompted, segmented, carried along an axis and accepted into labels, one at a time.
+    """A session: objects are prompted, segmented, carried along an axis and accepted into labels, one at a time.
 
     Here is what can be done, in one list; what there is to see is in `SessionOverview`, and each part that a deed is
     handed to says more about it. Every method is called on the main thread and returns at once; what computes goes
@@ -110,7 +110,7 @@ class Session(SessionOverview):
         self._work.restore_target(target, restored)
 
     def forget_target(self, target: Target) -> None:
-        """Labels are gone, or were replaced: nothing in them is undone any more, nothing more is written there.
+        """Forget labels that are gone, or replaced: nothing in them is undone, and nothing is written there, any more.
 
         Undoing an accept into them still brings the object's prompts back.
         """
@@ -119,7 +119,7 @@ class Session(SessionOverview):
         self._reporting.report()
 
     def painted(self, target: Target, change: PixelChange) -> None:
-        """Something else (a brush) changed pixels of labels: that is undone in its turn.
+        """Record that something else (a brush) changed pixels of labels: that is undone in its turn.
 
         Later objects get higher ids than those that were painted. Pixels that are painted while an accepted object is
         still to be written stay on top of it.
@@ -213,7 +213,7 @@ class Session(SessionOverview):
         self._deciding.next_object(collision)
 
     def restore_draft(self, record: ObjectRecord) -> None:
-        """Go on with an object in work that was read back from disk; questions without an answer are asked."""
+        """Go on with an object in work that was read back from disk; requests without an answer are asked."""
         self._deciding.resume(record)
 
     def restore_waiting(self, record: ObjectRecord, target: Target, collision: Collision) -> None:
@@ -272,6 +272,6 @@ class Session(SessionOverview):
         self._saving.save(Path(path))
 
     def close(self) -> bool:
-        """Cancel everything and end the inference thread; whether it ended in time."""
+        """Cancel everything and end the inference thread; tell whether it ended in time."""
         self._work.close()
         return self.scheduler.close()

@@ -1,4 +1,4 @@
-"""Writing labels, and the session that they are of, to files in the background."""
+"""The writing of labels, and of the session that they are of, to files in the background."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ _ATTEMPTS = 3
 
 
 class SessionSaver:
-    """At most one file at a time.
+    """The saver, which writes at most one file at a time.
 
     Parameters
     ----------
@@ -101,6 +101,6 @@ class SessionSaver:
 
 
 def _axis_letters(source: ImageSource) -> str | None:
-    """The image's axis labels as one letter each, where they are such letters."""
+    """Return the image's axis labels as one letter each, where they are such letters."""
     labels = tuple(source.axis_labels or ())
     return "".join(labels) if labels and all(len(label) == 1 for label in labels) else None

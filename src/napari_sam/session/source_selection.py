@@ -1,4 +1,4 @@
-"""Choosing what is segmented, and by what."""
+"""The choice of what is segmented, and of what segments it."""
 
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Plane
@@ -12,7 +12,7 @@ from napari_sam.session.workspace import Workspace
 
 
 class SourceSelection:
-    """Changes image, model, contrast, object size or view, with all that follows for the object in work.
+    """The choice of image, model, contrast, object size or view, with all that follows for the object in work.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class SourceSelection:
         self._answer_again()
 
     def look_at(self, plane: Plane, center: tuple[float, float] | None) -> None:
-        """A plane is in view, around a (row, column): it is embedded ahead of the first click."""
+        """Embed a plane that is in view, around a (row, column), ahead of the first click."""
         if self._segmenting.source is None:
             return
         if plane != self._segmenting.view.plane:
@@ -100,7 +100,7 @@ class SourceSelection:
         self._segmenting.look_at(plane, center)
 
     def look_away(self, why: str) -> None:
-        """No plane of the image is in view, for a reason told in one sentence."""
+        """Note that no plane of the image is in view, for a reason told in one sentence."""
         self._segmenting.look_away(why)
         self._reporting.report()
 

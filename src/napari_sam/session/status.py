@@ -1,4 +1,4 @@
-"""What a session is doing, in one word and one sentence, and how it tells."""
+"""The status of a session: what it is doing, in one word and one sentence, and how it tells."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from napari_sam.errors import UserError
 
 
 class State(StrEnum):
-    """What a session is doing."""
+    """The state of a session: what it is doing."""
 
     NO_IMAGE = "no image"
     NO_PLANE = "no plane"
@@ -44,7 +44,7 @@ class Status:
 
     @property
     def working(self) -> bool:
-        """Whether something is being computed."""
+        """True if something is being computed."""
         return self.state in {
             State.WAITING,
             State.EMBEDDING,
@@ -97,7 +97,7 @@ class SessionSignals:
 
 
 class StatusReporter:
-    """Keeps the last error and the last note for the user, and emits the status when it is different.
+    """The keeper of the last error and the last note for the user, which emits the status when it is different.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class StatusReporter:
         self.status = Status(State.NO_IMAGE)
 
     def clear(self) -> None:
-        """Nothing to tell."""
+        """Clear the error and the note: there is nothing to tell."""
         self.error = self.note = ""
 
     def report(self) -> None:

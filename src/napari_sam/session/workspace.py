@@ -27,7 +27,7 @@ _TELL_EVERY_S = 0.1
 
 
 class Workspace:
-    """What is done goes through here, so that it is in the journal and can be taken back.
+    """The workspace that all deeds go through, so that they are in the journal and can be taken back.
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ class Workspace:
         return self._image
 
     def new_image(self) -> None:
-        """The image is another one: its objects start anew; accepts that wait are still written."""
+        """Take another image: its objects start anew; accepts that wait are still written."""
         self._image += 1
         self.journal.forget_drafts()
         self.labelling.choose(None)
@@ -264,7 +264,7 @@ class Workspace:
         self.choose_target(target, restored.next_label)
 
     def forget_target(self, target: Target) -> None:
-        """Labels are gone."""
+        """Forget labels that are gone."""
         if target is self.labelling.target:
             self.draft.label, self.draft.refines = None, False
         self.finishing.forget(target)
@@ -275,7 +275,7 @@ class Workspace:
         self._signals.objects_changed.emit()
 
     def close(self) -> None:
-        """Nothing is written any more, and nothing can be undone; what labels are owed they get first."""
+        """Close it: nothing is written any more, and nothing can be undone; what labels are owed they get first."""
         for book in self.labelling.books:
             book.unwritten.write()
             box = book.unwritten.written_box()
@@ -287,17 +287,17 @@ class Workspace:
     # Telling
 
     def tell_draft(self) -> None:
-        """The object in work is another one, or is as it was at another time."""
+        """Tell that the object in work is another one, or is as it was at another time."""
         self._signals.prompts_changed.emit()
         self._signals.masks_changed.emit()
         self._signals.label_changed.emit()
 
     def tell_writing(self) -> None:
-        """Labels are about to change by themselves."""
+        """Tell that labels are about to change by themselves."""
         self._signals.writing.emit()
 
     def tell_labels(self, target: Target, box: Box | None) -> None:
-        """Labels are different inside a box."""
+        """Tell that labels are different inside a box."""
         if box is not None:
             self._signals.labels_changed.emit(target, box)
         self._signals.objects_changed.emit()

@@ -1,1 +1,1 @@
-"""What computes: one thread, the engine, and embedding ahead of need."""
+"""Computation: one thread, the engine, and embedding ahead of need."""

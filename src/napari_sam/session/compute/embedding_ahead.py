@@ -1,4 +1,4 @@
-"""Embedding the plane in view, then its neighbours, ahead of the first click."""
+"""The embedding of the plane in view, then of its neighbours, ahead of the first click."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -13,7 +13,7 @@ _VIEW_KEY = "view"
 
 
 class ViewEmbedding:
-    """Knows which plane is in view and how far its embedding is.
+    """The plane in view, and the progress of its embedding.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class ViewEmbedding:
         self.progress = (0, 0)
 
     def look_at(self, plane: Plane, center: tuple[float, float] | None) -> bool | None:
-        """Another view: True if it shows another plane, False for another part of the same, None if nothing changed."""
+        """Take another view: True if it shows another plane, False for another part of it, None if nothing changed."""
         anew = plane != self.plane
         if not anew and center == self._center:
             return None
@@ -65,7 +65,7 @@ class ViewEmbedding:
         return anew
 
     def look_away(self, why: str) -> None:
-        """No plane is in view, for a reason told in one sentence."""
+        """Note that no plane is in view, for a reason told in one sentence."""
         self.plane, self._center, self.why_none = None, None, why
         self._scheduler.cancel(_VIEW_KEY)
 
@@ -135,7 +135,7 @@ _NEIGHBOURS_KEY = "prefetch"
 
 
 class Prefetch:
-    """Knows which way the user goes through the image, and embeds what comes next.
+    """The embedding of what comes next, the way the user goes through the image.
 
     It gives way to everything else, in the middle of a plane, and goes on when there is nothing else to do again. It
     never embeds more than the store of embeddings holds beside the plane in view.
@@ -154,7 +154,7 @@ class Prefetch:
         self._asked: tuple[OpenedImage, Plane, float | None] | None = None
 
     def look_at(self, plane: Plane) -> None:
-        """Another plane is in view: stop, and remember where the user came from."""
+        """Stop, as another plane is in view, and remember where the user came from."""
         former, self._plane = self._plane, plane
         if former == plane:
             return
@@ -170,7 +170,7 @@ class Prefetch:
             self._direction = 0
 
     def look_away(self) -> None:
-        """No plane is in view: stop, and forget where the user came from."""
+        """Stop, as no plane is in view, and forget where the user came from."""
         self.stop()
         self._plane, self._axis, self._direction = None, None, 0
 
@@ -207,7 +207,7 @@ class Prefetch:
 
 
 def neighbours(plane: Plane, shape: Sequence[int], axis: int | None, direction: int) -> list[Plane]:
-    """The planes that are likely to be looked at next, the likeliest first.
+    """Return the planes that are likely to be looked at next, the likeliest first.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a session computes with; tests put a fake in its place."""
+"""The engine that a session computes with; tests put a fake in its place."""
 
 import os
 import sys
@@ -33,11 +33,11 @@ def let_idle_threads_sleep() -> None:
 
 
 class PlaneSegmenter(Protocol):
-    """What a session needs of a `Segmenter`."""
+    """The part of a `Segmenter` that a session needs."""
 
     @property
     def setup(self) -> Setup:
-        """What it computes with."""
+        """Setup that it computes with."""
         ...
 
     def prepare(
@@ -51,7 +51,7 @@ class PlaneSegmenter(Protocol):
         ...
 
     def room(self, plane: Plane, object_size: float | None = None) -> int:
-        """How many planes like this one, which is embedded, may be embedded besides without dropping it."""
+        """Return how many planes like this one, which is embedded, may be embedded besides without dropping it."""
         ...
 
     def segment(
@@ -70,7 +70,7 @@ class PlaneSegmenter(Protocol):
 
     @property
     def objects_at_once(self) -> int:
-        """How many objects to give to `segment_each` at once."""
+        """Number of objects to give to `segment_each` at once."""
         ...
 
     def segment_each(
@@ -96,12 +96,12 @@ class PlaneSegmenter(Protocol):
         ...
 
     def take_in(self, plane: Plane, answer: Segmentation, cancel: CancelToken | None = None) -> None:
-        """What was rehearsed was asked for indeed: be as if `segment` had answered."""
+        """Be as if `segment` had answered: what was rehearsed was asked for indeed."""
         ...
 
 
 class Engine(Protocol):
-    """Opens images with models and computes with them; all of it on the inference thread."""
+    """An engine that opens images with models and computes with them; all of it on the inference thread."""
 
     def open(self, model: str, source: ImageSource, contrast: Contrast | None, axes: tuple[int, int]) -> PlaneSegmenter:
         """Load a model and measure the contrast of an image (shown in `axes`) unless it is given."""
@@ -220,13 +220,13 @@ class OpenedImage:
         self._segmenter: PlaneSegmenter | None = None
 
     def segmenter(self) -> PlaneSegmenter:
-        """The segmenter; opened if need be."""
+        """Return the segmenter; open it if need be."""
         if self._segmenter is None:
             self._segmenter = self._open()
         return self._segmenter
 
     @property
     def setup(self) -> Setup | None:
-        """What computes its answers; None while it was not opened. Any thread may ask."""
+        """Setup that computes its answers; None while it was not opened. Any thread may ask."""
         # The model as it was asked for: a path, where it is a file of the user's.
         return None if self._segmenter is None else replace(self._segmenter.setup, model=self._model)

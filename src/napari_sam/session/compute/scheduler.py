@@ -36,7 +36,7 @@ _T = TypeVar("_T")
 
 
 class Priority(IntEnum):
-    """Which request goes first; the smallest is the most urgent."""
+    """The priority of a request; the smallest is the most urgent."""
 
     CLICK = 0
     VIEW = 1
@@ -99,7 +99,7 @@ class _Task:
 
 
 class Scheduler:
-    """Runs requests one at a time on one persistent thread.
+    """A scheduler that runs requests one at a time on one persistent thread.
 
     Long computations are given as generators: after each of their steps the most urgent waiting request goes first,
     so that a click is answered in the middle of a propagation.
@@ -234,7 +234,7 @@ class Scheduler:
             return self._changed.wait_for(lambda: not self._waiting and self._running is None, timeout)
 
     def wait_urgent(self, timeout: float) -> bool:
-        """Block while clicks run or come next, at most `timeout` seconds; whether they all have their results."""
+        """Block while clicks run or come next, at most `timeout` seconds; tell whether they all have their results."""
 
         def urgent(task: _Task) -> bool:
             return task.request.priority is Priority.CLICK and not task.request.token.cancelled
@@ -249,7 +249,7 @@ class Scheduler:
             )
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Cancel everything, end the thread and wait for it at most `timeout` seconds; whether it ended in time."""
+        """Cancel everything, end the thread and wait for it at most `timeout` seconds; tell if it ended in time."""
         with self._changed:
             self._closed = True
             self._cancel_everything()
@@ -266,7 +266,7 @@ class Scheduler:
             running.request.token.cancel()
 
     def _cancel(self, key: Hashable) -> bool:
-        """Cancel the newest request of this key; whether there was one."""
+        """Cancel the newest request of this key; tell whether there was one."""
         request = self._newest.pop(key, None)
         if request is not None:
             request.token.cancel()
@@ -301,7 +301,7 @@ class Scheduler:
             del task
 
     def _advance(self, task: _Task) -> bool:
-        """Do one step of `task`; whether more are to come."""
+        """Do one step of `task`; tell whether more are to come."""
         token = task.request.token
         try:
             token.check()

@@ -1,4 +1,4 @@
-"""One thing that was done, and what it changed."""
+"""The entry of the journal: one thing that was done, and what it changed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from napari_sam.volume.propagate import PropagatedPlane
 
 
 def masks_of(question: PromptRequest | None) -> Iterable[Mask]:
-    """Every mask that a question holds."""
+    """Yield every mask that a request holds."""
     if question is None:
         return
     for mask in (question.prompts.mask, question.fed):
@@ -28,7 +28,7 @@ def masks_of(question: PromptRequest | None) -> Iterable[Mask]:
 
 
 def weight(masks: Iterable[Mask]) -> int:
-    """Bytes held by masks; one that comes several times counts once."""
+    """Count the bytes held by masks; one that comes several times counts once."""
     distinct = {id(mask): mask for mask in masks}
     return sum(
         mask.pixels.nbytes + 256 + (0 if mask.logits is None else mask.logits.nbytes) for mask in distinct.values()
@@ -44,7 +44,7 @@ _V = TypeVar("_V")
 
 @dataclass(frozen=True, eq=False)
 class _Entries(Generic[_V]):
-    """What is different between two mappings, and the order of their keys where that is."""
+    """The difference between two mappings, and the order of their keys where that is different."""
 
     changed: dict[Plane, tuple[_V | None, _V | None]]
     keys: tuple[tuple[Plane, ...], tuple[Plane, ...]] | None
@@ -60,7 +60,7 @@ class _Entries(Generic[_V]):
         return cls(changed, keys if keys[0] != keys[1] else None)
 
     def moved(self, values: Mapping[Plane, _V], to: int) -> dict[Plane, _V]:
-        """`values` with the changes made (`to` 1) or taken back (`to` 0)."""
+        """Return `values` with the changes made (`to` 1) or taken back (`to` 0)."""
         merged: dict[Plane, _V | None] = {**values, **{plane: pair[to] for plane, pair in self.changed.items()}}
         order = tuple(values) if self.keys is None else self.keys[to]
         ordered = {plane: merged[plane] for plane in (*order, *merged) if plane in merged}
@@ -69,7 +69,7 @@ class _Entries(Generic[_V]):
 
 @dataclass(frozen=True, eq=False)
 class _Tail(Generic[_V]):
-    """What is different between two sequences after what they have in common."""
+    """The difference between two sequences after what they have in common."""
 
     common: int
     tails: tuple[tuple[_V, ...], tuple[_V, ...]]
@@ -108,7 +108,7 @@ class DraftPatch:
 
     @classmethod
     def between(cls, before: DraftState, after: DraftState) -> "DraftPatch":
-        """What changed from one state to another."""
+        """Find what changed from one state to another."""
         return cls(
             (before.label, after.label),
             (before.refines, after.refines),
@@ -119,7 +119,7 @@ class DraftPatch:
         )
 
     def moved(self, state: DraftState, *, forward: bool) -> DraftState:
-        """`state` with the change made, or taken back."""
+        """Return `state` with the change made, or taken back."""
         to = int(forward)
         return DraftState(
             self.label[to] if self.label[0] != self.label[1] else state.label,
@@ -150,7 +150,7 @@ _serials = count()
 
 
 class Kind(StrEnum):
-    """What was done, in the user's words."""
+    """The kind of thing that was done, in the user's words."""
 
     PROMPT = "prompt"
     CHOOSE = "candidate"
@@ -200,7 +200,7 @@ class Entry:
 
     @property
     def in_memory(self) -> bool:
-        """Whether any of what it holds is in memory."""
+        """Tell whether any of what it holds is in memory."""
         return any(not parcel.spilled for parcel in self._parcels)
 
     def count_in(self, held: HeldBytes) -> None:
@@ -229,7 +229,7 @@ class Entry:
             parcel.spill(folder)
 
     def drop(self) -> None:
-        """It is not needed any more."""
+        """Drop it: it is not needed any more."""
         for parcel in self._parcels:
             parcel.drop()
         self._held = None

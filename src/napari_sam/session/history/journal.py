@@ -1,4 +1,4 @@
-"""Everything that was done, in one order."""
+"""The journal: everything that was done, in one order."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ _SPILLED_DOWN_TO = 0.9
 
 
 class Journal:
-    """Entries with a position among them: those before it are done, those after it were undone.
+    """The entries, with a position among them: those before it are done, those after it were undone.
 
     What is far from the position goes to disk when memory runs out; what is oldest is forgotten when the disk's share
     does.
@@ -55,32 +55,32 @@ class Journal:
 
     @property
     def folder(self) -> SpillFolder:
-        """Where entries go when memory runs out."""
+        """Folder that entries go to when memory runs out."""
         return self._folder
 
     @property
     def next_undo(self) -> Entry | None:
-        """What would be undone next."""
+        """Entry that would be undone next."""
         return self._done[-1] if self._done else None
 
     @property
     def next_redo(self) -> Entry | None:
-        """What would be redone next."""
+        """Entry that would be redone next."""
         return self._undone[-1] if self._undone else None
 
     @property
     def done(self) -> tuple[Entry, ...]:
-        """What can be undone, the oldest first."""
+        """Entries that can be undone, the oldest first."""
         return tuple(self._done)
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is something to undo."""
+        """True if there is something to undo."""
         return bool(self._done)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is something to redo."""
+        """True if there is something to redo."""
         return bool(self._undone)
 
     @property
@@ -90,18 +90,18 @@ class Journal:
 
     @property
     def spilled_bytes(self) -> int:
-        """Held on disk, roughly."""
+        """Bytes held on disk, roughly."""
         return self._held.disk
 
     def record(self, entry: Entry) -> None:
-        """Something was done; what was undone before can no longer be redone."""
+        """Record something that was done; what was undone before can no longer be redone."""
         self.drop_undone()
         self._done.append(entry)
         entry.count_in(self._held)
         self._told(entry)
 
     def amended(self, entry: Entry) -> None:
-        """An entry holds more than when it was recorded."""
+        """Tell that an entry holds more than when it was recorded."""
         self._told(entry)
 
     def undo(self, take_back: Callable[[Entry], None]) -> Entry:
@@ -126,7 +126,7 @@ class Journal:
         return entry
 
     def since(self, entry: Entry) -> list[Entry]:
-        """What was done after an entry, the oldest first."""
+        """Return what was done after an entry, the oldest first."""
         return self._done[self._done.index(entry) + 1 :]
 
     def remove(self, entry: Entry, take_back: Callable[[Entry], None] | None = None) -> None:
@@ -143,14 +143,14 @@ class Journal:
         self.changed.emit()
 
     def drop_undone(self, *, of: Target | None = None) -> None:
-        """Nothing that was undone can be redone; with `of`, only if any of it changes those labels."""
+        """Drop all that was undone, so that it cannot be redone; with `of`, only if any of it changes those labels."""
         if of is None or any(entry.target is of and entry.labels is not None for entry in self._undone):
             for entry in self._undone:
                 entry.drop()
             self._undone.clear()
 
     def forget_target(self, target: Target) -> None:
-        """Labels are gone: what was done to them cannot be undone; what was done to the object in work can."""
+        """Forget labels that are gone: what was done to them cannot be undone; changes of the object in work can."""
         for entry in (*self._done, *self._undone):
             if entry.target is target:
                 entry.change_labels(None)
@@ -158,7 +158,7 @@ class Journal:
         self._remove_empty()
 
     def forget_drafts(self) -> None:
-        """The image is another one: what was done to the object in work cannot be undone."""
+        """Forget what was done to the object in work, as the image is another one: it cannot be undone."""
         for entry in (*self._done, *self._undone):
             entry.change_draft(None)
         self._remove_empty()

@@ -1,4 +1,4 @@
-"""What the journal holds, on disk while it is not needed, and how much it weighs."""
+"""The content of the journal, on disk while it is not needed, and its weight."""
 
 import io
 import pickle
@@ -15,7 +15,7 @@ from napari_sam.volume.propagate import PropagatedPlane
 
 
 class HeldBytes:
-    """Bytes in memory and on disk.
+    """The bytes held in memory and on disk.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class HeldBytes:
         self.disk = 0
 
     def add(self, nbytes: int, *, on_disk: bool) -> None:
-        """Something is held from now on; with negative `nbytes`, not any more."""
+        """Count something that is held from now on; with negative `nbytes`, something that is not held any more."""
         if on_disk:
             self.disk += nbytes
         else:
@@ -49,7 +49,7 @@ class SpillFolder:
 
     @property
     def path(self) -> Path | None:
-        """Where it is; None while nothing was written."""
+        """Path of the folder; None while nothing was written."""
         return self._path
 
     def write(self, content: Any) -> Path:
@@ -75,7 +75,7 @@ class SpillFolder:
 
     @staticmethod
     def read(path: Path) -> Any:
-        """What was written to a file of this folder, which nobody else can write to."""
+        """Read what was written to a file of this folder, which nobody else can write to."""
         parts = []
         with path.open("rb") as file:
             while length := file.read(_LENGTH.size):
@@ -92,7 +92,7 @@ class SpillFolder:
 
 
 class _SpillPickler(pickle.Pickler):
-    """Leaves out the logits of propagated planes."""
+    """A pickler that leaves out the logits of propagated planes."""
 
     def reducer_override(self, thing: Any) -> Any:
         if type(thing) is PropagatedPlane and thing.mask is not None and thing.mask.logits is not None:
@@ -101,7 +101,7 @@ class _SpillPickler(pickle.Pickler):
 
 
 class Spillable(Generic[_T]):
-    """Something that lies in memory or on disk.
+    """A content that lies in memory or on disk.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class Spillable(Generic[_T]):
 
     @property
     def nbytes(self) -> int:
-        """How much it takes, roughly: of memory, or of the disk."""
+        """Bytes that it takes, roughly: of memory, or of the disk."""
         return self._nbytes
 
     def count_in(self, held: HeldBytes) -> None:
@@ -129,16 +129,16 @@ class Spillable(Generic[_T]):
         self._count(1)
 
     def weighs(self, nbytes: int) -> None:
-        """It takes as much as that."""
+        """Note that it takes as much as that."""
         self._becomes(self._content, self._path, nbytes)
 
     @property
     def spilled(self) -> bool:
-        """Whether it lies on disk."""
+        """True if it lies on disk."""
         return self._path is not None
 
     def content(self) -> _T:
-        """What it holds, in memory again."""
+        """Return what it holds, in memory again."""
         path = self._path
         if path is not None:
             self._becomes(SpillFolder.read(path), None, self._nbytes)
@@ -153,7 +153,7 @@ class Spillable(Generic[_T]):
             self._becomes(None, path, path.stat().st_size)
 
     def drop(self) -> None:
-        """It is not needed any more."""
+        """Drop it: it is not needed any more."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
         self._count(-1)

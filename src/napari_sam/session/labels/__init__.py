@@ -1,1 +1,1 @@
-"""Targets, the table of accepted objects, and writing them."""
+"""Targets, the table of accepted objects, and the writing of these."""

@@ -1,4 +1,4 @@
-"""Writing accepted objects into labels, and giving their pixels another label."""
+"""The writing of accepted objects into labels, and the change of their pixels to another label."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -64,7 +64,7 @@ def relabel(book: ObjectTable, label: int, new: int) -> LabelsPatch:
 
 
 def _repainted(book: ObjectTable, label: int, new: int) -> list[PixelChange]:
-    """The change that gives all pixels of a label another one."""
+    """Make the change that gives all pixels of a label another one."""
     book.unwritten.write()
     box = book.extents[label].box
     where = np.asarray(book.target.array[box]) == label
@@ -75,7 +75,7 @@ def _repainted(book: ObjectTable, label: int, new: int) -> list[PixelChange]:
 
 
 class LabelWriter:
-    """The chosen labels, and a book for all that were ever chosen.
+    """The chosen labels, and an object table for each of all that were ever chosen.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class LabelWriter:
 
     @property
     def book(self) -> ObjectTable | None:
-        """Of the chosen labels."""
+        """Object table of the chosen labels."""
         return None if self.target is None else self._books[self.target]
 
     @property
@@ -112,16 +112,16 @@ class LabelWriter:
         return None if self.book is None else self.book.next_label
 
     def book_of(self, target: Target) -> ObjectTable:
-        """The book of labels that were chosen at some time."""
+        """Return the object table of labels that were chosen at some time."""
         return self._books.setdefault(target, ObjectTable(target))
 
     @property
     def books(self) -> tuple[ObjectTable, ...]:
-        """Of all labels that were chosen at some time."""
+        """Object tables of all labels that were chosen at some time."""
         return tuple(self._books.values())
 
     def knows(self, target: Target) -> bool:
-        """Whether these labels were chosen at some time, and are not gone."""
+        """Tell whether these labels were chosen at some time, and are not gone."""
         return target in self._books
 
     def choose(self, target: Target | None, first_free: int | None = None) -> None:
@@ -179,7 +179,7 @@ class LabelWriter:
         )
 
     def forget(self, target: Target) -> None:
-        """Labels are gone, or were replaced."""
+        """Forget labels that are gone, or were replaced."""
         self._scheduler.cancel(("ids", id(target)))
         book = self._books.pop(target, None)
         if book is not None:
@@ -197,7 +197,7 @@ _NOTHING = Mask((0, 0, 0, 0), np.zeros((0, 0), bool))
 
 
 def _extent_on_planes(draft: Draft, label: int, target: Target, edit: Edit) -> Extent:
-    """Where a label that came from elsewhere is once `edit` is applied, as far as the object's planes tell."""
+    """Find the extent of a label from elsewhere once `edit` is applied, as far as the object's planes tell."""
     array = target.array
     boxes, area = [edit.box], 0
     for plane in draft.masks:

@@ -18,14 +18,14 @@ from napari_sam.session.object.draft import Draft, DraftState
 
 
 def pack(state: DraftState) -> bytes:
-    """Prompts, masks, candidates and where they came from, compressed; logits are left out."""
+    """Pack prompts, masks, candidates and where they came from, compressed; logits are left out."""
     file = io.BytesIO()
     _LeanPickler(file, protocol=5).dump(state)
     return zlib.compress(file.getbuffer(), 1)
 
 
 def unpack(packed: bytes) -> DraftState:
-    """What was packed; only for what this process packed itself."""
+    """Unpack what was packed; only for what this process packed itself."""
     state = pickle.loads(zlib.decompress(packed))
     assert isinstance(state, DraftState)
     for question in state.questions.values():
@@ -34,7 +34,7 @@ def unpack(packed: bytes) -> DraftState:
 
 
 class _LeanPickler(pickle.Pickler):
-    """Keeps masks as bits, without logits."""
+    """A pickler that keeps masks as bits, without logits."""
 
     def reducer_override(self, thing: Any) -> Any:
         if type(thing) is Mask:
@@ -53,7 +53,7 @@ _POWERS = {2: "²", 3: "³"}
 
 @dataclass(frozen=True)
 class Extent:
-    """Where a label has its pixels.
+    """The extent of a label: where it has its pixels.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class ObjectRow:
 
     @classmethod
     def of(cls, draft: Draft, label: int, name: str) -> "ObjectRow":
-        """The row of an object as it is accepted under `label`."""
+        """Make the row of an object as it is accepted under `label`."""
         masks = draft.masks
         key = next(iter(draft.key_masks), next(iter(masks)))
         row0, column0, row1, column1 = masks[key].box
@@ -131,13 +131,13 @@ class ObjectRow:
         return len(self.packed) + 512
 
     def state(self) -> DraftState:
-        """The object as it was when it was accepted, without logits."""
+        """Return the object as it was when it was accepted, without logits."""
         return unpack(self.packed)
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """What the table of objects shows of one object.
+    """The row that the table of objects shows of one object.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ class TableRow:
 
     @classmethod
     def of(cls, row: ObjectRow, extent: Extent, source: ImageSource | None) -> "TableRow":
-        """From what is known of an object; `source` tells the pixel size."""
+        """Make the row from what is known of an object; `source` tells the pixel size."""
         size, unit = physical_size(extent, row.key.axes, source)
         across = [axis for axis in range(row.key.ndim) if axis not in row.key.axes]
         span = tuple((extent.box[axis].start, extent.box[axis].stop - 1) for axis in across)
@@ -183,7 +183,7 @@ class TableRow:
 
 
 def physical_size(extent: Extent, axes: Sequence[int], source: ImageSource | None) -> tuple[float | None, str]:
-    """Area or volume of a label, and its unit.
+    """Compute the area or volume of a label, and its unit.
 
     Parameters
     ----------

@@ -69,12 +69,12 @@ class PackedLabels:
 
     @classmethod
     def after(cls, change: PixelChange) -> "PackedLabels":
-        """The labels that a change writes."""
+        """Pack the labels that a change writes."""
         return cls.of(_bounds(change), change.mask(), change.new.unpacked())
 
     @classmethod
     def before(cls, change: PixelChange) -> "PackedLabels":
-        """The labels that a change takes away."""
+        """Pack the labels that a change takes away."""
         return cls.of(_bounds(change), change.mask(), change.old.unpacked())
 
     @property
@@ -83,7 +83,7 @@ class PackedLabels:
         return tuple(slice(start, stop) for start, stop in self.bounds)
 
     def unpacked(self) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-        """Which pixels of the box, and their labels: one-dimensional, perhaps a single one that stands for all."""
+        """Return the pixels of the box, and their labels: one-dimensional, perhaps a single one that stands for all."""
         shape = tuple(stop - start for start, stop in self.bounds)
         total, dtype = prod(shape), np.dtype(self.dtype)
         if total > _MOST_PIXELS or not 0 <= self.count <= total:

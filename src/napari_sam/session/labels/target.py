@@ -1,4 +1,4 @@
-"""Where accepted objects are written, and what is known of it: its objects, and what is still to be written."""
+"""The target that accepted objects are written into, its objects, and what is still to be written."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ class Target(Protocol):
 
     @property
     def name(self) -> str:
-        """What the user knows it by."""
+        """Name that the user knows it by."""
         ...
 
     @property
@@ -109,7 +109,7 @@ class PendingPixels:
                 break
 
     def written_box(self) -> Box | None:
-        """Around all that was written since this was asked last; None if nothing was."""
+        """Return the box around all that was written since this was asked last; None if nothing was."""
         boxes, self._untold = self._untold, []
         return hull(boxes)
 
@@ -142,7 +142,7 @@ class ObjectTable:
     extents : dict
         By label, where its pixels are: for the rows, and for labels that were not there when the target was chosen.
     unwritten : Unwritten
-        Pixels that are changed as far as the book tells, and not yet in the array.
+        Pixels that are changed as far as the object table tells, and not yet in the array.
     revision : int
         Another one after everything that changes pixels, rows or extents.
     """
@@ -158,24 +158,24 @@ class ObjectTable:
         self._seen = 0
 
     def starts_at(self, label: int) -> None:
-        """Every id below `label` may be in use, none from `label` on, but for those that were seen since."""
+        """Note that ids below `label` may be in use, and none from it on, but for those that were seen since."""
         label = max(label, self._seen + 1)
         self.next_label = label
         if self._first is None:
             self._first = label
 
     def fill(self, rows: Mapping[int, ObjectRow], extents: Mapping[int, Extent]) -> None:
-        """There are objects already."""
+        """Fill in the objects that are there already."""
         self.rows.update(rows)
         self.extents.update(extents)
 
     @property
     def began_empty(self) -> bool:
-        """Whether there were no labels at all when the target was chosen, as far as that is known."""
+        """True if there were no labels at all when the target was chosen, as far as that is known."""
         return self._first == 1
 
     def saw(self, label: int) -> tuple[int | None, int | None]:
-        """`label` is in use; later objects get higher ids. The next id before and after."""
+        """Note that `label` is in use; later objects get higher ids. Return the next id before and after."""
         before = self.next_label
         if before is None:
             self._seen = max(self._seen, label)
@@ -184,7 +184,7 @@ class ObjectTable:
         return before, self.next_label
 
     def follows(self, label: int) -> bool:
-        """Whether it is known where all pixels of a label are."""
+        """Tell whether it is known where all pixels of a label are."""
         new = self._first is not None and label >= self._first
         return label != 0 and (new or label in self.extents)
 

@@ -1,1 +1,1 @@
-"""The object in work: prompts, questions and answers, masks."""
+"""The object in work: prompts, requests and answers, masks."""

@@ -16,13 +16,13 @@ _serials = count()
 
 
 def next_serial() -> int:
-    """A number that no other question, or propagation, has."""
+    """Return a number that no other request, or propagation, has."""
     return next(_serials)
 
 
 @dataclass(eq=False)
 class PromptOrigin:
-    """What the model was asked about one plane.
+    """The origin of an answer: what the model was asked about one plane.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class PromptOrigin:
 
 @dataclass(frozen=True)
 class CandidateOrigin:
-    """One of the candidates that came of a question; None for the one that the model chose."""
+    """The origin of a mask: one of the candidates that came of a request; None for the one that the model chose."""
 
     asked: PromptOrigin
     chosen: int | None = None
@@ -58,7 +58,7 @@ class CandidateOrigin:
 
 @dataclass(eq=False)
 class PropagationOrigin:
-    """A propagation.
+    """The origin of the masks of a propagation.
 
     Parameters
     ----------
@@ -93,9 +93,9 @@ Origin: TypeAlias = CandidateOrigin | PropagationOrigin
 
 @dataclass(eq=False)
 class PromptRequest:
-    """An object's prompts on one plane, all that the answer depends on, and the answer once it is there.
+    """The prompts of an object on one plane, all that the answer depends on, and the answer once it is there.
 
-    Whoever holds a question that was asked earlier (the journal) holds its answer too: to bring it back is to show it
+    Whoever holds a request that was made earlier (the journal) holds its answer too: to bring it back is to show it
     at once.
 
     Parameters
@@ -150,17 +150,17 @@ class PromptRequest:
 
     @property
     def shown_from(self) -> Origin | None:
-        """Where what is shown comes from; None if nothing is shown."""
+        """Origin of what is shown; None if nothing is shown."""
         return self.former_from if self.answer is None else CandidateOrigin(self.asked, self.chosen)
 
     def choosing(self, candidate: int) -> "PromptRequest":
-        """The same question and answer, with another candidate chosen."""
+        """Return the same request and answer, with another candidate chosen."""
         chosen = replace(self, chosen=candidate, serial=next_serial())
         chosen.asked = self.asked
         return chosen
 
     def again(self) -> "PromptRequest":
-        """The same question and answer, for prompts that are again as they were."""
+        """Return the same request and answer, for prompts that are again as they were."""
         again = replace(self, serial=next_serial(), in_flight=False)
         again.asked = self.asked
         return again
@@ -172,7 +172,7 @@ class PromptRequest:
         self.asked = self._as_asked()
 
     def take(self, answer: Segmentation, setup: Setup | None = None) -> None:
-        """The answer is there, and what computed it is known."""
+        """Take the answer, and what computed it."""
         self.asked.areas, self.asked.setup = answer.areas, setup
         self.answer, self.former, self.former_from, self.fed = answer, None, None, None
         self.in_flight = self.failed = False
@@ -196,7 +196,7 @@ Given: TypeAlias = tuple[Plane, PromptKind]
 
 @dataclass(frozen=True, eq=False)
 class DraftState:
-    """What an object in work consists of at one moment; see `Draft` for the fields."""
+    """The state of an object in work at one moment; see `Draft` for the fields."""
 
     label: int | None = None
     refines: bool = False
@@ -322,7 +322,7 @@ class Draft:
         self.questions[plane].renew(object_size)
 
     def source_of(self, plane: Plane) -> Origin | None:
-        """Where the mask shown on a plane comes from; None if there is none."""
+        """Find where the mask shown on a plane comes from; None if there is none."""
         shown = self.questions[plane].shown_from if plane in self.questions else None
         return self.carried if shown is None and plane in self.proposal else shown
 

@@ -1,4 +1,4 @@
-"""Having an object's prompts answered, by a model, on an image, with the plane in view embedded ahead."""
+"""The answering of an object's prompts, by a model, on an image, with the plane in view embedded ahead."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,7 @@ from napari_sam.session.object.speculative import SpeculativeAnswers, Speculativ
 
 
 class PromptAnswering:
-    """The image and the model, and the questions that are on their way to it.
+    """The image and the model, and the requests that are on their way to it.
 
     Parameters
     ----------
@@ -24,11 +24,11 @@ class PromptAnswering:
     model
         Name of, or path to, the model.
     on_change
-        Called when the state of the embedding, or of a question, is different.
+        Called when the state of the embedding, or of a request, is different.
     on_answer
-        Called with a question that has its answer now.
+        Called with a request that has its answer now.
     on_failure
-        Called with a question and what answering it raised.
+        Called with a request and what answering it raised.
     on_error
         Called with what embedding raised.
 
@@ -79,7 +79,7 @@ class PromptAnswering:
 
     @property
     def expected_size(self) -> float | None:
-        """How large the next object is thought to be: diameter in plane pixels; None where nothing is known."""
+        """Size that the next object is thought to have: diameter in plane pixels; None where nothing is known."""
         return self.accepted_size if self.object_size is None else self.object_size
 
     def show(self, source: ImageSource | None, axes: tuple[int, int], contrast: Contrast | None) -> None:
@@ -100,14 +100,14 @@ class PromptAnswering:
         self.embed(anew=True)
 
     def look_at(self, plane: Plane, center: tuple[float, float] | None) -> None:
-        """Another plane, or another part of it, is in view: embed it."""
+        """Embed another plane, or another part of it, that is in view."""
         anew = self.view.look_at(plane, center)
         if anew is not None:
             self._prefetch.look_at(plane)
             self.embed(anew)
 
     def look_away(self, why: str) -> None:
-        """No plane is in view, for a reason told in one sentence."""
+        """Note that no plane is in view, for a reason told in one sentence."""
         self._prefetch.look_away()
         self.view.look_away(why)
 
@@ -124,19 +124,19 @@ class PromptAnswering:
         self.view.resume(self.opened, self.expected_size)
 
     def expect(self, question: PromptRequest | None) -> None:
-        """A question is likely to be asked in a moment, or none: begin to answer it."""
+        """Begin to answer a request that is likely to be made in a moment; None for none."""
         if question is None or self.opened is None:
             self._early.forget()
         else:
             self._early.expect(SpeculativeRequest.of(self.opened, question))
 
     def suppose(self, question: PromptRequest) -> None:
-        """A question may be asked in a moment: begin to answer it when there is nothing else to do."""
+        """Begin to answer a request that may be made in a moment, when there is nothing else to do."""
         if self.opened is not None:
             self._early.suppose(SpeculativeRequest.of(self.opened, question))
 
     def ask(self, question: PromptRequest) -> None:
-        """Have a question answered."""
+        """Have a request answered."""
         opened = self.opened
         if opened is None:
             return
@@ -159,12 +159,12 @@ class PromptAnswering:
             self.ask(question)
 
     def stop(self, question: PromptRequest) -> None:
-        """A question needs no answer any more."""
+        """Stop answering a request that needs no answer any more."""
         self._scheduler.cancel(("segment", question.serial))
         question.in_flight = False
 
     def turn_to(self, draft: Draft, former: Draft, needed: Callable[[PromptRequest], bool]) -> None:
-        """Another draft is in work: what only the former one asked is not answered; what has no answer is asked."""
+        """Turn to another draft: what only the former one asked is not answered; what has no answer is asked."""
         for plane, question in former.questions.items():
             if question.in_flight and draft.questions.get(plane) is not question and not needed(question):
                 self.stop(question)

@@ -1,4 +1,4 @@
-"""Answering before the question is asked: while the button of a click is held, or even before it is pressed."""
+"""The answers begun before the request is made: while a click's button is held, or even before it is pressed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from napari_sam.session.object.draft import PromptRequest
 
 
 def previous_mask_prompt(prompts: Prompts, fed: Mask | None) -> tuple[Prompts, Mask | None]:
-    """What to ask of a segmenter.
+    """Find what to ask of a segmenter.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ _KEY = "early answer"
 
 @dataclass(frozen=True)
 class SpeculativeRequest:
-    """All that an answer depends on; equal ones have the same answer.
+    """The request with all that an answer depends on; equal ones have the same answer.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class SpeculativeRequest:
 
     @classmethod
     def of(cls, opened: OpenedImage, question: PromptRequest) -> Self:
-        """What a question asks of an image."""
+        """Make what a request asks of an image."""
         return cls(opened, question.plane, question.prompts, question.fed, question.object_size)
 
     def answer(self, cancel: CancelToken) -> Segmentation:
@@ -93,7 +93,7 @@ class _SpeculativeAnswer:
 
 
 class SpeculativeAnswers:
-    """Computes what is likely to be asked in a moment, and hands it out if it is asked indeed.
+    """The answers to what is likely to be asked in a moment, handed out if it is asked indeed.
 
     Between pressing a button and releasing it a hand takes about a tenth of a second, in which a small model answers;
     before it presses it rests for about as long.
@@ -121,13 +121,13 @@ class SpeculativeAnswers:
             self._submit(_SpeculativeAnswer(inquiry, rehearsed=True), Priority.SUPPOSED)
 
     def forget(self) -> None:
-        """Nothing is likely to be asked any more."""
+        """Forget what was expected: nothing is likely to be asked any more."""
         if self._early is not None:
             self._early = None
             self._scheduler.cancel(_KEY)
 
     def take(self, inquiry: SpeculativeRequest) -> Callable[[CancelToken], Segmentation]:
-        """What computes the answer to a question that is asked now; at once, if it was expected.
+        """Return what computes the answer to a request that is made now; at once, if it was expected.
 
         It is to run after what was submitted before.
         """

@@ -1,4 +1,4 @@
-"""What was done to labels, in order: doing it again gives the same labels."""
+"""The events of an annotation, in order: doing them to labels again gives the same labels."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -11,7 +11,7 @@ from napari_sam.session.record.object_record import ObjectRecord
 
 @dataclass(frozen=True, eq=False)
 class Accepted:
-    """An object was written into the labels.
+    """The event of an object that was written into the labels.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Accepted:
 
 @dataclass(frozen=True, eq=False)
 class Painted:
-    """Pixels were changed by hand, or by anything else.
+    """The event of pixels that were changed by hand, or by anything else.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Painted:
 
 @dataclass(frozen=True)
 class Deleted:
-    """All pixels of a label inside a box became background."""
+    """The event of all pixels of a label inside a box that became background."""
 
     label: int
     bounds: Bounds
@@ -63,7 +63,7 @@ class Deleted:
 
 @dataclass(frozen=True)
 class Relabelled:
-    """All pixels of a label inside a box got another one, and the object that id."""
+    """The event of all pixels of a label inside a box that got another one, and of the object that got that id."""
 
     label: int
     new: int
@@ -72,7 +72,7 @@ class Relabelled:
 
 @dataclass(frozen=True)
 class Renamed:
-    """An object got another name."""
+    """The event of an object that got another name."""
 
     label: int
     name: str
@@ -83,7 +83,7 @@ Event: TypeAlias = Accepted | Painted | Deleted | Relabelled | Renamed
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """One image's labels: how they began, and what was done to them.
+    """The labels of one image: how they began, and what was done to them.
 
     Parameters
     ----------

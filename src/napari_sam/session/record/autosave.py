@@ -1,4 +1,4 @@
-"""Has everything that a session does written to its log."""
+"""The autosave: everything that a session does is written to its log."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -27,7 +27,7 @@ from napari_sam.session.session import Session
 
 
 def weak_callback(method: Callable[..., None]) -> Callable[..., None]:
-    """What calls a bound method while its object lives, and does nothing once that is gone."""
+    """Return what calls a bound method while its object lives, and does nothing once that is gone."""
     return partial(_call, WeakMethod(method))
 
 
@@ -41,7 +41,7 @@ _BLOCK = 2**22
 
 
 def target_records(about: dict[str, Any], prior: Annotation | None) -> Iterator[Record]:
-    """Labels that are followed from now on, and what had been done to them before."""
+    """Yield the records of labels that are followed from now on, and of what had been done to them before."""
     yield Kind.TARGET, about
     if prior is not None:
         palette = Palette()
@@ -51,7 +51,7 @@ def target_records(about: dict[str, Any], prior: Annotation | None) -> Iterator[
 
 
 def base_records(number: int, array: Any) -> Iterator[Record]:
-    """All labels, as they are when they are read: what is done meanwhile is in the log too."""
+    """Yield the records of all labels, as they are when they are read: what is done meanwhile is in the log too."""
     for box in blocks(array, _BLOCK):
         region = np.array(array[box])
         where = region != 0
@@ -62,7 +62,7 @@ def base_records(number: int, array: Any) -> Iterator[Record]:
 
 
 def put_records(number: int, done: tuple[Done, ...], based: bool) -> Iterator[Record]:
-    """What was done to labels, with how they were before where they are `based` on others."""
+    """Yield the record of what was done to labels, with how they were before where they are `based` on others."""
     # One record for all of them: together they are one state of the labels.
     palette = Palette()
     content = [
@@ -79,7 +79,7 @@ def put_records(number: int, done: tuple[Done, ...], based: bool) -> Iterator[Re
 
 
 def drop_records(number: int, done: Done) -> Iterator[Record]:
-    """What was undone."""
+    """Yield the records of what was undone."""
     pixels = [labels_to_json(PackedLabels.before(change)) for change in reversed(done.pixels)]
     yield Kind.DROP, {"target": number, "serial": done.serial, "pixels": pixels}
 
@@ -87,7 +87,7 @@ def drop_records(number: int, done: Done) -> Iterator[Record]:
 def draft_records(
     about: dict[str, Any], record: ObjectRecord | None, accepted: list[tuple[dict[str, Any], ObjectRecord]]
 ) -> Iterator[Record]:
-    """The object in work, if any, and what was accepted and waits, each with what is to be known of its accept."""
+    """Yield the object in work, if any, and what was accepted and waits, with what is to be known of its accept."""
     palette = Palette()
     draft = None if record is None else object_to_json(record, palette)
     waiting = [{**each, "object": object_to_json(of, palette)} for each, of in accepted]
@@ -98,7 +98,7 @@ VERSION = 1
 
 
 class Autosave:
-    """Follows a session and keeps its log.
+    """The follower of a session, which keeps its log.
 
     Every method is called on the main thread. What is packed, and what is written, is so on a thread of its own.
 
@@ -145,12 +145,12 @@ class Autosave:
 
     @property
     def folder(self) -> Path | None:
-        """Where the log is; None while there is nothing to log."""
+        """Folder of the log; None while there is nothing to log."""
         return None if self._folder is None else self._folder.path
 
     @property
     def unsaved(self) -> bool:
-        """Whether labels were changed that were not saved since, or are yet to be changed by what was accepted."""
+        """True if labels were changed that were not saved since, or are yet to be changed by what was accepted."""
         return (
             self._lost
             or bool(self._session.waiting)
@@ -248,7 +248,7 @@ class Autosave:
             self._post(weak_callback(self._answer))
 
     def _answer(self) -> None:
-        """Nothing is half done at this moment."""
+        """Settle the log at this moment, when nothing is half done."""
         if self._writer is not None:
             self._writer.settle()
         self._collect()

@@ -1,4 +1,4 @@
-"""What was done to labels as JSON, and back; what many steps share is listed once."""
+"""The events of labels as JSON, and back; what many steps share is listed once."""
 
 import base64
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from napari_sam.session.record.object_record import ObjectRecord, PlaneRecord, P
 
 
 class Palette:
-    """Setups and areas by number.
+    """The setups and areas by number.
 
     Parameters
     ----------
@@ -53,21 +53,21 @@ class Palette:
         self._area_numbers = {area: at for at, area in enumerate(self.areas)}
 
     def setup(self, setup: Setup) -> int:
-        """The number of a setup, which is a new one if need be."""
+        """Return the number of a setup, which is a new one if need be."""
         if setup not in self._setup_numbers:
             self._setup_numbers[setup] = len(self.setups)
             self.setups.append(setup)
         return self._setup_numbers[setup]
 
     def area(self, area: Window) -> int:
-        """The number of an area, which is a new one if need be."""
+        """Return the number of an area, which is a new one if need be."""
         if area not in self._area_numbers:
             self._area_numbers[area] = len(self.areas)
             self.areas.append(area)
         return self._area_numbers[area]
 
     def to_json(self) -> dict[str, Any]:
-        """Both lists."""
+        """Turn both lists into JSON."""
         return {
             "setups": [_setup_to_json(setup) for setup in self.setups],
             "areas": [window_to_json(area) for area in self.areas],
@@ -75,7 +75,7 @@ class Palette:
 
     @classmethod
     def from_json(cls, content: Any) -> "Palette":
-        """Both lists; raises one of `MALFORMED` if they are none."""
+        """Read both lists; raises one of `MALFORMED` if they are none."""
         setups = [_setup_from_json(each) for each in items(content["setups"])]
         return cls(setups, [window_from_json(each) for each in items(content["areas"])])
 
@@ -110,7 +110,7 @@ def _setup_from_json(content: Any) -> Setup:
 
 
 def numbered(values: Sequence[Any], number: Any) -> Any:
-    """The value of a number; raises `IndexError` if there is none."""
+    """Return the value of a number; raises `IndexError` if there is none."""
     at = whole(number)
     if not 0 <= at < len(values):
         raise IndexError(f"there is no number {at}")
@@ -118,7 +118,7 @@ def numbered(values: Sequence[Any], number: Any) -> Any:
 
 
 def object_to_json(record: ObjectRecord, palette: Palette) -> dict[str, Any]:
-    """The record; setups and areas are numbers of the palette."""
+    """Turn the record into JSON; setups and areas are numbers of the palette."""
     return {
         "label": record.label,
         "name": record.name,
@@ -130,7 +130,7 @@ def object_to_json(record: ObjectRecord, palette: Palette) -> dict[str, Any]:
 
 
 def object_from_json(content: Any, palette: Palette) -> ObjectRecord:
-    """The record; raises one of `MALFORMED` if it is none."""
+    """Read the record; raises one of `MALFORMED` if it is none."""
     label = content["label"]
     steps: list[Step] = []
     for each in items(content["steps"]):
@@ -244,7 +244,7 @@ def _plane_from_json(content: Any, steps: list[Step]) -> PlaneRecord:
 
 
 def event_to_json(event: Event, palette: Palette) -> dict[str, Any]:
-    """The event; "do" says what it is."""
+    """Turn the event into JSON; "do" says what it is."""
     match event:
         case Accepted():
             return {
@@ -276,7 +276,7 @@ def event_to_json(event: Event, palette: Palette) -> dict[str, Any]:
 
 
 def event_from_json(content: Any, palette: Palette) -> Event:
-    """The event; raises one of `MALFORMED` if it is none."""
+    """Read the event; raises one of `MALFORMED` if it is none."""
     match content["do"]:
         case "accept":
             record = object_from_json(content["object"], palette)
@@ -298,7 +298,7 @@ def event_from_json(content: Any, palette: Palette) -> Event:
 
 
 def labels_to_json(labels: PackedLabels) -> dict[str, Any]:
-    """Box, type, and two deflated arrays."""
+    """Turn the labels into JSON: box, type, and two deflated arrays."""
     return {
         "box": _bounds_to_json(labels.bounds),
         "dtype": np.dtype(labels.dtype).name,
@@ -309,7 +309,7 @@ def labels_to_json(labels: PackedLabels) -> dict[str, Any]:
 
 
 def labels_from_json(content: Any) -> PackedLabels:
-    """The labels; raises one of `MALFORMED` if they are none."""
+    """Read the labels; raises one of `MALFORMED` if they are none."""
     where, values = (base64.b64decode(text(content[key]), validate=True) for key in ("where", "labels"))
     dtype = np.dtype(text(content["dtype"])).newbyteorder("<")
     if dtype.kind not in "iu":

@@ -18,7 +18,7 @@ _LARGEST = 2**30
 
 
 class Kind(IntEnum):
-    """What a record says."""
+    """The kind of a record: what it says."""
 
     BEGIN = 1
     IMAGE = 2
@@ -32,18 +32,18 @@ class Kind(IntEnum):
 
 
 def frame(kind: Kind, content: dict[str, Any]) -> bytes:
-    """A record as it stands in the file."""
+    """Return a record as it stands in the file."""
     body = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 1)
     return packed_frame(kind, body)
 
 
 def packed_frame(kind: int, body: bytes) -> bytes:
-    """A record whose content is packed already."""
+    """Return a record, whose content is packed already, as it stands in the file."""
     return _HEAD.pack(len(body), zlib.crc32(body, kind), kind) + body
 
 
 def packed_frames(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(kind, packed content) of all records up to the end, or to the first one that is torn or damaged."""
+    """Yield (kind, packed content) of all records up to the end, or to the first one that is torn or damaged."""
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             return
@@ -58,7 +58,7 @@ def packed_frames(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def unpacked(body: bytes) -> Any:
-    """What a record says."""
+    """Unpack what a record says."""
     return json.loads(zlib.decompress(body))
 
 
@@ -74,7 +74,7 @@ MAX_BYTES = 8 * 2**30
 
 
 class LogWriter:
-    """Appends to a log, on a thread of its own; what is given is on disk within a second.
+    """A writer that appends to a log, on a thread of its own; what is given is on disk within a second.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ class LogWriter:
 
     @property
     def unsettled(self) -> bool:
-        """Whether `settle` is waited for."""
+        """True if `settle` is waited for."""
         return bool(self._read)
 
     def settle(self) -> None:
@@ -153,7 +153,7 @@ class LogWriter:
                 self._waited_for = False
 
     def close(self, timeout: float = 10.0) -> bool:
-        """Write what is left and end; whether that was done in time."""
+        """Write what is left and end; tell whether that was done in time."""
         with self._wake:
             self._closing = True
             self._wake.notify_all()

@@ -1,4 +1,4 @@
-"""Where the logs of sessions lie, one folder each, and whose they are."""
+"""The folders that the logs of sessions lie in, one each, and the sessions that own them."""
 
 import os
 import shutil
@@ -21,13 +21,13 @@ _ATTEMPTS = 5
 
 
 def sessions_folder() -> Path:
-    """The folder of logs: ``$NAPARI_SAM_SESSIONS``, or one in the user's data directory."""
+    """Return the folder of logs: ``$NAPARI_SAM_SESSIONS``, or one in the user's data directory."""
     chosen = os.environ.get(FOLDER_VARIABLE)
     return Path(chosen).expanduser().absolute() if chosen else user_data_path("napari-sam", False) / "sessions"
 
 
 class SessionFolder:
-    """One session's folder, locked as long as the session runs.
+    """The folder of one session, locked as long as the session runs.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class SessionFolder:
 
     @classmethod
     def create(cls, parent: Path) -> "SessionFolder":
-        """A new folder for a session that begins; raises `OSError` if there is no room for it."""
+        """Make a new folder for a session that begins; raises `OSError` if there is no room for it."""
         for _ in range(_ATTEMPTS):
             path = parent / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:8]}"
             path.mkdir(parents=True)
@@ -55,7 +55,7 @@ class SessionFolder:
 
     @classmethod
     def claim(cls, path: Path) -> "SessionFolder | None":
-        """The folder, if no session that runs has it."""
+        """Claim the folder, if no session that runs has it."""
         lock = FileLock(path / LOCK, thread_local=False)
         try:
             lock.acquire(timeout=0)
@@ -81,7 +81,7 @@ class SessionFolder:
 
 
 def abandoned(parent: Path) -> list[Path]:
-    """Folders with a log that no running session has, the newest first; removes those that are too old, or empty."""
+    """Find folders with a log that no running session has, newest first; remove those that are too old, or empty."""
     if not parent.is_dir():
         return []
     found = []

@@ -1,4 +1,4 @@
-"""How an object came about, as a record from which it can be computed again; and back."""
+"""The record of how an object came about, from which it can be computed again; and back."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from napari_sam.volume.propagate import PropagatedPlane
 
 @dataclass(frozen=True)
 class SegmentStep:
-    """The model was asked about one plane.
+    """The step in which the model was asked about one plane.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class SegmentStep:
 
 @dataclass(frozen=True)
 class PropagateStep:
-    """The object was carried along an axis.
+    """The step in which the object was carried along an axis.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class ObjectRecord:
 
 
 def record_of(state: DraftState, label: int | None, name: str = "") -> ObjectRecord:
-    """The record of an object.
+    """Make the record of an object.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def _answer(question: PromptRequest) -> CandidateOrigin:
 
 
 class _Steps:
-    """Steps in an order in which each follows those that it refers to."""
+    """The steps in an order in which each follows those that it refers to."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -256,7 +256,7 @@ def _needed(origin: Origin) -> list[Origin]:
 
 
 def state_of(record: ObjectRecord) -> DraftState:
-    """The object that a record is of; its answers have no logits.
+    """Return the object that a record is of; its answers have no logits.
 
     Raises
     ------
@@ -310,13 +310,13 @@ def _question(each: PlaneRecord, record: ObjectRecord, origins: list[Origin], or
 
 
 def _recorded_mask(record: ObjectRecord, plane: Plane, step: int) -> Mask | None:
-    """What a step gave on a plane, if that is recorded."""
+    """Return what a step gave on a plane, if that is recorded."""
     masks = (each.mask for each in record.planes if each.plane == plane and each.shown == step)
     return next((mask for mask in masks if mask is not None), None)
 
 
 def _origins(record: ObjectRecord) -> list[Origin]:
-    """What every step gave."""
+    """Make the origins that stand for what every step gave."""
     origins: list[Origin] = []
     for step in record.steps:
         if isinstance(step, SegmentStep):
@@ -351,7 +351,7 @@ def _origins(record: ObjectRecord) -> list[Origin]:
 
 
 def _order(record: ObjectRecord, prompts: dict[Plane, Prompts]) -> tuple[Given, ...]:
-    """In which order the prompts were given; any, where what is recorded of it does not fit them."""
+    """Find the order in which the prompts were given; any, where what is recorded of it does not fit them."""
     given = Counter(
         (plane, kind)
         for plane, each in prompts.items()

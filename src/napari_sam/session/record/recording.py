@@ -1,4 +1,4 @@
-"""What was done to labels, kept so that it can be written down and done again; what is undone is no part of it."""
+"""The recording of what was done to labels, to be written down and done again; what is undone is no part of it."""
 
 from bisect import bisect_left
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class Done:
     extents: dict[int, tuple[Extent | None, Extent | None]]
 
     def events(self, image: int) -> list[Event]:
-        """What was done, as events of a session on an image; not quick: unpacks objects.
+        """Return what was done, as events of a session on an image; not quick: unpacks objects.
 
         What was done on another image cannot be computed again on this one: its pixels are kept instead.
         """
@@ -85,7 +85,7 @@ class Done:
 
 
 class TargetRecording:
-    """What was done to one target.
+    """The recording of what was done to one target.
 
     Parameters
     ----------
@@ -103,11 +103,11 @@ class TargetRecording:
 
     @property
     def done(self) -> tuple[Done, ...]:
-        """What was done, in order."""
+        """Things that were done, in order."""
         return tuple(self._done)
 
     def put(self, entry: Entry, image: int) -> list[Done]:
-        """Something was done, or done differently.
+        """Put what was done, or done differently.
 
         Returns
         -------
@@ -126,7 +126,7 @@ class TargetRecording:
         return self._done[at:]
 
     def drop(self, entry: Entry) -> Done | None:
-        """Something was undone: what it was; None if it was never done."""
+        """Drop something that was undone; return what it was, or None if it was never done."""
         self._entries.pop(entry.serial, None)
         for at, each in enumerate(self._done):
             if each.serial == entry.serial:
@@ -148,7 +148,7 @@ def _done(entry: Entry, image: int) -> Done:
 
 
 class Recordings:
-    """Follows a journal.
+    """The recordings that follow a journal.
 
     Parameters
     ----------
@@ -180,15 +180,15 @@ class Recordings:
         journal.undone.connect(self._drop)
 
     def of(self, target: Target) -> TargetRecording:
-        """What was done to one target."""
+        """Return the recording of what was done to one target."""
         return self._targets.setdefault(target, TargetRecording(target))
 
     def begin(self, target: Target, prior: Annotation) -> None:
-        """What had been done to labels before they were chosen."""
+        """Begin with what had been done to labels before they were chosen."""
         self._targets[target] = TargetRecording(target, prior)
 
     def forget(self, target: Target) -> None:
-        """Labels are gone."""
+        """Forget labels that are gone."""
         recording = self._targets.pop(target, None)
         if recording is not None:
             self.forgotten.emit(target, recording.done)
@@ -213,7 +213,7 @@ class Recordings:
 def annotation_of(
     array: Any, prior: Annotation | None, done: tuple[Done, ...], image: int, draft: ObjectRecord | None
 ) -> Annotation:
-    """What was done to labels, and how they were before; reads all of them, unless they are known to have been empty.
+    """Return what was done to labels, and how they were before; read them all, unless known to have been empty.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def annotation_of(
 
 
 def _base(array: Any, done: tuple[Done, ...]) -> tuple[PackedLabels, ...]:
-    """The labels before anything was done to them, where they were not 0."""
+    """Find the labels before anything was done to them, where they were not 0."""
     earlier = [PackedLabels.before(change) for each in reversed(done) for change in reversed(each.pixels)]
     base = []
     for box in blocks(array):

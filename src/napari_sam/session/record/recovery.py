@@ -1,4 +1,4 @@
-"""Bringing a session back from its log."""
+"""The recovery of a session from its log."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -97,7 +97,7 @@ class Recovered:
 
 
 def unfinished_sessions(parent: Path) -> list[Unfinished]:
-    """Sessions that can be brought back, the newest first; not quick: every log is gone over."""
+    """Find sessions that can be brought back, the newest first; not quick: every log is gone over."""
     found = []
     for path in abandoned(parent):
         image, deeds, changed = None, 0, (path / LOG).stat().st_mtime
@@ -151,7 +151,7 @@ def recover(path: Path) -> Recovered:
 
 @dataclass(eq=False)
 class _Labels:
-    """One target, as the log tells of it."""
+    """The labels of one target, as the log tells of them."""
 
     name: str
     shape: tuple[int, ...]
@@ -184,7 +184,7 @@ class _Labels:
         return restore(self.name, labels, annotation, complete=self.complete)
 
     def _base(self, labels: NDArray[Any]) -> tuple[PackedLabels, ...]:
-        """The labels before anything was done: the snapshot may have been taken later."""
+        """Find the labels before anything was done: the snapshot may have been taken later."""
         array = labels.copy() if self.before else labels
         for part in reversed(self.before):
             part.write(array)
@@ -198,7 +198,7 @@ class _Labels:
 
 
 class _Reader:
-    """Takes in the records of a log, in order."""
+    """A reader that takes in the records of a log, in order."""
 
     def __init__(self) -> None:
         self._images: dict[int, ImageIdentity] = {}
@@ -248,7 +248,7 @@ class _Reader:
                 self._draft = content
 
     def recovered(self) -> Recovered:
-        """What the log comes to."""
+        """Return what the log comes to."""
         if not self._images:
             raise ValueError("it does not tell the image")
         numbered = {at: labels.restored(self._image) for at, labels in self._targets.items()}
@@ -272,7 +272,7 @@ class _Reader:
         )
 
     def _waiting(self, about: dict[str, Any], order: list[int]) -> Iterator[Awaited]:
-        """What waited when the object in work was written last, and was not written to the labels since."""
+        """Yield what waited when the object in work was written last, and was not written to the labels since."""
         # Logs of before do not tell.
         for each in items(about.get("waiting", [])):
             # One that makes no sense takes no other one with it.

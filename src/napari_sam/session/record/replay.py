@@ -1,4 +1,4 @@
-"""Doing again what was done to labels, without a window."""
+"""The replay of what was done to labels, without a window."""
 
 from collections.abc import Callable, Mapping
 from itertools import islice
@@ -107,7 +107,7 @@ def _repaint(labels: Any, bounds: tuple[tuple[int, int], ...], label: int, new: 
 
 
 class _Reached(dict[int, PropagatedPlane]):
-    """Planes by their position along an axis."""
+    """The planes that were reached, by their position along an axis."""
 
     def __init__(self, axis: int, planes: Mapping[int, PropagatedPlane]) -> None:
         super().__init__(planes)
@@ -115,7 +115,7 @@ class _Reached(dict[int, PropagatedPlane]):
 
 
 class Recomputing:
-    """Computes objects again.
+    """The recomputing of objects.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class Recomputing:
         self._opened: dict[Setup, PlaneSegmenter] = {}
 
     def masks(self, record: ObjectRecord) -> dict[Plane, Mask]:
-        """The object's masks, as they were when it was accepted: prompted planes before propagated ones.
+        """Compute the object's masks, as they were when it was accepted: prompted planes before propagated ones.
 
         Raises
         ------
@@ -212,7 +212,7 @@ def _reached_on(plane: Plane, reached: _Reached) -> Mask | None:
 
 
 def _needed(record: ObjectRecord) -> list[int]:
-    """Numbers of the steps that the masks depend on, ascending."""
+    """Find the numbers of the steps that the masks depend on, ascending."""
     waiting = [each.shown for each in record.planes if each.shown is not None]
     needed: set[int] = set()
     while waiting:

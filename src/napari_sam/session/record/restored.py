@@ -12,7 +12,7 @@ from napari_sam.session.record.object_record import ObjectRecord, state_of
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """Labels to go on with.
+    """The labels to go on with.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def restore(name: str, labels: Any, annotation: Annotation, *, complete: bool = 
 
 
 def objects_of(annotation: Annotation) -> dict[int, ObjectRecord]:
-    """The objects that there are after all that was done, by label."""
+    """Find the objects that there are after all that was done, by label."""
     objects: dict[int, ObjectRecord] = {}
     for event in annotation.events:
         match event:

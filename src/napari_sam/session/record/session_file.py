@@ -1,4 +1,4 @@
-"""Session files: what they hold, and reading and writing them."""
+"""Session files: their content, and the reading and writing of them."""
 
 import json
 import os
@@ -35,7 +35,7 @@ VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class SessionContent:
-    """What a session file holds.
+    """The content of a session file.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class SessionContent:
 
 
 def content_to_json(content: SessionContent) -> dict[str, Any]:
-    """The content as JSON; docs/session-file.md describes it."""
+    """Turn the content into JSON; docs/session-file.md describes it."""
     palette, annotation = Palette(), content.annotation
     # First, so that the palette is complete when it is written.
     events = [event_to_json(event, palette) for event in annotation.events]
@@ -79,7 +79,7 @@ def content_to_json(content: SessionContent) -> dict[str, Any]:
 
 
 def content_from_json(json: Any) -> SessionContent:
-    """The content.
+    """Read the content.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def content_from_json(json: Any) -> SessionContent:
 
 
 def image_to_json(image: ImageIdentity) -> dict[str, Any]:
-    """What the image is known by."""
+    """Turn what the image is known by into JSON."""
     return {
         "path": image.path,
         "shape": [int(size) for size in image.shape],
@@ -129,7 +129,7 @@ def image_to_json(image: ImageIdentity) -> dict[str, Any]:
 
 
 def image_from_json(content: Any) -> ImageIdentity:
-    """What the image is known by; raises one of `MALFORMED` if that is not told."""
+    """Read what the image is known by; raises one of `MALFORMED` if that is not told."""
     axis, scale = content["channel_axis"], content["scale"]
     labels, units = content["axis_labels"], content["units"]
     return ImageIdentity(
@@ -150,7 +150,7 @@ SUFFIX = ".session.json"
 
 
 def session_path(labels: str | os.PathLike[str]) -> Path:
-    """Where the session of a file of labels goes: beside it, under the same name."""
+    """Return where the session of a file of labels goes: beside it, under the same name."""
     path = Path(labels)
     name = path.name
     for suffix in (".ome.tif", ".ome.tiff", path.suffix):
@@ -161,7 +161,7 @@ def session_path(labels: str | os.PathLike[str]) -> Path:
 
 
 def current_versions() -> dict[str, str]:
-    """Versions of what answers depend on."""
+    """Return the versions of what answers depend on."""
     found = {"napari-sam-stacks": __version__}
     for name in ("torch", "numpy", "scipy"):
         try:

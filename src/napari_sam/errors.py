@@ -1,4 +1,4 @@
-"""What is shown to a user as it is.
+"""Errors and notices that are shown to a user as they are.
 
 UserError (a ValueError)            something the user can put right
  |- labels.paint.Collides           pixels of other labels would be met, and the user wants to be asked
@@ -10,7 +10,7 @@ Cancelled (nn.cancel) is no error: it ends what nobody waits for any more, and i
 
 
 class UserError(ValueError):
-    """Something the user can put right.
+    """An error that the user can put right.
 
     The message is one sentence that says what is wrong and what to do; the plugin shows it in its panel,
     the command line prints it and exits with status 2.
@@ -18,7 +18,7 @@ class UserError(ValueError):
 
 
 class UserNotice(UserWarning):
-    """Something the user should know although the work goes on, in one sentence.
+    """A notice of something the user should know although the work goes on, in one sentence.
 
     It is given by `warnings.warn`: napari shows it in a corner of the window, the command line prints it.
     """

@@ -72,7 +72,7 @@ def open_stack(
 
 
 def plane_at(stack: Segmenter, plane: int | Plane | None = None, axes: tuple[int, int] = (-2, -1)) -> Plane:
-    """The plane of an image that an index names.
+    """Return the plane of an image that an index names.
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ def to_labels(
 
 
 def replay_session(session: str | PathLike[str], image: str | PathLike[str] | ImageSource | Any) -> NDArray[Any]:
-    """The labels of a saved session, computed again.
+    """Return the labels of a saved session, computed again.
 
     Parameters
     ----------

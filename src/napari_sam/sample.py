@@ -85,7 +85,7 @@ class Cells:
 
 
 def grow_cells(recipe: StackRecipe, random: np.random.Generator) -> Cells:
-    """Cells as the regions nearest to well-spread centres, with bent borders, each around a lumpy nucleus."""
+    """Grow cells as the regions nearest to well-spread centres, with bent borders, each around a lumpy nucleus."""
     positions = _voxel_positions(recipe)
     centres = _spread_centres(recipe, random)
     bent = positions + _smooth_displacement(recipe, random)
@@ -100,13 +100,13 @@ def grow_cells(recipe: StackRecipe, random: np.random.Generator) -> Cells:
 
 
 def _voxel_positions(recipe: StackRecipe) -> NDArray[np.float64]:
-    """(z, row, column, 3) centres of the voxels, micrometres."""
+    """Return (z, row, column, 3) centres of the voxels, micrometres."""
     axes = [np.arange(n) * size for n, size in zip(recipe.shape, recipe.voxel_size, strict=True)]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
 
 
 def _spread_centres(recipe: StackRecipe, random: np.random.Generator) -> NDArray[np.float64]:
-    """(n, 3) positions that keep their distance, some of them outside the stack so that it has cut cells."""
+    """Return (n, 3) positions that keep their distance, some of them outside the stack so that it has cut cells."""
     spacing = recipe.cell_spacing
     extent = np.asarray(recipe.shape) * recipe.voxel_size
     axes = [np.arange(-spacing, length + 2 * spacing, spacing) for length in extent]
@@ -118,14 +118,14 @@ def _spread_centres(recipe: StackRecipe, random: np.random.Generator) -> NDArray
 
 
 def _smooth_displacement(recipe: StackRecipe, random: np.random.Generator) -> NDArray[np.float64]:
-    """(z, row, column, 3) micrometres by which the tissue is bent, smooth over a third of a cell."""
+    """Return (z, row, column, 3) micrometres by which the tissue is bent, smooth over a third of a cell."""
     strength, width = 0.14 * recipe.cell_spacing, 0.35 * recipe.cell_spacing
     fields = [_smooth_field(recipe, random, width) * strength for _ in range(3)]
     return np.stack(fields, axis=-1)
 
 
 def _smooth_field(recipe: StackRecipe, random: np.random.Generator, width: float) -> NDArray[np.float32]:
-    """(z, row, column) noise of mean 0 and deviation 1, smooth over `width` micrometres."""
+    """Return (z, row, column) noise of mean 0 and deviation 1, smooth over `width` micrometres."""
     sigma = [width / size for size in recipe.voxel_size]
     noise = random.standard_normal(recipe.shape).astype(np.float32)
     field = ndimage.gaussian_filter(noise, sigma, mode="wrap", truncate=3)
@@ -139,7 +139,7 @@ def _nuclei(
     centres: NDArray[np.float64],
     labels: NDArray[np.int32],
 ) -> NDArray[np.int32]:
-    """(z, row, column) the nucleus of every voxel: in each cell a turned ellipsoid with dents and bulges."""
+    """Return (z, row, column) the nucleus of every voxel: in each cell a turned ellipsoid with dents and bulges."""
     n = len(centres)
     radius = 0.5 * recipe.cell_spacing * recipe.nucleus_fill * random.uniform(0.8, 1.1, n)
     stretch = random.uniform(1.0, recipe.elongation, n)
@@ -156,7 +156,7 @@ def _nuclei(
 
 
 def _renumbered(cells: Cells) -> Cells:
-    """The same cells numbered from 1 without gaps; crumbs that a bent border cut off a nucleus are dropped."""
+    """Return the same cells numbered from 1 without gaps; crumbs that a bent border cut off a nucleus are dropped."""
     present, renumbered = np.unique(cells.labels, return_inverse=True)
     labels = (renumbered.reshape(cells.labels.shape) + 1).astype(np.int32)
     inside = cells.nuclei > 0
@@ -179,7 +179,7 @@ GAIN = 12.0
 
 
 def stain_nuclei(cells: Cells, recipe: StackRecipe, random: np.random.Generator) -> NDArray[np.float32]:
-    """(z, row, column) brightness of the nuclear stain, 1 on average inside: uneven chromatin, dark nucleoli."""
+    """Return (z, row, column) brightness of the nuclear stain, 1 on average inside: uneven chromatin, dark nucleoli."""
     count = int(cells.labels.max())
     brightness = np.concatenate([[0.0], random.lognormal(0.0, 0.25, count)]).astype(np.float32)
     chromatin = 1 + 0.16 * _grain(recipe, random, 0.5)
@@ -188,14 +188,14 @@ def stain_nuclei(cells: Cells, recipe: StackRecipe, random: np.random.Generator)
 
 
 def stain_membranes(cells: Cells, recipe: StackRecipe, random: np.random.Generator) -> NDArray[np.float32]:
-    """(z, row, column) brightness of the membrane stain: about 1 on the borders between cells, patchy."""
+    """Return (z, row, column) brightness of the membrane stain: about 1 on the borders between cells, patchy."""
     thickness = 0.3
     patches = np.clip(1 + 0.25 * _grain(recipe, random, 1.2), 0.3, None)
     return np.asarray(np.exp(-0.5 * (cells.border_distance / thickness) ** 2) * patches + 0.04, np.float32)
 
 
 def record(stain: NDArray[np.float32], recipe: StackRecipe, random: np.random.Generator) -> NDArray[np.uint16]:
-    """(z, row, column) grey values of a stain as the recipe's microscope records it."""
+    """Return (z, row, column) grey values of a stain as the recipe's microscope records it."""
     sigma = [deviation / size for deviation, size in zip(recipe.blur, recipe.voxel_size, strict=True)]
     sharp = ndimage.gaussian_filter(stain, sigma, mode="nearest")
     spread = [8 * deviation for deviation in sigma]
@@ -207,7 +207,7 @@ def record(stain: NDArray[np.float32], recipe: StackRecipe, random: np.random.Ge
 
 
 def _grain(recipe: StackRecipe, random: np.random.Generator, width: float) -> NDArray[np.float32]:
-    """(z, row, column) noise of mean 0 and deviation 1, smooth over `width` micrometres."""
+    """Return (z, row, column) noise of mean 0 and deviation 1, smooth over `width` micrometres."""
     noise = random.standard_normal(recipe.shape).astype(np.float32)
     grain = ndimage.gaussian_filter(noise, [width / size for size in recipe.voxel_size], mode="wrap", truncate=3)
     return np.asarray((grain - grain.mean()) / grain.std(), np.float32)

@@ -17,7 +17,7 @@ from napari_sam.prompts.prompt import Box, Point, Prompts
 
 
 def read_numbers(option: str, text: str, counts: Collection[int]) -> tuple[float, ...]:
-    """The finite numbers of a comma-separated list.
+    """Return the finite numbers of a comma-separated list.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def read_numbers(option: str, text: str, counts: Collection[int]) -> tuple[float
 
 
 def read_index(option: str, text: str, numbers: tuple[float, ...], lengths: tuple[int, ...]) -> tuple[int, ...]:
-    """Whole positions along the axes in front of the plane, each within its axis.
+    """Return whole positions along the axes in front of the plane, each within its axis.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ ObjectSize = Annotated[
 
 @dataclass(frozen=True)
 class PromptWords:
-    """What the user wrote after --point, --negative, --box, --mask and --plane."""
+    """The words that the user wrote after --point, --negative, --box, --mask and --plane."""
 
     points: Sequence[str]
     negatives: Sequence[str]
@@ -127,7 +127,7 @@ class PromptWords:
     plane: str | None
 
     def read(self, source: ImageSource) -> dict[Plane, Prompts]:
-        """The prompts on every plane that has any.
+        """Return the prompts on every plane that has any.
 
         Parameters
         ----------
@@ -143,7 +143,7 @@ class PromptWords:
 
 
 class _PromptReader:
-    """Reads words as prompts on the planes of one image."""
+    """A reader of words as prompts on the planes of one image."""
 
     def __init__(self, source: ImageSource, plane: str | None) -> None:
         self._source = source
@@ -177,7 +177,7 @@ class _PromptReader:
         return Plane((ndim - 2, ndim - 1), (*index, 0, 0))
 
     def _split(self, option: str, text: str, count: int) -> tuple[Plane, tuple[float, ...]]:
-        """The plane that `text` names, or the default one, and its last `count` numbers."""
+        """Return the plane that `text` names, or the default one, and its last `count` numbers."""
         numbers = read_numbers(option, text, {count, len(self._leading) + count})
         if len(numbers) > count:
             return self._plane(option, text, numbers[:-count]), numbers[-count:]
@@ -220,7 +220,7 @@ class _PromptReader:
 
 
 def _read_label(text: str, plane: Plane, source: ImageSource) -> Mask:
-    """The label that ``LABELS:ID`` names, on `plane` of the image."""
+    """Return the label that ``LABELS:ID`` names, on `plane` of the image."""
     name, colon, number = text.rpartition(":")
     if not colon or not number.strip().isdecimal() or int(number) == 0:
         raise UserError(f"--mask takes a file of labels, a colon and a label from 1 on, but got {text!r}.")

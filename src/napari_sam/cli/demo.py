@@ -45,7 +45,7 @@ def demo(
 
 
 def _read(stack: Path, point: str | None) -> tuple[ImageSource, tuple[Plane, int, int] | None]:
-    """The image and where to click it; a point without a plane is one on the middle plane."""
+    """Return the image and where to click it; a point without a plane is one on the middle plane."""
     source = open_image(stack)
     if point is None:
         return source, None

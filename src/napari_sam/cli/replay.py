@@ -47,7 +47,7 @@ def replay(session: SessionFile, image: Image, output: Output) -> None:
 
 
 def _compared(session: Path, content: "SessionContent", labels: NDArray[np.generic]) -> str:
-    """Whether the labels are those that were saved with the session, if these are at hand."""
+    """Tell whether the labels are those that were saved with the session, if these are at hand."""
     saved = session.parent / Path(content.labels_file).name
     if not content.labels_file or not saved.is_file():
         return ""

@@ -1,4 +1,4 @@
-"""What a command begins and ends with: the image, a model, progress, and where the labels go."""
+"""The parts that a command begins and ends with: the image, a model, progress, and where the labels go."""
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def steps(names: Sequence[str]) -> Iterator[Callable[[], None]]:
-    """A bar over steps that take unlike times; yields what to call when a step is done.
+    """Show a bar over steps that take unlike times; yield what to call when a step is done.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def steps(names: Sequence[str]) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def transferred(name: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar over bytes; yields what to call with those that are here and those that there will be.
+    """Show a bar over bytes; yield what to call with those that are here and those that there will be.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ MAX_INSPECTED_PIXELS = 64_000_000
 def open_and_read(
     image: Path, words: PromptWords, object_size: float | None
 ) -> tuple[ImageSource, dict[Plane, Prompts]]:
-    """The image and the prompts on it; everything that can be wrong with them shows before a model is loaded.
+    """Return the image and the prompts on it; everything that can be wrong with them shows before a model is loaded.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def open_and_read(
 def make_segmenter(
     source: ImageSource, planes: list[Plane], model: str, device: str = "auto", precision: str = "auto"
 ) -> "Segmenter":
-    """A segmenter of the image; warns on standard error if the pixels of the prompted planes are poor.
+    """Make a segmenter of the image; warn on standard error if the pixels of the prompted planes are poor.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def _warn(source: ImageSource, planes: list[Plane], contrast: Contrast) -> None:
 
 
 def _has_nonfinite(source: ImageSource, plane: Plane) -> bool:
-    """Whether a plane of moderate size holds NaN or infinite values; larger ones are left to the sample."""
+    """Tell whether a plane of moderate size holds NaN or infinite values; larger ones are left to the sample."""
     rows, columns = plane.shape(source.shape)
     if source.dtype.kind != "f" or rows * columns > MAX_INSPECTED_PIXELS:
         return False

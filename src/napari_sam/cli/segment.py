@@ -119,7 +119,7 @@ def propagate(
 
 
 def _check_axis(source: ImageSource, axis: int | None, first: int | None, last: int | None) -> int:
-    """The axis to propagate along; the one in front of the plane unless the user says another."""
+    """Return the axis to propagate along; the one in front of the plane unless the user says another."""
     leading = source.ndim - 2
     if not leading:
         raise UserError("The image has one plane only; use napari-sam segment.")
@@ -138,7 +138,7 @@ def _check_axis(source: ImageSource, axis: int | None, first: int | None, last: 
 
 
 def _one_line(planes: Iterable[Plane], along: int) -> Plane:
-    """Any of the planes, if they differ along the one axis only."""
+    """Return any of the planes, if they differ along the one axis only."""
     planes = list(planes)
     if len({each.at(along, 0) for each in planes}) > 1:
         raise UserError(f"The prompts must lie on planes that differ along axis {along} only.")

@@ -1,4 +1,4 @@
-"""Where the demo clicks."""
+"""The places where the demo clicks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,12 +42,12 @@ class Aim:
 
 
 def middle_plane(source: ImageSource) -> Plane:
-    """The plane in the middle of every axis in front of the last two."""
+    """Return the plane in the middle of every axis in front of the last two."""
     return Plane((source.ndim - 2, source.ndim - 1), tuple(size // 2 for size in source.shape))
 
 
 def aim_at_known(known: NDArray[np.integer], image: NDArray[Any], scale: Sequence[float] | None = None) -> Aim:
-    """The known object that a user would begin with, and its innermost point on its largest plane.
+    """Return the known object that a user would begin with, and its innermost point on its largest plane.
 
     Of the objects that lie whole inside the image, not small and not dim, the one nearest to the centre.
 
@@ -83,7 +83,7 @@ def aim_at_known(known: NDArray[np.integer], image: NDArray[Any], scale: Sequenc
 
 
 def aim_at_likely(source: ImageSource, segmenter: PlaneSegmenter, plane: Plane, tries: int = 10) -> Aim:
-    """Where nothing is known: a striking spot at which the model is sure of an object.
+    """Aim, where nothing is known, at a striking spot at which the model is sure of an object.
 
     Spots are the brightest and darkest blobs around the centre of the plane.
 
@@ -108,7 +108,7 @@ def aim_at_likely(source: ImageSource, segmenter: PlaneSegmenter, plane: Plane, 
 
 
 def likely_correction(first: Aim, mask: Mask, segmenter: PlaneSegmenter, shape: tuple[int, int]) -> Point:
-    """Where nothing is known: of clicks on the mask's rim and beside it, the one after which the model is surest.
+    """Return, where nothing is known, the click on the mask's rim or beside it after which the model is surest.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def likely_correction(first: Aim, mask: Mask, segmenter: PlaneSegmenter, shape: 
 
 
 def around(mask: Mask, shape: tuple[int, int]) -> list[Point]:
-    """On each side of a mask a click just inside it that adds, and one just outside that excludes.
+    """Return, on each side of a mask, a click just inside it that adds, and one just outside that excludes.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def around(mask: Mask, shape: tuple[int, int]) -> list[Point]:
 
 
 def largest_error(found: NDArray[np.bool_], known: NDArray[np.bool_]) -> Point:
-    """A click into the middle of the largest region that is wrong: positive where something is missing."""
+    """Return a click into the middle of the largest region that is wrong: positive where something is missing."""
     missing, extra = (_largest_part(wrong) for wrong in (known & ~found, found & ~known))
     positive = int(missing.sum()) >= int(extra.sum())
     row, column = innermost(missing if positive else extra)
@@ -169,7 +169,7 @@ def largest_error(found: NDArray[np.bool_], known: NDArray[np.bool_]) -> Point:
 
 
 def innermost(pixels: NDArray[np.bool_]) -> tuple[int, int]:
-    """(row, column) of the pixel farthest from the border of a region; the array's own edge is a border too."""
+    """Return (row, column) of the pixel farthest from the border of a region; the array's own edge is a border too."""
     depth = ndimage.distance_transform_edt(np.pad(pixels, 1))[1:-1, 1:-1]
     row, column = np.unravel_index(int(np.argmax(depth)), pixels.shape)
     return int(row), int(column)
@@ -183,7 +183,7 @@ def _largest_part(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _spots(source: ImageSource, plane: Plane, count: int) -> list[tuple[int, int, float]]:
-    """(row, column, strength 0..1) of blobs near the middle of a plane, the most striking first."""
+    """Return (row, column, strength 0..1) of blobs near the middle of a plane, the most striking first."""
     region = [
         slice(max(0, size // 2 - SHOWN_SIDE // 2), size // 2 + SHOWN_SIDE // 2) for size in plane.shape(source.shape)
     ]

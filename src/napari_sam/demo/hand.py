@@ -17,7 +17,7 @@ QTest: Any = QtTest.QTest
 
 
 class Hand:
-    """Moves the pointer, clicks and types in a viewer as a person would.
+    """A hand that moves the pointer, clicks and types in a viewer as a person would.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Hand:
         QTest.qWait(max(int(1000 * self._pace * times), 20))
 
     def position(self, world: Sequence[float]) -> QPoint:
-        """Where a world position of the displayed plane lies on the canvas."""
+        """Return where a world position of the displayed plane lies on the canvas."""
         canvas = self._viewer.window._qt_viewer.canvas
         transform = canvas.view.transform * canvas.view.scene.transform
         row, column = (world[axis] for axis in self._viewer.dims.displayed)

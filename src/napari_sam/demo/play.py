@@ -45,7 +45,7 @@ SAMPLE_SEED = 10
 
 
 class Demo:
-    """One object, from the first click to the accepted labels, in a viewer.
+    """A demo of one object, from the first click to the accepted labels, in a viewer.
 
     Parameters
     ----------
@@ -110,12 +110,12 @@ class Demo:
 
     @property
     def labels(self) -> NDArray[Any]:
-        """What was accepted."""
+        """The accepted labels."""
         layer = self.widget.controller.target_layer
         return np.zeros(self._source.shape, np.uint8) if layer is None else np.asarray(layer.data)
 
     def iou(self) -> float:
-        """IoU of what was accepted with the known object, over the whole stack."""
+        """Return the IoU of what was accepted with the known object, over the whole stack."""
         return _iou(self.labels > 0, np.asarray(self._known == self.aim.label))
 
     def save_labels(self, path: Path) -> None:
@@ -240,7 +240,7 @@ class Demo:
         return aim_at_likely(self._source, self._segmenter(), middle_plane(self._source))
 
     def _segmenter(self) -> Segmenter:
-        """A segmenter beside the window's own, for finding out where a click is worth it."""
+        """Return a segmenter beside the window's own, for finding out where a click is worth it."""
         axes = (self._source.ndim - 2, self._source.ndim - 1)
         return Segmenter(load_model(self._model), self._source, measure_contrast(self._source, axes))
 
@@ -293,7 +293,7 @@ def play_demo(
 
 
 def sample_for_demo() -> tuple[ImageSource, NDArray[np.int32]]:
-    """A generated stack of nuclei, and what they truly are."""
+    """Return a generated stack of nuclei, and what they truly are."""
     stack = generate_stack(TISSUE, SAMPLE_SEED)
     source = ImageSource(stack.nuclei, scale=stack.scale, axis_labels="zyx", units=("um",) * 3)
     return source, stack.nucleus_labels

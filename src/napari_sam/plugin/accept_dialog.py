@@ -10,7 +10,7 @@ from napari_sam.session.session import Session
 
 
 class Candidates:
-    """What there is to choose from on the plane in view.
+    """The candidates to choose from on the plane in view.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Candidates:
 
 
 class AcceptDialog:
-    """Accepts the object in work; a question stands until it is answered or the object changes.
+    """A dialog that accepts the object in work; a question stands until it is answered or the object changes.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class AcceptDialog:
         session.collided.connect(self._batch_collided)
 
     def close(self) -> None:
-        """Nothing is asked any more."""
+        """Ask nothing any more."""
         self._session.collided.disconnect(self._batch_collided)
 
     def accept(self, collision: Collision) -> None:
@@ -138,7 +138,7 @@ class AcceptDialog:
             self._session.accept(collision)
 
     def draft_changed(self) -> None:
-        """The object in work, or its mask, is different: go on with what waited for that; a question is out of date."""
+        """Go on with what waited for a change of the object in work, or its mask; a question is then out of date."""
         if self._about is not None:
             self._ask(None, None)
         waiting = self._waiting

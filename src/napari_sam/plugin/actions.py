@@ -1,4 +1,4 @@
-"""What the user can do by key or button, in one table."""
+"""The actions that the user can do by key or button, in one table."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from napari.utils.key_bindings import coerce_keybinding
 
 
 class Action(StrEnum):
-    """What a key or a button does."""
+    """An action of a key or a button."""
 
     ACCEPT = "accept"
     ACCEPT_OVERWRITING = "accept, overwriting"

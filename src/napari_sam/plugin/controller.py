@@ -1,4 +1,4 @@
-"""Between a viewer and a session: layers and gestures in, masks and labels out."""
+"""The controller between a viewer and a session: layers and gestures in, masks and labels out."""
 
 from collections.abc import Callable
 from functools import partial
@@ -33,7 +33,7 @@ _ANSWERS = {
 
 
 class SegmentController:
-    """Mirrors one session in one viewer; knows napari's models but no Qt.
+    """A controller that mirrors one session in one viewer; it knows napari's models but no Qt.
 
     It puts the parts together and does what keys and buttons ask for; each part does one thing.
 
@@ -208,7 +208,7 @@ class SegmentController:
             self._mirror.show_masks()
 
     def _on_arrived(self) -> None:
-        """After layers were added: choose an image if none is, and keep the plugin's own layers on top."""
+        """Choose an image if none is, after layers were added, and keep the plugin's own layers on top."""
         if self._stage.image is None:
             self.images.choose_first()
         else:
@@ -237,7 +237,7 @@ class SegmentController:
 
     @property
     def asked(self) -> Collides | None:
-        """What the user is asked about; None if nothing is."""
+        """The question that the user is asked; None if nothing is."""
         return self._accepting.question
 
     def answer(self, collision: Collision | None) -> None:

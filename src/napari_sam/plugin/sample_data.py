@@ -1,4 +1,4 @@
-"""What File > Open Sample offers: real microscopy, and z-stacks that the project makes itself."""
+"""The samples that File > Open Sample offers: real microscopy, and z-stacks that the project makes itself."""
 
 from typing import Any
 
@@ -9,28 +9,28 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 
 def tissue() -> list[LayerData]:
-    """Generated z-stack: cells side by side, nuclei and membranes, with the known nuclei in a hidden layer."""
+    """Return a generated z-stack: cells side by side, nuclei and membranes, the known nuclei in a hidden layer."""
     return _generated(TISSUE)
 
 
 def crowded() -> list[LayerData]:
-    """Generated z-stack: small nuclei that touch each other, dim and noisy, with the known nuclei hidden."""
+    """Return a generated z-stack: small nuclei that touch each other, dim and noisy, the known nuclei hidden."""
     return _generated(CROWDED)
 
 
 def cell() -> list[LayerData]:
-    """One cell in a quantitative phase image (2-D)."""
+    """Return one cell in a quantitative phase image (2-D)."""
     return [(_skimage_data().cell(), {"name": "cell"}, "image")]
 
 
 def immunohistochemistry() -> list[LayerData]:
-    """Stained colon tissue (2-D, RGB)."""
+    """Return stained colon tissue (2-D, RGB)."""
     stained = _skimage_data().immunohistochemistry()
     return [(stained, {"name": "immunohistochemistry", "rgb": True}, "image")]
 
 
 def cells3d() -> list[LayerData]:
-    """Real z-stack of nuclei and membranes, downloaded once.
+    """Return a real z-stack of nuclei and membranes, downloaded once.
 
     Raises
     ------
@@ -53,14 +53,14 @@ def cells3d() -> list[LayerData]:
 
 
 def _skimage_data() -> Any:
-    """scikit-image's sample images; imported late, since only some samples need them, and untyped."""
+    """Return scikit-image's sample images; imported late, since only some samples need them, and untyped."""
     from skimage import data
 
     return data
 
 
 def _generated(recipe: StackRecipe) -> list[LayerData]:
-    """A generated stack as layers; the nuclei come last but one, on top, since they are what the user clicks."""
+    """Return a generated stack as layers; the nuclei come last but one, on top, since they are what the user clicks."""
     stack = generate_stack(recipe)
     shown = _z_stack(stack.scale)
     return [
@@ -71,5 +71,5 @@ def _generated(recipe: StackRecipe) -> list[LayerData]:
 
 
 def _z_stack(scale: tuple[float, float, float]) -> dict[str, Any]:
-    """The layer attributes of a z-stack with voxels of `scale` micrometres."""
+    """Return the layer attributes of a z-stack with voxels of `scale` micrometres."""
     return {"scale": scale, "axis_labels": ("z", "y", "x"), "units": ("um", "um", "um")}

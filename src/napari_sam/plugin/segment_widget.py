@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class ClosingWatch(QObject):
-    """Calls back once when a widget's dock is closed, or the window that it is docked in.
+    """A watch that calls back once when a widget's dock is closed, or the window that it is docked in.
 
     Hiding it behind another tab, floating the dock, or a close that the user called off count for nothing.
 
@@ -110,7 +110,7 @@ OTHER = "napari-sam"
 
 
 def conflict_sentence() -> str | None:
-    """One sentence if the other plugin is installed beside this one, else None."""
+    """Return one sentence if the other plugin is installed beside this one, else None."""
     try:
         distribution(OTHER)
     except PackageNotFoundError:
@@ -127,7 +127,7 @@ LONGEST_STEP_MS = 300
 
 
 class SliderPace:
-    """Tells, after each step of a slider, how long to wait for the next one before taking it for the last.
+    """A pace that tells, after each step of a slider, how long to wait for the next one before taking it for the last.
 
     Planes that are only flown over, by the wheel or while napari plays an axis, are not worth embedding.
     """
@@ -136,7 +136,7 @@ class SliderPace:
         self._last: float | None = None
 
     def step(self, now: float) -> int:
-        """The slider moved.
+        """Note that the slider moved.
 
         Parameters
         ----------
@@ -158,7 +158,7 @@ PROGRESS_DELAY_MS = 150
 
 
 class SegmentWidget(QWidget):
-    """Segment objects of an image layer by clicks and boxes, and carry them through the stack.
+    """A widget to segment objects of an image layer by clicks and boxes, and carry them through the stack.
 
     Parameters
     ----------
@@ -308,12 +308,12 @@ class SegmentWidget(QWidget):
         self.stack.fill()
 
     def _on_history(self) -> None:
-        """Something was done, so other things can be done now."""
+        """Show that something was done, so other things can be done now."""
         self.object.show_history()
         self._show_status(self.session.status)
 
     def _on_status(self, status: Status) -> None:
-        """Mere progress is shown a few times a second: each time costs a drawing of the window."""
+        """Show mere progress only a few times a second: each time costs a drawing of the window."""
         if status.state is not self._shown_state or not status.working:
             self._show_status(status)
         elif not self._progress_timer.isActive():

@@ -17,7 +17,7 @@ from napari_sam.session.record.restored import Restored
 
 
 class SessionRestorer:
-    """Knows which sessions did not end as they should, and brings them back.
+    """A restorer that knows which sessions did not end as they should, and brings them back.
 
     What reads files runs on the inference thread.
 
@@ -155,7 +155,7 @@ class SessionRestorer:
         self._take([restored], draft, 0)
 
     def _recovered(self, folder: SessionFolder, recovered: Recovered) -> None:
-        """Everything was read: show it, and forget the old log once all of it is in the new one."""
+        """Show everything that was read, and forget the old log once all of it is in the new one."""
         session = self._session
         if recovered.model and recovered.model != session.model:
             session.set_model(recovered.model)
@@ -180,7 +180,7 @@ class SessionRestorer:
         awaited: tuple[Awaited, ...] = (),
         logged: Callable[[], None] | None = None,
     ) -> bool:
-        """Make layers of labels, choose one, and go on with what waits and the object in work; whether that worked."""
+        """Make layers of labels, choose one, go on with what waits and the object in work; tell whether that worked."""
         try:
             targets = [self._controller.targets.add_restored(each) for each in restored]
             if targets:

@@ -11,14 +11,14 @@ CONFIG_VARIABLE = "NAPARI_SAM_CONFIG"
 
 
 def settings_path() -> Path:
-    """The file: in ``$NAPARI_SAM_CONFIG``, or in the user's configuration folder."""
+    """Return the path of the file: in ``$NAPARI_SAM_CONFIG``, or in the user's configuration folder."""
     chosen = os.environ.get(CONFIG_VARIABLE)
     folder = Path(chosen).expanduser() if chosen else platformdirs.user_config_path("napari-sam", appauthor=False)
     return folder / "settings.json"
 
 
 def recall(name: str) -> Any:
-    """A remembered value; None where nothing, or nothing legible, is remembered."""
+    """Return a remembered value; None where nothing, or nothing legible, is remembered."""
     return _read().get(name)
 
 

@@ -1,4 +1,4 @@
-"""What the parts of the plugin share: the viewer, the session, the image and the plugin's own layers."""
+"""The context that the parts of the plugin share: the viewer, the session, the image and the plugin's own layers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from napari_sam.session.session import Session
 
 @dataclass(eq=False)
 class ViewerContext:
-    """Where it all happens.
+    """The viewer, session, image and layers that the parts of the plugin share.
 
     Parameters
     ----------
@@ -47,17 +47,17 @@ class ViewerContext:
             self.tell(str(error))
 
     def is_own(self, layer: Layer) -> bool:
-        """Whether a layer is the plugin's."""
+        """Tell whether a layer is the plugin's."""
         return (self.own is not None and layer in self.own) or layer in self.extra
 
     def resolve(self) -> View | str:
-        """The plane in view, or why there is none."""
+        """Return the plane in view, or why there is none."""
         if self.image is None:
             return "Choose an image."
         return resolve_view(self.viewer.dims, self.image)
 
     def in_view(self) -> tuple[Image, PluginLayers, View]:
-        """The image, the plugin's own layers, and the plane in view.
+        """Return the image, the plugin's own layers, and the plane in view.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class ViewerContext:
         return 1 / step if step > 0 else 1.0
 
     def world(self, position: ArrayLike) -> NDArray[np.float64]:
-        """World coordinates, of all the viewer's axes, of a position in the image."""
+        """Return world coordinates, of all the viewer's axes, of a position in the image."""
         world = np.asarray(self.point, float)
         if self.image is not None:
             world[len(world) - self.image.ndim :] = self.image.data_to_world(np.asarray(position, float))

@@ -1,4 +1,4 @@
-"""From gestures on the canvas, and where the pointer rests, to prompts."""
+"""The canvas, which turns gestures on it, and where the pointer rests, into prompts."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -24,7 +24,7 @@ STILL_PIXELS = 3
 
 
 class PointerRest(QObject):
-    """Has something done once the pointer rests.
+    """A timer that has something done once the pointer rests.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ class PointerRest(QObject):
         self._timer.timeout.connect(self._rests)
 
     def moved(self, pixel: NDArray[np.float64], then: Callable[[], None]) -> None:
-        """The pointer is at a pixel of the canvas; `then` is called if it stays, or as good as stays."""
+        """Note that the pointer is at a pixel of the canvas; call `then` if it stays, or as good as stays."""
         self._then = then
         if not self._timer.isActive() or float(np.abs(pixel - self._since).max()) > STILL_PIXELS:
             self._since = pixel
             self._timer.start()
 
     def over(self) -> None:
-        """A button was pressed, or the pointer is gone: nothing is called any more."""
+        """Call nothing any more: a button was pressed, or the pointer is gone."""
         self._timer.stop()
         self._then = None
 
@@ -69,14 +69,14 @@ Position = NDArray[np.float64]
 
 
 class Rest(Protocol):
-    """Notices where the pointer rests."""
+    """An observer that notices where the pointer rests."""
 
     def moved(self, pixel: Position, then: Callable[[], None]) -> None:
-        """The pointer is at a pixel of the canvas; `then` is called if it rests there."""
+        """Note that the pointer is at a pixel of the canvas; call `then` if it rests there."""
         ...
 
     def over(self) -> None:
-        """It rests no longer."""
+        """Note that the pointer rests no longer."""
         ...
 
 
@@ -84,10 +84,10 @@ class NoRest:
     """A `Rest` of a pointer that never rests."""
 
     def moved(self, pixel: Position, then: Callable[[], None]) -> None:
-        """Nothing follows."""
+        """Do nothing: nothing follows."""
 
     def over(self) -> None:
-        """Nothing was to follow."""
+        """Do nothing: nothing was to follow."""
 
 
 class Canvas:
@@ -131,17 +131,17 @@ class Canvas:
         self._scribbling = False
 
     def hovered(self, position: Position, pixel: Position) -> None:
-        """The pointer moved: the answer to a click is begun where it rests."""
+        """Begin the answer to a click where the pointer, which moved, rests."""
         self._rest.moved(pixel, lambda: self._try_quietly(lambda: self._suppose_click(position)))
 
     def pressed(self, position: Position, positive: bool) -> None:
-        """A button was pressed: the answer to a click is begun while it is held."""
+        """Begin the answer to a click while the button, which was pressed, is held."""
         self._rest.over()
         if not self._picking.active:
             self._try_quietly(lambda: self._expect_click(position, positive))
 
     def clicked(self, position: Position, positive: bool) -> None:
-        """A click, adding or excluding - or picking a label, when asked to."""
+        """Take a click, adding or excluding - or picking a label, when asked to."""
         self._stage.tell("")
         if self._picking.active:
             self._picking.stop()
@@ -151,34 +151,34 @@ class Canvas:
             self._soon()
 
     def dragging(self, start: Position, end: Position) -> None:
-        """A box is being dragged."""
+        """Show a box that is being dragged."""
         self._stage.session.expect_nothing()
         self._try_quietly(lambda: self._show_box(start, end))
 
     def dragged(self, start: Position, end: Position) -> None:
-        """A box was dragged."""
+        """Take a box that was dragged."""
         self._stage.tell("")
         self._stage.try_to(lambda: self._drop_box(start, end))
         self._soon()
 
     def scribbling(self, path: Sequence[Position], positive: bool) -> None:
-        """A scribble is being drawn."""
+        """Show a scribble that is being drawn."""
         self._stage.session.expect_nothing()
         self._try_quietly(lambda: self._show_scribble(path, positive))
 
     def scribbled(self, path: Sequence[Position], positive: bool) -> None:
-        """A scribble was drawn."""
+        """Take a scribble that was drawn."""
         self._stage.tell("")
         self._stage.try_to(lambda: self._drop_scribble(path, positive))
         self._soon()
 
     def scrolled(self, step: int) -> None:
-        """The wheel was turned while Shift was held."""
+        """Take a turn of the wheel while Shift was held."""
         self._stage.tell("")
         self._stage.try_to(lambda: self._cycle(step))
 
     def _try_quietly(self, deed: Callable[[], None]) -> None:
-        """What is said when a gesture ends need not be said at every step of it."""
+        """Do a deed without what is said when a gesture ends, which need not be said at every step of it."""
         try:
             deed()
         except UserError:
@@ -261,7 +261,7 @@ class Canvas:
         return np.asarray(self._shape(view), float) - 0.5
 
     def _reaches(self, view: View, positions: NDArray[np.float64]) -> bool:
-        """Whether the box around some positions meets the plane."""
+        """Tell whether the box around some positions meets the plane."""
         inside = (positions.max(axis=0) >= -0.5) & (positions.min(axis=0) <= self._limits(view))
         return bool(inside.all())
 

@@ -21,7 +21,7 @@ class _Posted(QEvent):
 
 
 class MainThread(QObject):
-    """Runs what other threads post, on the thread that it lives in."""
+    """A runner of what other threads post, on the thread that it lives in."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -72,7 +72,7 @@ _LOOK_MS = 2
 
 
 class DrawingHold(QObject):
-    """Has the window wait a moment for the answer to a gesture.
+    """A hold that has the window wait a moment for the answer to a gesture.
 
     A small model answers within a few frames. If the window were drawn at once it would show the prompt alone: that
     takes as long again, and takes the interpreter and the processors away from the model. It has to be the whole
@@ -108,7 +108,7 @@ class DrawingHold(QObject):
 
     @property
     def active(self) -> bool:
-        """Whether the window waits."""
+        """Tell whether the window waits."""
         return self._held is not None
 
     def start(self) -> None:

@@ -14,43 +14,43 @@ EXCLUDING = frozenset({"Alt", "Control"})
 
 
 class GestureTarget(Protocol):
-    """Who is told of gestures; positions are the Points layer's data coordinates."""
+    """A receiver of gestures; positions are the Points layer's data coordinates."""
 
     def hovered(self, position: np.ndarray, pixel: np.ndarray) -> None:
-        """The pointer moved and no button is held; `pixel` is its place on the canvas."""
+        """Note that the pointer moved and no button is held; `pixel` is its place on the canvas."""
         ...
 
     def pressed(self, position: np.ndarray, positive: bool) -> None:
-        """A button was pressed: what follows may be a click."""
+        """Note that a button was pressed: what follows may be a click."""
         ...
 
     def clicked(self, position: np.ndarray, positive: bool) -> None:
-        """A click, adding or excluding."""
+        """Take a click, adding or excluding."""
         ...
 
     def dragging(self, start: np.ndarray, end: np.ndarray) -> None:
-        """A box is being dragged."""
+        """Note that a box is being dragged."""
         ...
 
     def dragged(self, start: np.ndarray, end: np.ndarray) -> None:
-        """A box was dragged."""
+        """Take a box that was dragged."""
         ...
 
     def scribbling(self, path: Sequence[np.ndarray], positive: bool) -> None:
-        """A scribble is being drawn."""
+        """Note that a scribble is being drawn."""
         ...
 
     def scribbled(self, path: Sequence[np.ndarray], positive: bool) -> None:
-        """A scribble was drawn."""
+        """Take a scribble that was drawn."""
         ...
 
     def scrolled(self, step: int) -> None:
-        """The wheel was turned by one notch while Shift was held: 1 towards the user, -1 away."""
+        """Take a turn of the wheel by one notch while Shift was held: 1 towards the user, -1 away."""
         ...
 
 
 class Gestures:
-    """Makes a Points layer in *add* mode the place for gestures; napari's other modes are as ever.
+    """A listener that makes a Points layer in *add* mode the place for gestures; napari's other modes are as ever.
 
     napari's own way of adding points gives way: it takes any button and modifier as the same click, and pans on drag.
 
@@ -71,7 +71,7 @@ class Gestures:
         self._follow_mode()
 
     def start(self) -> None:
-        """Listen: put the layer into *add* mode."""
+        """Listen to gestures: put the layer into *add* mode."""
         if str(self._layer.mode) == "add":
             self._follow_mode()
         else:

@@ -76,7 +76,7 @@ class KeyboardCursor:
 
     @property
     def active(self) -> bool:
-        """Whether it is on."""
+        """Tell whether the cursor is on."""
         return self.layer is not None
 
     @property
@@ -137,7 +137,7 @@ class KeyboardCursor:
         self._on_change(False)
 
     def removed(self, layer: Layer) -> None:
-        """A layer left the viewer: if it was the cursor's, that is off."""
+        """Turn the cursor off if the layer that left the viewer was the cursor's."""
         if layer is self.layer:
             self.stop()
 
@@ -183,7 +183,7 @@ class KeyboardCursor:
         self._canvas.clicked(self._position(view), positive)
 
     def _box(self) -> None:
-        """The first corner of a box, or the second one."""
+        """Set the first corner of a box, or the second one."""
         _, _, view = self._stage.in_view()
         if self._corner is None:
             self._corner = self._at
@@ -195,7 +195,7 @@ class KeyboardCursor:
         self._canvas.dragged(*self._borders(view, corner))
 
     def _turn_page(self, step: int) -> None:
-        """To the next plane along the slider that was used last."""
+        """Go to the next plane along the slider that was used last."""
         dims = self._stage.viewer.dims
         axis = dims.last_used if dims.last_used in dims.not_displayed else (*dims.not_displayed, None)[0]
         if axis is None:
@@ -208,7 +208,7 @@ class KeyboardCursor:
             self._redraw()
 
     def _borders(self, view: View, corner: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-        """Where a mouse would drag from and to: both corners are pixels inside the box."""
+        """Return where a mouse would drag from and to: both corners are pixels inside the box."""
         row0, column0, row1, column1 = Box(*corner, *self._at).borders
         plane = view.plane
         return np.asarray(plane.to_data(row0, column0), float), np.asarray(plane.to_data(row1, column1), float)

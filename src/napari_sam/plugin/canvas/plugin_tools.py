@@ -64,7 +64,7 @@ class ClickClipboard:
 
 
 class PluginTools:
-    """Makes the layers and takes them away, and turns them to what the user wants to do.
+    """The tools that make the layers, take them away, and turn them to what the user wants to do.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class PluginTools:
         own.prompts.unlinked.disconnect(unbind_keys)
 
     def removed(self, layer: Layer) -> None:
-        """A layer left the viewer: if prompts were read from it, they are gone."""
+        """Drop the prompts that were read from a layer, if any were, when it left the viewer."""
         own = self._stage.own
         if own is None:
             return

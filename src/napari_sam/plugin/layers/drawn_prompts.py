@@ -29,7 +29,7 @@ REGION_COLOUR = "#ffd60a"
 
 
 def features_of(prompts: Sequence[tuple[bool, Axes]], label: int) -> dict[str, NDArray[np.object_]]:
-    """The table of features for prompts of one object.
+    """Return the table of features for prompts of one object.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def turn_polarity(layer: Points | Shapes, which: Iterable[int]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class PromptShape:
-    """One shape.
+    """A shape that shows a prompt.
 
     Parameters
     ----------
@@ -83,25 +83,25 @@ class PromptShape:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What makes it look as it does."""
+        """The values that make the shape look as it does."""
         return self.kind, self.vertices.tobytes(), self.axes, self.positive
 
     @classmethod
     def of_box(cls, plane: Plane, box: Box) -> "PromptShape":
-        """A rectangle around the box's pixels."""
+        """Return a rectangle around the box's pixels."""
         row0, column0, row1, column1 = box.borders
         corners = [(row0, column0), (row0, column1), (row1, column1), (row1, column0)]
         return cls("rectangle", _lifted(plane, np.asarray(corners)), plane.axes)
 
     @classmethod
     def of_scribble(cls, plane: Plane, scribble: Scribble) -> "PromptShape":
-        """A path; napari's have two vertices at least."""
+        """Return a path; napari's have two vertices at least."""
         vertices = [*scribble.vertices, *scribble.vertices][: max(len(scribble.vertices), 2)]
         return cls("path", _lifted(plane, np.asarray(vertices)), plane.axes, scribble.positive)
 
     @classmethod
     def of_outline(cls, plane: Plane, outline: Outline) -> "PromptShape":
-        """What the outline was drawn as."""
+        """Return the shape that the outline was drawn as."""
         return cls(outline.kind, _lifted(plane, outline.vertices), plane.axes)
 
 
@@ -113,7 +113,7 @@ _REMEMBERED = 64
 
 
 class ShapeReuse:
-    """Keeps the shapes that fit, and remembers those that go, should the same prompts come back.
+    """A store that keeps the shapes that fit, and remembers those that go, should the same prompts come back.
 
     Of several boxes or outlines on a plane only the last is a prompt: the others stay, go and come back with it.
 
@@ -130,7 +130,7 @@ class ShapeReuse:
     def wanted(
         self, before: Iterable[tuple[LayerPrompt | None, PromptShape]], prompts: Mapping[Plane, Prompts]
     ) -> list[PromptShape]:
-        """The shapes for these prompts: those that are there as far as they fit, then the others.
+        """Return the shapes for these prompts: those that are there as far as they fit, then the others.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class ShapeReuse:
 
 
 def _fits(known: list[tuple[LayerPrompt, PromptShape]], at: int, wanted: Prompts) -> bool:
-    """Whether a shape may stay when these are the prompts on its plane."""
+    """Tell whether a shape may stay when these are the prompts on its plane."""
     shown = known[at][0]
     alike = [
         (place, other.prompt)
@@ -189,7 +189,7 @@ _POINT_PIXELS = 9
 
 
 class PromptPoints:
-    """The layer, and how it looks.
+    """The Points layer, and how it looks.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ _LINE_PIXELS = 2
 
 
 class PromptShapes:
-    """The layer, and how it looks.
+    """The Shapes layer, and how it looks.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ class PromptShapes:
         self.layer.current_edge_width = _LINE_PIXELS * pixel
 
     def drawings(self, found: Sequence[LayerPrompt], axes: Axes) -> list[tuple[LayerPrompt | None, PromptShape]]:
-        """The shapes as they are, with what each says.
+        """Return the shapes as they are, with what each says.
 
         Parameters
         ----------

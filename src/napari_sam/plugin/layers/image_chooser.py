@@ -14,7 +14,7 @@ from napari_sam.plugin.viewer_context import ViewerContext
 
 
 def source_of(layer: Image) -> ImageSource:
-    """The layer's data, never read as a whole.
+    """Return the layer's data, never read as a whole.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def source_of(layer: Image) -> ImageSource:
 
 
 def contrast_of(layer: Image, n_channels: int) -> Contrast:
-    """The layer's own contrast limits, the same for all its channels."""
+    """Return the layer's own contrast limits, the same for all its channels."""
     low, high = layer.contrast_limits
     return Contrast(((float(low), float(high)),) * n_channels)
 
@@ -127,7 +127,7 @@ class ImageChooser:
         self._stage.session.set_image(source, axes=axes, contrast=contrast)
 
     def _on_data(self) -> None:
-        """Other pixels in the same layer are another image."""
+        """Take other pixels in the same layer for another image."""
         image = self._stage.image
         if image is not None:
             self._stage.image = None

@@ -16,7 +16,7 @@ from napari_sam.plugin.viewer_context import ViewerContext
 
 
 def label_under(layers: Iterable[Labels], world: NDArray[np.float64]) -> tuple[Labels, int] | None:
-    """The first of the layers that has a label at a world position, and the label."""
+    """Return the first of the layers that has a label at a world position, and the label."""
     for layer in layers:
         array = _array(layer)
         index = tuple(int(at) for at in np.floor(np.asarray(layer.world_to_data(world), float) + 0.5))
@@ -30,7 +30,7 @@ def label_under(layers: Iterable[Labels], world: NDArray[np.float64]) -> tuple[L
 def mask_reader(
     layer: Labels, image: Image, plane: Plane, label: int, point: Sequence[float], *, own: bool
 ) -> Callable[[], Mask]:
-    """What reads a label's pixels on a plane of the image; may be called on any thread.
+    """Return a function that reads a label's pixels on a plane of the image; it may be called on any thread.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def mask_reader(
 def masks_reader(
     layer: Labels, image: Image, planes: Iterable[Plane], point: Sequence[float], *, own: bool
 ) -> Callable[[], Iterator[tuple[Plane, dict[int, Mask]]]]:
-    """What reads every label on some planes of the image, plane by plane; see `mask_reader`.
+    """Return a function that reads every label on some planes of the image, plane by plane; see `mask_reader`.
 
     Of a layer that shows only its selected label, that one alone.
     """
@@ -80,7 +80,7 @@ def _place(to_labels: WorldMap, plane: Plane, shape: Sequence[int]) -> PlaneInLa
 
 
 class LabelPicking:
-    """Takes the label under the mouse, under the next click, or the selected one of a layer, as mask prompt.
+    """The picking of a label, under the mouse, under the next click, or the selected one of a layer, as mask prompt.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class LabelPicking:
             self._stage.tell("Click the label to refine.")
 
     def stop(self) -> None:
-        """Clicks are clicks again."""
+        """Let clicks be clicks again."""
         self._set(False)
 
     def _set(self, active: bool) -> None:

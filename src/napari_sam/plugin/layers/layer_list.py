@@ -9,7 +9,7 @@ from napari.layers import Layer
 
 
 class LayerList:
-    """Tells of layers that come, go, or have another name or place.
+    """An observer that tells of layers that come, go, or have another name or place.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class LayerList:
 
     @contextmanager
     def unnoticed(self) -> Iterator[None]:
-        """Inside it, layers come without being told of."""
+        """Let layers come, inside it, without being told of."""
         before, self._unnoticed = self._unnoticed, True
         try:
             yield

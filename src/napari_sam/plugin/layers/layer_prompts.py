@@ -1,4 +1,4 @@
-"""What the points and shapes of a napari layer say as prompts."""
+"""The points and shapes of a napari layer, and what they say as prompts."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,13 +20,13 @@ Vertices = NDArray[np.float64]
 
 
 class Outlines:
-    """Turns outlines into masks; the same outline gives the same mask, which tells that nothing changed."""
+    """A cache that turns outlines into masks; the same outline gives the same mask: a sign that nothing changed."""
 
     def __init__(self) -> None:
         self._masks: WeakValueDictionary[tuple[object, ...], Mask] = WeakValueDictionary()
 
     def mask(self, kind: str, vertices: Vertices, plane_shape: Sequence[int]) -> Mask | None:
-        """The pixels whose centres an outline holds.
+        """Return the pixels whose centres an outline holds.
 
         Parameters
         ----------
@@ -60,7 +60,7 @@ class Outlines:
         return mask
 
     def know(self, mask: Mask) -> None:
-        """A mask was drawn earlier: its outline gives this one again."""
+        """Remember a mask that was drawn earlier: its outline gives this one again."""
         if mask.outline is not None:
             self._masks[_key(mask.outline.kind, mask.outline.vertices)] = mask
 
@@ -70,7 +70,7 @@ def _key(kind: str, vertices: Vertices) -> tuple[object, ...]:
 
 
 def _ellipse(corners: Vertices) -> Vertices:
-    """The border of the ellipse that four corners (a rectangle of any rotation) hold."""
+    """Return the border of the ellipse that four corners (a rectangle of any rotation) hold."""
     center = corners.mean(axis=0)
     along, across = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
     angle = np.linspace(0, 2 * np.pi, ELLIPSE_VERTICES, endpoint=False)[:, None]
@@ -110,7 +110,7 @@ class LayerPrompt:
 
 
 def read_points(layer: Points, to_image: ToImage, axes: Axes) -> list[LayerPrompt]:
-    """The clicks that a Points layer shows.
+    """Read the clicks that a Points layer shows.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def read_points(layer: Points, to_image: ToImage, axes: Axes) -> list[LayerPromp
 def read_shapes(
     layer: Shapes, to_image: ToImage, axes: Axes, outlines: Outlines, shape: Sequence[int]
 ) -> list[LayerPrompt]:
-    """The boxes, outlines and scribbles that a Shapes layer shows, clipped to the image.
+    """Read the boxes, outlines and scribbles that a Shapes layer shows, clipped to the image.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def read_shapes(
 
 
 def gathered(found: Iterable[LayerPrompt]) -> dict[Plane, Prompts]:
-    """All of it as prompts for one object; of several boxes on a plane the last counts, and so of outlines."""
+    """Gather all of it as prompts for one object; of several boxes on a plane the last counts, and so of outlines."""
     planes: dict[Plane, Prompts] = {}
     for each in found:
         earlier = planes.get(each.plane, Prompts())
@@ -186,7 +186,7 @@ def gathered(found: Iterable[LayerPrompt]) -> dict[Plane, Prompts]:
 
 
 def with_prompt(prompts: Prompts, prompt: Point | Box | Scribble | Mask) -> Prompts:
-    """These prompts and one more; a box or a mask replaces an earlier one."""
+    """Return these prompts and one more; a box or a mask replaces an earlier one."""
     match prompt:
         case Point():
             return Prompts((*prompts.points, prompt), prompts.box, prompts.mask, prompts.scribbles)
@@ -199,18 +199,18 @@ def with_prompt(prompts: Prompts, prompt: Point | Box | Scribble | Mask) -> Prom
 
 
 def plane_of(positions: NDArray[Any], axes: Axes) -> Plane:
-    """The plane with these displayed axes that positions (n, ndim) are on, or nearest to."""
+    """Return the plane with these displayed axes that positions (n, ndim) are on, or nearest to."""
     return Plane(axes, tuple(int(np.round(at)) for at in np.asarray(positions, float).mean(axis=0)))
 
 
 def upright(corners: NDArray[np.float64]) -> bool:
-    """Whether the four corners (4, 2) of a rectangle lie along the axes."""
+    """Tell whether the four corners (4, 2) of a rectangle lie along the axes."""
     sides = np.diff(np.vstack([corners, corners[:1]]), axis=0)
     return bool((np.abs(sides).min(axis=1) <= _UPRIGHT * np.maximum(np.abs(sides).max(axis=1), 1.0)).all())
 
 
 def column(layer: Points | Shapes, name: str, default: str) -> list[str]:
-    """A feature of every point or shape as text; what is empty, or no text, has the default."""
+    """Return a feature of every point or shape as text; what is empty, or no text, has the default."""
     features = layer.features
     if name not in features:
         return [default] * len(layer.data)
@@ -220,7 +220,7 @@ def column(layer: Points | Shapes, name: str, default: str) -> list[str]:
 
 
 def objects_of(layer: Points | Shapes) -> list[int | None]:
-    """The feature "object" of every point or shape: a positive integer, or None."""
+    """Return the feature "object" of every point or shape: a positive integer, or None."""
     features = layer.features
     count = len(layer.data)
     if "object" not in features:
@@ -229,17 +229,17 @@ def objects_of(layer: Points | Shapes) -> list[int | None]:
 
 
 def axes_of(layer: Points | Shapes, default: Axes, ndim: int) -> list[Axes]:
-    """The displayed axes of every point or shape."""
+    """Return the displayed axes of every point or shape."""
     return [axes_from(text, default, ndim) for text in column(layer, "axes", axes_text(default))]
 
 
 def axes_text(axes: Axes) -> str:
-    """Displayed axes as the feature "axes" has them."""
+    """Write displayed axes as the feature "axes" has them."""
     return f"{axes[0]},{axes[1]}"
 
 
 def axes_from(text: str, default: Axes, ndim: int) -> Axes:
-    """Displayed axes from the feature's text."""
+    """Read displayed axes from the feature's text."""
     try:
         row, column = (int(part) for part in text.split(","))
     except ValueError:

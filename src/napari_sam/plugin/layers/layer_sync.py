@@ -42,7 +42,7 @@ def refresh_box(layer: Labels, box: Sequence[slice]) -> None:
 
 
 def _is_plain(layer: Labels) -> bool:
-    """Whether what is shown is one plane of the data as it is."""
+    """Tell whether what is shown is one plane of the data as it is."""
     return bool(
         layer.contour == 0
         and not layer.multiscale
@@ -75,7 +75,7 @@ def _upload(layer: Labels, box: tuple[slice, ...]) -> None:
 
 
 class LayerSync:
-    """Shows in layers what the session tells, and reads the prompt layers for it.
+    """A link that shows in layers what the session tells, and reads the prompt layers for it.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class LayerSync:
         session.label_changed.disconnect(self._show_object)
 
     def read_prompts(self) -> None:
-        """The prompt layers changed: so do the session's prompts; mask prompts that no layer shows stay."""
+        """Change the session's prompts as the prompt layers changed; mask prompts that no layer shows stay."""
         if self._stage.own is None:
             return
         session = self._stage.session

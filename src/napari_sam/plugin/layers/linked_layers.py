@@ -13,7 +13,7 @@ _PLACEMENT = ("scale", "translate", "rotate", "shear", "affine")
 
 
 class LayerWatch:
-    """Tells when points or shapes are added, moved, retyped, pasted, deleted, get other features, or lie elsewhere.
+    """A watch on points or shapes: added, moved, retyped, pasted, deleted, with other features, or lying elsewhere.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class LayerWatch:
         self._edited()
 
     def _on_refresh(self, _: Any) -> None:
-        """Pasting points and changing a shape's type tell of nothing but a new drawing."""
+        """Notice points being pasted and a shape's type changing, which tell of nothing but a new drawing."""
         if self._signature() != self._seen:
             self._edited()
 
@@ -68,7 +68,7 @@ class LayerWatch:
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """One layer.
+    """A linked layer.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class Link:
 
 
 class LinkedLayers:
-    """The layers, each of which is watched.
+    """The linked layers, each of which is watched.
 
     Parameters
     ----------

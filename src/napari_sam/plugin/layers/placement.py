@@ -1,4 +1,4 @@
-"""Where a layer lies in the world, and from the data of one layer to that of another."""
+"""The place of a layer in the world, and the map from the data of one layer to that of another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def image_shape(image: Image) -> tuple[int, ...]:
-    """The shape of an image layer's data, at full resolution, without its RGB axis."""
+    """Return the shape of an image layer's data, at full resolution, without its RGB axis."""
     shape = image.level_shapes[0] if image.multiscale else image.data.shape
     return tuple(int(size) for size in shape[: image.ndim])
 
@@ -20,7 +20,7 @@ _ATTRIBUTES = ("scale", "translate", "rotate", "shear", "affine", "units", "axis
 
 
 def placement_of(layer: Layer) -> dict[str, Any]:
-    """The attributes that place a layer in the world, for making another layer of the same axes."""
+    """Return the attributes that place a layer in the world, for making another layer of the same axes."""
     return {name: getattr(layer, name) for name in _ATTRIBUTES}
 
 
@@ -31,7 +31,7 @@ def place(layer: Layer, like: Layer) -> None:
 
 
 def placed_alike(first: Layer, second: Layer) -> bool:
-    """Whether two layers of the same axes lie alike in the world."""
+    """Tell whether two layers of the same axes lie alike in the world."""
     for name in _ATTRIBUTES[:4]:
         if not np.allclose(getattr(first, name), getattr(second, name)):
             return False
@@ -39,7 +39,7 @@ def placed_alike(first: Layer, second: Layer) -> bool:
 
 
 def translate_of_part(layer: Layer, corner: Sequence[int]) -> NDArray[np.float64]:
-    """The `translate` of a layer that holds a part of `layer`'s data, starting at `corner`, at the same place.
+    """Return the `translate` of a layer that holds a part of `layer`'s data, starting at `corner`, at the same place.
 
     All else that places the layers is the same.
     """
@@ -63,13 +63,13 @@ class WorldMap:
     offset: NDArray[np.float64]
 
     def __call__(self, positions: ArrayLike) -> NDArray[np.float64]:
-        """Data coordinates (..., m) in the other layer of positions (..., n) in the one."""
+        """Return data coordinates (..., m) in the other layer of positions (..., n) in the one."""
         mapped: NDArray[np.float64] = np.asarray(positions, float) @ self.matrix.T + self.offset
         return mapped
 
 
 def world_map(source: Layer, target: Layer, point: Sequence[float]) -> WorldMap:
-    """Where the data of `source` lies in the data of `target`.
+    """Return where the data of `source` lies in the data of `target`.
 
     A layer's axes are the world's last ones. Where `source` has fewer axes than `target`, the world's other coordinates
     are those of `point`; where it has more, those in excess are left out.

@@ -49,7 +49,7 @@ class PluginLayers:
 
     @property
     def whole(self) -> bool:
-        """Whether the prompt layers are still in the viewer."""
+        """Tell whether the prompt layers are still in the viewer."""
         return self.prompts.points in self._viewer.layers and self.prompts.shapes in self._viewer.layers
 
     def draw(self) -> None:

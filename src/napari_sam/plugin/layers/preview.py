@@ -52,7 +52,7 @@ class Canvas:
         self.drawn.clear()
 
     def holds(self, box: Box) -> bool:
-        """Whether a box of the image lies inside."""
+        """Tell whether a box of the image lies inside."""
         return all(
             first <= low and high <= first + size
             for (low, high), first, size in zip(box, self.corner, self.values.shape, strict=True)
@@ -199,7 +199,7 @@ class Preview:
 
 
 def _with_room(low: int, high: int, size: int, grain: int) -> tuple[int, int]:
-    """A span around a span of an axis of `size` pixels, with room to grow; its length is a multiple of `grain`."""
+    """Widen a span of an axis of `size` pixels, for room to grow; the new span's length is a multiple of `grain`."""
     length = min(-(-(high - low + 2 * ROOM) // grain) * grain, size)
     start = min(max((low + high - length) // 2, 0), size - length)
     return start, start + length
@@ -216,7 +216,7 @@ def _voxels(box: Box) -> float:
 
 
 def _box(plane: Plane, mask: Mask, shape: Sequence[int]) -> Box:
-    """The mask's box as (start, end) along every data axis, clipped to the image."""
+    """Return the mask's box as (start, end) along every data axis, clipped to the image."""
     box = [(at, at + 1) for at in plane.index]
     for axis, start, end in ((plane.axes[0], mask.box[0], mask.box[2]), (plane.axes[1], mask.box[1], mask.box[3])):
         box[axis] = (max(start, 0), min(end, int(shape[axis])))

@@ -185,20 +185,20 @@ class PromptLayers:
     # Prompts
 
     def found(self) -> list[LayerPrompt]:
-        """Every prompt that the plugin's own layers show, and the linked ones."""
+        """Return every prompt that the plugin's own layers show, and the linked ones."""
         linked = [each for link in self._links for each in self.found_in(link.layer, link.to_image, link.axes)]
         return [*linked, *self.found_in(self.points), *self.found_in(self.shapes)]
 
     def found_in(
         self, layer: Points | Shapes, to_image: ToImage = np.asarray, axes: Axes | None = None
     ) -> list[LayerPrompt]:
-        """Every prompt that one layer shows."""
+        """Return every prompt that one layer shows."""
         if isinstance(layer, Points):
             return read_points(layer, to_image, axes or self._axes)
         return read_shapes(layer, to_image, axes or self._axes, self._outlines, self._shape)
 
     def read(self) -> dict[Plane, Prompts]:
-        """The prompts per plane; of several boxes on one plane the last counts, and so of outlines."""
+        """Read the prompts per plane; of several boxes on one plane the last counts, and so of outlines."""
         return gathered(self.found())
 
     def write(self, prompts: Mapping[Plane, Prompts]) -> None:
@@ -236,7 +236,7 @@ class PromptLayers:
     # Inside
 
     def _drawn_part(self, prompts: Prompts) -> Prompts:
-        """What of the prompts a layer can show."""
+        """Return the part of the prompts that a layer can show."""
         mask = None if prompts.mask is None or prompts.mask.outline is None else prompts.mask
         return Prompts(prompts.points, prompts.box, mask, prompts.scribbles)
 

@@ -19,7 +19,7 @@ from napari_sam.session.batch import BatchObject, BatchObjects
 
 
 def objects_of_regions(found: Iterable[LayerPrompt]) -> list[BatchObject]:
-    """An object for each box and each outline."""
+    """Return an object for each box and each outline."""
     return [
         BatchObject(each.plane, with_prompt(Prompts(), each.prompt))
         for each in found
@@ -28,7 +28,7 @@ def objects_of_regions(found: Iterable[LayerPrompt]) -> list[BatchObject]:
 
 
 def objects_of_prompts(found: Iterable[LayerPrompt]) -> list[BatchObject]:
-    """An object for each id that prompts have, on every plane that they are on, and for each prompt without one.
+    """Return an object for each id that prompts have, on every plane that they are on, and for each prompt without one.
 
     Clicks and scribbles that exclude count only beside others of the same id on the same plane.
     """
@@ -45,12 +45,12 @@ def objects_of_prompts(found: Iterable[LayerPrompt]) -> list[BatchObject]:
 
 
 def objects_of_labels(masks: Mapping[int, Mask], plane: Plane) -> list[BatchObject]:
-    """An object for each label on a plane, under its id."""
+    """Return an object for each label on a plane, under its id."""
     return [BatchObject(plane, Prompts(mask=mask), label) for label, mask in masks.items()]
 
 
 def only_regions(prompts: Mapping[Plane, Prompts], planes: Container[Plane]) -> bool:
-    """Whether an object has no prompts but boxes and outlines, on some planes."""
+    """Tell whether an object has no prompts but boxes and outlines, on some planes."""
     return all(
         on in planes
         and each == Prompts(box=each.box, mask=each.mask)
@@ -83,11 +83,11 @@ class ParallelPlanes:
 
     @classmethod
     def everywhere(cls, plane: Plane, shape: Sequence[int]) -> "ParallelPlanes":
-        """All planes of an image that lie like one of them."""
+        """Return all planes of an image that lie like one of them."""
         return cls(plane, tuple(shape), tuple(axis for axis in range(plane.ndim) if axis not in plane.axes))
 
     def last(self, ndim: int) -> "ParallelPlanes":
-        """Those along the image's last `ndim` axes only."""
+        """Return those along the image's last `ndim` axes only."""
         return ParallelPlanes(
             self.plane, self.shape, tuple(axis for axis in self.along if axis >= self.plane.ndim - ndim)
         )
@@ -112,7 +112,7 @@ class ParallelPlanes:
 
 
 class PromptSources:
-    """Which layer prompts are taken from, and what is made of them.
+    """The layer that prompts are taken from, and what is made of them.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class PromptSources:
         ]
 
     def removed(self, layer: Layer) -> None:
-        """A layer left the viewer: it is not chosen any more."""
+        """Choose no longer a layer that left the viewer."""
         if layer is self.chosen:
             self.chosen = None
 
@@ -176,7 +176,7 @@ class PromptSources:
         self._on_linked(source)
 
     def objects(self, *, everywhere: bool) -> BatchObjects:
-        """The objects that the chosen layer asks for.
+        """Return the objects that the chosen layer asks for.
 
         Of the plugin's own layers, each box and outline; of others each point or shape, or all that have the same id
         in the feature "object"; of labels each one, under its id.
@@ -217,7 +217,7 @@ class PromptSources:
         self._stage.session.segment_each(objects, collision, instead=self.chosen is None)
 
     def _labels(self, layer: Labels, image: Image, planes: ParallelPlanes) -> BatchObjects:
-        """The labels on some planes; one of fewer axes than the image is on no other plane than the one in view."""
+        """Read the labels on some planes; a layer of fewer axes than the image is on the plane in view alone."""
         target = self._stage.session.target
         mine = isinstance(target, LayerTarget) and target.layer is layer
         read = masks_reader(layer, image, planes.last(layer.ndim), self._stage.point, own=mine)

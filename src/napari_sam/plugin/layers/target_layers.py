@@ -59,7 +59,7 @@ def check_writable(layer: Labels) -> None:
 
 
 def new_labels(image: Image, name: str) -> Labels:
-    """An empty Labels layer on an image: of its shape and at its place.
+    """Make an empty Labels layer on an image: of its shape and at its place.
 
     uint16 takes the least memory that 65,535 objects fit into, and every program reads it.
     """
@@ -67,12 +67,12 @@ def new_labels(image: Image, name: str) -> Labels:
 
 
 def labels_on(image: Image, labels: NDArray[Any], name: str) -> Labels:
-    """A Labels layer at the place of an image."""
+    """Make a Labels layer at the place of an image."""
     return Labels(labels, name=name, **placement_of(image))
 
 
 class StrokeWatch:
-    """Tells of every stroke, fill or erasure in a layer, and has napari's undo on that layer go through the journal.
+    """A watch on every stroke, fill or erasure in a layer, which has napari's undo on it go through the journal.
 
     napari keeps a history of its own for each Labels layer. Two histories of the same pixels cannot both be right, so
     while the layer is watched its own one stays empty, and its `undo` and `redo` (which napari's keys call) are the
@@ -129,7 +129,7 @@ class StrokeWatch:
 
 
 def changes_of(atoms: Iterable[Any], dtype: np.dtype[Any]) -> list[PixelChange]:
-    """What the atoms of one item of a layer's history changed, as few changes as can be.
+    """Return what the atoms of one item of a layer's history changed, as few changes as can be.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def changes_of(atoms: Iterable[Any], dtype: np.dtype[Any]) -> list[PixelChange]:
 
 
 def _points(atom: Any) -> tuple[np.ndarray, np.ndarray, Any]:
-    """Positions (axes, n), and the values there before and after."""
+    """Return positions (axes, n), and the values there before and after."""
     if not hasattr(atom, "slice_key"):
         indices, old, new = atom
         positions = np.stack([np.asarray(along).reshape(-1) for along in np.broadcast_arrays(*indices)])
@@ -180,7 +180,7 @@ NEW_LABELS_NAME = "objects"
 
 
 class TargetLayers:
-    """Chooses, makes and watches them.
+    """The chooser, maker and watcher of the Labels layers that objects are accepted into.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ class TargetLayers:
             self._on_change()
 
     def add_restored(self, restored: Restored) -> LayerTarget:
-        """A layer, on the chosen image, of labels that were read back from disk, with their objects.
+        """Add a layer, on the chosen image, of labels that were read back from disk, with their objects.
 
         Raises
         ------
@@ -308,7 +308,7 @@ class TargetLayers:
             strokes.flush()
 
     def removed(self, layer: Layer) -> None:
-        """A layer left the viewer."""
+        """Forget a layer that left the viewer."""
         if layer in self._targets:
             target = self._targets.pop(layer)
             self._strokes.pop(layer).close()
@@ -348,7 +348,7 @@ class TargetLayers:
             layers.selection.active = active
 
     def _on_data(self, event: Any) -> None:
-        """The labels were replaced as a whole: what was accepted into the former ones cannot be undone in these."""
+        """Forget labels that were replaced as a whole: what was accepted into them cannot be undone in the new ones."""
         target = self._targets.get(event.source)
         if target is not None:
             chosen = self._stage.session.target is target
@@ -357,6 +357,6 @@ class TargetLayers:
                 self.choose(event.source)
 
     def _painted(self, layer: Labels, change: PixelChange) -> None:
-        """A stroke on a layer that is or was chosen."""
+        """Tell the session of a stroke on a layer that is or was chosen."""
         if layer in self._targets:
             self._stage.session.painted(self._targets[layer], change)

@@ -1,4 +1,4 @@
-"""Which plane of an image layer the viewer shows, and bringing a place into view."""
+"""The plane of an image layer that the viewer shows, and bringing a place into view."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -30,20 +30,20 @@ class View:
 
 
 def camera_of(viewer: ViewerModel) -> Any:
-    """The viewer's camera, which napari 0.9 moved."""
+    """Return the viewer's camera, which napari 0.9 moved."""
     scene = getattr(viewer, "scene", None)
     return viewer.camera if scene is None else scene.camera
 
 
 def displayed_axes(dims: Dims, ndim: int) -> tuple[int, int]:
-    """The (row, column) axes that a layer of `ndim` axes shows; a layer's axes are the viewer's last ones."""
+    """Return the (row, column) axes that a layer of `ndim` axes shows; a layer's axes are the viewer's last ones."""
     offset = dims.ndim - ndim
     order = [axis - offset for axis in dims.order if axis >= offset]
     return order[-2], order[-1]
 
 
 def resolve_view(dims: Dims, layer: Image) -> View | str:
-    """The plane of `layer` in view, or one sentence that says why there is none.
+    """Return the plane of `layer` in view, or one sentence that says why there is none.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What to work on: image, model (and its download), labels, object size, contrast."""
+"""The choices of what to work on: image, model (and its download), labels, object size, contrast."""
 
 import threading
 from collections.abc import Callable
@@ -96,7 +96,7 @@ class DownloadRow(QWidget):
             self._end()
 
     def _fetch(self, name: str, token: CancelToken) -> None:
-        """On a thread of its own."""
+        """Fetch a model, on a thread of its own."""
         try:
             fetch(name, progress=self._progress, cancel=token)
         except Cancelled:
@@ -253,7 +253,7 @@ class Choices(QWidget):
         self._show_advice()
 
     def _show_advice(self) -> None:
-        """What the chosen model is for and how long it takes here; which one to choose, while the mouse rests."""
+        """Show what the chosen model is for and how long it takes here; while the mouse rests, which one to choose."""
         self._speed = self._speed or known_speed()
         spec = REGISTRY.get(self._session.model)
         self.advice.setText("" if spec is None else model_advice(spec, self._speed))

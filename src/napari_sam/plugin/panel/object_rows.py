@@ -25,7 +25,7 @@ MOST = 3
 
 
 class CandidateRow(QWidget):
-    """Which of the candidates is shown, and a small button for each with its predicted IoU.
+    """The row with the candidate that is shown, and a small button for each with its predicted IoU.
 
     It keeps its place where there is nothing to choose, so that nothing below moves.
 
@@ -83,7 +83,7 @@ class CandidateRow(QWidget):
 
 
 def as_share(value: float) -> str:
-    """A number between 0 and 1 in two digits, as ".87"."""
+    """Write a number between 0 and 1 in two digits, as ".87"."""
     return f"{value:.2f}".removeprefix("0")
 
 
@@ -95,7 +95,7 @@ _CHOICES = {
 
 
 class CollisionRows(QWidget):
-    """Keep, overwrite or ask; below it the question, while there is one.
+    """The choice to keep, overwrite or ask; below it the question, while there is one.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ _ACTIONS = (Action.ACCEPT, Action.REJECT, Action.NEXT, Action.HIDE, Action.UNDO,
 
 
 class ObjectRows(QWidget):
-    """The object in work.
+    """The rows about the object in work.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ class ObjectTableModel(QAbstractTableModel):
         return self._labels
 
     def update_rows(self) -> bool:
-        """Follow the session; whether there are other rows now."""
+        """Follow the session, and tell whether there are other rows now."""
         labels = self._controller.session.objects.labels
         if labels == self._labels:
             if labels:
@@ -71,15 +71,15 @@ class ObjectTableModel(QAbstractTableModel):
         return True
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: N802, B008
-        """How many objects there are."""
+        """Return the number of objects."""
         return 0 if parent.isValid() else len(self._labels)
 
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: N802, B008
-        """How many columns there are."""
+        """Return the number of columns."""
         return 0 if parent.isValid() else len(COLUMNS)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:  # noqa: N802
-        """The names of the columns."""
+        """Return the names of the columns."""
         if orientation != Qt.Orientation.Horizontal:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
@@ -87,12 +87,12 @@ class ObjectTableModel(QAbstractTableModel):
         return _TIPS[section] if role == Qt.ItemDataRole.ToolTipRole else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        """Names can be edited."""
+        """Let names be edited."""
         flags: Qt.ItemFlag = super().flags(index)  # type: ignore[arg-type]
         return flags | Qt.ItemFlag.ItemIsEditable if index.column() == _NAME else flags
 
     def data(self, index: Index, role: int = 0) -> Any:
-        """What a cell shows."""
+        """Return what a cell shows."""
         objects = self._controller.session.objects
         label = self._labels[index.row()]
         if label not in objects:

@@ -112,7 +112,7 @@ class FirstHint(QFrame):
 
     @staticmethod
     def wanted() -> bool:
-        """Whether the user has not seen it yet."""
+        """Tell whether the user has not seen it yet."""
         return recall(_SEEN) is not True
 
     def dismiss(self) -> None:
@@ -126,7 +126,7 @@ OWN = "Own clicks and shapes"
 
 
 class SourceRow(QWidget):
-    """Which layer the prompts are taken from, and what is made of them.
+    """The row about the layer that the prompts are taken from, and what is made of them.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ HINT = (
 
 
 class PromptRows(QWidget):
-    """How to prompt.
+    """The rows about how to prompt.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ class PromptRows(QWidget):
         controller.cursor_changed.connect(self._show_cursor)
 
     def dismiss_hint(self) -> None:
-        """The user has seen the three gestures."""
+        """Dismiss the hint: the user has seen the three gestures."""
         if self.hint is not None:
             self.hint.dismiss()
 

@@ -11,7 +11,7 @@ from napari_sam.session.record.recovery import Unfinished
 
 
 class RestoreRow(QFrame):
-    """Says which session did not end as it should; hidden while there is none.
+    """A row that says which session did not end as it should; hidden while there is none.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class RestoreRow(QFrame):
 
 
 def offer_sentence(offer: Unfinished, now: float) -> str:
-    """What is offered, in a sentence.
+    """Say what is offered, in a sentence.
 
     Parameters
     ----------

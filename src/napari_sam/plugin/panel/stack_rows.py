@@ -9,7 +9,7 @@ from napari_sam.session.status import State, Status
 
 
 class StackRows(QWidget):
-    """Propagating, and along which axis.
+    """The rows about propagating, and along which axis.
 
     Parameters
     ----------

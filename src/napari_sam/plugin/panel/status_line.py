@@ -1,4 +1,4 @@
-"""What the session is doing, as the user reads it."""
+"""The status line, which says what the session is doing, as the user reads it."""
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent
@@ -33,7 +33,7 @@ _HEADLINES = {
 
 
 def headline(status: Status) -> str:
-    """The state in a few words."""
+    """Return the state in a few words."""
     text = _HEADLINES[status.state]
     if status.working and status.total:
         text += f": {status.done} of {status.total}"

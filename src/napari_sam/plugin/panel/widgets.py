@@ -1,4 +1,4 @@
-"""What the panel's rows are made of."""
+"""The widgets that the panel's rows are made of."""
 
 import re
 
@@ -22,7 +22,7 @@ _BREAK = "\u200b"
 
 
 def breakable(sentence: str) -> str:
-    """The sentence with places at which Qt may break long words; a label is never narrower than its longest word.
+    """Mark where Qt may break long words of the sentence; a label is never narrower than its longest word.
 
     A word is broken behind what separates its parts, else anywhere.
     """
@@ -38,7 +38,7 @@ SPACING = 4
 
 
 class ColumnScroll(QScrollArea):
-    """Scrolls up and down only: it is never narrower than what it holds.
+    """A scroll area that scrolls up and down only: it is never narrower than what it holds.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class ColumnScroll(QScrollArea):
 
 
 def combo() -> QComboBox:
-    """A choice that takes the width there is, however long its texts are."""
+    """Make a choice that takes the width there is, however long its texts are."""
     made = QComboBox()
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     made.setMinimumContentsLength(12)
@@ -81,7 +81,7 @@ def choose(box: QComboBox, data: object) -> None:
 
 
 def button(text: str, key: str, tip: str) -> QPushButton:
-    """A button that leaves the keyboard to the canvas."""
+    """Make a button that leaves the keyboard to the canvas."""
     made = QPushButton(f"{text}  [{key}]" if key else text)
     made.setToolTip(f"{tip} Key: {key}." if key else tip)
     made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -89,18 +89,18 @@ def button(text: str, key: str, tip: str) -> QPushButton:
 
 
 def action_button(action: Action) -> QPushButton:
-    """The button of something that a key does too."""
+    """Make the button of something that a key does too."""
     control = CONTROLS[action]
     return button(control.text, control.shown, control.tip)
 
 
 def title(text: str) -> QLabel:
-    """A heading."""
+    """Make a heading."""
     return QLabel(f"<b>{text}</b>")
 
 
 def line() -> QFrame:
-    """A line across, between groups of rows."""
+    """Make a line across, between groups of rows."""
     made = QFrame()
     made.setFrameShape(QFrame.Shape.HLine)
     made.setStyleSheet("color: #6a6a6a")
@@ -108,7 +108,7 @@ def line() -> QFrame:
 
 
 def row(*parts: QWidget) -> QHBoxLayout:
-    """Parts side by side, of equal width."""
+    """Lay parts out side by side, of equal width."""
     made = QHBoxLayout()
     made.setSpacing(SPACING)
     for part in parts:
@@ -117,7 +117,7 @@ def row(*parts: QWidget) -> QHBoxLayout:
 
 
 def column(parent: QWidget) -> QVBoxLayout:
-    """A layout for `parent` without margins of its own."""
+    """Make a layout for `parent` without margins of its own."""
     made = QVBoxLayout(parent)
     made.setContentsMargins(0, 0, 0, 0)
     made.setSpacing(SPACING)

@@ -22,7 +22,7 @@ from napari_sam.planes.read_window import read_window
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedWindow:
-    """The features of one window, where it lies, and the area that was encoded for it."""
+    """A window's features, its place, and the area that was encoded for it."""
 
     window: Window
     features: ImageFeatures
@@ -36,7 +36,7 @@ class _AreaKey:
 
 
 class Embedder:
-    """Encodes planes of one image with one model and contrast, and keeps the embeddings.
+    """An encoder of planes of one image with one model and contrast, which keeps the embeddings.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Embedder:
         tight: bool = False,
         area: Window | None = None,
     ) -> EmbeddedWindow:
-        """The embedding of the window around a place, encoded now unless it is at hand.
+        """Return the embedding of the window around a place, encoded now unless it is at hand.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class Embedder:
         tight: bool = False,
         areas: Sequence[Window | None] = (),
     ) -> list[EmbeddedWindow]:
-        """The embeddings of windows of several steps around one place; what is missing is encoded together.
+        """Return the embeddings of windows of several steps around one place; what is missing is encoded together.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class Embedder:
         return [_cut(*each, center) for each in zip(chosen, features, layouts, strict=True)]
 
     def ready(self, plane: Plane, step: tuple[float, float], center: tuple[float, float]) -> bool:
-        """Whether `at` would answer without encoding."""
+        """Tell whether `at` would answer without encoding."""
         return self._at_hand(plane, self._layout(plane, step), center) is not None
 
     def prepare(
@@ -182,13 +182,13 @@ class Embedder:
                 yield done, total
 
     def room(self, plane: Plane, steps: Sequence[tuple[float, float]]) -> int:
-        """How many planes like this one half of the store holds; 0 where this one is not in the store as a whole."""
+        """Count the planes like this one that half of the store holds; 0 where this one is not in it as a whole."""
         areas = [area for step in steps for area in self._layout(plane, step).covering()]
         sizes = [self._store.size(_AreaKey(plane, area)) for area in areas]
         return self._store.max_bytes // 2 // sum(sizes) if sizes and all(sizes) else 0
 
     def aside(self, plane: Plane) -> Self:
-        """An embedder of a plane that has what is at hand here, and encodes what is missing without a trace here.
+        """Return an embedder of a plane that has what is at hand here and encodes the rest without a trace here.
 
         It is for one answer to what may be asked soon: what was encoded for that is found here once it is asked for,
         and only then counts as at hand, so that no answer depends on what was only supposed.
@@ -199,7 +199,7 @@ class Embedder:
         return aside
 
     def take_in(self, plane: Plane, areas: Sequence[Window], cancel: CancelToken | None = None) -> None:
-        """Have areas that were encoded aside at hand, as if they had been encoded here."""
+        """Take in areas that were encoded aside, as if they had been encoded here."""
         self._encoded(plane, list(dict.fromkeys(areas)), cancel)
 
     def forget(self) -> None:
@@ -213,14 +213,14 @@ class Embedder:
         return AreaLayout.of(self.model.network, plane.shape(self.source.shape), step)
 
     def _at_hand(self, plane: Plane, layout: AreaLayout, center: tuple[float, float]) -> Window | None:
-        """An area that is embedded and gives a prompt at `center` all the context there is."""
+        """Find an area that is embedded and gives a prompt at `center` all the context there is."""
         for area in self._areas.get((plane, layout.step), ()):
             if layout.holds(area, center) and self._store.get(_AreaKey(plane, area)) is not None:
                 return area
         return None
 
     def _encoded(self, plane: Plane, areas: Sequence[Window], cancel: CancelToken | None) -> list[ImageFeatures]:
-        """The features of areas; those that are missing are encoded, of those of one shape as many together as pay."""
+        """Return the features of areas; those that are missing are encoded, of one shape as many together as pay."""
         found = {area: features for area in areas if (features := self._store.get(_AreaKey(plane, area))) is not None}
         missing = [area for area in dict.fromkeys(areas) if area not in found]
         for area in missing:
@@ -308,7 +308,7 @@ class AreaTrace(Embedder):
         return embedded
 
     def take(self) -> tuple[Window, ...]:
-        """The areas that were used since this was called last."""
+        """Return the areas that were used since this was called last."""
         used, self.used = tuple(self.used), []
         return used
 

@@ -1,4 +1,4 @@
-"""Where encoded areas lie on a plane.
+"""The layout of encoded areas on a plane.
 
 An *area* is what is encoded at once; a prompt is decoded on a *window* cut out of it. Networks that are not fully
 convolutional have areas of exactly one window.
@@ -23,7 +23,7 @@ LARGE_AREA = 1024
 
 @dataclass(frozen=True)
 class AreaLayout:
-    """Places areas and windows of one network on a plane at one level.
+    """The layout of areas and windows of one network on a plane at one level.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class AreaLayout:
 
     @classmethod
     def of(cls, network: PromptableNetwork, plane_shape: tuple[int, int], step: tuple[float, float]) -> "AreaLayout":
-        """The layout of `network`."""
+        """Return the layout of `network`."""
         return cls(
             plane_shape,
             step,
@@ -61,7 +61,7 @@ class AreaLayout:
         )
 
     def around(self, center: tuple[float, float], tight: bool = False) -> Window:
-        """The area to encode for a prompt at `center` (row, column in plane coordinates).
+        """Return the area to encode for a prompt at `center` (row, column in plane coordinates).
 
         A tight one is no larger than a window: four times as fast, but the next click may need another.
         """
@@ -70,13 +70,13 @@ class AreaLayout:
         return self._area(spans[0], spans[1])
 
     def covering(self) -> Iterator[Window]:
-        """Areas that together hold a window around every place of the plane."""
+        """Return areas that together hold a window around every place of the plane."""
         for rows in self._tiles(0):
             for columns in self._tiles(1):
                 yield self._area(rows, columns)
 
     def cut(self, area: Window, center: tuple[float, float]) -> tuple[int, int]:
-        """(row, column) in `area`, in network pixels, of the window around `center` that lies inside it."""
+        """Return (row, column) in `area`, in network pixels, of the window around `center` that lies inside it."""
         place = area.to_window(center)
         corner = []
         for axis in (0, 1):
@@ -85,7 +85,7 @@ class AreaLayout:
         return corner[0], corner[1]
 
     def holds(self, area: Window, center: tuple[float, float]) -> bool:
-        """Whether `area` gives a prompt at `center` as much context as an area around it would."""
+        """Tell whether `area` gives a prompt at `center` as much context as an area around it would."""
         row, column = self.cut(area, center)
         cut = area.crop(row, column, (self.window, self.window)).bounds
         for axis in (0, 1):
@@ -98,11 +98,11 @@ class AreaLayout:
         return True
 
     def _extent(self, axis: int) -> float:
-        """Network pixels that the plane takes along an axis."""
+        """Return the network pixels that the plane takes along an axis."""
         return self.plane_shape[axis] / self.step[axis]
 
     def _whole(self, axis: int, limit: int) -> tuple[float, int] | None:
-        """The span of an area that holds the whole axis, if it is not longer than `limit`."""
+        """Return the span of an area that holds the whole axis, if it is not longer than `limit`."""
         extent = self._extent(axis)
         needed = max(extent + 2 * MARGIN, self.window) if self.growing else max(extent, self.window)
         side = math.ceil(needed / self.multiple) * self.multiple
@@ -110,7 +110,7 @@ class AreaLayout:
         return None if side > limit else (float(math.floor((extent - side) / 2)), side)
 
     def _span(self, axis: int, center: float, side: int) -> tuple[float, int]:
-        """(start in network pixels from the plane's border, side) of an area around `center`."""
+        """Return (start in network pixels from the plane's border, side) of an area around `center`."""
         whole = self._whole(axis, side)
         if whole is not None:
             return whole

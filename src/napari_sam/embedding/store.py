@@ -10,13 +10,13 @@ DEFAULT_BYTES = 768 * 2**20
 
 
 def feature_bytes(features: ImageFeatures) -> int:
-    """Bytes that the tensors of `features` hold."""
+    """Return the number of bytes that the tensors of `features` hold."""
     tensors = [features.embedding, *features.high_res, *([] if features.maps is None else [features.maps])]
     return sum(tensor.element_size() * tensor.nelement() for tensor in tensors)
 
 
 class EmbeddingStore:
-    """The most recently used embeddings, up to a number of bytes. Safe to share between threads.
+    """A store of the most recently used embeddings, up to a number of bytes, safe to share between threads.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class EmbeddingStore:
         return self._bytes
 
     def get(self, key: Hashable) -> ImageFeatures | None:
-        """The embedding under `key`, which becomes the most recently used, or None."""
+        """Return the embedding under `key`, which becomes the most recently used, or None."""
         with self._lock:
             features = self._kept.get(key)
             if features is not None:
@@ -44,7 +44,7 @@ class EmbeddingStore:
             return features
 
     def size(self, key: Hashable) -> int:
-        """Bytes that the embedding under `key` takes; 0 if there is none. It counts as no use."""
+        """Return the bytes that the embedding under `key` takes, or 0 if there is none; it counts as no use."""
         with self._lock:
             features = self._kept.get(key)
             return 0 if features is None else feature_bytes(features)
@@ -68,7 +68,7 @@ class EmbeddingStore:
             self._bytes = 0
 
     def _drop(self, key: Hashable) -> ImageFeatures | None:
-        """What was kept under `key`, which no longer is; the lock is held."""
+        """Drop and return what was kept under `key`; the lock is held."""
         dropped = self._kept.pop(key, None)
         if dropped is not None:
             self._bytes -= feature_bytes(dropped)
@@ -80,7 +80,7 @@ ASIDE_BYTES = 32 * 2**20
 
 
 class SpeculativeStore(EmbeddingStore):
-    """Reads another store too, but puts what is new by itself, where it pushes nothing out of the other.
+    """A store that also reads another one, but keeps what is new apart, where it pushes nothing out of the other.
 
     Parameters
     ----------
@@ -95,11 +95,11 @@ class SpeculativeStore(EmbeddingStore):
         self._other = other
 
     def get(self, key: Hashable) -> ImageFeatures | None:
-        """The embedding under `key`, of the other store if it is there, or None."""
+        """Return the embedding under `key`, of the other store if it is there, or None."""
         features = self._other.get(key)
         return super().get(key) if features is None else features
 
     def take(self, key: Hashable) -> ImageFeatures | None:
-        """The embedding that is kept here under `key`, and from now on no longer is; None without one."""
+        """Take out the embedding that is kept here under `key`; return None without one."""
         with self._lock:
             return self._drop(key)

@@ -1,1 +1,1 @@
-"""Which weights: the bundled model's file, safe loading, device and precision."""
+"""Weights of models: the bundled model's file, safe loading, device and precision."""

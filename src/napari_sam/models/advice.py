@@ -37,13 +37,13 @@ class MachineSpeed:
     nano: float
 
     def seconds_to_encode(self, spec: ModelSpec) -> float:
-        """About how long a model takes to encode 1024 x 1024 pixels."""
+        """Estimate the seconds that a model takes to encode 1024 x 1024 pixels."""
         rate = self.nano if spec.architecture == "nano" else self.float32
         return ENCODING_COST[spec.architecture] / rate
 
 
 def known_speed() -> MachineSpeed | None:
-    """What was measured earlier on this machine, with this version of torch; None if nothing was."""
+    """Return the speed measured earlier on this machine, with this version of torch; None if none was."""
     try:
         return MachineSpeed(**json.loads(_path().read_text()))
     except (OSError, ValueError, TypeError):
@@ -51,7 +51,7 @@ def known_speed() -> MachineSpeed | None:
 
 
 def measured_speed() -> MachineSpeed:
-    """What was measured earlier or else is now, in about a tenth of a second; imports torch."""
+    """Return the speed measured earlier, or else measure it in about a tenth of a second; imports torch."""
     speed = known_speed()
     if speed is None:
         speed = _measured()
@@ -104,14 +104,14 @@ _FINEST_FIRST = ("vit_l", "vit_b", "vit_t")
 
 
 def how_long(seconds: float) -> str:
-    """A duration in words: "0.2 s", "12 s" or "4 min"."""
+    """Put a duration in words: "0.2 s", "12 s" or "4 min"."""
     if seconds < 1:
         return f"{max(seconds, 0.1):.1f} s"
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def model_advice(spec: ModelSpec, speed: MachineSpeed | None) -> str:
-    """What a model is for and how long it takes here.
+    """Say what a model is for and how long it takes here.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def model_advice(spec: ModelSpec, speed: MachineSpeed | None) -> str:
 
 
 def general_advice(speed: MachineSpeed) -> str:
-    """Which model to try first, and which ones next: the finest for each kind of images that is quick enough here."""
+    """Advise on the model to try first and those next: for each kind of images the finest that is quick enough here."""
     next_ones = []
     for suffix, kind in _KINDS.items():
         fitting = [name + suffix for name in _FINEST_FIRST]

@@ -1,4 +1,4 @@
-"""Where downloaded weights are kept, and whether a file is the one that was published."""
+"""The folder of downloaded weights, and the check that a file is the one that was published."""
 
 import hashlib
 import os
@@ -16,29 +16,29 @@ CACHE_VARIABLE = "NAPARI_SAM_CACHE"
 
 
 def cache_folder() -> Path:
-    """The folder of downloaded weights: ``$NAPARI_SAM_CACHE``, or a folder in the user's cache."""
+    """Return the folder of downloaded weights: ``$NAPARI_SAM_CACHE``, or a folder in the user's cache."""
     chosen = os.environ.get(CACHE_VARIABLE)
     return Path(chosen).expanduser().absolute() if chosen else Path(pooch.os_cache("napari-sam")) / "models"
 
 
 def cached_path(spec: ModelSpec) -> Path:
-    """Where the weights of a model that is not bundled are once they are downloaded; the file need not exist."""
+    """Return the path for the downloaded weights of a model that is not bundled; the file need not exist."""
     assert spec.file_name is not None
     return cache_folder() / spec.file_name
 
 
 def partial_path(path: Path) -> Path:
-    """Where a download is until it is complete and its hash is checked."""
+    """Return the path of a download until it is complete and its hash is checked."""
     return path.with_name(f"{path.name}.part")
 
 
 def is_downloaded(spec: ModelSpec) -> bool:
-    """Whether the weights of a model that is not bundled are in the folder of downloads."""
+    """Tell whether the weights of a model that is not bundled are in the folder of downloads."""
     return cached_path(spec).is_file()
 
 
 def downloadable(name: str) -> ModelSpec:
-    """A model of the registry that is not bundled.
+    """Look up a model of the registry that is not bundled.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def file_hash(path: Path, algorithm: str, cancel: CancelToken | None = None) -> 
 
 
 def has_hash(path: Path, known_hash: str, cancel: CancelToken | None = None) -> bool:
-    """Whether a file has a hash as `ModelSpec.known_hash` gives it.
+    """Tell whether a file has a hash as `ModelSpec.known_hash` gives it.
 
     Raises
     ------

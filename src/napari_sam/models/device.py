@@ -1,4 +1,4 @@
-"""Where and in which numbers a network runs: device, precision, memory, threads."""
+"""The device, precision, memory and threads with which a network runs."""
 
 import os
 from collections.abc import Callable
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a name.
+    """Choose the device to run on by its name.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def fast_in_bfloat16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 faster than in float32, as far as we have measured or its maker says.
+    """Tell whether a device is faster in bfloat16 than in float32, as far as we have measured or its maker says.
 
     On CPUs that is so with tiles (AMX): nano then encodes four times as fast. Without any instructions for bfloat16 it
     takes eight times as long, and with those of AVX-512 alone a quarter longer. On CUDA it is so where the type is
@@ -62,7 +62,7 @@ def _has_tiles() -> bool:
 
 
 class Precision(StrEnum):
-    """How exactly images are encoded; prompts are always decoded in float32.
+    """The precision in which images are encoded; prompts are always decoded in float32.
 
     bfloat16 is faster where the processor has instructions for it, takes half the memory, and keeps two to three
     decimal digits.
@@ -76,7 +76,7 @@ AUTO = "auto"
 
 
 def choose_precision(name: str, device: torch.device, harmless: bool) -> Precision:
-    """The precision of a name.
+    """Choose the precision to encode images in by its name.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ _PHRASES = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device, or the computer, has no memory left."""
+    """Tell whether an error says that a device, or the computer, has no memory left."""
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     # Only CUDA has a class of its own for it.
@@ -126,7 +126,7 @@ def free_unused(device: torch.device) -> None:
 
 
 def images_at_once(device: torch.device, bytes_each: int) -> int:
-    """How many images to encode together.
+    """Return the number of images to encode together.
 
     On CPUs one: several take as long as one after the other, or longer, since less of what is computed stays in the
     cache. On CUDA as many as surely fit the memory that is free.
@@ -192,7 +192,7 @@ DECODED_ALONE = 3 * 256 * 256
 
 
 def threads_sleep() -> bool:
-    """Whether OpenMP's threads sleep, not spin, while they wait for each other (see `let_idle_threads_sleep`)."""
+    """Tell whether OpenMP's threads sleep, not spin, while they wait for each other (see `let_idle_threads_sleep`)."""
     return os.environ.get("OMP_WAIT_POLICY", "").strip().lower() == "passive"
 
 

@@ -112,7 +112,7 @@ class _Transfer:
         self.answered = False
 
     def attempt(self) -> str | None:
-        """Go on where the file ends; None if it is complete as far as one can tell, else what went wrong."""
+        """Go on where the file ends; return None if it is complete as far as one can tell, else what went wrong."""
         _check(self._cancel)
         here = _size(self._part)
         headers = {"Accept-Encoding": "identity", "User-Agent": "napari-sam-stacks"}
@@ -177,13 +177,13 @@ class _Transfer:
 
 
 def _start(response: requests.Response) -> int | None:
-    """The first byte that a partial answer holds; None for a whole file."""
+    """Return the position of the first byte that a partial answer holds; None for a whole file."""
     found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     return int(found[1]) if response.status_code == 206 and found else None
 
 
 def _length(response: requests.Response) -> int | None:
-    """The bytes that an answer says it holds."""
+    """Return the number of bytes that an answer says it holds."""
     said = response.headers.get("Content-Length", "")
     return int(said) if said.isdecimal() else None
 
@@ -299,7 +299,7 @@ def remove(name: str) -> bool:
 
 
 def source_url(spec: ModelSpec) -> str:
-    """Where a model is fetched from: the mirror that ``NAPARI_SAM_MIRROR`` names, or else its publisher."""
+    """Return the URL to fetch a model from: at the mirror that ``NAPARI_SAM_MIRROR`` names, or else its publisher's."""
     mirror = os.environ.get(MIRROR_VARIABLE)
     return f"{mirror.rstrip('/')}/{spec.file_name}" if mirror else str(spec.url)
 
@@ -362,7 +362,7 @@ def _offline() -> bool:
 
 
 def _by_hand(spec: ModelSpec) -> str:
-    """What to do where this machine cannot fetch a file."""
+    """Say what to do where this machine cannot fetch a file."""
     return f"get {spec.url} on another machine and put it at {cached_path(spec)}"
 
 

@@ -90,7 +90,7 @@ def _vit(weights: Mapping[str, Tensor]) -> VitConfig:
 
 
 def _tiny_vit(weights: Mapping[str, Tensor]) -> TinyVitConfig:
-    """Strides and the image's side, which no shape tells, are the published ones."""
+    """Read TinyViT's sizes off its weights; strides and the image's side, which no shape tells, are as published."""
     stages = _count(weights, r"image_encoder\.layers\.(\d+)\.")
     biases = [weights[f"image_encoder.layers.{i}.blocks.0.attn.attention_biases"] for i in range(1, stages)]
     return TinyVitConfig(
@@ -109,12 +109,12 @@ def _depth(weights: Mapping[str, Tensor]) -> int:
 
 
 def _count(weights: Mapping[str, Tensor], numbered: str) -> int:
-    """How many different numbers the names have where `numbered` matches."""
+    """Count the different numbers that the names have where `numbered` matches."""
     return len({found[1] for key in weights if (found := re.match(numbered, key))})
 
 
 def misfit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], architecture: str) -> str | None:
-    """The first thing that keeps weights from being loaded.
+    """Find the first thing that keeps weights from being loaded.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def load_model(name_or_path: str | Path = "nano", device: str = "auto", precisio
 
 
 def _downloaded(spec: ModelSpec) -> Path:
-    """The downloaded file of a model, its hash checked."""
+    """Return the downloaded file of a model, its hash checked."""
     path = cached_path(spec)
     command = f"`napari-sam models download {spec.name}`"
     if not path.is_file():
@@ -240,13 +240,13 @@ def _network(path: Path, weights: Mapping[str, Tensor]) -> tuple[Nano | Sam, str
 
 
 def _completed(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without the classifier of MobileSAM's encoder, and with the counters of training that some tools leave out."""
+    """Drop the classifier of MobileSAM's encoder, and add the counters of training that some tools leave out."""
     counters = {key: torch.zeros_like(each, device="cpu") for key, each in expected.items() if key.endswith(COUNTER)}
     return counters | {key: each for key, each in weights.items() if not key.startswith(CLASSIFIER)}
 
 
 def _uninitialised_sam(weights: Mapping[str, Tensor]) -> Sam:
-    """A SAM of the weights' sizes on the meta device: initialising a ViT-H only to replace it takes seconds."""
+    """Build a SAM of the weights' sizes on the meta device: initialising a ViT-H only to replace it takes seconds."""
     with torch.device("meta"):
         return Sam(sam_config(weights))
 

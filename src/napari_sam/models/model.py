@@ -68,7 +68,7 @@ class Model:
     _shares: WorkShares = field(default_factory=WorkShares, init=False, repr=False)
 
     def images_at_once(self, pixels: int) -> int:
-        """How many images of so many pixels to give to `encode` at once.
+        """Return the number of images of so many pixels to give to `encode` at once.
 
         On CPUs several only if they are small, so that each alone would take about as long as it takes the threads to
         meet; and only in bfloat16, where an image has the very features that it has alone. In float32 it has not, and
@@ -80,7 +80,7 @@ class Model:
 
     @property
     def prompts_at_once(self) -> int:
-        """How many prompts, each on a window of its own, to give to `decode_each` at once.
+        """Number of prompts, each on a window of its own, to give to `decode_each` at once.
 
         On CPUs only one where windows are large: what is computed for several does not stay in the cache, and would
         keep whoever clicks meanwhile waiting.

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What is known about a model without reading its weights.
+    """The facts known about a model without reading its weights.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ _ORGANELLES = "mitochondria, nuclei and other organelles in electron microscopy"
 
 
 def _published(architecture: str, url: str, known_hash: str, file_name: str, suits: str) -> ModelSpec:
-    """A network as it was published first, trained on photographs."""
+    """Describe a network as it was published first, trained on photographs."""
     encoder, megabytes = _ENCODERS[architecture]
     return ModelSpec(
         name=architecture,
@@ -98,7 +98,7 @@ def _meta(architecture: str, file_name: str, sha256: str, suits: str) -> ModelSp
 
 
 def _micro_sam(architecture: str, kind: str, place: str, xxh128: str) -> ModelSpec:
-    """A network that micro-sam fine-tuned on microscopy (Archit et al. 2025)."""
+    """Describe a network that micro-sam fine-tuned on microscopy (Archit et al. 2025)."""
     encoder, megabytes = _ENCODERS[architecture]
     images = {"lm": "light microscopy", "em_organelles": "organelles in electron microscopy"}[kind]
     name = f"{architecture}_{kind}"

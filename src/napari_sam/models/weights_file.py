@@ -47,7 +47,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where a tensor's numbers lie.
+    """The place of a tensor's numbers in a storage.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class _Name:
 
 
 class _Unknown:
-    """Whatever else there is: optimisers, settings, functions; it does nothing."""
+    """Anything else in a pickle: optimisers, settings, functions; it does nothing."""
 
 
 _UNKNOWN = _Unknown()
@@ -193,7 +193,7 @@ class _Machine:
         }
 
     def run(self, pickle: BytesIO) -> object:
-        """What the pickle leaves on the stack."""
+        """Run the pickle and return what it leaves on the stack."""
         argument: Any
         for opcode, argument, _ in pickletools.genops(pickle):
             name = opcode.name
@@ -291,7 +291,7 @@ class _Machine:
 
 
 def _storage(reference: object) -> object:
-    """What a reference to a storage means: ("storage", type, key, device, count)."""
+    """Resolve a reference to a storage: ("storage", type, key, device, count)."""
     match reference:
         case ("storage", _Name(full=full), str(key), _, int(count), *_) if full in _STORAGES and count >= 0:
             return Storage(key, _STORAGES[full], count)
@@ -299,7 +299,7 @@ def _storage(reference: object) -> object:
 
 
 def _tensor(storage: object, offset: object, shape: object, strides: object, *_ignored: object) -> object:
-    """A tensor on a storage, which is not checked: most are never read."""
+    """Make a tensor on a storage, which is not checked: most are never read."""
     sizes, steps, first = _naturals(shape), _naturals(strides), _naturals((offset,))
     if not isinstance(storage, Storage) or sizes is None or steps is None or first is None or len(sizes) != len(steps):
         return _UNKNOWN
@@ -307,7 +307,7 @@ def _tensor(storage: object, offset: object, shape: object, strides: object, *_i
 
 
 def _naturals(values: object) -> tuple[int, ...] | None:
-    """Values that can be a shape, else None."""
+    """Return the values if they can be a shape, else None."""
     if not isinstance(values, tuple) or len(values) > _MOST_DIMENSIONS:
         return None
     whole = tuple(value for value in values if isinstance(value, int) and 0 <= value < 2**62)
@@ -371,7 +371,7 @@ class TorchFile:
             raise ValueError("its tensors claim to be larger than the file")
 
     def _open(self, storage: Storage) -> BufferedIOBase:
-        """Where the bytes of a storage begin; there are as many as it needs."""
+        """Open the file where the bytes of a storage begin; there are as many as it needs."""
         raise NotImplementedError
 
 
@@ -510,7 +510,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _weights(path: Path, stored: object, kind: type[T], read: Callable[[T], Tensor]) -> dict[str, Tensor]:
-    """What the networks hold, of what a file holds.
+    """Read the parameters and buffers of the networks out of a file's content.
 
     Parameters
     ----------

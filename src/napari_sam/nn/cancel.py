@@ -19,7 +19,7 @@ class CancelToken:
 
     @property
     def cancelled(self) -> bool:
-        """Whether `cancel` has been called."""
+        """Tell whether `cancel` has been called."""
         return self._event.is_set()
 
     def check(self) -> None:

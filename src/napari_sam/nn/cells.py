@@ -62,7 +62,7 @@ def ungroup(pixels: Tensor, shape: tuple[int, int]) -> Tensor:
 
 
 def _by_cell(maps: Tensor, side: int) -> Tensor:
-    """A view of (B, C, H, W) whose axes are the batch, rows and columns of cells, those within a cell, and channels."""
+    """View (B, C, H, W) with the batch, rows and columns of cells, those within a cell, and channels as its axes."""
     batch, channels, height, width = maps.shape
     h, w, pixels = height // side, width // side, maps.permute(0, 2, 3, 1)
     if side == 2:
@@ -71,7 +71,7 @@ def _by_cell(maps: Tensor, side: int) -> Tensor:
 
 
 def _orders(shape: Sequence[int], side: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """For maps of (H, W) pixels: where each pixel in the order of cells lies row by row, and the inverse."""
+    """Return where each pixel of (H, W) maps in the order of cells lies row by row, and the inverse."""
     h, w = (size // side for size in shape)
     count = torch.arange(h * w * side**2, device=device)
     if side == 2:

@@ -215,7 +215,7 @@ class VitAttention(nn.Module):
             band += self.proj(out.reshape(band.shape))
 
     def _windows(self, qkv: Tensor) -> Tensor:
-        """(B, H, W, C) -> (B, windows down, windows across, side, side, C).
+        """Map (B, H, W, C) to (B, windows down, windows across, side, side, C).
 
         Windows that reach beyond the image are filled with what tokens of zeros would give: the projection's bias.
         """
@@ -257,7 +257,7 @@ class VitBlock(nn.Module):
         return mixed
 
     def _forward_in_parts(self, x: Tensor) -> Tensor:
-        """The same in a fraction of the memory, which is faster too on a CPU: part by part, overwriting `x`."""
+        """Do the same in a fraction of the memory, which is faster too on a CPU: part by part, overwriting `x`."""
         if self.attn.side == x.shape[1]:
             self.attn.add_(x, self.norm1)
         else:

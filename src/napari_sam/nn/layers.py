@@ -21,7 +21,7 @@ class Gelu(nn.Module):
 
 
 def linear_onto(base: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """`base` plus a linear map of `x`, which has as many numbers; `base` is contiguous and the caller's to lose."""
+    """Add a linear map of `x` to `base`, which has as many numbers, is contiguous and is the caller's to lose."""
     if torch.is_grad_enabled() or base.dtype != x.dtype or torch.is_autocast_enabled(x.device.type):
         return base + F.linear(x, weight, bias).view(base.shape)
     rows = base.view(-1, len(weight)).addmm_(x.flatten(0, -2), weight.t())
@@ -31,7 +31,7 @@ def linear_onto(base: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None) ->
 
 
 def plus(fresh: Tensor, kept: Tensor) -> Tensor:
-    """The sum, which has the shape of `fresh`; that is the caller's to lose."""
+    """Return the sum, which has the shape of `fresh`; that is the caller's to lose."""
     if torch.is_grad_enabled() or fresh.dtype != kept.dtype:
         return fresh + kept
     return fresh.add_(kept)

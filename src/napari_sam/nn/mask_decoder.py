@@ -130,7 +130,7 @@ class MaskDecoder(nn.Module):
         return MaskPrediction(logits[0] if len(logits) == 1 else torch.cat(logits), iou[:, masks])
 
     def _parts(self, read: Tensor, high_res: tuple[cells.Maps, ...]) -> list[slice]:
-        """Prompts to upscale together: on the CPU no more than find room in memory that was used before."""
+        """Choose prompts to upscale together: on the CPU no more than find room in memory that was used before."""
         count, grid, dim = read.shape
         together = max(1, UPSCALED_AT_ONCE // (2 * grid * dim))
         shared = len(high_res) == 0 or len(high_res[0]) in (1, count)
@@ -139,7 +139,7 @@ class MaskDecoder(nn.Module):
         return [slice(start, start + together) for start in range(0, max(count, 1), together)]
 
     def _upscale(self, image: Tensor, high_res: tuple[cells.Maps, ...], prompts: EmbeddedPrompts) -> Tensor:
-        """(N, h * w, dim) -> (N, h * w, 4, 4, dim / 8), grouped by cell."""
+        """Map (N, h * w, dim) to (N, h * w, 4, 4, dim / 8), grouped by cell."""
         first, norm, activate, second, _ = self.output_upscaling
         pixels = _added(first, image, cells.group(high_res[0], 2) if high_res else None)
         pixels = _added(second, activate(norm(pixels)), cells.group(high_res[1], 4) if high_res else None)
@@ -150,7 +150,7 @@ class MaskDecoder(nn.Module):
 
 
 def _added(layer: nn.Module, prompts: Tensor, images: Tensor | None) -> Tensor:
-    """What a layer makes of prompts, and features of images added to it, which no one else needs."""
+    """Apply a layer to prompts, and add features of images to the result, which no one else needs."""
     if images is not None and len(images) == len(prompts):
         added: Tensor = layer(prompts, images)
         return added

@@ -119,7 +119,7 @@ LEAST = 0.01
 
 
 def blended(logits: Tensor, iou: Tensor) -> Tensor:
-    """The mean of candidates' logits, each weighted by how good it claims to be.
+    """Average the logits of candidates, each weighted by how good it claims to be.
 
     Where candidates differ by chance, their mean is nearer to the truth than any one of them that could be picked;
     where one is clearly better, it is nearly that one.
@@ -144,7 +144,7 @@ def blended(logits: Tensor, iou: Tensor) -> Tensor:
 
 
 def with_best_blended(candidates: MaskPrediction) -> MaskPrediction:
-    """The same candidates, the one with the highest predicted IoU replaced by all of them blended."""
+    """Replace the candidate with the highest predicted IoU by all of them blended."""
     logits, iou = candidates
     best = torch.arange(iou.shape[1], device=iou.device) == iou.argmax(1, keepdim=True)
     return MaskPrediction(torch.where(best[..., None, None], blended(logits, iou)[:, None], logits), iou)

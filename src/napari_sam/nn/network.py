@@ -1,4 +1,4 @@
-"""What every promptable network offers to the rooms above, whatever its encoder."""
+"""The interface of every promptable network to the rooms above, whatever its encoder."""
 
 from typing import NamedTuple, Protocol
 
@@ -9,7 +9,7 @@ from napari_sam.nn.cancel import CancelToken
 
 
 class ImageFeatures(NamedTuple):
-    """What an image encoder returns for a batch of images.
+    """The features that an image encoder returns for a batch of images.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class ImageFeatures(NamedTuple):
     maps: Tensor | None = None
 
     def to(self, dtype: torch.dtype) -> "ImageFeatures":
-        """The same in another type of number."""
+        """Return the same in another type of number."""
         return ImageFeatures(
             self.embedding.to(dtype),
             tuple(each.to(dtype) for each in self.high_res),
@@ -36,7 +36,7 @@ class ImageFeatures(NamedTuple):
         )
 
     def on(self, device: torch.device) -> "ImageFeatures":
-        """The same on another device."""
+        """Return the same on another device."""
         return ImageFeatures(
             self.embedding.to(device),
             tuple(each.to(device) for each in self.high_res),
@@ -44,7 +44,7 @@ class ImageFeatures(NamedTuple):
         )
 
     def split(self) -> "list[ImageFeatures]":
-        """The features of every image by themselves, in memory of their own."""
+        """Return the features of every image by themselves, in memory of their own."""
         count = len(self.embedding)
         if count == 1:
             return [self]
@@ -59,7 +59,7 @@ class ImageFeatures(NamedTuple):
 
     @classmethod
     def joined(cls, parts: "list[ImageFeatures]") -> "ImageFeatures":
-        """The features of several batches of images as those of one."""
+        """Join the features of several batches of images into those of one."""
         if len(parts) == 1:
             return parts[0]
         maps = [each.maps for each in parts if each.maps is not None]
@@ -71,7 +71,7 @@ class ImageFeatures(NamedTuple):
 
 
 class MaskPrediction(NamedTuple):
-    """What a mask decoder returns for N prompts.
+    """The masks that a mask decoder returns for N prompts, with their predicted IoU.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class MaskPrediction(NamedTuple):
 
     @classmethod
     def joined(cls, parts: "list[MaskPrediction]") -> "MaskPrediction":
-        """Predictions for several batches of prompts as one."""
+        """Join the predictions for several batches of prompts into one."""
         if len(parts) == 1:
             return parts[0]
         return cls(torch.cat([each.logits for each in parts]), torch.cat([each.iou for each in parts]))
@@ -196,5 +196,5 @@ class PlacedImage(NamedTuple):
 
     @classmethod
     def of(cls, cells: Tensor, positions: Tensor, shape: tuple[int, int]) -> "PlacedImage":
-        """The image with these cells at these positions."""
+        """Return the image with these cells at these positions."""
         return cls(cells, positions, cells + positions, shape)

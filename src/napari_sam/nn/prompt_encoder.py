@@ -124,14 +124,14 @@ def draw_prompts(
 
 
 def _highest(spots_x: Tensor, spots_y: Tensor, chosen: Tensor) -> Tensor | None:
-    """(N, h, w): at every cell the highest of the `chosen` (N, K) spots, given as factors (N, K, w) and (N, K, h)."""
+    """Find at every cell (N, h, w) the highest of the `chosen` (N, K) spots, as factors (N, K, w) and (N, K, h)."""
     if _known_blank(chosen):
         return None
     return ((spots_y * chosen[..., None])[..., None] * spots_x[..., None, :]).amax(1)
 
 
 def _soft_box(x: Tensor, y: Tensor, labels: Tensor) -> Tensor | None:
-    """(N, h, w): the sigmoid of the distance, in cells, to the box's nearest side; 0 for prompts without a box."""
+    """Return (N, h, w), the sigmoid of the distance in cells to the box's nearest side; 0 for prompts without a box."""
     first, second = labels == 2, labels == 3
     if _known_blank(first):
         return None
@@ -149,7 +149,7 @@ BOX_START, BOX_END = 2, 3
 
 
 class EmbeddedPrompts(NamedTuple):
-    """What the prompt encoder returns for N prompts.
+    """The embeddings that the prompt encoder returns for N prompts.
 
     Attributes
     ----------
@@ -241,7 +241,7 @@ class PromptEncoder(nn.Module):
         return EmbeddedPrompts(tokens, self.mask_downscaling(cells.group(mask, 4)), None)
 
     def image_positions(self, shape: tuple[int, int], offset: Tensor) -> Tensor:
-        """Positions of the image embedding's cells.
+        """Return the positions of the image embedding's cells.
 
         Parameters
         ----------

@@ -53,7 +53,7 @@ VIT_H = SamConfig(VitConfig(dim=1280, depth=32, heads=16, global_blocks=(7, 15, 
 
 
 class _Image(NamedTuple):
-    """An embedding, the weights that it was prepared with, and what came of it."""
+    """An image embedding as prepared for the decoder, with the weights that it was prepared with."""
 
     embedding: weakref.ref[Tensor]
     no_mask: Tensor
@@ -146,7 +146,7 @@ class Sam(nn.Module):
         return prediction
 
     def _image(self, embedding: Tensor) -> _Image:
-        """What the decoder needs of an embedding whatever the prompts: kept, since clicks on one plane follow."""
+        """Prepare an embedding for the decoder, whatever the prompts; it is kept, since clicks on one plane follow."""
         no_mask = self.prompt_encoder.no_mask_embed.weight
         matrix = self.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
         latest = self._latest
@@ -174,7 +174,7 @@ class Sam(nn.Module):
 
 
 def _padded(points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Prompts with a padding point each if they are points without a box."""
+    """Add a padding point to each prompt if they are points without a box."""
     if labels.shape[1] == 0:
         return points, labels
     boxed = (labels == BOX_START).any(1)

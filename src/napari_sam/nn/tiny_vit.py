@@ -215,7 +215,7 @@ class WindowAttention(nn.Module):
         return inside
 
     def _windows(self, x: Tensor) -> Tensor:
-        """(B, H, W, dim) -> queries, keys and values (B, windows down, windows across, side, side, 3 dim).
+        """Map (B, H, W, dim) to queries, keys and values (B, windows down, windows across, side, side, 3 dim).
 
         Tokens beyond the image are zeros before normalisation, which makes all of them its bias.
         """
@@ -231,7 +231,7 @@ class WindowAttention(nn.Module):
         return windows
 
     def _bias(self) -> Tensor:
-        """(heads, tokens, tokens), of a query and a key."""
+        """Return (heads, tokens, tokens), of a query and a key."""
         at = torch.arange(self.side, device=self.attention_biases.device)
         distance = (at[:, None] - at).abs()
         # (query's row, query's column, key's row, key's column)
@@ -293,7 +293,7 @@ class AttentionBlock(nn.Module):
         return out
 
     def _forward_in_parts(self, x: Tensor) -> Tensor:
-        """The same, part by part, overwriting `x`."""
+        """Do the same, part by part, overwriting `x`."""
         # A row of windows needs nothing of the others.
         for top in range(0, x.shape[2], self.attn.side):
             band = x[:, :, top : top + self.attn.side].permute(0, 2, 3, 1)

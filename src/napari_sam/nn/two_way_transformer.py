@@ -40,12 +40,12 @@ class Attention(nn.Module):
         return out
 
     def _split(self, x: Tensor) -> Tensor:
-        """(N, T, C) -> (N, heads, T, C / heads)."""
+        """Split (N, T, C) into (N, heads, T, C / heads)."""
         batch, count, _ = x.shape
         return x.view(batch, count, self.heads, -1).transpose(1, 2)
 
     def _per_head(self, weight: Tensor) -> Tensor:
-        """(C, C') -> (heads, C / heads, C')."""
+        """Split (C, C') into (heads, C / heads, C')."""
         return weight.view(self.heads, -1, weight.shape[1])
 
 
@@ -104,7 +104,7 @@ class ImageToTokenAttention(Attention):
 
 
 def _product(tokens: Tensor, image: Tensor) -> Tensor:
-    """(N, heads, T, C) times (N or 1, C, S) -> (N, heads, T, S)."""
+    """Multiply (N, heads, T, C) by (N or 1, C, S) into (N, heads, T, S)."""
     rows = tokens.flatten(1, 2)
     product = tokens.flatten(0, 2) @ image[0] if len(image) == 1 else rows @ image
     return product.view(*tokens.shape[:3], -1)

@@ -35,11 +35,11 @@ class Contrast:
 
     @property
     def constant(self) -> bool:
-        """Whether no channel has any contrast: every window will be zeros."""
+        """Tell whether no channel has any contrast: every window will be zeros."""
         return all(not high > low for low, high in self.limits)
 
     def select(self, channels: Sequence[int]) -> "Contrast":
-        """The limits of some of the channels, in the given order."""
+        """Select the limits of some of the channels, in the given order."""
         return Contrast(tuple(self.limits[channel] for channel in channels), self.has_nonfinite)
 
     def apply(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -71,7 +71,7 @@ class Contrast:
 
 
 def exact_in_float32(dtype: np.dtype[Any]) -> bool:
-    """Whether every value of `dtype` is a float32."""
+    """Tell whether every value of `dtype` is a float32."""
     return np.can_cast(dtype, np.float32)
 
 
@@ -117,7 +117,7 @@ def measure_contrast(source: ImageSource, axes: tuple[int, int]) -> Contrast:
 
 
 def _pieces(source: ImageSource, axes: tuple[int, int]) -> Iterator[NDArray[Any]]:
-    """Strided pieces (h, w, channels) of at most `MAX_CHUNKS` chunks, each from one plane of its chunk."""
+    """Read strided pieces (h, w, channels) of at most `MAX_CHUNKS` chunks, each from one plane of its chunk."""
     level = max(
         (at for at in range(source.n_levels) if prod(source.level_shape(at)[axis] for axis in axes) >= _ENOUGH_PIXELS),
         default=0,

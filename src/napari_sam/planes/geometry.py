@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class Plane:
-    """Which 2-D slice of an image: two displayed axes and an index along every other axis.
+    """A 2-D slice of an image: two displayed axes and an index along every other axis.
 
     Axes count the axes of an `ImageSource` in data order, without its channel or RGB axis.
 
@@ -39,7 +39,7 @@ class Plane:
         return len(self.index)
 
     def at(self, axis: int, position: int) -> "Plane":
-        """The parallel plane at `position` along `axis` (which must not be displayed)."""
+        """Return the parallel plane at `position` along `axis` (which must not be displayed)."""
         if axis in self.axes:
             raise ValueError(f"axis {axis} is displayed")
         index = list(self.index)
@@ -47,18 +47,18 @@ class Plane:
         return replace(self, index=tuple(index))
 
     def to_data(self, row: float, column: float) -> tuple[float, ...]:
-        """Data coordinates (one per axis, data order) of a position (row, column) on this plane."""
+        """Return the data coordinates (one per axis, data order) of a position (row, column) on this plane."""
         coordinates = [float(at) for at in self.index]
         coordinates[self.axes[0]] = row
         coordinates[self.axes[1]] = column
         return tuple(coordinates)
 
     def from_data(self, coordinates: Sequence[float]) -> tuple[float, float]:
-        """(row, column) on this plane of data coordinates (one per axis, data order)."""
+        """Return (row, column) on this plane of data coordinates (one per axis, data order)."""
         return float(coordinates[self.axes[0]]), float(coordinates[self.axes[1]])
 
     def shape(self, data_shape: Sequence[int]) -> tuple[int, int]:
-        """(rows, columns) of this plane in an image of shape `data_shape`."""
+        """Return (rows, columns) of this plane in an image of shape `data_shape`."""
         return int(data_shape[self.axes[0]]), int(data_shape[self.axes[1]])
 
 
@@ -83,20 +83,20 @@ class Window:
     shape: tuple[int, int]
 
     def to_plane(self, positions: ArrayLike) -> NDArray[np.float64]:
-        """Plane coordinates of window positions, both (..., 2) as (row, column)."""
+        """Convert window positions to plane coordinates, both (..., 2) as (row, column)."""
         return np.asarray(positions, float) * self.step + self.origin
 
     def to_window(self, positions: ArrayLike) -> NDArray[np.float64]:
-        """Window positions of plane coordinates, both (..., 2) as (row, column)."""
+        """Convert plane coordinates to window positions, both (..., 2) as (row, column)."""
         return (np.asarray(positions, float) - self.origin) / self.step
 
     def crop(self, row: int, column: int, shape: tuple[int, int]) -> "Window":
-        """The part of this window that starts at its pixel (row, column) and has `shape` pixels."""
+        """Return the part of this window that starts at its pixel (row, column) and has `shape` pixels."""
         row0, column0 = self.to_plane((row, column))
         return Window((float(row0), float(column0)), self.step, shape)
 
     def coarsened(self, factor: int) -> "Window":
-        """The window whose pixels are blocks of `factor` x `factor` pixels of this one (`shape` must divide)."""
+        """Return the window whose pixels are blocks of `factor` x `factor` pixels of this one (`shape` must divide)."""
         half = (factor - 1) / 2
         row0, column0 = self.to_plane((half, half))
         return Window(
@@ -163,7 +163,7 @@ class Mask:
 
     @classmethod
     def from_pixels(cls, pixels: NDArray[np.bool_], origin: tuple[int, int] = (0, 0)) -> Self:
-        """The mask of the True pixels, cropped to their box; `origin` is the position of ``pixels[0, 0]``."""
+        """Make a mask of the True pixels, cropped to their box; `origin` is the position of ``pixels[0, 0]``."""
         rows = np.flatnonzero(pixels.any(axis=1))
         columns = np.flatnonzero(pixels.any(axis=0))
         if not rows.size:
@@ -191,7 +191,7 @@ class Mask:
         return float(np.clip(self.predicted_iou, 0, 1))
 
     def painted(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        """The mask as a full plane of `shape`; what lies outside the plane is dropped."""
+        """Paint the mask on a full plane of `shape`; what lies outside the plane is dropped."""
         plane = np.zeros(shape, bool)
         row0, column0, row1, column1 = self.box
         top, left = max(row0, 0), max(column0, 0)
@@ -202,7 +202,7 @@ class Mask:
 
 
 def overlap(first: Mask, second: Mask) -> float:
-    """Intersection over union of two masks on one plane, 0..1; 0 if both are empty."""
+    """Compute the intersection over union of two masks on one plane, 0..1; 0 if both are empty."""
     row0, column0 = max(first.box[0], second.box[0]), max(first.box[1], second.box[1])
     row1, column1 = min(first.box[2], second.box[2]), min(first.box[3], second.box[3])
     shared = 0

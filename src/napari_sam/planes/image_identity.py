@@ -1,4 +1,4 @@
-"""Knowing an image again."""
+"""Identity of an image, by which it is recognised later."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SAMPLES, SIDE = 16, 32
 
 @dataclass(frozen=True)
 class ImageIdentity:
-    """What an image is known by.
+    """The features by which an image is recognised.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ class ImageIdentity:
 
     @classmethod
     def of(cls, source: ImageSource) -> "ImageIdentity":
-        """The identity of an image; reads at most `SAMPLES` chunks or so."""
+        """Return the identity of an image; reads at most `SAMPLES` chunks or so."""
         return replace(cls.unread(source), fingerprint=fingerprint(source))
 
     @classmethod
     def unread(cls, source: ImageSource) -> "ImageIdentity":
-        """The identity of an image without its fingerprint: nothing is read."""
+        """Return the identity of an image without its fingerprint: nothing is read."""
         return cls(
             source.shape,
             source.dtype.name,
@@ -67,7 +67,7 @@ class ImageIdentity:
         )
 
     def recognise(self, source: ImageSource) -> ImageSource:
-        """The image as it was worked on: with the channels, scale and names that it had then.
+        """Return the image as it was worked on: with the channels, scale and names that it had then.
 
         Raises
         ------
@@ -99,13 +99,13 @@ class ImageIdentity:
 
 
 def fingerprint(source: ImageSource) -> str:
-    """SHA-256, hexadecimal, of small squares spread evenly over the finest level."""
+    """Hash small squares spread evenly over the finest level: SHA-256, hexadecimal."""
     *_, last = fingerprint_steps(source)
     return last
 
 
 def fingerprint_steps(source: ImageSource) -> Iterator[str]:
-    """The last one is the fingerprint; one square is read for each, which may take long where images are read late."""
+    """Yield hashes, the last one the fingerprint; each reads one square, which may take long in images read late."""
     state = hashlib.sha256()
     for plane, rows, columns in _squares(source):
         pixels = source.read(plane, rows, columns)

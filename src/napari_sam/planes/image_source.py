@@ -12,7 +12,7 @@ from napari_sam.planes.geometry import Plane
 
 
 def chunk_shape(array: Any) -> tuple[int, ...] | None:
-    """The largest chunk of a chunked array (zarr, dask, h5py), one length per axis; None if it is not chunked."""
+    """Return the largest chunk of an array (zarr, dask, h5py), one length per axis; None if it is not chunked."""
     chunks = getattr(array, "chunks", None)
     if not chunks or len(chunks) != len(array.shape):
         return None
@@ -20,7 +20,7 @@ def chunk_shape(array: Any) -> tuple[int, ...] | None:
 
 
 class Array(Protocol):
-    """What an image array must offer; numpy, zarr, dask, h5py and tensorstore arrays do."""
+    """The interface that an image array must offer; numpy, zarr, dask, h5py and tensorstore arrays do."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -33,7 +33,7 @@ class Array(Protocol):
         ...
 
     def __getitem__(self, index: Any) -> Any:
-        """The part at `index`: a tuple of integers and slices with positive steps."""
+        """Return the part at `index`: a tuple of integers and slices with positive steps."""
         ...
 
 
@@ -122,24 +122,24 @@ class ImageSource:
 
     @property
     def in_memory(self) -> bool:
-        """Whether reading costs no more than copying memory."""
+        """Tell whether reading costs no more than copying memory."""
         first = self._levels[0]
         return isinstance(first, np.ndarray) and not isinstance(first, np.memmap)
 
     def array(self, level: int = 0) -> Array:
-        """The array of one level, with its channel or RGB axis."""
+        """Return the array of one level, with its channel or RGB axis."""
         return self._levels[level]
 
     def without_channels(self, per_axis: Sequence[int]) -> tuple[int, ...]:
-        """Entries of a tuple with one entry per array axis, less the one of the channel or RGB axis."""
+        """Drop the entry of the channel or RGB axis from a tuple with one entry per array axis."""
         return tuple(int(entry) for axis, entry in enumerate(per_axis) if axis != self.channel_axis)
 
     def level_shape(self, level: int) -> tuple[int, ...]:
-        """Shape of one level without its channel or RGB axis."""
+        """Return the shape of one level without its channel or RGB axis."""
         return self.without_channels(self._levels[level].shape)
 
     def factors(self, level: int) -> tuple[float, ...]:
-        """Level 0 pixels per pixel of `level`, per axis.
+        """Return the level 0 pixels per pixel of `level`, per axis.
 
         Where the lengths of an axis fit a whole factor up to rounding, it is that factor. Pixel ``j`` of a level
         with factor ``f`` is taken to cover level 0 pixels ``j f`` to ``(j + 1) f``: its centre lies at
@@ -210,7 +210,7 @@ class ImageSource:
     def _index(
         self, plane: Plane, rows: slice, columns: slice, step: tuple[int, int], level: int
     ) -> tuple[int | slice, ...]:
-        """One integer or slice per axis besides channels."""
+        """Return one integer or slice per axis besides channels."""
         if plane.ndim != self.ndim:
             raise UserError(f"The plane has {plane.ndim} axes but the image has {self.ndim}.")
         shape, factors = self.level_shape(level), self.factors(level)
@@ -228,7 +228,7 @@ class ImageSource:
 
 
 def _as_slice(channels: Sequence[int]) -> slice | None:
-    """The slice that selects exactly `channels` in order, or None if there is none with a positive step."""
+    """Return the slice that selects exactly `channels` in order, or None if there is none with a positive step."""
     if len(channels) == 1:
         return slice(channels[0], channels[0] + 1)
     steps = {second - first for first, second in pairwise(channels)}

@@ -54,7 +54,7 @@ def open_zarr(path: Path) -> ImageSource:
 
 
 def _scale(multiscale: Mapping[str, Any], ndim: int) -> Sequence[float]:
-    """Size of a pixel of the first level: its own scale times the one common to all levels."""
+    """Return the size of a pixel of the first level: its own scale times the one common to all levels."""
     sizes = [1.0] * ndim
     for holder in (multiscale["datasets"][0], multiscale):
         for transformation in holder.get("coordinateTransformations", ()):
@@ -106,7 +106,7 @@ def open_image(path: str | os.PathLike[str]) -> ImageSource:
 
 
 def _guarded(path: Path, open_it: Callable[[Path], ImageSource]) -> ImageSource:
-    """Whatever a decoder raises, in one sentence."""
+    """Open a file, and put whatever a decoder raises in one sentence."""
     try:
         return open_it(path)
     except UserError as error:
@@ -141,5 +141,5 @@ def _decode(path: Path) -> NDArray[Any]:
 
 
 def _is_rgb(pixels: NDArray[Any]) -> bool:
-    """Whether a bare array looks like a picture: bytes with three or four samples on the last axis."""
+    """Tell whether a bare array looks like a picture: bytes with three or four samples on the last axis."""
     return pixels.ndim == 3 and pixels.shape[-1] in (3, 4) and pixels.dtype == np.uint8

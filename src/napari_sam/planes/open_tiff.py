@@ -1,4 +1,4 @@
-"""TIFF files: which axis is what, how large a pixel is, and pixels that are read when they are needed."""
+"""TIFF files: the meaning of their axes, the size of a pixel, and pixels that are read when they are needed."""
 
 import struct
 import weakref
@@ -35,7 +35,7 @@ _NEEDED_TAGS = frozenset({270, 273, 279, 324, 325})
 
 
 def is_truncated(path: Path) -> bool:
-    """Whether the chain of pages, or a table that a page needs, lies beyond the end of the file.
+    """Tell whether the chain of pages, or a table that a page needs, lies beyond the end of the file.
 
     Follows the offsets from page to page (TIFF 6.0, section 2; BigTIFF: 64-bit offsets, 20-byte entries) without
     reading any pixels.
@@ -118,7 +118,7 @@ def _is_channel(at: int, axes: str, rgb: bool) -> bool:
 
 
 def _axis_names(axes: str) -> list[str]:
-    """Lower-case letters; axes that the file does not name are the next free one of z, t, c."""
+    """Name axes by lower-case letters; those that the file does not name are the next free one of z, t, c."""
     known = [letter if letter in "TCZYX" and axes.count(letter) == 1 else "" for letter in axes]
     free = [letter for letter in "ZTC" if letter not in known]
     for at in reversed(range(len(known))):
@@ -145,7 +145,7 @@ def _check_pages(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> No
 
 
 def _pixels(path: Path, series: tifffile.TiffPageSeries) -> Any:
-    """An array, or one per level of a pyramid."""
+    """Read the pixels as an array, or one per level of a pyramid."""
     if series.nbytes <= IN_MEMORY_BYTES:
         return series.asarray()
     if series.dataoffset is not None and len(series.levels) == 1:
@@ -159,7 +159,7 @@ def _pixels(path: Path, series: tifffile.TiffPageSeries) -> Any:
 
 
 def _lazy(path: Path, level: int, tiled: bool) -> Any:
-    """A zarr array over the file, which stays open as long as the array lives."""
+    """Open a zarr array over the file, which stays open as long as the array lives."""
     import zarr
 
     # Strips may be single rows: a chunk each would cost more than it spares.
@@ -171,7 +171,7 @@ def _lazy(path: Path, level: int, tiled: bool) -> Any:
 
 
 def _sizes(file: tifffile.TiffFile) -> dict[str, tuple[float, str]]:
-    """Size and unit per axis name, as far as the file states them."""
+    """Read the size and unit per axis name, as far as the file states them."""
     if file.is_ome and file.ome_metadata:
         return _ome_sizes(file.ome_metadata)
     if file.is_imagej and file.imagej_metadata:
@@ -221,7 +221,7 @@ def _positive(value: Any) -> float | None:
 
 
 def _unit(name: str, sizes: dict[str, tuple[float, str]]) -> str:
-    """The stated unit; of a spatial axis without one, the other spatial axes' unit."""
+    """Return the stated unit; of a spatial axis without one, the other spatial axes' unit."""
     if name in sizes:
         return sizes[name][1]
     if name.upper() in _SPATIAL:

@@ -19,7 +19,7 @@ _ROUNDING = 1 + 1e-6
 
 @dataclass(frozen=True)
 class WindowReading:
-    """Which stored pixels a window is computed from.
+    """The stored pixels that a window is computed from.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class WindowReading:
 
     @property
     def skips_pixels(self) -> bool:
-        """Whether pixels are skipped to bound memory, so that fine texture may alias."""
+        """Tell whether pixels are skipped to bound memory, so that fine texture may alias."""
         return self.stride != (1, 1)
 
     def n_pixels(self) -> int:
-        """Number of pixels that are read, per channel."""
+        """Return the number of pixels that are read, per channel."""
         rows, columns = self.rows.stored, self.columns.stored
         return int(rows.stop - rows.start) * int(columns.stop - columns.start)
 
@@ -118,7 +118,7 @@ def read_window(
 
 
 def _level(source: ImageSource, plane: Plane, window: Window, *, merge_planes: bool) -> int:
-    """The coarsest level at least as fine as the window."""
+    """Return the coarsest level at least as fine as the window."""
     fitting = 0
     for level in range(1, source.n_levels):
         factors = source.factors(level)
@@ -146,7 +146,7 @@ def _plan(source: ImageSource, plane: Plane, window: Window, level: int, stride:
 
 
 def _stretched(pixels: NDArray[Any], reading: WindowReading, contrast: Contrast) -> NDArray[np.float32]:
-    """(channels, h, w) window of the pixels read, with contrast applied."""
+    """Compute the (channels, h, w) window of the pixels read, with contrast applied."""
     if exact_in_float32(pixels.dtype):
         # Stretching is linear and so may follow resampling, where there are fewer pixels; unless some are not finite.
         with np.errstate(all="ignore"):

@@ -15,7 +15,7 @@ _TRUNCATE = 4.0
 
 
 def blur_sigma(step: float) -> float:
-    """Standard deviation, in input pixels, of the Gaussian before taking one sample every `step` pixels.
+    """Return the sigma, in input pixels, of the Gaussian before taking one sample every `step` pixels.
 
     0.45 step: 37 % of the amplitude is left at the new Nyquist frequency, 2 % at the new sampling frequency. Faded
     in between steps 1 and 1.25, so that nothing jumps where a step passes 1.
@@ -24,7 +24,7 @@ def blur_sigma(step: float) -> float:
 
 
 def mirrored(positions: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Positions reflected into 0 .. size - 1 about the centres of the border pixels, as often as it takes."""
+    """Reflect positions into 0 .. size - 1 about the centres of the border pixels, as often as it takes."""
     if size == 1:
         return np.zeros_like(positions)
     folded: NDArray[np.int64] = np.mod(positions, 2 * (size - 1))
@@ -33,7 +33,7 @@ def mirrored(positions: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class AxisSampling:
-    """How one axis of a window is computed from an axis of `size` stored pixels.
+    """The plan by which one axis of a window is computed from an axis of `size` stored pixels.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ class AxisSampling:
 
     @property
     def is_slice(self) -> bool:
-        """Whether the stored pixels are the result, without arithmetic."""
+        """Tell whether the stored pixels are the result, without arithmetic."""
         return self.block == 1 and self.sigma == 0 and np.array_equal(self.positions, np.arange(self.count))
 
     @property
     def crosses_border(self) -> bool:
-        """Whether pixels beyond the border are needed."""
+        """Tell whether pixels beyond the border are needed."""
         return self.first < 0 or self.first + self.count > self.size
 
     def extend(self, pixels: NDArray[Any], axis: int) -> NDArray[Any]:
@@ -81,7 +81,7 @@ class AxisSampling:
         return extended
 
     def matrix(self) -> csr_array:
-        """The (samples, blocks) float32 matrix of the Gaussian followed by linear interpolation."""
+        """Return the (samples, blocks) float32 matrix of the Gaussian followed by linear interpolation."""
         radius = ceil(_TRUNCATE * self.sigma)
         taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / self.sigma) ** 2) if radius else np.ones(1)
         taps /= taps.sum()
@@ -164,7 +164,7 @@ def resample(pixels: NDArray[Any], rows: AxisSampling, columns: AxisSampling) ->
 
 
 def _mean_of(parts: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-    """Mean of equal shapes in float32; several times as fast as ``reshape`` and ``mean`` along the new axis."""
+    """Average equal shapes in float32; several times as fast as ``reshape`` and ``mean`` along the new axis."""
     total = parts[0].astype(np.float32)
     for part in parts[1:]:
         total += part
@@ -222,7 +222,7 @@ def _blended(
 
 
 def _neighbours(positions: NDArray[np.float64], size: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """The lower neighbour of every position and the share of the upper one."""
+    """Find the lower neighbour of every position and the share of the upper one."""
     held = np.clip(positions, 0, size - 1)
     lower = np.minimum(held.astype(np.intp), size - 1)
     return lower, (held - lower).astype(np.float32)

@@ -50,15 +50,15 @@ _CENTIMETERS = {
 
 
 def unit_name(spelling: str) -> str:
-    """The full English name of a unit, as napari and OME-Zarr write it; unknown ones are pixels."""
+    """Return the full English name of a unit, as napari and OME-Zarr write it; unknown ones are pixels."""
     return _NAMES.get(spelling.strip().lower(), "pixel")
 
 
 def unit_symbol(spelling: str) -> str:
-    """The symbol of a unit, as OME-XML writes it; unknown ones are pixels."""
+    """Return the symbol of a unit, as OME-XML writes it; unknown ones are pixels."""
     return _SYMBOLS[unit_name(spelling)]
 
 
 def in_centimeters(spelling: str) -> float | None:
-    """Length of a unit in centimetres; None if it is no length."""
+    """Return the length of a unit in centimetres; None if it is no length."""
     return _CENTIMETERS.get(unit_name(spelling))

@@ -52,7 +52,7 @@ def mask_logits(mask: Mask, window: Window) -> NDArray[np.float32]:
 
 
 def _positions_in(grid: Window, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rows and columns of `grid` at which the pixels of `window` lie."""
+    """Return the rows and columns of `grid` at which the pixels of `window` lie."""
     ends = grid.to_window(window.to_plane([(0, 0), (window.shape[0] - 1, window.shape[1] - 1)]))
     return np.linspace(ends[0, 0], ends[1, 0], window.shape[0]), np.linspace(ends[0, 1], ends[1, 1], window.shape[1])
 
@@ -66,7 +66,7 @@ less than with a single click in the middle. A long one has them farther apart."
 
 
 def scribble_points(scribble: Scribble, window: Window) -> NDArray[np.float64]:
-    """Points along a scribble, evenly spaced, its ends among them.
+    """Place points along a scribble, evenly spaced, its ends among them.
 
     A network has no token for a stroke and pays for every point, so the points are as far apart as the window makes
     worthwhile: the same stroke becomes more points at a finer level.
@@ -167,7 +167,7 @@ def encode_prompts(prompts: Prompts, window: Window, mask_stride: int, previous:
 
 
 def _corners(box: Box, window: Window) -> NDArray[np.float64]:
-    """(2, 2) centres of the first and the last window pixel, (row, column), in what a box covers.
+    """Return (2, 2) centres of the first and the last window pixel, (row, column), in what a box covers.
 
     The box is given by pixel centres of the plane. Where those are magnified, the outermost pixels of the window lie
     beyond them: what counts is where the outer borders of the pixels are.
@@ -179,12 +179,12 @@ def _corners(box: Box, window: Window) -> NDArray[np.float64]:
 
 
 def inner_point(mask: Mask) -> Point:
-    """The pixel of a mask that is farthest from its border."""
+    """Find the pixel of a mask that is farthest from its border."""
     distance = ndimage.distance_transform_edt(np.pad(mask.pixels, 1))[1:-1, 1:-1]
     row, column = np.unravel_index(int(distance.argmax()), distance.shape)
     return Point(float(row + mask.box[0]), float(column + mask.box[1]))
 
 
 def mask_box(mask: Mask) -> Box:
-    """The box of a mask as a prompt: its outermost pixel centres."""
+    """Return the box of a mask as a prompt: its outermost pixel centres."""
     return Box(float(mask.box[0]), float(mask.box[1]), float(mask.box[2] - 1), float(mask.box[3] - 1))

@@ -16,62 +16,62 @@ MALFORMED = (ValueError, TypeError, KeyError, IndexError, OverflowError, binasci
 
 
 def whole(value: Any) -> int:
-    """An integer."""
+    """Check that a value is an integer, and return it."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{value!r} is not a whole number")
     return value
 
 
 def number(value: Any) -> float:
-    """A finite number."""
+    """Check that a value is a finite number, and return it as a float."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{value!r} is not a number")
     return float(value)
 
 
 def text(value: Any) -> str:
-    """A string."""
+    """Check that a value is a string, and return it."""
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a text")
     return value
 
 
 def flag(value: Any) -> bool:
-    """True or false."""
+    """Check that a value is true or false, and return it."""
     if not isinstance(value, bool):
         raise ValueError(f"{value!r} is not true or false")
     return value
 
 
 def items(value: Any, count: int | None = None) -> Sequence[Any]:
-    """A list, of `count` items where that is given."""
+    """Check that a value is a list, of `count` items where that is given, and return it."""
     if not isinstance(value, list) or (count is not None and len(value) != count):
         raise ValueError(f"{value!r} is not a list of {count or 'any number of'} items")
     return value
 
 
 def wholes(value: Any, count: int | None = None) -> tuple[int, ...]:
-    """A list of integers."""
+    """Check that a value is a list of integers, and return it as a tuple."""
     return tuple(whole(each) for each in items(value, count))
 
 
 def numbers(value: Any, count: int | None = None) -> tuple[float, ...]:
-    """A list of finite numbers."""
+    """Check that a value is a list of finite numbers, and return it as a tuple of floats."""
     return tuple(number(each) for each in items(value, count))
 
 
 def deflated(data: bytes) -> str:
-    """Bytes as text: deflated (zlib), then base64."""
+    """Write bytes as text: deflated (zlib), then base64."""
     return base64.b64encode(zlib.compress(data, 6)).decode("ascii")
 
 
 def inflated(value: Any, size: int) -> bytes:
-    """The `size` bytes that `deflated` was given; a text that holds more is refused before it fills the memory."""
+    """Read the `size` bytes that `deflated` was given; a text that holds more is refused before it fills the memory."""
     return inflate(base64.b64decode(text(value), validate=True), size)
 
 
 def inflate(data: bytes, size: int) -> bytes:
-    """Exactly `size` bytes out of a zlib stream."""
+    """Read exactly `size` bytes out of a zlib stream."""
     unpacker = zlib.decompressobj()
     found = unpacker.decompress(data, size + 1)
     if len(found) != size:
@@ -83,7 +83,7 @@ _LARGEST = 2**31
 
 
 def mask_to_json(mask: Mask) -> dict[str, Any]:
-    """The mask's box, its pixels as deflated bits, and whatever else is known of it."""
+    """Write the mask's box, its pixels as deflated bits, and whatever else is known of it."""
     content: dict[str, Any] = {
         "box": [int(side) for side in mask.box],
         "bits": deflated(np.packbits(mask.pixels).tobytes()),
@@ -102,7 +102,7 @@ def mask_to_json(mask: Mask) -> dict[str, Any]:
 
 
 def mask_from_json(content: Any) -> Mask:
-    """The mask; raises one of `MALFORMED` if it is none."""
+    """Read a mask; raise one of `MALFORMED` if it is none."""
     row0, column0, row1, column1 = wholes(content["box"], 4)
     rows, columns = row1 - row0, column1 - column0
     if rows < 0 or columns < 0 or max(map(abs, (row0, column0, row1, column1))) > _LARGEST:
@@ -129,12 +129,12 @@ def mask_from_json(content: Any) -> Mask:
 
 
 def window_to_json(window: Window) -> list[float]:
-    """Six numbers: origin, step and shape, each along (row, column)."""
+    """Write a window as six numbers: origin, step and shape, each along (row, column)."""
     return [*map(float, window.origin), *map(float, window.step), *map(int, window.shape)]
 
 
 def window_from_json(content: Any) -> Window:
-    """The window; raises one of `MALFORMED` if it is none."""
+    """Read a window; raise one of `MALFORMED` if it is none."""
     row, column, step_row, step_column, *_ = numbers(content, 6)
     rows, columns = (whole(side) for side in items(content)[4:])
     if min(step_row, step_column) <= 0 or min(rows, columns) < 1:
@@ -148,7 +148,7 @@ def _outline(content: Any) -> Outline:
 
 
 def prompts_to_json(prompts: Prompts) -> dict[str, Any]:
-    """The kinds of prompts that there are, by name.
+    """Write prompts by the names of their kinds, those kinds that there are.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def prompts_to_json(prompts: Prompts) -> dict[str, Any]:
 
 
 def prompts_from_json(content: Any) -> Prompts:
-    """The prompts; raises one of `MALFORMED` if they are none."""
+    """Read prompts; raise one of `MALFORMED` if they are none."""
     box, mask = content.get("box"), content.get("mask")
     return Prompts(
         tuple(_point(each) for each in items(content.get("points", []))),
@@ -190,12 +190,12 @@ def prompts_from_json(content: Any) -> Prompts:
 
 
 def plane_to_json(plane: Plane) -> dict[str, Any]:
-    """Its two axes, and its index along every axis (0 along its own)."""
+    """Write a plane as its two axes, and its index along every axis (0 along its own)."""
     return {"axes": [int(axis) for axis in plane.axes], "index": [int(at) for at in plane.index]}
 
 
 def plane_from_json(content: Any) -> Plane:
-    """The plane; raises one of `MALFORMED` if it is none."""
+    """Read a plane; raise one of `MALFORMED` if it is none."""
     row, column = wholes(content["axes"], 2)
     return Plane((row, column), wholes(content["index"]))
 

@@ -1,4 +1,4 @@
-"""What a user says about one object on one plane."""
+"""The prompts that a user gives for one object on one plane."""
 
 from dataclasses import dataclass, replace
 
@@ -32,7 +32,7 @@ class Box:
 
     @classmethod
     def within(cls, row0: float, column0: float, row1: float, column1: float) -> "Box":
-        """The box whose pixels' outer borders these are, in any order, as a person draws it around an object.
+        """Make the box whose pixels' outer borders these are, in any order, as a person draws it around an object.
 
         What is narrower than a pixel becomes one pixel around its middle.
         """
@@ -45,14 +45,14 @@ class Box:
         return self.row0 - 0.5, self.column0 - 0.5, self.row1 + 0.5, self.column1 + 0.5
 
     def clipped(self, shape: tuple[int, int]) -> "Box":
-        """What of it lies on a plane of (rows, columns); the nearest pixels of the plane where nothing does."""
+        """Clip the box to a plane of (rows, columns); to the nearest pixels of the plane where nothing lies on it."""
         row0, row1 = (min(max(row, 0.0), shape[0] - 1.0) for row in (self.row0, self.row1))
         column0, column1 = (min(max(column, 0.0), shape[1] - 1.0) for column in (self.column0, self.column1))
         return Box(row0, column0, row1, column1)
 
 
 def _shrunk(one: float, other: float) -> tuple[float, float]:
-    """Half a pixel off at either end of what lies between, as far as there is any."""
+    """Take half a pixel off at either end of what lies between, as far as there is any."""
     low, high = min(one, other), max(one, other)
     inset = min(0.5, (high - low) / 2)
     return low + inset, high - inset
@@ -108,5 +108,5 @@ class Prompts:
         return bool(self.points) or self.box is not None or self.mask is not None or bool(self.scribbles)
 
     def with_point(self, point: Point) -> "Prompts":
-        """These prompts and one more point."""
+        """Return these prompts and one more point."""
         return replace(self, points=(*self.points, point))

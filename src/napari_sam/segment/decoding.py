@@ -1,4 +1,4 @@
-"""Decode one object's prompts on embedded windows, and lay the masks on the plane."""
+"""Decoding of one object's prompts on embedded windows, and the masks on the plane."""
 
 import math
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def mask_from_logits(
     anchors: NDArray[np.float64],
     box: Box | None = None,
 ) -> Mask:
-    """The mask where logits are positive, at the plane's resolution.
+    """Return the mask where logits are positive, at the plane's resolution.
 
     Only the box of the positive logits is interpolated. Of several pieces those stay that hold an anchor; with no
     anchor inside any, the one with the largest part in the prompted box, or in the plane.
@@ -88,7 +88,7 @@ def mask_from_logits(
 def _positive(
     logits: NDArray[np.float32], rows: NDArray[np.float64], columns: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Where interpolated logits are positive; by bands of rows, since what stays in the cache is faster."""
+    """Mark where interpolated logits are positive; by bands of rows, since what stays in the cache is faster."""
     positive = np.empty((len(rows), len(columns)), bool)
     band = max(1, SAMPLED_AT_ONCE // len(columns))
     for top in range(0, len(rows), band):
@@ -98,7 +98,7 @@ def _positive(
 
 
 def _part(window: Window, borders: tuple[float, float, float, float]) -> tuple[slice, slice]:
-    """The pixels of a window that lie on what these borders enclose, be it in part."""
+    """Return the pixels of a window that lie on what these borders enclose, be it in part."""
     (row0, column0), (row1, column1) = window.to_window([borders[:2], borders[2:]])
     return (
         slice(max(math.floor(row0 + 0.5), 0), max(math.ceil(row1 + 0.5), 0)),
@@ -109,7 +109,7 @@ def _part(window: Window, borders: tuple[float, float, float, float]) -> tuple[s
 def _pieces_with(
     positive: NDArray[np.bool_], anchors: NDArray[np.int_], region: tuple[slice, slice]
 ) -> NDArray[np.bool_]:
-    """The connected pieces that hold an anchor, or else the one that covers most of `region`."""
+    """Keep the connected pieces that hold an anchor, or else the one that covers most of `region`."""
     pieces, count = ndimage.label(positive)
     if count == 1:
         return positive
@@ -123,7 +123,7 @@ def _pieces_with(
 
 @dataclass(frozen=True, eq=False)
 class DecodedWindow:
-    """One object's candidates on one window; masks at the plane's resolution are made when they are asked for.
+    """The candidates of an object on one window; masks at the plane's resolution are made when they are asked for.
 
     Parameters
     ----------

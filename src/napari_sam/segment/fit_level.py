@@ -1,4 +1,4 @@
-"""Find the level and the window on which an object is best decoded."""
+"""The search for the level and the window on which an object is best decoded."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ AGREEING_LEVELS = 2
 
 @dataclass(frozen=True)
 class LevelFit:
-    """Decodes one object's prompts at levels that suit it.
+    """A search that decodes one object's prompts at levels that suit it.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class LevelFit:
     cancel: CancelToken | None
 
     def level_for_prompts(self, object_size: float | None) -> float:
-        """The level that the prompts themselves, or the object's diameter (units), ask for."""
+        """Return the level that the prompts themselves, or the object's diameter (units), ask for."""
         height, width = extent(self._prompted(), self._aspect)
         # A straight stroke has no area, and yet its object is about as long.
         stroke = bool(self.prompts.scribbles) and self.prompts.box is None and self.prompts.mask is None
@@ -105,11 +105,11 @@ class LevelFit:
         return found.segmentation
 
     def ready(self, level: float) -> bool:
-        """Whether `embedded` would answer without encoding."""
+        """Tell whether `embedded` would answer without encoding."""
         return self.embedder.ready(self.plane, step_at(level, self._aspect), self._center())
 
     def embedded(self, level: float) -> EmbeddedWindow:
-        """The window that `fitted` begins on at a level."""
+        """Return the window that `fitted` begins on at a level."""
         step = step_at(level, self._aspect)
         return self.embedder.at(self.plane, step, self._center(), self.cancel, tight=self.tight)
 
@@ -155,7 +155,7 @@ class LevelFit:
         )
 
     def _better(self, mask: Mask, window: Window, level: float) -> float | None:
-        """The level at which a mask fits, or None if it fits where it is."""
+        """Return the level at which a mask fits, or None if it fits where it is."""
         if not mask.area:
             return None
         share = max(mask_extent(mask, self._aspect)) / 2**level / self._window
@@ -175,7 +175,7 @@ class LevelFit:
         return better if better != level or cut else None
 
     def _center(self, mask: Mask | None = None) -> tuple[float, float]:
-        """The middle of the prompts, or of the prompts and a mask together."""
+        """Return the middle of the prompts, or of the prompts and a mask together."""
         row0, column0, row1, column1 = self._prompted()
         if mask is not None and mask.area:
             row0, column0 = min(row0, mask.box[0]), min(column0, mask.box[1])

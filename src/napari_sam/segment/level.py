@@ -1,4 +1,4 @@
-"""At which level an object is shown to the network."""
+"""The level at which an object is shown to the network."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ FINEST_LEVEL, COARSEST_LEVEL = -3.0, 6.0
 
 
 def pixel_aspect(scale: Sequence[float] | None, axes: tuple[int, int]) -> tuple[float, float]:
-    """Plane pixels per unit along (row, column), the unit being the smaller side of a pixel.
+    """Return the plane pixels per unit along (row, column), the unit being the smaller side of a pixel.
 
     Parameters
     ----------
@@ -33,29 +33,29 @@ def pixel_aspect(scale: Sequence[float] | None, axes: tuple[int, int]) -> tuple[
 
 
 def level_for(size: float, network_size: float) -> float:
-    """The level at which an object `size` units across is about `network_size` network pixels across."""
+    """Return the level at which an object `size` units across is about `network_size` network pixels across."""
     level = math.log2(max(size, 1e-3) / network_size)
     return min(max(round(level * LEVELS_PER_OCTAVE) / LEVELS_PER_OCTAVE, FINEST_LEVEL), COARSEST_LEVEL)
 
 
 def level_holding(extent: float, network_extent: float) -> float:
-    """The finest level at which something `extent` units long is at most `network_extent` network pixels long."""
+    """Return the finest level at which `extent` units take at most `network_extent` network pixels."""
     level = math.log2(max(extent, 1e-3) / network_extent)
     return min(max(math.ceil(level * LEVELS_PER_OCTAVE) / LEVELS_PER_OCTAVE, FINEST_LEVEL), COARSEST_LEVEL)
 
 
 def step_at(level: float, aspect: tuple[float, float]) -> tuple[float, float]:
-    """Plane pixels per network pixel along (row, column) at a level."""
+    """Return the plane pixels per network pixel along (row, column) at a level."""
     return 2.0**level * aspect[0], 2.0**level * aspect[1]
 
 
 def level_of(step: tuple[float, float], aspect: tuple[float, float]) -> float:
-    """The level of a step, the inverse of `step_at`."""
+    """Return the level of a step; the inverse of `step_at`."""
     return math.log2(step[0] / aspect[0])
 
 
 def prompt_box(prompts: Prompts) -> tuple[float, float, float, float] | None:
-    """(row0, column0, row1, column1) that all prompts lie in, in plane coordinates; None without prompts."""
+    """Return (row0, column0, row1, column1) that all prompts lie in, in plane coordinates; None without prompts."""
     rows = [point.row for point in prompts.points]
     columns = [point.column for point in prompts.points]
     for scribble in prompts.scribbles:
@@ -71,22 +71,22 @@ def prompt_box(prompts: Prompts) -> tuple[float, float, float, float] | None:
 
 
 def extent(box: tuple[float, float, float, float], aspect: tuple[float, float]) -> tuple[float, float]:
-    """(height, width) of a box of pixel centres, in units."""
+    """Return (height, width) of a box of pixel centres, in units."""
     return (box[2] - box[0] + 1) / aspect[0], (box[3] - box[1] + 1) / aspect[1]
 
 
 def mask_extent(mask: Mask, aspect: tuple[float, float]) -> tuple[float, float]:
-    """(height, width) of a mask's box, in units."""
+    """Return (height, width) of a mask's box, in units."""
     return (mask.box[2] - mask.box[0]) / aspect[0], (mask.box[3] - mask.box[1]) / aspect[1]
 
 
 def diameter(mask: Mask, aspect: tuple[float, float]) -> float:
-    """Diameter of the disc of a mask's area, in units."""
+    """Return the diameter of the disc of a mask's area, in units."""
     return 2 * math.sqrt(mask.area / (aspect[0] * aspect[1]) / math.pi)
 
 
 def touches_inner_edge(mask: Mask, window: Window, plane_shape: tuple[int, int]) -> bool:
-    """Whether a mask reaches a border of its window that is not a border of the plane."""
+    """Tell whether a mask reaches a border of its window that is not a border of the plane."""
     row0, column0, row1, column1 = window.bounds
     reach = (1.5 * window.step[0], 1.5 * window.step[1])
     return (
@@ -102,19 +102,19 @@ SCANNED_LEVELS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0)
 
 
 def coarsest_level(plane_shape: tuple[int, int], aspect: tuple[float, float], window: int) -> float:
-    """The level at which the plane itself takes half the window: any coarser, there is little left to see."""
+    """Return the level at which the plane itself takes half the window: any coarser, there is little left to see."""
     return level_for(max(extent((0, 0, plane_shape[0] - 1, plane_shape[1] - 1), aspect)), window / 2)
 
 
 def scanned_levels(coarsest: float) -> list[float]:
-    """The levels that are tried, up to the coarsest that makes sense."""
+    """Return the levels that are tried, up to the coarsest that makes sense."""
     return [level for level in SCANNED_LEVELS if level < coarsest] + [coarsest]
 
 
 def prepared_levels(
     plane_shape: tuple[int, int], aspect: tuple[float, float], window: int, first: float
 ) -> list[float]:
-    """The levels to embed ahead of a click on an object of unknown size.
+    """Return the levels to embed ahead of a click on an object of unknown size.
 
     All that are coarser than the first one: together they take a third of its time. Of the finer ones, of which each
     would take four times as long as the one before, those at which the plane is no larger than one area.

@@ -22,7 +22,7 @@ from napari_sam.segment.segmentation import Segmentation
 
 
 class ReferencePrediction(NamedTuple):
-    """What the published predictor returns for one object.
+    """The prediction that the published predictor returns for one object.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class ReferencePrediction(NamedTuple):
 
 
 class ReferencePredictor:
-    """Predicts as the published `SamPredictor` does (Kirillov et al. 2023): same masks, same scores.
+    """A predictor that works as the published `SamPredictor` (Kirillov et al. 2023): same masks, same scores.
 
     The image's longer side is scaled to the network's 1024 pixels with an anti-aliased bilinear filter in 8 bits, its
     raw RGB values are normalised, and it is padded with zeros at the right and the bottom. The image is encoded here,
@@ -146,7 +146,7 @@ class ReferencePredictor:
         return self._model.encode(padded, cancel)
 
     def _upscaled(self, logits: Tensor) -> Tensor:
-        """(1, M, h, w) -> (1, M, H, W), by way of the network's frame, whose padding is cut off there."""
+        """Map (1, M, h, w) to (1, M, H, W), by way of the network's frame, whose padding is cut off there."""
         side, (rows, columns) = self._model.network.window, self._scaled
         # As images of one channel: for three there is a form for colours, which is several times slower.
         in_frame = F.interpolate(logits.float().transpose(0, 1), (side, side), mode="bilinear", align_corners=False)
@@ -157,13 +157,13 @@ class ReferencePredictor:
 
 
 def _scaled_shape(shape: tuple[int, int], side: int) -> tuple[int, int]:
-    """(rows, columns) of an image whose longer side is scaled to `side`."""
+    """Return (rows, columns) of an image whose longer side is scaled to `side`."""
     scale = side / max(shape)
     return int(shape[0] * scale + 0.5), int(shape[1] * scale + 0.5)
 
 
 class ReferenceSegmenter:
-    """Segments as `ReferencePredictor` does; keeps the embedding of the plane that was prompted last.
+    """A segmenter that works as `ReferencePredictor`; it keeps the embedding of the plane that was prompted last.
 
     Parameters
     ----------
@@ -222,6 +222,6 @@ class ReferenceSegmenter:
         return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
     def _frame(self, plane: Plane, side: int) -> Window:
-        """Where the logits lie: a square as long as the plane's longer side, from its first pixel on."""
+        """Return the window of the logits: a square as long as the plane's longer side, from its first pixel on."""
         step = max(plane.shape(self._source.shape)) / side
         return Window((step / 2 - 0.5, step / 2 - 0.5), (step, step), (side, side))

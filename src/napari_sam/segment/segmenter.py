@@ -25,7 +25,7 @@ Frame = Literal["window", "reference"]
 
 
 class Segmenter:
-    """Segments what is prompted on the planes of one image.
+    """A segmenter of what is prompted on the planes of one image.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Segmenter:
 
     @property
     def setup(self) -> Setup:
-        """What it computes with."""
+        """Setup that answers are computed with."""
         model = self.model
         return Setup(
             model.name,
@@ -69,7 +69,7 @@ class Segmenter:
         )
 
     def traced(self, areas: Sequence[Window] = ()) -> tuple[Self, AreaTrace]:
-        """The same segmenter, with its embeddings, and a trace of the areas that it uses from now on.
+        """Return the same segmenter, with its embeddings, and a trace of the areas that it uses from now on.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class Segmenter:
         yield from self.embedder.prepare(plane, steps, center or ((shape[0] - 1) / 2, (shape[1] - 1) / 2), cancel)
 
     def room(self, plane: Plane, object_size: float | None = None) -> int:
-        """How many planes may be embedded ahead besides one that is embedded.
+        """Return the number of planes that may be embedded ahead besides one that is embedded.
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class Segmenter:
 
     @property
     def objects_at_once(self) -> int:
-        """How many objects to give to `segment_each` at once."""
+        """Number of objects to give to `segment_each` at once."""
         return self.model.prompts_at_once
 
     def segment_each(
@@ -272,7 +272,7 @@ class Segmenter:
         return aside.segment(plane, prompts, object_size=object_size, previous=previous, cancel=cancel)
 
     def take_in(self, plane: Plane, answer: Segmentation, cancel: CancelToken | None = None) -> None:
-        """Have what was encoded for an answer of `rehearse` at hand, as if `segment` had answered."""
+        """Take in what was encoded for an answer of `rehearse`, as if `segment` had answered."""
         self.embedder.take_in(plane, answer.areas, cancel)
 
     def _fitted(self, fit: LevelFit, object_size: float | None) -> Segmentation:
@@ -305,12 +305,12 @@ class Segmenter:
 
 
 def _ambiguous(prompts: Prompts) -> bool:
-    """Whether prompts are a single point, which may mean several things."""
+    """Tell whether prompts are a single point, which may mean several things."""
     return prompts == Prompts(prompts.points[:1])
 
 
 def _first_level(fit: LevelFit, object_size: float | None) -> float | None:
-    """The level to begin at without a previous mask; None where several are tried."""
+    """Return the level to begin at without a previous mask; None where several are tried."""
     prompts = fit.prompts
     if prompts.box is not None or prompts.mask is not None:
         return fit.level_for_prompts(None)

@@ -1,4 +1,4 @@
-"""Carry an object along an axis from its key planes, as far as the evidence speaks for it."""
+"""Propagation of an object along an axis from its key planes, as far as the evidence speaks for it."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from napari_sam.segment.segmenter import Segmenter
 
 
 class Stop(StrEnum):
-    """Why propagation went no further."""
+    """The reason why propagation went no further."""
 
     NONE = ""
     EMPTY = "the object was not found any more"
@@ -55,7 +55,7 @@ class PropagatedPlane:
 
 
 def blend(first: Mask, second: Mask, weight: float) -> Mask:
-    """The mask between two, by their signed distances to the border (shape-based interpolation).
+    """Interpolate the mask between two, by their signed distances to the border (shape-based interpolation).
 
     Raya and Udupa, Shape-based interpolation of multidimensional objects, IEEE TMI 9 (1990).
 
@@ -98,7 +98,7 @@ GAP, RING = 2, 5
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for a mask.
+    """The evidence that speaks for a mask.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class Evidence:
     contrast: tuple[float, ...] = ()
 
     def trust(self, key: "Evidence") -> float:
-        """How well this compares with what speaks for the key plane's mask, 0..1.
+        """Rate how well this compares with what speaks for the key plane's mask, 0..1.
 
         Shares of the key plane's evidence, since models and images differ in how high it comes out. The weights are
         those that stopped best on generated stacks and on the training stacks, with nano.
@@ -135,7 +135,7 @@ class Evidence:
 
 
 def evidence_for(mask: Mask, segmenter: Segmenter, plane: Plane, cancel: CancelToken | None = None) -> Evidence:
-    """What speaks for a decoded mask (one that has a window; not empty) on its plane."""
+    """Gather what speaks for a decoded mask (one that has a window; not empty) on its plane."""
     if mask.window is None:
         raise ValueError("evidence needs a decoded mask")
     agreement = None if segmenter.model.spec.knows_ends else _agreement(mask, segmenter, plane, cancel)
@@ -169,7 +169,7 @@ def _contrast(mask: Mask, step: tuple[float, float], segmenter: Segmenter, plane
 
 @dataclass(frozen=True)
 class StopRule:
-    """When an object is taken to have ended.
+    """The rule by which an object is taken to have ended.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ class StopRule:
     largest_growth: float = 2.5
 
     def judge(self, mask: Mask, neighbour: Mask, trust: float) -> Stop:
-        """Whether, and why, the object ends at `mask`."""
+        """Tell whether, and why, the object ends at `mask`."""
         growth = mask.area / max(neighbour.area, 1)
         if growth > self.largest_growth or growth < 1 / self.largest_growth:
             return Stop.JUMP
@@ -239,7 +239,7 @@ def _carried(segmenter: Segmenter, plane: Plane, neighbour: Mask, cancel: Cancel
 
 
 def _key_evidence(segmenter: Segmenter, plane: Plane, mask: Mask, cancel: CancelToken | None) -> Evidence:
-    """What speaks for the key mask when it is prompted with itself, as its neighbours will be: a painted one too."""
+    """Gather what speaks for the key mask when prompted with itself, as its neighbours will be: a painted one too."""
     again = _carried(segmenter, plane, mask, cancel)
     return evidence_for(again, segmenter, plane, cancel) if again.area else Evidence(0.0, 0.0)
 

@@ -27,12 +27,13 @@ def replay(session: SessionFile, image: Image, output: Output) -> None:
     Every click, choice, propagation, brush stroke and deletion is done again in its order. Where the session's own
     labels lie beside it, the new ones are compared with them.
     """
+    check_output(output, image)
+
     # Late, since they import torch.
     from napari_sam.session.compute.engine import NetworkEngine
     from napari_sam.session.record.replay import replay as replay_annotation
     from napari_sam.session.record.session_file import read_session
 
-    check_output(output, image)
     content = read_session(session)
     source = content.image.recognise(open_image(image))
 

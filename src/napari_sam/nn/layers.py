@@ -1,4 +1,9 @@
-"""Layers and arithmetic that several networks share."""
+"""Layers and arithmetic that several networks share.
+
+`Gelu`, `linear_onto` and `plus` overwrite a tensor no one else needs, unless gradients are wanted: at the sizes of
+images a fresh tensor costs about as much as the arithmetic that fills it, since the system has to find, clear and map
+its pages.
+"""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -163,7 +168,7 @@ FEATURES_AT_ONCE = 2**20
 
 
 def by_bands(layers: Callable[[Tensor], Tensor], images: Tensor, channels: int, stride: int = 1) -> Tensor:
-    """Apply layers to images.
+    """Apply layers to images band by band of rows, so that what lies between them stays in the processor's cache.
 
     Exact: neighbouring bands overlap by what the layers need to see of each other, and the rest of the overlap is
     dropped. With gradients, and elsewhere than on the CPU, everything is computed at once.

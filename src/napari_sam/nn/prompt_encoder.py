@@ -160,7 +160,7 @@ class EmbeddedPrompts(NamedTuple):
     drawn
         (N, h * w, 4, 4, C) prompts drawn at the masks' resolution, grouped by cell; None for networks that draw none.
     channels
-        Which channels of `drawn_prompts` these are.
+        Which channels of `draw_prompts` these are.
     """
 
     tokens: Tensor

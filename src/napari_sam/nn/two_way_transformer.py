@@ -1,4 +1,8 @@
-"""The two-way transformer of SAM's mask decoder: tokens attend to the image and the image to tokens."""
+"""The two-way transformer of SAM's mask decoder: tokens attend to the image and the image to tokens.
+
+Between tokens and image, the projections of the image are applied to the tokens instead (a product may be associated
+either way): there are few tokens, so this is less work, and the image is neither projected nor copied.
+"""
 
 import torch
 from torch import Tensor, nn

@@ -67,11 +67,11 @@ class SegmentController:
 
     Attributes
     ----------
-    images : Images
+    images : ImageChooser
         The image layers.
     targets : TargetLayers
         The Labels layers that objects are accepted into.
-    tools : OwnTools
+    tools : PluginTools
         The plugin's own layers.
     canvas : Canvas
         Where gestures go.

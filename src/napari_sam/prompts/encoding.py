@@ -1,4 +1,8 @@
-"""Prompts as the network takes them."""
+"""Prompts as the network takes them.
+
+The one place where (row, column) becomes the network's (x, y). The network adds the half pixel between
+pixel centres on integers and its own frame itself.
+"""
 
 import math
 from dataclasses import dataclass

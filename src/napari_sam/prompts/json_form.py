@@ -1,4 +1,8 @@
-"""Prompts, planes and masks as JSON, and back."""
+"""Prompts, planes and masks as JSON, and back.
+
+A new kind of prompt is one more key: what wrote a file without it is read as having none. What does not fit raises
+ValueError, TypeError, KeyError or IndexError: `MALFORMED` names them for those who read files.
+"""
 
 import base64
 import binascii

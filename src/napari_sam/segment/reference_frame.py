@@ -1,4 +1,8 @@
-"""The published predictor's own frame: an image and its prompts into the network, and masks back."""
+"""The published predictor's own frame: an image and its prompts into the network, and masks back.
+
+`Segmenter` works on windows at a chosen level with contrast limits of the layer. The numbers in the literature were
+made otherwise, and this is how.
+"""
 
 from typing import NamedTuple
 

@@ -46,11 +46,11 @@ class Workspace:
         The object in work.
     journal : Journal
         What was done.
-    recording : Recording
+    recording : Recordings
         What was done to labels and not undone, so that it can be written down.
-    labelling : Labelling
+    labelling : LabelWriter
         The labels.
-    finishing : Finishing
+    finishing : DeferredAccepts
         Objects that were accepted and are yet to be written.
     write_at_once : bool
         Whether labels may not lag behind the journal, as somebody else reads all of them.

@@ -141,7 +141,7 @@ class ObjectTable:
         Accepted objects by label.
     extents : dict
         By label, where its pixels are: for the rows, and for labels that were not there when the target was chosen.
-    unwritten : Unwritten
+    unwritten : PendingPixels
         Pixels that are changed as far as the object table tells, and not yet in the array.
     revision : int
         Another one after everything that changes pixels, rows or extents.

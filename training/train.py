@@ -132,18 +132,21 @@ def train(
     torch.manual_seed(config.run.seed + step)
     gradient_step = GradientSteps(network, config)
     pace = Pace(torch.device(device))
+    stop = Stop()
+    previous = {number: signal.signal(number, stop) for number in STOPPING}
+    # Ctrl-C, and what ends a batch job, reach workers as well, whose end would be an error in the middle of a step.
+    # Blocked here, they are blocked in a worker from its first moment and for good; stopping is the parent's.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     batches = iter(
         DataLoader(
             Batches(training, config, seed=config.run.seed + step),
             batch_size=None,
             num_workers=config.run.workers,
             prefetch_factor=3 if config.run.workers else None,
-            worker_init_fn=_ignore_signals,
             pin_memory=device != "cpu",
         )
     )
-    stop = Stop()
-    previous = {number: signal.signal(number, stop) for number in STOPPING}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
     def snapshot() -> Checkpoint:
         return Checkpoint(
@@ -218,15 +221,6 @@ def read_images(
                 source = FixedImages(read_or_generate(name, settings, out / "synthetic", config.run.seed))
             training.append((total * weight / sum(parts.values()), source))
     return training, validation
-
-
-def _ignore_signals(_: int) -> None:
-    """Ctrl-C, and what ends a batch job, reach workers as well, whose end would be an error in the middle of a step.
-
-    Stopping is the parent's.
-    """
-    for number in STOPPING:
-        signal.signal(number, signal.SIG_IGN)
 
 
 class Log:

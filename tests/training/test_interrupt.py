@@ -19,8 +19,9 @@ train(config, data, out, sizes=sizes)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["started_at_step", "waited"], ids=["as the worker starts", "in a step"])
 def test_stopping_leaves_a_checkpoint_although_the_worker_is_told_too(
-    number, tiny_config, tiny_data, tiny_sizes, tmp_path
+    number, moment, tiny_config, tiny_data, tiny_sizes, tmp_path
 ):
     # A step waits for its batch most of the time: the worker is slow, and dies first if it minds the signal.
     run = replace(tiny_config.run, steps=100_000, checkpoint_minutes=1000, workers=1)
@@ -38,12 +39,13 @@ def test_stopping_leaves_a_checkpoint_although_the_worker_is_told_too(
     )
     try:
         curve, deadline = out / "curve.jsonl", time.monotonic() + 60
-        while time.monotonic() < deadline and not (curve.exists() and '"loss"' in curve.read_text()):
-            time.sleep(0.05)
+        while time.monotonic() < deadline and not (curve.exists() and f'"{moment}"' in curve.read_text()):
+            time.sleep(0.002)
+        assert curve.exists()
         os.killpg(process.pid, number)
         _, errors = process.communicate(timeout=60)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 0, errors.decode()
-    assert read_checkpoint(out).step > 0
+    assert read_checkpoint(out).step > (0 if moment == "waited" else -1)

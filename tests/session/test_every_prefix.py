@@ -105,18 +105,18 @@ def check_waiting_objects_are_finished(recovered: Recovered) -> None:
     """As soon as they have their masks; and how they came about is recorded."""
     image, posts = ImageSource(killed_sessions.image()), Posts()
     session = Session(posts.post, engine=FakeEngine(ambiguous=True))
-    session.set_image(image, axes=(1, 2))
+    session.image.choose(image, axes=(1, 2))
     (restored,) = recovered.targets
     target = ArrayTarget(restored.labels.copy())
-    session.restore_target(target, restored)
+    session.labels.restore(target, restored)
     for each in recovered.waiting:
-        session.restore_waiting(each.record, target, each.collision)
+        session.current.restore_waiting(each.record, target, each.collision)
     if recovered.draft is not None:
-        session.restore_draft(recovered.draft)
+        session.current.restore(recovered.draft)
     posts.settle(session)
-    assert not session.waiting
-    recording = session.recording.of(target)
-    annotation = annotation_of(target.array, recording.prior, recording.done, session.image, None)
+    assert not session.record.waiting
+    recording = session.record.recordings.of(target)
+    annotation = annotation_of(target.array, recording.prior, recording.done, session.image.number, None)
     np.testing.assert_array_equal(replay(annotation, image, FakeEngine(ambiguous=True)), target.array)
     assert session.close()
 

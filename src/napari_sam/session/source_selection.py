@@ -3,6 +3,7 @@
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
+from napari_sam.segment.segmentation import Setup
 from napari_sam.session.batch import Batch
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.prompt_editor import PromptEditor
@@ -11,40 +12,127 @@ from napari_sam.session.status import StatusReporter
 from napari_sam.session.workspace import Workspace
 
 
-class SourceSelection:
-    """The choice of image, model, contrast, object size or view, with all that follows for the object in work.
+class ModelSelection:
+    """The model, and what it is told of the size of objects; whenever either changes, prompts are answered again.
 
     Parameters
     ----------
-    segmenting
+    answering
         Who opens images with models.
-    work
+    workspace
         The object in work.
-    prompting
+    prompts
         Who knows earlier answers.
+    reporter
+        What the user is told.
+    """
+
+    def __init__(
+        self, answering: PromptAnswering, workspace: Workspace, prompts: PromptEditor, reporter: StatusReporter
+    ) -> None:
+        self._answering = answering
+        self._workspace = workspace
+        self._prompts = prompts
+        self._reporter = reporter
+
+    @property
+    def name(self) -> str:
+        """Name of, or path to, the model."""
+        return self._answering.model
+
+    @property
+    def setup(self) -> Setup | None:
+        """Setup that computes the answers; None while no image is opened with the model."""
+        opened = self._answering.opened
+        return None if opened is None else opened.setup
+
+    @property
+    def object_size(self) -> float | None:
+        """Diameter of objects in plane pixels that the user set, or None for auto."""
+        return self._answering.object_size
+
+    def choose(self, model: str) -> None:
+        """Use another model, by name or path; the object's prompts are answered again by it."""
+        if model != self._answering.model:
+            self._answering.model = model
+            self._answering.accepted_size = None
+            self.open()
+
+    def open(self) -> None:
+        """Open the image with the model (again, if its weights are here only now); the prompts are answered again."""
+        self._reporter.clear()
+        self._answering.open()
+        self._answer_again()
+
+    def set_object_size(self, diameter: float | None) -> None:
+        """Say how large objects are, in plane pixels, or None for auto; the object's prompts are answered again."""
+        if diameter != self._answering.object_size:
+            self._answering.object_size = diameter
+            self._reporter.error = ""
+            self._answering.embed(anew=True)
+            self._answer_again()
+
+    def _answer_again(self) -> None:
+        self._prompts.forget_answers()
+        self._answering.ask_again(self._workspace.draft)
+
+
+class ImageSelection:
+    """The image, its contrast and the plane in view, with all that follows for the object in work.
+
+    Parameters
+    ----------
+    answering
+        Who opens images with models.
+    workspace
+        The object in work.
     propagation, batch
         What is stopped when the image is another one.
-    reporting
+    model
+        What the image is opened with.
+    reporter
         What the user is told.
     """
 
     def __init__(
         self,
-        segmenting: PromptAnswering,
-        work: Workspace,
-        prompting: PromptEditor,
+        answering: PromptAnswering,
+        workspace: Workspace,
         propagation: Propagation,
         batch: Batch,
-        reporting: StatusReporter,
+        model: ModelSelection,
+        reporter: StatusReporter,
     ) -> None:
-        self._segmenting = segmenting
-        self._work = work
-        self._prompting = prompting
+        self._answering = answering
+        self._workspace = workspace
         self._propagation = propagation
         self._batch = batch
-        self._reporting = reporting
+        self._model = model
+        self._reporter = reporter
 
-    def set_image(self, source: ImageSource | None, axes: tuple[int, int], contrast: Contrast | None) -> None:
+    @property
+    def source(self) -> ImageSource | None:
+        """The image."""
+        return self._answering.source
+
+    @property
+    def number(self) -> int:
+        """Number that counts the images that were worked on."""
+        return self._workspace.image
+
+    @property
+    def contrast(self) -> Contrast | None:
+        """The limits that were given; None where they are measured."""
+        return self._answering.contrast
+
+    @property
+    def plane(self) -> Plane | None:
+        """The plane in view."""
+        return self._answering.view.plane
+
+    def choose(
+        self, source: ImageSource | None, *, axes: tuple[int, int] = (0, 1), contrast: Contrast | None = None
+    ) -> None:
         """Work on another image, or none.
 
         The object in work is dropped, and can no longer be brought back; accepted ones stay and can still be undone.
@@ -60,50 +148,25 @@ class SourceSelection:
         """
         self._propagation.stop()
         self._batch.stop()
-        self._segmenting.show(source, axes, contrast)
-        self._work.new_image()
-        self.open()
-
-    def set_model(self, model: str) -> None:
-        """Use another model; the object's prompts are answered again by it."""
-        if model != self._segmenting.model:
-            self._segmenting.model = model
-            self._segmenting.accepted_size = None
-            self.open()
+        self._answering.show(source, axes, contrast)
+        self._workspace.new_image()
+        self._model.open()
 
     def set_contrast(self, contrast: Contrast | None) -> None:
         """Scale the encoder's input by other limits; None to measure them."""
-        if contrast != self._segmenting.contrast:
-            self._segmenting.contrast = contrast
-            self.open()
+        if contrast != self._answering.contrast:
+            self._answering.contrast = contrast
+            self._model.open()
 
-    def set_object_size(self, diameter: float | None) -> None:
-        """Say how large objects are, in plane pixels, or None for auto; the object's prompts are answered again."""
-        if diameter != self._segmenting.object_size:
-            self._segmenting.object_size = diameter
-            self._reporting.error = ""
-            self._segmenting.embed(anew=True)
-            self._answer_again()
-
-    def open(self) -> None:
-        """Open the image with the model, and have the object's prompts answered again."""
-        self._reporting.clear()
-        self._segmenting.open()
-        self._answer_again()
-
-    def look_at(self, plane: Plane, center: tuple[float, float] | None) -> None:
-        """Embed a plane that is in view, around a (row, column), ahead of the first click."""
-        if self._segmenting.source is None:
+    def set_view(self, plane: Plane, center: tuple[float, float] | None = None) -> None:
+        """Say which plane is in view, and around which (row, column); it is embedded ahead of the first click."""
+        if self._answering.source is None:
             return
-        if plane != self._segmenting.view.plane:
-            self._reporting.error = ""
-        self._segmenting.look_at(plane, center)
+        if plane != self._answering.view.plane:
+            self._reporter.error = ""
+        self._answering.look_at(plane, center)
 
-    def look_away(self, why: str) -> None:
-        """Note that no plane of the image is in view, for a reason told in one sentence."""
-        self._segmenting.look_away(why)
-        self._reporting.report()
-
-    def _answer_again(self) -> None:
-        self._prompting.forget_answers()
-        self._segmenting.ask_again(self._work.draft)
+    def clear_view(self, why: str) -> None:
+        """Say that no plane of the image is in view, and why, in one sentence."""
+        self._answering.look_away(why)
+        self._reporter.report()

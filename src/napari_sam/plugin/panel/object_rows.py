@@ -191,25 +191,25 @@ class ObjectRows(QWidget):
 
     def show_status(self, _: Status) -> None:
         """Say what can be done in this state."""
-        session, draft = self._session, self._session.draft
+        session, draft = self._session, self._session.current.draft
         for action, possible in (
             (Action.ACCEPT, bool(draft.masks) or bool(draft.in_flight)),
-            (Action.REJECT, bool(draft) or session.propagating),
-            (Action.HIDE, session.source is not None),
-            (Action.NEXT, session.source is not None),
+            (Action.REJECT, bool(draft) or session.volume.active),
+            (Action.HIDE, session.image.source is not None),
+            (Action.NEXT, session.image.source is not None),
         ):
             self.buttons[action].setEnabled(possible)
         self.candidates.show_candidates()
 
     def show_label(self) -> None:
         """Show the object's id."""
-        label = self._session.current_label
+        label = self._session.current.label
         if label is None:
-            label = 1 if self._session.target is None else None
-        refines = " (refines a label)" if self._session.draft.refines else ""
+            label = 1 if self._session.labels.target is None else None
+        refines = " (refines a label)" if self._session.current.draft.refines else ""
         self.title.setText("<b>Object</b>" if label is None else f"<b>Object {label}</b>{refines}")
 
     def show_history(self) -> None:
         """Say whether there is anything to undo or redo."""
-        self.buttons[Action.UNDO].setEnabled(self._session.journal.can_undo)
-        self.buttons[Action.REDO].setEnabled(self._session.journal.can_redo)
+        self.buttons[Action.UNDO].setEnabled(self._session.history.journal.can_undo)
+        self.buttons[Action.REDO].setEnabled(self._session.history.journal.can_redo)

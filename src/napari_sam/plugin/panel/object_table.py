@@ -276,11 +276,11 @@ class ObjectTableWidget(QWidget):
 
     def _choose_next_id(self, label: int) -> None:
         self._controller.told.emit("")
-        self._controller.try_to(lambda: self._controller.session.set_next_label(label or None))
+        self._controller.try_to(lambda: self._controller.session.current.set_label(label or None))
         self._show_next_id()
 
     def _show_next_id(self) -> None:
-        draft = self._controller.session.draft
+        draft = self._controller.session.current.draft
         before = self.next_id.blockSignals(True)
         self.next_id.setValue(draft.label or 0)
         self.next_id.setEnabled(not draft.refines)

@@ -241,9 +241,9 @@ class PromptRows(QWidget):
     def show_status(self, status: Status) -> None:
         """Say what can be done in this state."""
         session = self._session
-        self.buttons[Action.REMOVE_LAST].setEnabled(bool(session.draft.order))
-        self.buttons[Action.POLARITY].setEnabled(bool(session.draft.order))
-        self.buttons[Action.CLEAR].setEnabled(session.plane in session.draft.prompts)
+        self.buttons[Action.REMOVE_LAST].setEnabled(bool(session.current.draft.order))
+        self.buttons[Action.POLARITY].setEnabled(bool(session.current.draft.order))
+        self.buttons[Action.CLEAR].setEnabled(session.image.plane in session.current.draft.prompts)
         in_view = status.state not in (State.NO_IMAGE, State.NO_PLANE)
         for action in (Action.PICK, Action.CURSOR):
             self.buttons[action].setEnabled(in_view)

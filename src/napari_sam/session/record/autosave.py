@@ -130,9 +130,9 @@ class Autosave:
         self._based: set[int] = set()
         self._saved: dict[Target, tuple[Done, ...] | None] = {}
         self._dirty = self._asked = self._lost = False
-        session.recording.put.connect(self._put)
-        session.recording.dropped.connect(self._dropped)
-        session.recording.forgotten.connect(self._forgotten)
+        session.record.recordings.put.connect(self._put)
+        session.record.recordings.dropped.connect(self._dropped)
+        session.record.recordings.forgotten.connect(self._forgotten)
         session.saved.connect(self._save)
         # The journal tells of prompts that are not answered yet: that may take long.
         for signal in (
@@ -153,8 +153,11 @@ class Autosave:
         """True if labels were changed that were not saved since, or are yet to be changed by what was accepted."""
         return (
             self._lost
-            or bool(self._session.waiting)
-            or any(self._session.recording.of(target).done != self._saved.get(target, ()) for target in self._targets)
+            or bool(self._session.record.waiting)
+            or any(
+                self._session.record.recordings.of(target).done != self._saved.get(target, ())
+                for target in self._targets
+            )
         )
 
     def begin_with(self, target: Target, then: Callable[[], None]) -> None:
@@ -236,7 +239,7 @@ class Autosave:
 
     def _touch(self) -> None:
         self._dirty = True
-        if self._writer is None and (self._session.draft or self._session.waiting):
+        if self._writer is None and (self._session.current.draft or self._session.record.waiting):
             # From now on the writing thread asks.
             self._collect()
 
@@ -260,7 +263,7 @@ class Autosave:
             return
         self._dirty = False
         session = self._session
-        draft, waiting, source = session.draft, session.waiting, session.source
+        draft, waiting, source = session.current.draft, session.record.waiting, session.image.source
         if source is None or (not draft and not waiting and self._writer is None):
             return
         writer = self._open()
@@ -282,17 +285,19 @@ class Autosave:
             for entry, each in waiting.items()
         ]
         about = {
-            "image": session.image,
-            "target": None if session.target is None else self._targets.get(session.target),
-            "model": session.model,
-            "object_size": session.object_size,
-            "contrast": None if session.contrast is None else [list(pair) for pair in session.contrast.limits],
+            "image": session.image.number,
+            "target": None if session.labels.target is None else self._targets.get(session.labels.target),
+            "model": session.model.name,
+            "object_size": session.model.object_size,
+            "contrast": None
+            if session.image.contrast is None
+            else [list(pair) for pair in session.image.contrast.limits],
         }
         writer.write(partial(draft_records, about, record, accepted))
 
     def _image(self, writer: LogWriter) -> None:
         session = self._session
-        image, source = session.image, session.source
+        image, source = session.image.number, session.image.source
         if source is None or image in self._images:
             return
         self._images.add(image)
@@ -325,8 +330,8 @@ class Autosave:
             return number
         self._numbered += 1
         number = self._targets[target] = self._numbered
-        prior = self._session.recording.of(target).prior
-        empty = prior is None and self._session.began_empty(target)
+        prior = self._session.record.recordings.of(target).prior
+        empty = prior is None and self._session.labels.began_empty(target)
         array = target.array
         about = {
             "number": number,

@@ -1,5 +1,6 @@
 """The writing of labels, and of the session that they are of, to files in the background."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from napari_sam.errors import UserError
@@ -7,9 +8,11 @@ from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.compute.scheduler import Priority, Scheduler
+from napari_sam.session.deferred_accepts import DeferredAccept
+from napari_sam.session.history.entry import Entry
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.record.object_record import record_of
-from napari_sam.session.record.recording import Done, annotation_of
+from napari_sam.session.record.recording import Done, Recordings, annotation_of
 from napari_sam.session.record.session_file import SessionContent, current_versions, session_path, write_session
 from napari_sam.session.status import SessionSignals, StatusReporter
 from napari_sam.session.workspace import Workspace
@@ -17,57 +20,70 @@ from napari_sam.session.workspace import Workspace
 _ATTEMPTS = 3
 
 
-class SessionSaver:
-    """The saver, which writes at most one file at a time.
+class SessionRecord:
+    """The record of what was done in a session, and its files, at most one of which is written at a time.
 
     Parameters
     ----------
     scheduler
         Where it is written.
-    work
+    workspace
         The labels, and what was done to them.
-    segmenting
+    answering
         Who knows the image, which gives its axes and scale.
     signals
         Who is told that the files are complete.
-    reporting
+    reporter
         What the user is told.
 
     Attributes
     ----------
-    active : bool
+    saving : bool
         Whether a file is being written.
     """
 
     def __init__(
         self,
         scheduler: Scheduler,
-        work: Workspace,
-        segmenting: PromptAnswering,
+        workspace: Workspace,
+        answering: PromptAnswering,
         signals: SessionSignals,
-        reporting: StatusReporter,
+        reporter: StatusReporter,
     ) -> None:
         self._scheduler = scheduler
-        self._work = work
-        self._segmenting = segmenting
+        self._workspace = workspace
+        self._answering = answering
         self._signals = signals
-        self._reporting = reporting
-        self.active = False
+        self._reporter = reporter
+        self.saving = False
 
-    def save(self, path: Path) -> None:
-        """Write the chosen labels to an OME-TIFF, and beside it the session.
+    @property
+    def recordings(self) -> Recordings:
+        """Recordings of what was done to labels and not undone, so that it can be written down."""
+        return self._workspace.recording
+
+    @property
+    def waiting(self) -> Mapping[Entry, DeferredAccept]:
+        """Accepted objects that are yet to be written, by their accepts, in the order of these."""
+        return self._workspace.deferred.waiting
+
+    def save(self, path: str | Path) -> None:
+        """Write the chosen labels to an OME-TIFF with the image's axes and scale, on the inference thread.
+
+        Beside it goes the session, as a JSON file from which the labels can be computed again and worked on further.
 
         Raises
         ------
         UserError
             If there are no labels.
         """
-        work, target, source = self._work, self._work.labelling.target, self._segmenting.source
+        workspace, target, source = self._workspace, self._workspace.writer.target, self._answering.source
         if target is None or source is None:
             raise UserError("There are no labels to save yet: accept an object first.")
-        self._reporting.clear()
-        recording, image, array = work.recording.of(target), work.image, target.array
-        draft = record_of(work.draft.state, work.draft.label) if work.draft else None
+        path = Path(path)
+        self._reporter.clear()
+        recording, image, array = workspace.recording.of(target), workspace.image, target.array
+        draft = record_of(workspace.draft.state, workspace.draft.label) if workspace.draft else None
 
         def write(_: CancelToken) -> tuple[Done, ...]:
             from napari_sam.export.save_labels import save_labels
@@ -84,20 +100,20 @@ class SessionSaver:
             return done
 
         def saved(done: tuple[Done, ...]) -> None:
-            self.active = work.write_at_once = False
+            self.saving = workspace.write_at_once = False
             self._signals.saved.emit(target, done)
-            self._reporting.note = f"Saved {path.name}."
-            self._reporting.report()
+            self._reporter.note = f"Saved {path.name}."
+            self._reporter.report()
 
         def failed(error: Exception) -> None:
-            self.active = work.write_at_once = False
-            self._reporting.fail(error)
+            self.saving = workspace.write_at_once = False
+            self._reporter.fail(error)
 
         # What is recorded while the labels are read is in them by then.
-        work.labelling.book_of(target).unwritten.write()
-        self.active = work.write_at_once = True
+        workspace.writer.table_of(target).unwritten.write()
+        self.saving = workspace.write_at_once = True
         self._scheduler.submit("save", write, priority=Priority.VIEW, on_result=saved, on_error=failed)
-        self._reporting.report()
+        self._reporter.report()
 
 
 def _axis_letters(source: ImageSource) -> str | None:

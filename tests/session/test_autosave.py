@@ -16,7 +16,7 @@ from napari_sam.prompts.prompt import Point
 from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.record import log_file
 from napari_sam.session.record.autosave import Autosave
-from napari_sam.session.record.log_file import MAGIC, Kind, LogWriter, frame, packed_frames, unpacked
+from napari_sam.session.record.log_file import MAGIC, LogWriter, RecordKind, frame, packed_frames, unpacked
 from napari_sam.session.record.log_folder import FOLDER_VARIABLE, SessionFolder, abandoned, sessions_folder
 from napari_sam.session.record.recording import annotation_of
 from napari_sam.session.record.recovery import discard, recover, unfinished_sessions
@@ -217,12 +217,12 @@ def test_labels_that_were_restored_are_on_disk_before_their_former_log_may_go(se
     on_disk = []
     autosave.begin_with(target, lambda: on_disk.extend(kind for kind, _ in packed_frames(autosave.folder / "log")))
     assert autosave.wait_written()
-    assert on_disk[-1] == Kind.BASE_DONE
+    assert on_disk[-1] == RecordKind.BASE_DONE
     autosave.close()
 
 
 def test_what_is_torn_or_damaged_at_the_end_is_left_out(tmp_path):
-    whole = [frame(Kind.BEGIN, {"at": number}) for number in range(5)]
+    whole = [frame(RecordKind.BEGIN, {"at": number}) for number in range(5)]
     path = tmp_path / "log"
     data = MAGIC + b"".join(whole)
     for length in range(len(data) + 1):
@@ -312,15 +312,15 @@ def test_superseded_drafts_do_not_fill_the_log(tmp_path, monkeypatch):
     noise = np.random.default_rng(0)
     for number in range(60):
         draft = {"number": number, "noise": noise.bytes(800).hex()}
-        writer.write(lambda draft=draft: iter([(Kind.DRAFT, draft)]))
+        writer.write(lambda draft=draft: iter([(RecordKind.DRAFT, draft)]))
         if number % 20 == 0:
-            writer.write(lambda number=number: iter([(Kind.PUT, {"number": number})]))
+            writer.write(lambda number=number: iter([(RecordKind.PUT, {"number": number})]))
             assert writer.wait_written()
     assert writer.close()
     assert not failed
     frames = [(kind, unpacked(body)["number"]) for kind, body in packed_frames(tmp_path / "log")]
-    assert [number for kind, number in frames if kind == Kind.PUT] == [0, 20, 40]
-    assert [number for kind, number in frames if kind == Kind.DRAFT][-1] == 59
+    assert [number for kind, number in frames if kind == RecordKind.PUT] == [0, 20, 40]
+    assert [number for kind, number in frames if kind == RecordKind.DRAFT][-1] == 59
     assert (tmp_path / "log").stat().st_size < 60 * 900
 
 
@@ -336,7 +336,7 @@ def test_a_log_may_be_ended_by_its_own_thread(tmp_path):
     failed, ended = [], []
     writer = LogWriter(tmp_path / "log", lambda: ended or ended.append(writer.close()), failed.append)
     writer.start()
-    writer.write(lambda: iter([(Kind.BEGIN, {})]))
+    writer.write(lambda: iter([(RecordKind.BEGIN, {})]))
     writer._thread.join(10)
     assert not writer._thread.is_alive()
     assert ended == [True]

@@ -14,7 +14,7 @@ from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.session import batch_plan
 from napari_sam.session.batch import BatchObject
-from napari_sam.session.history.entry import Kind
+from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.labels import target as target_module
 from napari_sam.session.labels.object_row import ObjectRow
 from napari_sam.session.labels.target import ArrayTarget
@@ -77,7 +77,7 @@ def boxes() -> list[BatchObject]:
 
 def recorded(session) -> bool:
     entry = session.history.journal.next_undo
-    return entry is not None and entry.kind is Kind.BATCH
+    return entry is not None and entry.kind is EntryKind.BATCH
 
 
 def begin(session, main) -> None:
@@ -231,7 +231,7 @@ def test_a_stroke_that_is_being_drawn_is_told_of_before_anything_is_written(sess
     session.batch.segment(boxes(), Collision.KEEP)
     main.run_until(lambda: recorded(session), 60)
     main.settle(session)
-    assert [entry.kind for entry in session.history.journal.done] == [Kind.PAINT, Kind.BATCH]
+    assert [entry.kind for entry in session.history.journal.done] == [EntryKind.PAINT, EntryKind.BATCH]
     assert (target.array[STROKE] == 3).all()
     np.testing.assert_array_equal(replayed(session, target, image, engine), target.array)
 

@@ -13,7 +13,7 @@ from session_deeds import Z4, A, B, crash
 from napari_sam.labels.paint import Collision
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.labels.target import ArrayTarget
-from napari_sam.session.record.log_file import MAGIC, Kind, frame, packed_frame, packed_frames, unpacked
+from napari_sam.session.record.log_file import MAGIC, RecordKind, frame, packed_frame, packed_frames, unpacked
 from napari_sam.session.record.recovery import Recovered, recover, unfinished_sessions
 from napari_sam.session.session import Session
 
@@ -61,9 +61,9 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     data = MAGIC
     for kind, body in list(packed_frames(log)):
         content = unpacked(body)
-        if kind == Kind.DRAFT:
+        if kind == RecordKind.DRAFT:
             change(content)
-        data += frame(Kind.DRAFT, content) if kind == Kind.DRAFT else packed_frame(kind, body)
+        data += frame(RecordKind.DRAFT, content) if kind == RecordKind.DRAFT else packed_frame(kind, body)
     log.write_bytes(data)
 
 

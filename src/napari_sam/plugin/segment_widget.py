@@ -27,7 +27,7 @@ from napari_sam.plugin.panel.prompt_rows import PromptRows
 from napari_sam.plugin.panel.restore_row import RestoreRow
 from napari_sam.plugin.panel.stack_rows import StackRows
 from napari_sam.plugin.panel.status_line import StatusLine
-from napari_sam.plugin.panel.widgets import ColumnScroll, button, column, line, row
+from napari_sam.plugin.panel.widgets import ColumnScroll, button, column_layout, line, row
 from napari_sam.plugin.session_restorer import SessionRestorer
 from napari_sam.session.compute.engine import Engine
 from napari_sam.session.record.autosave import Autosave, weak_callback
@@ -239,7 +239,7 @@ class SegmentWidget(QWidget):
                 inside.setContentsMargins(0, 0, 0, 0)
         self.objects.collapse(animate=False)
         files = QWidget()
-        column(files).addLayout(row(self.save_button, self.open_button))
+        column_layout(files).addLayout(row(self.save_button, self.open_button))
         rows.addWidget(self.restore_row)
         groups = (self.choices, self.status, self.prompts, self.object, self.stack, self.objects, files)
         for group in groups:

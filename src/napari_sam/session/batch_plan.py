@@ -12,7 +12,7 @@ from napari_sam.labels.edits import Box, Edit, Growth, PixelChange, hull, tiled
 from napari_sam.labels.label_array import check_fits
 from napari_sam.labels.paint import Collides, Collision, paint_all
 from napari_sam.planes.geometry import Mask, Plane
-from napari_sam.session.history.entry import Kind
+from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.labels.object_row import Extent, ObjectRow
 from napari_sam.session.labels.target import ObjectTable, Target
 from napari_sam.session.object.draft import Draft, DraftState
@@ -261,7 +261,7 @@ def carry_out(plan: Plan, results: BatchResults, workspace: Workspace) -> bool:
         workspace.start(DraftState())
     growth = None if workspace.write_at_once else plan.growth
     patch = table.make(plan.pixels, plan.rows, areas=plan.extents, uses=max(plan.rows), growth=growth)
-    workspace.changed_labels(Kind.BATCH, target, patch, before, shown=growth is not None)
+    workspace.changed_labels(EntryKind.BATCH, target, patch, before, shown=growth is not None)
     workspace.write_on(target)
     workspace.tell_draft()
     return True

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from napari_sam.errors import UserError
 from napari_sam.labels.label_array import check_fits
 from napari_sam.labels.paint import Collides, Collision
-from napari_sam.session.history.entry import Kind
+from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.labels.object_row import LabelsPatch
 from napari_sam.session.labels.target import Target
 from napari_sam.session.object.draft import Draft, DraftState
@@ -116,12 +116,12 @@ class CurrentObject:
             raise UserError("There is nothing to reject.")
         self._propagation.stop()
         if workspace.draft.proposal:
-            with workspace.deed(Kind.DROP) as draft:
+            with workspace.deed(EntryKind.DROP) as draft:
                 draft.proposal, draft.carried = {}, None
             self._reporter.note = "The propagated planes were dropped; the prompts are kept."
             self._signals.masks_changed.emit()
         elif workspace.draft:
-            with workspace.replacing(Kind.REJECT, workspace.draft.state):
+            with workspace.replacing(EntryKind.REJECT, workspace.draft.state):
                 workspace.start(DraftState())
             self._reporter.note = "The object was dropped; undo brings it back."
             workspace.tell_draft()
@@ -144,7 +144,7 @@ class CurrentObject:
             If it cannot be used.
         """
         state = _read_back(record)
-        with self._workspace.replacing(Kind.REOPEN, self._workspace.draft.state):
+        with self._workspace.replacing(EntryKind.REOPEN, self._workspace.draft.state):
             self._workspace.start(state)
         self._workspace.tell_draft()
 
@@ -172,7 +172,7 @@ class CurrentObject:
             self._objects.check_free(label)
         if (label, False) == (workspace.draft.label, workspace.draft.refines):
             return
-        with workspace.deed(Kind.LABEL, workspace.writer.target) as draft:
+        with workspace.deed(EntryKind.LABEL, workspace.writer.target) as draft:
             draft.label, draft.refines = label, False
         self._signals.label_changed.emit()
 

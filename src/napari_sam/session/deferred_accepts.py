@@ -7,7 +7,7 @@ import numpy as np
 
 from napari_sam.labels.edits import Box
 from napari_sam.labels.paint import Collision
-from napari_sam.session.history.entry import Entry, Kind
+from napari_sam.session.history.entry import Entry, EntryKind
 from napari_sam.session.history.journal import Journal
 from napari_sam.session.labels import label_writer
 from napari_sam.session.labels.label_writer import LabelWriter
@@ -166,14 +166,14 @@ class DeferredAccepts:
         self._journal.drop_undone(of=waiting.target)
 
 
-def _made_again(table: ObjectTable, kind: Kind, patch: LabelsPatch) -> LabelsPatch:
+def _made_again(table: ObjectTable, kind: EntryKind, patch: LabelsPatch) -> LabelsPatch:
     """Do again, on other labels, what was done and taken back."""
     gone = [label for label, (_, row) in patch.rows.items() if row is None]
     kept = {label: row for label, (_, row) in patch.rows.items() if row is not None}
     # Pixels that belong to another object now are none of those that were meant.
-    if kind is Kind.DELETE:
+    if kind is EntryKind.DELETE:
         return label_writer.delete(table, *gone)
-    if kind is Kind.RELABEL:
+    if kind is EntryKind.RELABEL:
         return label_writer.relabel(table, *gone, *kept)
     pixels = []
     for change in patch.pixels:

@@ -7,7 +7,7 @@ from napari_sam.errors import UserError
 from napari_sam.labels.edits import PixelChange
 from napari_sam.labels.label_array import check_fits
 from napari_sam.planes.geometry import Plane
-from napari_sam.session.history.entry import Kind
+from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.labels import label_writer
 from napari_sam.session.labels.object_row import ObjectRow, TableRow
 from napari_sam.session.labels.target import ObjectTable, Target
@@ -96,7 +96,7 @@ class Objects:
             raise UserError("Another object is in work: accept or reject it first.")
         self._reporter.clear()
         before, state = draft.state, row.state()
-        with workspace.replacing(Kind.REOPEN, before):
+        with workspace.replacing(EntryKind.REOPEN, before):
             workspace.start(replace(state, label=label, refines=True))
         workspace.tell_draft()
 
@@ -111,7 +111,7 @@ class Objects:
         table, row = self._find(label)
         if name != row.name:
             patch = table.make(rows={label: replace(row, name=name)})
-            self._workspace.changed_labels(Kind.RENAME, table.target, patch)
+            self._workspace.changed_labels(EntryKind.RENAME, table.target, patch)
 
     def delete(self, label: int) -> None:
         """Remove an object: all its pixels become background.
@@ -127,7 +127,7 @@ class Objects:
         before = self._workspace.draft.state
         if self._in_work(label):
             self._workspace.start(DraftState())
-        self._workspace.changed_labels(Kind.DELETE, table.target, label_writer.delete(table, label), before)
+        self._workspace.changed_labels(EntryKind.DELETE, table.target, label_writer.delete(table, label), before)
         self._workspace.tell_draft()
 
     def relabel(self, label: int, new: int) -> None:
@@ -147,7 +147,7 @@ class Objects:
         before = self._workspace.draft.state
         if self._in_work(label):
             self._workspace.draft.label = new
-        self._workspace.changed_labels(Kind.RELABEL, table.target, label_writer.relabel(table, label, new), before)
+        self._workspace.changed_labels(EntryKind.RELABEL, table.target, label_writer.relabel(table, label, new), before)
 
     def check_free(self, label: int) -> None:
         """Refuse an id that another object has, or that does not fit.
@@ -170,7 +170,7 @@ class Objects:
         change = self._on_top(table, change)
         largest = max(change.written(), default=0)
         patch = table.make([change], uses=max(largest, 0), written=True)
-        self._workspace.changed_labels(Kind.PAINT, target, patch, shown=True)
+        self._workspace.changed_labels(EntryKind.PAINT, target, patch, shown=True)
 
     def _on_top(self, table: ObjectTable, change: PixelChange) -> PixelChange:
         """Put on top what was painted before all of an earlier deed was written, as if painted after it."""
@@ -203,4 +203,4 @@ class Objects:
     def _as_accepted(self) -> bool:
         """Tell whether the object in work was reopened and not changed since: leaving it loses nothing."""
         entry = self._workspace.journal.next_undo
-        return entry is not None and entry.kind is Kind.REOPEN
+        return entry is not None and entry.kind is EntryKind.REOPEN

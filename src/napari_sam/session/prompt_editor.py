@@ -9,7 +9,7 @@ from napari_sam.labels.label_masks import label_mask
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.session.compute.scheduler import Priority, Scheduler
-from napari_sam.session.history.entry import Kind
+from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.object.draft import Draft, PromptKind, PromptRequest
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.status import SessionSignals, State, StatusReporter
@@ -101,7 +101,7 @@ class PromptEditor:
             raise UserError("Choose an image first.")
         self._reporter.clear()
         stopped, asked = [], []
-        with workspace.deed(Kind.PROMPT, workspace.writer.target) as draft:
+        with workspace.deed(EntryKind.PROMPT, workspace.writer.target) as draft:
             if label is not None:
                 draft.label, draft.refines = label, True
             if self._earlier_of is not draft:
@@ -165,7 +165,7 @@ class PromptEditor:
         chosen = candidate % len(request.answer.candidates)
         if request.shown is not None and request.shown.chosen == chosen:
             return
-        with self._workspace.deed(Kind.CHOOSE) as draft:
+        with self._workspace.deed(EntryKind.CHOOSE) as draft:
             draft.choose(request.plane, chosen)
         self._signals.masks_changed.emit()
 

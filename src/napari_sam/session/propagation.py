@@ -11,7 +11,7 @@ from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.session.compute.engine import Engine, OpenedImage
 from napari_sam.session.compute.scheduler import Priority, Scheduler
-from napari_sam.session.history.entry import Kind
+from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.object.draft import CandidateOrigin, Draft, PropagationOrigin
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.status import SessionSignals, StatusReporter
@@ -275,7 +275,7 @@ class Propagation:
         reached = draft.proposal, draft.carried
         draft.proposal, draft.carried = former
         if draft is self._workspace.draft and (reached[0] or former[0]):
-            with self._workspace.deed(Kind.PROPAGATE):
+            with self._workspace.deed(EntryKind.PROPAGATE):
                 draft.proposal, draft.carried = reached
 
     def _tell(self) -> None:

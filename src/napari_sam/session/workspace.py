@@ -10,7 +10,7 @@ from napari_sam.labels.edits import Box, hull
 from napari_sam.labels.paint import Collision
 from napari_sam.session.compute.scheduler import Scheduler
 from napari_sam.session.deferred_accepts import DeferredAccepts
-from napari_sam.session.history.entry import DraftPatch, Entry, Kind
+from napari_sam.session.history.entry import DraftPatch, Entry, EntryKind
 from napari_sam.session.history.journal import Journal
 from napari_sam.session.history.spill import Spillable
 from napari_sam.session.labels.label_writer import LabelWriter
@@ -81,7 +81,7 @@ class Workspace:
     # Doing
 
     @contextmanager
-    def deed(self, kind: Kind, target: Target | None = None) -> Iterator[Draft]:
+    def deed(self, kind: EntryKind, target: Target | None = None) -> Iterator[Draft]:
         """Change the object in work inside, as one entry of the journal.
 
         Parameters
@@ -97,14 +97,20 @@ class Workspace:
         self.journal.record(Entry(kind, Spillable(patch, patch.nbytes), target=target))
 
     @contextmanager
-    def replacing(self, kind: Kind, before: DraftState) -> Iterator[None]:
+    def replacing(self, kind: EntryKind, before: DraftState) -> Iterator[None]:
         """Put another object to work inside, as one entry of the journal; its id is one of the chosen labels."""
         yield
         patch = DraftPatch.between(before, self.draft.state)
         self.journal.record(Entry(kind, Spillable(patch, patch.nbytes), target=self.writer.target))
 
     def changed_labels(
-        self, kind: Kind, target: Target, patch: LabelsPatch, before: DraftState | None = None, *, shown: bool = False
+        self,
+        kind: EntryKind,
+        target: Target,
+        patch: LabelsPatch,
+        before: DraftState | None = None,
+        *,
+        shown: bool = False,
     ) -> None:
         """Record what was done to labels, and to the object in work since it was `before`; tell of it.
 
@@ -147,7 +153,7 @@ class Workspace:
         assert target is not None
         if draft.label is None:
             draft.label = self.writer.next_label
-        entry = Entry(Kind.ACCEPT, target=target, collision=collision)
+        entry = Entry(EntryKind.ACCEPT, target=target, collision=collision)
         ready = not draft.in_flight and draft.label is not None and not self.deferred.labels(target)
         patch = None
         if ready and draft.label is not None:
@@ -175,7 +181,7 @@ class Workspace:
         """
         draft = Draft(image=self._image)
         draft.restore(state)
-        entry = Entry(Kind.ACCEPT, target=target, collision=collision)
+        entry = Entry(EntryKind.ACCEPT, target=target, collision=collision)
         self.deferred.add(entry, draft)
         # To undo it brings the object to work, in place of the one that is in work now.
         entry.change_draft(DraftPatch.between(state, self.draft.state))

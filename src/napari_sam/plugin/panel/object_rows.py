@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 from napari_sam.labels.paint import Collision, describe
 from napari_sam.plugin.actions import CONTROLS, Action
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.panel.widgets import SPACING, action_button, button, column, row, title
+from napari_sam.plugin.panel.widgets import SPACING, action_button, button, column_layout, row, title
 from napari_sam.session.status import Status
 
 MOST = 3
@@ -132,7 +132,7 @@ class CollisionRows(QWidget):
         inside.addWidget(self.sentence)
         inside.addLayout(row(self.keep, self.back))
         inside.addWidget(self.overwrite)
-        rows = column(self)
+        rows = column_layout(self)
         rows.addLayout(line)
         rows.addWidget(self.question)
         for each, answer in (
@@ -183,7 +183,7 @@ class ObjectRows(QWidget):
         grid.setSpacing(SPACING)
         for at, action in enumerate(_ACTIONS):
             grid.addWidget(self.buttons[action], at // 2, at % 2)
-        rows = column(self)
+        rows = column_layout(self)
         rows.addWidget(self.title)
         rows.addWidget(self.candidates)
         rows.addLayout(grid)

@@ -171,8 +171,8 @@ class ObjectTableWidget(QWidget):
             columns.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
             columns.setStretchLastSection(True)
             widest = ("0000", "soma 1", "00–00", "0000 µm³", ".00 / .00")
-            for column, text in enumerate(widest):
-                columns.resizeSection(column, self.view.fontMetrics().horizontalAdvance(text) + 12)
+            for column_layout, text in enumerate(widest):
+                columns.resizeSection(column_layout, self.view.fontMetrics().horizontalAdvance(text) + 12)
         self.reopen_button = button("Reopen", "Enter", "Go on with the selected object: all its prompts come back.")
         self.delete_button = button("Delete", "Del", "Remove the selected object from the labels.")
         buttons = QHBoxLayout()

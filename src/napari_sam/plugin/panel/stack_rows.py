@@ -4,7 +4,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.panel.widgets import action_button, column, combo, row, title
+from napari_sam.plugin.panel.widgets import action_button, column_layout, combo, row, title
 from napari_sam.session.status import State, Status
 
 
@@ -28,7 +28,7 @@ class StackRows(QWidget):
         along = QHBoxLayout()
         along.addWidget(self._label)
         along.addWidget(self.axis, 1)
-        rows = column(self)
+        rows = column_layout(self)
         rows.addWidget(title("Stack"))
         rows.addLayout(along)
         rows.addLayout(row(*self.buttons.values()))

@@ -149,7 +149,7 @@ _P = TypeVar("_P", DraftPatch, LabelsPatch)
 _serials = count()
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """The kind of thing that was done, in the user's words."""
 
     PROMPT = "prompt"
@@ -189,7 +189,7 @@ class Entry:
         Counts entries.
     """
 
-    kind: Kind
+    kind: EntryKind
     draft: Spillable[DraftPatch] | None = None
     labels: Spillable[LabelsPatch] | None = None
     target: Target | None = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from napari.layers import Layer, Shapes
-from napari.utils.key_bindings import coerce_keybinding
+from napari.utils.events import Event
 
 
 class Action(StrEnum):
@@ -119,31 +119,46 @@ _DRAWING_MODES = {"add_polygon", "add_polygon_lasso", "add_path", "add_polyline"
 _DRAWING_ENDS = (Action.ACCEPT, Action.REJECT)
 
 
-def bind_keys(layer: Layer, do: Callable[[Action], None]) -> None:
-    """Bind every action's key on one layer that holds prompts, so that no key of napari's other layers changes."""
-    for action in CONTROLS:
-        _bind(layer, action, do)
-    if isinstance(layer, Shapes):
+class LayerKeys:
+    """The keys of every action on layers that hold prompts, so that no key of napari's other layers changes.
 
-        def follow_mode() -> None:
-            if coerce_keybinding(CONTROLS[Action.UNDO].key) not in layer.keymap:
-                # They were unbound since.
-                return
-            drawing = str(layer.mode) in _DRAWING_MODES
-            for action in _DRAWING_ENDS:
-                if drawing:
-                    layer.bind_key(CONTROLS[action].key, None)
-                else:
-                    _bind(layer, action, do)
+    A layer that was left has nothing of them: napari may keep it long after it was removed, with all that its keys
+    know.
 
-        layer.events.mode.connect(lambda _: follow_mode())
+    Parameters
+    ----------
+    do
+        Does what a key asks for.
+    """
 
+    def __init__(self, do: Callable[[Action], None]) -> None:
+        self._do = do
+        self._followed: list[Shapes] = []
 
-def unbind_keys(layer: Layer) -> None:
-    """Give a layer's keys back to napari."""
-    for control in CONTROLS.values():
-        layer.bind_key(control.key, None)
+    def bind(self, layer: Layer) -> None:
+        """Bind every action's key on one layer."""
+        for action in CONTROLS:
+            self._bind(layer, action)
+        if isinstance(layer, Shapes):
+            self._followed.append(layer)
+            layer.events.mode.connect(self._follow_mode)
 
+    def unbind(self, layer: Layer) -> None:
+        """Give a layer's keys back to napari."""
+        for control in CONTROLS.values():
+            layer.bind_key(control.key, None)
+        if any(each is layer for each in self._followed):
+            layer.events.mode.disconnect(self._follow_mode)
+            self._followed = [each for each in self._followed if each is not layer]
 
-def _bind(layer: Layer, action: Action, do: Callable[[Action], None]) -> None:
-    layer.bind_key(CONTROLS[action].key, lambda _: do(action), overwrite=True)
+    def _follow_mode(self, event: Event) -> None:
+        """Leave to napari the keys with which a drawing is ended, as long as there may be one."""
+        layer = event.source
+        for action in _DRAWING_ENDS:
+            if str(layer.mode) in _DRAWING_MODES:
+                layer.bind_key(CONTROLS[action].key, None)
+            else:
+                self._bind(layer, action)
+
+    def _bind(self, layer: Layer, action: Action) -> None:
+        layer.bind_key(CONTROLS[action].key, lambda _: self._do(action), overwrite=True)

@@ -9,7 +9,7 @@ from psygnal import Signal
 
 from napari_sam.labels.paint import Collides, Collision
 from napari_sam.plugin.accept_dialog import AcceptDialog, Candidates
-from napari_sam.plugin.actions import Action, bind_keys
+from napari_sam.plugin.actions import Action, LayerKeys
 from napari_sam.plugin.canvas.canvas import Canvas, NoRest, Rest
 from napari_sam.plugin.canvas.keyboard_cursor import KeyboardCursor
 from napari_sam.plugin.canvas.plugin_tools import PluginTools
@@ -116,7 +116,8 @@ class SegmentController:
         self._layer_list = layer_list = LayerList(viewer, later, changed, self._on_arrived, self._on_removed)
         self.candidates = Candidates(session)
         self.picking = LabelPicking(context, self.picking_changed.emit)
-        self.sources = PromptSources(context, self.picking, lambda layer: bind_keys(layer, self.do))
+        keys = LayerKeys(self.do)
+        self.sources = PromptSources(context, self.picking, keys.bind)
         self.canvas = Canvas(
             context, self.picking, self.update_view, mirror.read_prompts, self.candidates.cycle, soon, rest or NoRest()
         )
@@ -133,7 +134,7 @@ class SegmentController:
         )
         # What is written by itself in the middle of a stroke comes after what is painted of it.
         session.writing.connect(self.targets.flush)
-        self.tools = PluginTools(context, layer_list, mirror, self.canvas, self.cursor, self.do)
+        self.tools = PluginTools(context, layer_list, mirror, self.canvas, self.cursor, keys)
         self.images = ImageChooser(context, self.tools, self.picking, self.update_view, changed)
         self._deeds: dict[Action, Callable[[], object]] = {
             Action.ACCEPT: partial(self._accept, None),

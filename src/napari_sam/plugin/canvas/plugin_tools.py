@@ -7,7 +7,7 @@ from napari.layers import Layer, Points, Shapes
 
 from napari_sam.errors import UserError
 from napari_sam.planes.geometry import Plane
-from napari_sam.plugin.actions import Action, bind_keys, unbind_keys
+from napari_sam.plugin.actions import LayerKeys
 from napari_sam.plugin.canvas.canvas import Canvas
 from napari_sam.plugin.canvas.keyboard_cursor import KeyboardCursor
 from napari_sam.plugin.layers.layer_list import LayerList
@@ -78,8 +78,8 @@ class PluginTools:
         Reads them, and shows in them.
     canvas, cursor
         Where gestures and the keyboard's prompts go.
-    do
-        Does what a key asks for.
+    keys
+        What the keys on them do.
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class PluginTools:
         mirror: LayerSync,
         canvas: Canvas,
         cursor: KeyboardCursor,
-        do: Callable[[Action], None],
+        keys: LayerKeys,
     ) -> None:
         self._context = context
         self._layer_list = layer_list
         self._mirror = mirror
         self._canvas = canvas
         self._cursor = cursor
-        self._do = do
+        self._keys = keys
 
     def make(self) -> None:
         """Put new layers on the chosen image, in place of the former ones."""
@@ -107,9 +107,9 @@ class PluginTools:
             context.own = PluginLayers(context.viewer, context.image, self._canvas)
             prompts = context.own.prompts
             for layer in (prompts.points, prompts.shapes):
-                bind_keys(layer, self._do)
+                self._keys.bind(layer)
             prompts.edited.connect(self._mirror.read_prompts)
-            prompts.unlinked.connect(unbind_keys)
+            prompts.unlinked.connect(self._keys.unbind)
             ClickClipboard(prompts, lambda: context.session.image.plane)
             context.own.draw()
 
@@ -122,7 +122,9 @@ class PluginTools:
         self._context.own = None
         own.prompts.edited.disconnect(self._mirror.read_prompts)
         own.remove()
-        own.prompts.unlinked.disconnect(unbind_keys)
+        own.prompts.unlinked.disconnect(self._keys.unbind)
+        for layer in (own.prompts.points, own.prompts.shapes):
+            self._keys.unbind(layer)
 
     def removed(self, layer: Layer) -> None:
         """Drop the prompts that were read from a layer, if any were, when it left the viewer."""

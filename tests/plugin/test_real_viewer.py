@@ -247,6 +247,7 @@ def test_the_state_of_the_embedding_is_shown(desk) -> None:
     desk.hand.until(lambda: "Ready" in desk.widget.status.state.text())
 
 
+@pytest.mark.alone
 def test_the_window_goes_on_while_the_network_works(desk) -> None:
     """Panning, scrolling and clicking are handled at once while an embedding takes long."""
     gate = desk.engine.gate = threading.Event()
@@ -440,6 +441,7 @@ def test_a_quick_answer_is_there_when_the_click_is_done(desk, monkeypatch) -> No
     assert desk.area() == 81
 
 
+@pytest.mark.alone
 def test_a_slow_answer_does_not_hold_the_window(desk) -> None:
     desk.engine.gate = threading.Event()
     begin = time.monotonic()

@@ -8,6 +8,8 @@ from qtpy.QtTest import QTest
 
 from benchmarks.interaction import Desk, decode_times, places, plain_gestures, plugin_gestures
 
+pytestmark = pytest.mark.alone
+
 PROMISED_S = 0.05
 PROMISED_BESIDE = {
     "scroll": 0.041,

@@ -272,6 +272,7 @@ def test_the_thread_and_those_that_it_starts_give_way_to_the_window(scheduler) -
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
+@pytest.mark.alone
 def test_close_interrupts_what_runs_and_leaves_no_thread(main) -> None:
     scheduler = Scheduler(main.post)
     gate, results = Gate(), []

@@ -4,6 +4,7 @@ import threading
 import time
 
 import numpy as np
+import pytest
 from plugin_bench import Z4
 from plugin_hand import ALT, CONTROL, RIGHT
 from qtpy.QtCore import Qt

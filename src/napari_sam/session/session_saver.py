@@ -5,7 +5,6 @@ from pathlib import Path
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.image_identity import ImageIdentity
-from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.record.object_record import record_of
@@ -70,11 +69,11 @@ class SessionSaver:
         draft = record_of(work.draft.state, work.draft.label) if work.draft else None
 
         def write(_: CancelToken) -> tuple[Done, ...]:
-            from napari_sam.export.save_labels import save_labels
+            from napari_sam.export.save_labels import axis_letters, save_labels
 
             for _attempt in range(_ATTEMPTS):
                 done = recording.done
-                save_labels(path, array, axes=_axis_letters(source), scale=source.scale, units=source.units)
+                save_labels(path, array, axes=axis_letters(source.axis_labels), scale=source.scale, units=source.units)
                 if recording.done == done:
                     # Nothing was done meanwhile, or the two files would be of different moments.
                     break
@@ -98,9 +97,3 @@ class SessionSaver:
         self.active = work.write_at_once = True
         self._scheduler.submit("save", write, priority=Priority.VIEW, on_result=saved, on_error=failed)
         self._reporting.report()
-
-
-def _axis_letters(source: ImageSource) -> str | None:
-    """Return the image's axis labels as one letter each, where they are such letters."""
-    labels = tuple(source.axis_labels or ())
-    return "".join(labels) if labels and all(len(label) == 1 for label in labels) else None

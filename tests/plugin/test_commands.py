@@ -1,6 +1,5 @@
 """The commands of napari's palette act on the panel of the window that they are called in."""
 
-import numpy as np
 import pytest
 import tifffile
 from fake_engine import FakeEngine
@@ -13,7 +12,6 @@ from qtpy.QtWidgets import QFileDialog
 import napari_sam
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.plugin import commands
-from napari_sam.plugin.actions import Action
 from napari_sam.plugin.segment_widget import SegmentWidget
 from napari_sam.session.record.log_folder import sessions_folder
 from scripts.unfinished_session import leave_unfinished
@@ -123,9 +121,9 @@ def test_what_goes_on_with_earlier_work_opens_the_panel(name, make_napari_viewer
     run(name)
     panel = commands.panel_in(viewer)
     assert panel is not None
-    assert panel.isVisible()
     assert bool(asked) == (name == "open_session")
-    QTest.qWait(50)
+    QTest.qWait(100)
+    assert panel.isVisible()
     # The menu's own entry finds this panel: no second one is made.
     run("segment")
     assert not panel.isVisible()
@@ -177,16 +175,3 @@ def test_every_command_is_in_the_palette_and_the_menus_are_filled(make_napari_vi
     assert "Segment: accept object (SAM for stacks)" in segment
     annotate = [item.command.title for item in app.menus.get_menu("napari/layers/annotate")]
     assert commands.PANEL in annotate
-
-
-def test_each_deed_is_one_of_the_panels_own() -> None:
-    assert {action.name.lower() for action in Action} >= {
-        "accept",
-        "reject",
-        "next",
-        "propagate",
-        "cancel",
-        "undo",
-        "redo",
-    }
-    assert np.all([callable(getattr(commands, name)) for name in WITH_PANEL])

@@ -218,15 +218,3 @@ def test_no_other_file_uses_private_names(path) -> None:
         assert found
     else:
         assert not found
-
-
-def test_vispy_is_imported_nowhere() -> None:
-    for path in sorted(HOUSE.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        modules = {
-            name.split(".")[0]
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom | ast.Import)
-            for name in [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
-        }
-        assert "vispy" not in modules, path

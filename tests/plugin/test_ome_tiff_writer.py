@@ -1,5 +1,6 @@
 """Labels that napari saves as OME-TIFF have their axes, scale and units when they are read."""
 
+import napari_builtins
 import numpy as np
 import pytest
 import tifffile
@@ -7,7 +8,6 @@ from napari.components import ViewerModel
 from npe2 import PluginManager, PluginManifest
 
 import napari_sam
-from napari_sam.errors import UserError
 from napari_sam.planes.open_image import open_image
 
 MANIFEST = PluginManifest.from_file(f"{napari_sam.__path__[0]}/napari.yaml")
@@ -16,14 +16,8 @@ SCALE = (2.0, 0.5, 0.25)
 
 @pytest.fixture(autouse=True)
 def _registered(npe2pm):
+    npe2pm.register(PluginManifest.from_file(f"{napari_builtins.__path__[0]}/builtins.yaml"))
     npe2pm.register(MANIFEST)
-    npe2pm.register(PluginManifest.from_distribution("napari") if False else _builtins())
-
-
-def _builtins() -> PluginManifest:
-    import napari_builtins
-
-    return PluginManifest.from_file(f"{napari_builtins.__path__[0]}/builtins.yaml")
 
 
 def viewer_with(data, **attributes) -> ViewerModel:
@@ -70,7 +64,7 @@ def test_an_id_that_does_not_fit_is_refused_and_nothing_is_written(tmp_path, val
     labels = stack(np.int64)
     labels[1, 6, 6] = value
     viewer = viewer_with(labels)
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(RuntimeError, match=sentence):
         viewer.layers.save(str(tmp_path / "labels.ome.tif"))
     assert list(tmp_path.iterdir()) == []
 

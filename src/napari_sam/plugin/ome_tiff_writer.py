@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from napari_sam.errors import UserError
 from napari_sam.export.save_labels import axis_letters, save_labels
 
 
@@ -24,16 +25,20 @@ def write_ome_tiff(path: str, data: Any, attributes: dict[str, Any]) -> list[str
 
     Raises
     ------
-    UserError
+    RuntimeError
         If the file cannot be written, or an id is negative or beyond 32 bits: none is ever narrowed.
     """
     finest = data[0] if attributes.get("multiscale") else data
     scale, units = attributes.get("scale"), attributes.get("units")
-    save_labels(
-        path,
-        finest,
-        axes=axis_letters(attributes.get("axis_labels")),
-        scale=None if scale is None else [float(step) for step in scale],
-        units=None if units is None else [str(unit) for unit in units],
-    )
+    try:
+        save_labels(
+            path,
+            finest,
+            axes=axis_letters(attributes.get("axis_labels")),
+            scale=None if scale is None else [float(step) for step in scale],
+            units=None if units is None else [str(unit) for unit in units],
+        )
+    except UserError as error:
+        # npe2's caller takes any ValueError, which this is, for "no plugin writes that", and the sentence is lost.
+        raise RuntimeError(str(error)) from error
     return [path]

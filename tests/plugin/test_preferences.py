@@ -136,6 +136,7 @@ def test_one_bad_value_leaves_the_others(value) -> None:
 
 def test_the_dialog_shows_them_and_its_choice_counts(make_napari_viewer, npe2_without_others, qtbot) -> None:
     from napari._qt.dialogs.preferences_dialog import PreferencesDialog
+    from napari._vendor.qt_json_builder.qt_jsonschema_form.widgets import FormWidget
 
     # Its page of shortcuts wants napari's own actions, which come with a viewer.
     make_napari_viewer()
@@ -144,7 +145,7 @@ def test_the_dialog_shows_them_and_its_choice_counts(make_napari_viewer, npe2_wi
     pages = [dialog._list.item(row).text() for row in range(dialog._list.count())]
     assert "SAM for stacks" in pages
     page = dialog._stack.widget(pages.index("SAM for stacks"))
-    forms = [each for each in page.widget().children() if hasattr(each, "widget")]
+    forms = [each for each in page.widget().children() if isinstance(each, FormWidget)]
     assert len(forms) == 3
     start, computing, safety = (form.widget for form in forms)
     assert start.state["model"] == "nano"

@@ -143,6 +143,19 @@ def test_a_panel_out_of_sight_is_acted_on_and_what_it_tells_is_shown(desk, said)
     assert said == ["There is nothing to accept: click an object first."]
 
 
+def test_without_labels_a_panel_out_of_sight_says_so(desk, said) -> None:
+    desk.dock.setVisible(False)
+    run("save_labels")
+    assert said == ["There are no labels to save yet: accept an object first."]
+
+
+def test_restoring_brings_the_panel_into_sight(desk) -> None:
+    desk.dock.setVisible(False)
+    run("restore_session")
+    assert desk.widget.isVisible()
+    desk.hand.until(lambda: desk.widget.status.message.text() == "There is no unfinished session.")
+
+
 def test_a_panel_that_was_closed_is_no_panel(desk, said) -> None:
     desk.viewer.window.remove_dock_widget(desk.widget)
     run("undo")

@@ -79,9 +79,14 @@ def panel_in(viewer: Viewer) -> SegmentWidget | None:
 
 
 def _opened(viewer: Viewer) -> SegmentWidget:
-    """Find the panel, or open one."""
+    """Find the panel, or open one; it comes out from behind a tab, or from being hidden."""
     panel = panel_in(viewer)
-    if panel is None:
+    if panel is not None:
+        dock = panel.parentWidget()
+        if dock is not None and not panel.isVisible():
+            dock.show()
+            dock.raise_()
+    else:
         panel = SegmentWidget(unwrapped(viewer))
         unwrapped(viewer).window.add_dock_widget(panel, name=PANEL, area="right")
     return panel

@@ -346,7 +346,7 @@ class SegmentWidget(QWidget):
         """Ask where to, and save the labels there."""
         target = self.session.target
         if target is None:
-            self.status.tell("There are no labels to save yet: accept an object first.")
+            self.controller.told.emit("There are no labels to save yet: accept an object first.")
             return
         path, _ = QFileDialog.getSaveFileName(
             self, "Save labels", f"{target.name}.ome.tif", "OME-TIFF (*.ome.tif *.ome.tiff *.tif *.tiff)"

@@ -53,25 +53,25 @@ def test_accept_undo_redo_and_next_object(desk) -> None:
     desk.click(B)
     run("next_object")
     assert desk.labels[4, 28, 34] == 2
-    assert not desk.session.draft
+    assert not desk.session.current.draft
 
 
 def test_reject_propagate_and_stop(desk) -> None:
     desk.click(A)
     run("propagate")
-    desk.hand.until(lambda: not desk.session.propagating)
-    assert len(desk.session.draft.proposal) > 3
+    desk.hand.until(lambda: not desk.session.volume.active)
+    assert len(desk.session.current.draft.proposal) > 3
     run("reject")
-    assert not desk.session.draft.proposal
-    assert desk.session.draft
+    assert not desk.session.current.draft.proposal
+    assert desk.session.current.draft
     desk.engine.delay = 0.05
     run("propagate")
-    desk.hand.until(lambda: len(desk.session.draft.proposal) >= 2)
+    desk.hand.until(lambda: len(desk.session.current.draft.proposal) >= 2)
     run("stop")
-    assert not desk.session.propagating
+    assert not desk.session.volume.active
     run("reject")
     run("reject")
-    assert not desk.session.draft
+    assert not desk.session.current.draft
 
 
 def test_save_labels_and_open_session(desk, monkeypatch, tmp_path) -> None:
@@ -167,7 +167,7 @@ def test_each_window_has_its_own_panel(make_desk, make_napari_viewer) -> None:
     assert commands.panel_in(first.viewer) is first.widget
     assert commands.panel_in(second.viewer) is second.widget
     second.viewer.dims.set_current_step(0, 4)
-    second.hand.until(lambda: second.session.plane == Z4)
+    second.hand.until(lambda: second.session.image.plane == Z4)
     second.ready()
     commands.accept(first.viewer)
     assert first.widget.status.message.text()

@@ -160,17 +160,17 @@ def test_the_dialog_shows_them_and_its_choice_counts(make_napari_viewer, npe2_wi
 def test_the_panel_begins_with_them(make_napari_viewer, older_napari) -> None:
     remember("preferences", AS_STORED)
     desk = Desk(make_napari_viewer(show=True), FakeEngine(), blobs())
-    assert desk.session.model == "vit_b"
+    assert desk.session.model.name == "vit_b"
     assert desk.widget.choices.model.currentData() == "vit_b"
-    assert desk.session.object_size == 30
+    assert desk.session.model.object_size == 30
     assert desk.widget.choices.object_size.value() == 30
     assert desk.widget.controller.collision is Collision.ASK
     assert desk.widget.object.collision.choices[Collision.ASK].isChecked()
     desk.click((12, 12))
     desk.widget.choices.object_size.setValue(0)
-    assert desk.session.object_size is None
+    assert desk.session.model.object_size is None
     assert list(sessions_folder().iterdir()) == []
-    desk.session.set_object_size(50)
+    desk.session.model.set_object_size(50)
     desk.hand.until(lambda: desk.widget.choices.object_size.value() == 50)
     vars(desk).clear()
 

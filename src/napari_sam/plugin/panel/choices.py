@@ -180,7 +180,7 @@ class Choices(QWidget):
         self.object_size.setSuffix(" px")
         self.object_size.setKeyboardTracking(False)
         self.object_size.setToolTip("Diameter of the objects in pixels; auto finds the scale by itself.")
-        self.object_size.setValue(round(self._session.object_size or 0))
+        self.object_size.setValue(round(self._session.model.object_size or 0))
         self.layer_contrast = QCheckBox("Use the layer's contrast limits")
         self.layer_contrast.setToolTip(
             "What the model sees is scaled by the image layer's contrast limits, instead of by limits measured once "
@@ -226,11 +226,11 @@ class Choices(QWidget):
     def show_setup(self) -> None:
         """Show which model and object size the session uses, as they may come from a session that is restored."""
         self._filling = True
-        self.object_size.setValue(round(self._session.object_size or 0))
+        self.object_size.setValue(round(self._session.model.object_size or 0))
         self._filling = False
-        model = self._session.model
+        model = self._session.model.name
         # The first model that is loaded measures it, if it was not measured before.
-        if self._speed is None and self._session.setup is not None:
+        if self._speed is None and self._session.model.setup is not None:
             self._show_advice()
         if self.model.currentData() == model:
             return
@@ -250,7 +250,7 @@ class Choices(QWidget):
 
     def _choose_model(self, index: int) -> None:
         if not self._filling:
-            self._session.set_model(self.model.itemData(index))
+            self._session.model.choose(self.model.itemData(index))
             self._offer(self.model.itemData(index))
 
     def _offer(self, model: str) -> None:
@@ -260,14 +260,14 @@ class Choices(QWidget):
     def _show_advice(self) -> None:
         """Show what the chosen model is for and how long it takes here; while the mouse rests, which one to choose."""
         self._speed = self._speed or known_speed()
-        spec = REGISTRY.get(self._session.model)
+        spec = REGISTRY.get(self._session.model.name)
         self.advice.setText("" if spec is None else model_advice(spec, self._speed))
         self.advice.setVisible(spec is not None)
         self.model.setToolTip("" if self._speed is None else general_advice(self._speed))
 
     def _downloaded(self, name: str) -> None:
-        if name == self._session.model:
-            self._session.open_again()
+        if name == self._session.model.name:
+            self._session.model.open()
 
     def _choose_labels(self, index: int) -> None:
         if not self._filling:
@@ -276,4 +276,4 @@ class Choices(QWidget):
 
     def _choose_size(self, diameter: int) -> None:
         if not self._filling:
-            self._session.set_object_size(float(diameter) if diameter else None)
+            self._session.model.set_object_size(float(diameter) if diameter else None)

@@ -28,7 +28,7 @@ from qtpy.QtWidgets import QApplication
 
 from benchmarks.event_loop import DrawnWatch, Heartbeat, Stall, wait_until
 from benchmarks.large_stack import large_stack
-from napari_sam.plugin.layers.view import camera_of
+from napari_sam.plugin.napari_internals import camera_of
 from napari_sam.plugin.segment_widget import SegmentWidget
 from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.session.compute.scheduler import Priority

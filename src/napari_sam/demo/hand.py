@@ -9,6 +9,8 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QAbstractButton, QWidget
 
+from napari_sam.plugin.napari_internals import canvas_position, canvas_widget
+
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
@@ -34,7 +36,8 @@ class Hand:
     @property
     def canvas(self) -> QWidget:
         """The widget that napari draws on."""
-        canvas: QWidget = self._viewer.window._qt_viewer.canvas.native
+        canvas = canvas_widget(self._viewer)
+        assert canvas is not None, "the viewer has no window"
         return canvas
 
     def pause(self, times: float = 1.0) -> None:
@@ -43,11 +46,9 @@ class Hand:
 
     def position(self, world: Sequence[float]) -> QPoint:
         """Return where a world position of the displayed plane lies on the canvas."""
-        canvas = self._viewer.window._qt_viewer.canvas
-        transform = canvas.view.transform * canvas.view.scene.transform
         row, column = (world[axis] for axis in self._viewer.dims.displayed)
-        x, y = transform.map([column, row, 0, 1])[:2]
-        return QPoint(round(float(x)), round(float(y)))
+        x, y = canvas_position(self._viewer, row, column)
+        return QPoint(round(x), round(y))
 
     def click(self, world: Sequence[float], button: Qt.MouseButton = Qt.MouseButton.LeftButton) -> None:
         """Click at a world position of the displayed plane."""

@@ -92,6 +92,8 @@ class Demo:
         self._look()
         self.widget: SegmentWidget = viewer.window.add_plugin_dock_widget("napari-sam-stacks", "Segment")[1]
         self.widget.session.model.choose(model)
+        # The demo shows what a new user sees, whatever this one prefers.
+        self.widget.session.model.set_object_size(None)
 
     @property
     def mask(self) -> Mask:

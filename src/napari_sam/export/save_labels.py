@@ -54,6 +54,12 @@ def ome_axes(axes: str | None, ndim: int) -> str:
     return "".join(known)
 
 
+def axis_letters(labels: Sequence[str] | None) -> str | None:
+    """Return axis labels as one letter each; None where they are no such letters, as napari's own "axis -1" are not."""
+    labels = tuple(labels or ())
+    return "".join(labels) if labels and all(len(label) == 1 for label in labels) else None
+
+
 _STORED = {
     "bool": np.uint8,
     "uint8": np.uint8,

@@ -113,7 +113,7 @@ class AcceptDialog:
         draft = self._session.current.draft
         if collision is Collision.ASK and draft.in_flight:
             self._waiting = draft
-            self._tell("AcceptDialog as soon as the mask is there.")
+            self._tell("Accepting as soon as the mask is there.")
             return
         try:
             self._session.current.accept(collision)

@@ -19,7 +19,7 @@ from napari_sam.plugin.actions import Action
 from napari_sam.plugin.canvas.canvas import PointerRest
 from napari_sam.plugin.canvas.drawing_hold import DrawingHold, MainThread
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.layers.view import camera_of
+from napari_sam.plugin.napari_internals import camera_of
 from napari_sam.plugin.panel.choices import Choices
 from napari_sam.plugin.panel.object_rows import ObjectRows
 from napari_sam.plugin.panel.object_table import ObjectTableWidget
@@ -28,8 +28,9 @@ from napari_sam.plugin.panel.restore_row import RestoreRow
 from napari_sam.plugin.panel.stack_rows import StackRows
 from napari_sam.plugin.panel.status_line import StatusLine
 from napari_sam.plugin.panel.widgets import ColumnScroll, button, column_layout, line, row
+from napari_sam.plugin.preferences import preferences
 from napari_sam.plugin.session_restorer import SessionRestorer
-from napari_sam.session.compute.engine import Engine
+from napari_sam.session.compute.engine import Engine, NetworkEngine
 from napari_sam.session.record.autosave import Autosave, weak_callback
 from napari_sam.session.record.log_folder import sessions_folder
 from napari_sam.session.record.session_file import SUFFIX
@@ -165,13 +166,16 @@ class SegmentWidget(QWidget):
     viewer
         The viewer.
     engine
-        What computes; the project's models by default.
+        What computes; the project's models by default, as the user prefers.
     """
 
     def __init__(self, viewer: "napari.viewer.Viewer", *, engine: Engine | None = None) -> None:
         super().__init__()
         self._main_thread = MainThread(self)
-        self.session = Session(self._main_thread.post, engine=engine)
+        preferred = preferences()
+        engine = engine or NetworkEngine(preferred.device, preferred.embedding_megabytes * 2**20)
+        self.session = Session(self._main_thread.post, engine=engine, model=preferred.model)
+        self.session.model.set_object_size(preferred.object_size or None)
         self._hold = DrawingHold(self, self.session.scheduler, self._main_thread)
         self._rest = PointerRest(self)
         self.controller = SegmentController(
@@ -182,10 +186,17 @@ class SegmentWidget(QWidget):
             after_drawing=self._main_thread.post_after_drawing,
             rest=self._rest,
         )
+        self.controller.collision = preferred.collision
         logs = sessions_folder()
-        self.autosave = Autosave(self.session, logs, self._main_thread.post, weak_callback(self._cannot_log))
+        self.autosave = Autosave(
+            self.session,
+            logs,
+            self._main_thread.post,
+            weak_callback(self._cannot_log),
+            enabled=preferred.autosave,
+        )
         self.restoring = SessionRestorer(self.controller, self.autosave, logs)
-        self._viewer = viewer
+        self.viewer = viewer
         # Whatever happens to the window, threads and log end: when Qt deletes the widget, when Python does, at exit.
         # Closing the window is not enough: what the watch does comes after it, where an event loop follows.
         self._end = weakref.finalize(self, _end_session, self.autosave, self.session)
@@ -265,7 +276,7 @@ class SegmentWidget(QWidget):
         return timer
 
     def _connect(self) -> None:
-        session, controller, viewer = self.session, self.controller, self._viewer
+        session, controller, viewer = self.session, self.controller, self.viewer
         session.status_changed.connect(self._on_status)
         session.masks_changed.connect(self.object.candidates.show_candidates)
         session.label_changed.connect(self.object.show_label)
@@ -326,7 +337,7 @@ class SegmentWidget(QWidget):
         for rows in (self.prompts, self.object, self.stack):
             rows.show_status(status)
         self.save_button.setEnabled(self.session.labels.target is not None)
-        self.choices.show_model()
+        self.choices.show_setup()
         self.status.show_setup(self.session.model.setup)
 
     # Saving and closing
@@ -335,7 +346,7 @@ class SegmentWidget(QWidget):
         """Ask where to, and save the labels there."""
         target = self.session.labels.target
         if target is None:
-            self.status.tell("There are no labels to save yet: accept an object first.")
+            self.controller.told.emit("There are no labels to save yet: accept an object first.")
             return
         path, _ = QFileDialog.getSaveFileName(
             self, "Save labels", f"{target.name}.ome.tif", "OME-TIFF (*.ome.tif *.ome.tiff *.tif *.tiff)"
@@ -351,6 +362,10 @@ class SegmentWidget(QWidget):
         if path:
             self.status.tell("")
             self.controller.try_to(partial(self.restoring.open, path))
+
+    def restore_session(self) -> None:
+        """Bring the latest session back that did not end as it should."""
+        self._restore(self.restoring.restore_latest)
 
     def _restore(self, deed: Callable[[], None], _: bool = False) -> None:
         self.status.tell("")
@@ -375,7 +390,7 @@ class SegmentWidget(QWidget):
         self.table.close_table()
         self.autosave.close()
         self._main_thread.close()
-        dims, camera = self._viewer.dims.events, camera_of(self._viewer).events
+        dims, camera = self.viewer.dims.events, camera_of(self.viewer).events
         for event in (dims.current_step, dims.order, dims.ndisplay):
             event.disconnect(self._on_slider)
         for event in (camera.center, camera.zoom):

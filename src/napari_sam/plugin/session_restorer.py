@@ -60,6 +60,16 @@ class SessionRestorer:
             on_error=self._failed,
         )
 
+    def restore_latest(self) -> None:
+        """Look for unfinished sessions again, whatever was put off, and bring the latest one back."""
+        self._session.scheduler.submit(
+            "unfinished",
+            lambda _: unfinished_sessions(self._parent),
+            priority=Priority.CLICK,
+            on_result=self._restore_found,
+            on_error=self._failed,
+        )
+
     def discard(self) -> None:
         """Remove the session that is offered; the next one is offered then."""
         if self._waiting:
@@ -128,6 +138,13 @@ class SessionRestorer:
     def _found(self, found: list[Unfinished]) -> None:
         self._waiting = found
         self.offered.emit(self.offer)
+
+    def _restore_found(self, found: list[Unfinished]) -> None:
+        self._found(found)
+        try:
+            self.restore()
+        except UserError as error:
+            self._controller.told.emit(str(error))
 
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, UserError):

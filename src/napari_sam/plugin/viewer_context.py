@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.plugin.layers.plugin_layers import PluginLayers
-from napari_sam.plugin.layers.view import View, camera_of, resolve_view
+from napari_sam.plugin.layers.view import View, resolve_view
+from napari_sam.plugin.napari_internals import camera_of
 from napari_sam.session.session import Session
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
-import numpy as np
 from napari.layers import Labels
 
 from napari_sam.plugin.layers.target_layers import LayerTarget
+from napari_sam.plugin.napari_internals import unwrapped, upload_box
 from napari_sam.plugin.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.session.labels.target import Target
@@ -29,15 +28,8 @@ def refresh_box(layer: Labels, box: Sequence[slice]) -> None:
     box
         One slice with bounds per axis of the data.
     """
-    # In a widget that napari made, layers come in a wrapper that warns of what is used below.
-    layer = getattr(layer, "__wrapped__", layer)
-    if not layer.visible or not _is_plain(layer):
-        layer.refresh(extent=False)
-        return
-    try:
-        _upload(layer, tuple(box))
-    except AttributeError:
-        # These are napari's own ways, not promised to anyone.
+    layer = unwrapped(layer)
+    if not layer.visible or not _is_plain(layer) or not upload_box(layer, box):
         layer.refresh(extent=False)
 
 
@@ -49,29 +41,6 @@ def _is_plain(layer: Labels) -> bool:
         and getattr(layer, "loaded", False)
         and str(getattr(layer, "projection_mode", "none")) == "none"
     )
-
-
-def _upload(layer: Labels, box: tuple[slice, ...]) -> None:
-    shown, point = layer._slice, layer._get_pt_not_disp()
-    displayed = tuple(shown.slice_input.displayed)
-    if shown.empty or len(displayed) != 2:
-        layer.refresh(extent=False)
-        return
-    index: list[Any] = list(box)
-    for axis, at in point.items():
-        if not box[axis].start <= at < box[axis].stop:
-            return
-        index[axis] = int(at)
-    values = np.asarray(layer.data[tuple(index)])
-    if displayed[0] > displayed[1]:
-        values = values.T
-    part = tuple(box[axis] for axis in displayed)
-    # Where the layer's data is an array in memory this is the same memory.
-    shown.image.raw[part] = values
-    texture = layer.colormap._data_to_texture(values)
-    shown.image.view[part] = texture
-    layer.events.labels_update(data=texture, offset=[along.start for along in part])
-    layer._update_thumbnail()
 
 
 class LayerSync:

@@ -1,7 +1,6 @@
 """The object being worked on, shown as outline and fill."""
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy import ndimage
 
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.plugin.layers.placement import image_shape, place, placement_of, translate_of_part
+from napari_sam.plugin.napari_internals import one_refresh
 
 PREVIEW_NAME = "Segment: preview"
 FILL, OUTLINE = 1, 2
@@ -193,7 +193,7 @@ class Preview:
             else:
                 self.layer.translate = translate
             return
-        with _one_refresh(self.layer):
+        with one_refresh(self.layer):
             self.layer.translate = translate
         self.layer.data = self._canvas.values
 
@@ -203,12 +203,6 @@ def _with_room(low: int, high: int, size: int, grain: int) -> tuple[int, int]:
     length = min(-(-(high - low + 2 * ROOM) // grain) * grain, size)
     start = min(max((low + high - length) // 2, 0), size - length)
     return start, start + length
-
-
-def _one_refresh(layer: Labels) -> AbstractContextManager[None]:
-    """Leave drawing to the next change, where this version of napari can."""
-    block: AbstractContextManager[None] = getattr(layer, "_block_refresh", nullcontext)()
-    return block
 
 
 def _voxels(box: Box) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from napari_sam.errors import UserError
 from napari_sam.labels.edits import PixelChange
 from napari_sam.plugin.layers.placement import image_shape, placed_alike, placement_of
+from napari_sam.plugin.napari_internals import forget_history
 from napari_sam.plugin.viewer_context import ViewerContext
 from napari_sam.session.record.restored import Restored
 
@@ -98,7 +99,7 @@ class StrokeWatch:
         self._layer = layer
         self._on_stroke = on_stroke
         self._closed = False
-        self._forget_own_history()
+        forget_history(self._layer)
         layer.undo, layer.redo = undo, redo
         layer.events.paint.connect(self._on_paint)
 
@@ -113,19 +114,13 @@ class StrokeWatch:
             self._closed = True
             self._layer.events.paint.disconnect(self._on_paint)
             del self._layer.undo, self._layer.redo
-            self._forget_own_history()
+            forget_history(self._layer)
 
     def _on_paint(self, event: Any) -> None:
-        self._forget_own_history()
+        forget_history(self._layer)
         changes = changes_of(event.value, np.dtype(self._layer.data.dtype))
         for change in changes:
             self._on_stroke(self._layer, change)
-
-    def _forget_own_history(self) -> None:
-        for name in ("_undo_history", "_redo_history"):
-            own = getattr(self._layer, name, None)
-            if own is not None:
-                own.clear()
 
 
 def changes_of(atoms: Iterable[Any], dtype: np.dtype[Any]) -> list[PixelChange]:

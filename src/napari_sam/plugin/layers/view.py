@@ -1,13 +1,13 @@
 """The plane of an image layer that the viewer shows, and bringing a place into view."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from napari.components import Dims, ViewerModel
 from napari.layers import Image
 
 from napari_sam.planes.geometry import Plane
+from napari_sam.plugin.napari_internals import camera_of
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,6 @@ class View:
     plane: Plane
     center: tuple[float, float]
     extent: tuple[float, float]
-
-
-def camera_of(viewer: ViewerModel) -> Any:
-    """Return the viewer's camera, which napari 0.9 moved."""
-    scene = getattr(viewer, "scene", None)
-    return viewer.camera if scene is None else scene.camera
 
 
 def displayed_axes(dims: Dims, ndim: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.panel.widgets import SPACING, choose, combo
+from napari_sam.plugin.preferences import LARGEST_OBJECT
 
 REFRESH_MS = 100
 
@@ -173,12 +174,13 @@ class Choices(QWidget):
         self.advice.setMinimumHeight(3 * self.advice.fontMetrics().lineSpacing())
         self._speed: MachineSpeed | None = None
         self.object_size = QSpinBox()
-        self.object_size.setRange(0, 100_000)
+        self.object_size.setRange(0, LARGEST_OBJECT)
         self.object_size.setSingleStep(5)
         self.object_size.setSpecialValueText("auto")
         self.object_size.setSuffix(" px")
         self.object_size.setKeyboardTracking(False)
         self.object_size.setToolTip("Diameter of the objects in pixels; auto finds the scale by itself.")
+        self.object_size.setValue(round(self._session.model.object_size or 0))
         self.layer_contrast = QCheckBox("Use the layer's contrast limits")
         self.layer_contrast.setToolTip(
             "What the model sees is scaled by the image layer's contrast limits, instead of by limits measured once "
@@ -221,8 +223,11 @@ class Choices(QWidget):
         finally:
             self._filling = False
 
-    def show_model(self) -> None:
-        """Show which model the session uses."""
+    def show_setup(self) -> None:
+        """Show which model and object size the session uses, as they may come from a session that is restored."""
+        self._filling = True
+        self.object_size.setValue(round(self._session.model.object_size or 0))
+        self._filling = False
         model = self._session.model.name
         # The first model that is loaded measures it, if it was not measured before.
         if self._speed is None and self._session.model.setup is not None:
@@ -270,4 +275,5 @@ class Choices(QWidget):
             self._controller.choose_target(labels if isinstance(labels, Labels) else None)
 
     def _choose_size(self, diameter: int) -> None:
-        self._session.model.set_object_size(float(diameter) if diameter else None)
+        if not self._filling:
+            self._session.model.set_object_size(float(diameter) if diameter else None)

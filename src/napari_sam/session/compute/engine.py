@@ -17,6 +17,7 @@ from napari_sam.segment.segmentation import Segmentation, Setup
 from napari_sam.volume.propagate import PropagatedPlane
 
 if TYPE_CHECKING:
+    from napari_sam.embedding.store import EmbeddingStore
     from napari_sam.models.model import Model
     from napari_sam.segment.segmenter import Segmenter
 
@@ -132,9 +133,18 @@ class NetworkEngine:
 
     What needs torch is imported on first use, on the inference thread: it takes a second or two, during which the
     window would stand still.
+
+    Parameters
+    ----------
+    device
+        Where to compute: "auto", or what `torch.device` takes.
+    embedding_bytes
+        Bound on the memory that the embeddings of an image take; None for the store's own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "auto", embedding_bytes: int | None = None) -> None:
+        self._device = device
+        self._embedding_bytes = embedding_bytes
         self._models: dict[str, Model] = {}
 
     def open(self, model: str, source: ImageSource, contrast: Contrast | None, axes: tuple[int, int]) -> PlaneSegmenter:
@@ -143,7 +153,7 @@ class NetworkEngine:
         Raises
         ------
         UserError
-            If the model is unknown or cannot be loaded.
+            If the model is unknown or cannot be loaded, or there is no such device.
         """
         let_idle_threads_sleep()
         from napari_sam.models.advice import measured_speed
@@ -151,10 +161,10 @@ class NetworkEngine:
         from napari_sam.segment.segmenter import Segmenter
 
         if model not in self._models:
-            self._models[model] = load_model(model)
+            self._models[model] = load_model(model, self._device)
             # While nobody waits for a click yet: the panel tells from it how long other models would take.
             measured_speed()
-        return Segmenter(self._models[model], source, contrast or measure_contrast(source, axes))
+        return Segmenter(self._models[model], source, contrast or measure_contrast(source, axes), store=self._store())
 
     def open_as(self, setup: Setup, source: ImageSource) -> PlaneSegmenter:
         """Open an image with what answered before.
@@ -170,7 +180,7 @@ class NetworkEngine:
 
         key = f"{setup.precision} {setup.model}"
         if key not in self._models:
-            self._models[key] = load_model(setup.model, precision=setup.precision)
+            self._models[key] = load_model(setup.model, self._device, setup.precision)
         model = self._models[key]
         if setup.digest and model.digest != setup.digest:
             raise UserError(
@@ -178,7 +188,13 @@ class NetworkEngine:
                 f"(SHA-256 {setup.digest[:12]} then, {model.digest[:12]} now); use the version of then."
             )
         contrast = setup.contrast or measure_contrast(source, (source.ndim - 2, source.ndim - 1))
-        return Segmenter(model, source, contrast, channels=setup.channels)
+        return Segmenter(model, source, contrast, store=self._store(), channels=setup.channels)
+
+    def _store(self) -> "EmbeddingStore | None":
+        """Make a store for the embeddings of one image; None leaves that to the segmenter."""
+        from napari_sam.embedding.store import EmbeddingStore
+
+        return None if self._embedding_bytes is None else EmbeddingStore(self._embedding_bytes)
 
     def propagate(
         self,

@@ -112,10 +112,18 @@ class Autosave:
         See `Scheduler`.
     on_error
         Called on the main thread with why there is no log any more, in one sentence.
+    enabled
+        False to keep no log at all.
     """
 
     def __init__(
-        self, session: Session, parent: Path, post_to_main: PostToMain, on_error: Callable[[UserError], None]
+        self,
+        session: Session,
+        parent: Path,
+        post_to_main: PostToMain,
+        on_error: Callable[[UserError], None],
+        *,
+        enabled: bool = True,
     ) -> None:
         self._session = session
         self._parent = parent
@@ -124,6 +132,7 @@ class Autosave:
         self._folder: SessionFolder | None = None
         self._writer: LogWriter | None = None
         self._failed = False
+        self._enabled = enabled
         self._images: set[int] = set()
         self._targets: dict[Target, int] = {}
         self._numbered = 0
@@ -192,7 +201,7 @@ class Autosave:
     # Inside, on the main thread
 
     def _open(self) -> LogWriter | None:
-        if self._writer is None and not self._failed:
+        if self._writer is None and self._enabled and not self._failed:
             try:
                 self._folder = SessionFolder.create(self._parent)
             except OSError as error:

@@ -1,0 +1,121 @@
+"""The commands of napari's palette and menus: each does what a key or button of the open panel does.
+
+They find the panel in the window that they are called in. Those that go on with work of before open it if need be;
+the others have nothing to act on without it, and say so.
+"""
+
+from collections.abc import Callable
+
+from napari.utils.notifications import show_info
+from napari.viewer import Viewer
+
+from napari_sam.plugin.actions import Action
+from napari_sam.plugin.napari_internals import docked_widgets, unwrapped
+from napari_sam.plugin.segment_widget import SegmentWidget
+
+PANEL = "Segment (SAM for stacks)"
+"""Name that napari's menu gives the panel's dock: under it the menu finds a panel that a command has opened."""
+NO_PANEL = f"Nothing is being segmented in this window: open the panel first (Plugins > {PANEL})."
+
+
+def accept(viewer: Viewer) -> None:
+    """Accept the object in work."""
+    _do(viewer, Action.ACCEPT)
+
+
+def reject(viewer: Viewer) -> None:
+    """Reject the propagated planes; if there are none, the object in work."""
+    _do(viewer, Action.REJECT)
+
+
+def next_object(viewer: Viewer) -> None:
+    """Leave the object in work, and start the next one."""
+    _do(viewer, Action.NEXT)
+
+
+def propagate(viewer: Viewer) -> None:
+    """Carry the object in work through the stack."""
+    _do(viewer, Action.PROPAGATE)
+
+
+def stop(viewer: Viewer) -> None:
+    """Stop propagating, or making many objects."""
+    _do(viewer, Action.CANCEL)
+
+
+def undo(viewer: Viewer) -> None:
+    """Take back what was done last."""
+    _do(viewer, Action.UNDO)
+
+
+def redo(viewer: Viewer) -> None:
+    """Do again what was undone last."""
+    _do(viewer, Action.REDO)
+
+
+def save_labels(viewer: Viewer) -> None:
+    """Ask where to, and save the labels with their session there."""
+    _with_panel(viewer, lambda panel: panel.ask_and_save())
+
+
+def open_session(viewer: Viewer) -> None:
+    """Ask which saved session to go on with; the panel opens if it is not."""
+    _act(_opened(viewer), lambda panel: panel.ask_and_open())
+
+
+def restore_session(viewer: Viewer) -> None:
+    """Bring the latest session back that was not saved; the panel opens if it is not."""
+    _act(_opened(viewer), lambda panel: panel.restore_session())
+
+
+def panel_in(viewer: Viewer) -> SegmentWidget | None:
+    """Find the panel in a viewer's window: one that is shown before one that is hidden; None without one."""
+    found = [
+        widget
+        for widget in docked_widgets(viewer)
+        if isinstance(widget, SegmentWidget) and unwrapped(widget.viewer) is unwrapped(viewer)
+    ]
+    return next((panel for panel in found if panel.isVisible()), found[0] if found else None)
+
+
+def _opened(viewer: Viewer) -> SegmentWidget:
+    """Find the panel, or open one; it comes out from behind a tab, or from being hidden."""
+    panel = panel_in(viewer)
+    if panel is not None:
+        dock = panel.parentWidget()
+        if dock is not None and not panel.isVisible():
+            dock.show()
+            dock.raise_()
+    else:
+        panel = SegmentWidget(unwrapped(viewer))
+        unwrapped(viewer).window.add_dock_widget(panel, name=PANEL, area="right")
+    return panel
+
+
+def _do(viewer: Viewer, action: Action) -> None:
+    _with_panel(viewer, lambda panel: panel.controller.do(action))
+
+
+def _with_panel(viewer: Viewer, deed: Callable[[SegmentWidget], None]) -> None:
+    panel = panel_in(viewer)
+    if panel is None:
+        show_info(NO_PANEL)
+    else:
+        _act(panel, deed)
+
+
+def _act(panel: SegmentWidget, deed: Callable[[SegmentWidget], None]) -> None:
+    """Do something in a panel; what it tells is shown by napari where the panel itself is out of sight."""
+    told = ""
+
+    def note(sentence: str) -> None:
+        nonlocal told
+        told = sentence
+
+    panel.controller.told.connect(note)
+    try:
+        deed(panel)
+    finally:
+        panel.controller.told.disconnect(note)
+    if told and not panel.isVisible():
+        show_info(told)

@@ -1,0 +1,156 @@
+"""The names of napari that the plugin uses though they are private, or were moved between versions.
+
+napari promises the private ones to nobody, so all of them are here, and each may be missing: every function has a way
+that does without, slower or by another road. The version in which each name was seen is in its test.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
+
+import numpy as np
+from napari.layers import Labels, Layer
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from qtpy.QtWidgets import QApplication, QWidget
+
+Wrapped = TypeVar("Wrapped")
+
+
+def unwrapped(wrapped: Wrapped) -> Wrapped:
+    """Return what a proxy stands for: a widget that napari made gets viewer and layers in one that warns of such names.
+
+    Without `__wrapped__` it is taken for no proxy, and returned as it is.
+    """
+    inside: Wrapped = getattr(wrapped, "__wrapped__", wrapped)
+    return inside
+
+
+def upload_box(layer: Labels, box: Sequence[slice]) -> bool:
+    """Send what changed inside a box to the graphics card, for the plane in view, as napari's own brush does.
+
+    Nothing is sent, and nothing needs to be, where the plane in view does not meet the box.
+
+    Parameters
+    ----------
+    layer
+        A layer that shows one plane of its data as it is (no contour, one scale), whose `data` has changed already.
+    box
+        One slice with bounds per axis of the data.
+
+    Returns
+    -------
+    bool
+        False where this version of napari has no such way, or what is shown is no such plane: the layer has to be
+        refreshed as a whole.
+    """
+    layer = unwrapped(layer)
+    # All names together, so that nothing is half done where one is missing.
+    try:
+        shown, point = layer._slice, layer._get_pt_not_disp()
+        to_texture, redraw_thumbnail = layer.colormap._data_to_texture, layer._update_thumbnail
+        displayed = tuple(shown.slice_input.displayed)
+        if shown.empty or len(displayed) != 2:
+            return False
+        index: list[Any] = list(box)
+        for axis, at in point.items():
+            if not box[axis].start <= at < box[axis].stop:
+                return True
+            index[axis] = int(at)
+        values = np.asarray(layer.data[tuple(index)])
+        if displayed[0] > displayed[1]:
+            values = values.T
+        part = tuple(box[axis] for axis in displayed)
+        # Where the layer's data is an array in memory this is the same memory.
+        shown.image.raw[part] = values
+        texture = to_texture(values)
+        shown.image.view[part] = texture
+        layer.events.labels_update(data=texture, offset=[along.start for along in part])
+        redraw_thumbnail()
+    except (AttributeError, NotImplementedError):
+        return False
+    return True
+
+
+def one_refresh(layer: Layer) -> AbstractContextManager[None]:
+    """Leave drawing to what comes after the block, so that two changes of a layer are drawn once.
+
+    Without `_block_refresh` each change is drawn.
+    """
+    block: AbstractContextManager[None] = getattr(unwrapped(layer), "_block_refresh", nullcontext)()
+    return block
+
+
+def forget_history(layer: Labels) -> None:
+    """Empty the history that napari keeps of a Labels layer, as the session's journal is the one that counts.
+
+    Without `_undo_history` and `_redo_history` nothing is emptied; the layer's `undo` and `redo` are the journal's
+    anyway.
+    """
+    for name in ("_undo_history", "_redo_history"):
+        history = getattr(unwrapped(layer), name, None)
+        if history is not None:
+            history.clear()
+
+
+def camera_of(viewer: Any) -> Any:
+    """Return the viewer's camera, which is public but was moved by napari 0.9."""
+    scene = getattr(viewer, "scene", None)
+    return viewer.camera if scene is None else scene.camera
+
+
+def docked_widgets(viewer: Any) -> list[QWidget]:
+    """Return the widgets that are docked in a viewer's window, as a command looks for the panel; none without a window.
+
+    `Window.dock_widgets` is public since napari 0.6.2; before there was `_dock_widgets`, of the docks around them.
+    Without both every widget of the program's is looked through for those that lie inside a window of napari's: the
+    caller tells them apart by their viewer.
+    """
+    window = getattr(unwrapped(viewer), "window", None)
+    if window is None:
+        return []
+    docked = getattr(window, "dock_widgets", None)
+    if docked is not None:
+        return [docked[name] for name in docked]
+    docks = getattr(window, "_dock_widgets", None)
+    if docks is not None:
+        return [dock.inner_widget() for dock in docks.values()]
+    return list(QApplication.allWidgets())
+
+
+def canvas_widget(viewer: Any) -> QWidget | None:
+    """Return the widget that napari draws a viewer on, to send it mouse and key events.
+
+    Without `_qt_viewer` it is the first widget that draws with OpenGL in a window that is shown; None if there is none.
+    """
+    canvas = _canvas(viewer)
+    if canvas is not None:
+        native: QWidget = canvas.native
+        return native
+    for window in QApplication.topLevelWidgets():
+        found = window.findChild(QOpenGLWidget) if window.isVisible() else None
+        if isinstance(found, QWidget):
+            return found
+    return None
+
+
+def canvas_position(viewer: Any, row: float, column: float) -> tuple[float, float]:
+    """Return where a world position (row, column) of the displayed plane lies on the canvas, as (x, y) in pixels.
+
+    Without vispy's transforms it is computed from the camera, which is right in 2-D for a canvas without a grid.
+    """
+    canvas = _canvas(viewer)
+    view = getattr(canvas, "view", None)
+    if view is not None:
+        x, y = (view.transform * view.scene.transform).map([column, row, 0, 1])[:2]
+        return float(x), float(y)
+    camera = camera_of(viewer)
+    widget = canvas_widget(viewer)
+    width, height = (0, 0) if widget is None else (widget.width(), widget.height())
+    *_, middle_row, middle_column = camera.center
+    return width / 2 + (column - middle_column) * camera.zoom, height / 2 + (row - middle_row) * camera.zoom
+
+
+def _canvas(viewer: Any) -> Any:
+    """Return napari's canvas of a viewer; None where it cannot be found."""
+    window = getattr(unwrapped(viewer), "window", None)
+    return getattr(getattr(window, "_qt_viewer", None), "canvas", None)

@@ -7,6 +7,7 @@ import random
 import zlib
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from fake_engine import FakeEngine
@@ -20,7 +21,7 @@ from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Mask, Outline, Plane, Window
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.prompts.json_form import prompts_from_json, prompts_to_json
+from napari_sam.prompts.json_form import PromptsForm, prompts_form, read_prompts, to_json
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.segment.segmentation import Setup
 from napari_sam.session.labels.packed_labels import PackedLabels
@@ -183,7 +184,8 @@ def plain(thing):
 
 @given(prompts)
 def test_prompts_come_back(said):
-    assert plain(prompts_from_json(json.loads(json.dumps(prompts_to_json(said))))) == plain(said)
+    tree = json.loads(json.dumps(to_json(prompts_form(said))))
+    assert plain(read_prompts(msgspec.convert(tree, PromptsForm))) == plain(said)
 
 
 @settings(max_examples=60, deadline=None)

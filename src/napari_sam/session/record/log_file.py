@@ -7,10 +7,12 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
+
+from napari_sam.prompts.json_form import Form, to_json
 
 MAGIC = b"napari-sam log 1\n"
 _HEAD = struct.Struct("<IIB")
@@ -31,9 +33,9 @@ class Kind(IntEnum):
     DRAFT = 9
 
 
-def frame(kind: Kind, content: dict[str, Any]) -> bytes:
+def frame(kind: Kind, content: Form | Mapping[str, Any]) -> bytes:
     """Return a record as it stands in the file."""
-    body = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 1)
+    body = zlib.compress(json.dumps(to_json(content), separators=(",", ":")).encode(), 1)
     return packed_frame(kind, body)
 
 
@@ -62,7 +64,7 @@ def unpacked(body: bytes) -> Any:
     return json.loads(zlib.decompress(body))
 
 
-Record: TypeAlias = tuple[Kind, dict[str, Any]]
+Record: TypeAlias = tuple[Kind, Form | Mapping[str, Any]]
 Job: TypeAlias = Callable[[], Iterator[Record]]
 """Makes records, on the writing thread."""
 Then: TypeAlias = Callable[[], None] | None

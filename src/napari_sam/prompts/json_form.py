@@ -6,7 +6,6 @@ who read files.
 """
 
 import math
-import sys
 import zlib
 from typing import Annotated, Any, TypeAlias
 
@@ -19,17 +18,15 @@ from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 
 MALFORMED = (ValueError, OverflowError, RecursionError)
 
-# Python's own reader of JSON knows NaN and infinity: the bounds refuse them.
-Number = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 Natural = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
-Pair: TypeAlias = tuple[Number, Number]
+Pair: TypeAlias = tuple[float, float]
 """(row, column) on a plane, pixel centres on integers; or the two ends of a range."""
 
 _Side = Annotated[int, Meta(ge=-(2**31), le=2**31)]
-_Step = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
+_Step = Annotated[float, Meta(gt=0)]
 
-WindowForm: TypeAlias = tuple[Number, Number, _Step, _Step, Positive, Positive]
+WindowForm: TypeAlias = tuple[float, float, _Step, _Step, Positive, Positive]
 """Position of the centre of a window's first pixel, plane pixels per window pixel, and its shape in window pixels, each
 along (row, column)."""
 
@@ -62,7 +59,7 @@ class MaskForm(Form, omit_defaults=True):
 
     box: tuple[_Side, _Side, _Side, _Side]
     bits: bytes
-    predicted_iou: Number | None = None
+    predicted_iou: float | None = None
     logits: LogitsForm | None = None
     outline: OutlineForm | None = None
 
@@ -85,9 +82,9 @@ class PromptsForm(Form, omit_defaults=True):
     `points` are [row, column, positive]; `box` is [row0, column0, row1, column1], corners included.
     """
 
-    points: tuple[tuple[Number, Number, bool], ...] = ()
+    points: tuple[tuple[float, float, bool], ...] = ()
     scribbles: tuple[ScribbleForm, ...] = ()
-    box: tuple[Number, Number, Number, Number] | None = None
+    box: tuple[float, float, float, float] | None = None
     mask: MaskForm | None = None
 
 

@@ -1,6 +1,7 @@
 """The events of labels, with their objects, to their form in JSON, and back; what many steps share is listed once."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
@@ -43,14 +44,21 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Say in a ValueError at which place of the file it is, in the way of msgspec."""
+    try:
+        yield
+    except MALFORMED as error:
+        raise ValueError(f"{error} - at `$.{where}`") from error
+
+
 def read_each(where: str, forms: Iterable[A], read: Callable[[A], B]) -> tuple[B, ...]:
-    """Read the forms of a list; a ValueError says, in the way of msgspec, at which place of the file it is."""
+    """Read the forms of a list; what cannot be read is `located`."""
     found = []
     for at, form in enumerate(forms):
-        try:
+        with located(f"{where}[{at}]"):
             found.append(read(form))
-        except MALFORMED as error:
-            raise ValueError(f"{error} - at `$.{where}[{at}]`") from error
     return tuple(found)
 
 

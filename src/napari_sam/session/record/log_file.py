@@ -60,8 +60,13 @@ def packed_frames(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def unpacked(body: bytes) -> Any:
-    """Unpack what a record says."""
-    return json.loads(zlib.decompress(body))
+    """Unpack what a record says; raise ValueError where it is no JSON."""
+    # NaN and infinity, which Python writes and reads, are no numbers that anything can be done with.
+    return json.loads(zlib.decompress(body), parse_constant=_refuse)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 Record: TypeAlias = tuple[Kind, Form | Mapping[str, Any]]

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import field
 
 from napari_sam.labels.paint import Collision
-from napari_sam.prompts.json_form import Form, Natural, Number, Pair, WindowForm
+from napari_sam.prompts.json_form import Form, Natural, Pair, WindowForm
 from napari_sam.session.record.log_file import Kind
 from napari_sam.session.record.session_form import EventForm, ImageForm, LabelType, ObjectForm, PixelsForm, SetupForm
 
@@ -106,7 +106,7 @@ class DraftRecord(Form):
     image: int | None = None
     target: int | None = None
     model: str = ""
-    object_size: Number | None = None
+    object_size: float | None = None
     contrast: tuple[Pair, ...] | None = None
     setups: tuple[SetupForm, ...] = ()
     areas: tuple[WindowForm, ...] = ()

@@ -24,6 +24,7 @@ from napari_sam.session.record.event_json import (
     Palette,
     event_form,
     label_type,
+    located,
     object_form,
     pixels_form,
     read_each,
@@ -33,7 +34,7 @@ from napari_sam.session.record.event_json import (
 )
 from napari_sam.session.record.object_record import ObjectRecord
 from napari_sam.session.record.restored import Restored, restore
-from napari_sam.session.record.session_form import ImageForm, LabelsForm, SessionForm
+from napari_sam.session.record.session_form import FORMAT, VERSION, ImageForm, LabelsForm, SessionForm
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +67,8 @@ def content_to_json(content: SessionContent) -> dict[str, Any]:
     draft = None if annotation.draft is None else object_form(annotation.draft, palette)
     base = tuple(map(pixels_form, annotation.base))
     form = SessionForm(
-        "napari-sam session",
-        1,
+        FORMAT,
+        VERSION,
         content.versions,
         image_form(content.image),
         LabelsForm(content.labels_file, annotation.shape, label_type(annotation.dtype), base),
@@ -76,8 +77,8 @@ def content_to_json(content: SessionContent) -> dict[str, Any]:
         events,
         draft,
     )
-    json: dict[str, Any] = to_json(form)
-    return json
+    tree: dict[str, Any] = to_json(form)
+    return tree
 
 
 def content_from_json(json: Any) -> SessionContent:
@@ -99,27 +100,25 @@ class _Head(Form):
 
 
 def _content(decode: Callable[..., Any]) -> SessionContent:
-    """Read the content by a function of msgspec that makes what its argument `type` says."""
+    """Read the content; `decode` makes a form of it, of the type that it is asked for."""
     try:
         head = decode(type=_Head)
     except msgspec.ValidationError:
         head = _Head()
     except MALFORMED as error:
         raise UserError("it is damaged, or no session file") from error
-    if head.format != "napari-sam session":
+    if head.format != FORMAT:
         raise UserError("it is not a napari-sam session")
-    if isinstance(head.version, int) and head.version > 1:
+    if isinstance(head.version, int) and head.version > VERSION:
         raise UserError(f"a newer version of napari-sam wrote it (format {head.version}); update napari-sam")
     try:
         form: SessionForm = decode(type=SessionForm)
         palette, labels = Palette(form.setups, form.areas), form.labels
-        annotation = Annotation(
-            labels.shape,
-            labels.dtype,
-            read_each("labels.base", labels.base, read_pixels),
-            read_events(form.events, palette),
-            None if form.draft is None else read_object(form.draft, palette),
-        )
+        base = read_each("labels.base", labels.base, read_pixels)
+        events = read_events(form.events, palette)
+        with located("draft"):
+            draft = None if form.draft is None else read_object(form.draft, palette)
+        annotation = Annotation(labels.shape, labels.dtype, base, events, draft)
         return SessionContent(read_image(form.image), annotation, labels.file, form.written_by)
     except (*MALFORMED, MemoryError) as error:
         raise UserError(f"it is damaged ({_what_and_where(error)})") from error
@@ -133,34 +132,12 @@ def _what_and_where(error: BaseException) -> str:
 
 def image_form(image: ImageIdentity) -> ImageForm:
     """Return the form of what the image is known by."""
-    return ImageForm(
-        image.path,
-        image.shape,
-        image.dtype,
-        image.rgb,
-        image.channel_axis,
-        image.n_channels,
-        image.scale,
-        image.axis_labels,
-        image.units,
-        image.fingerprint,
-    )
+    return ImageForm(**vars(image))
 
 
 def read_image(form: ImageForm) -> ImageIdentity:
     """Return what the image is known by."""
-    return ImageIdentity(
-        form.shape,
-        form.dtype,
-        form.rgb,
-        form.channel_axis,
-        form.channels,
-        form.scale,
-        form.axis_labels,
-        form.units,
-        form.fingerprint,
-        form.path,
-    )
+    return ImageIdentity(**msgspec.structs.asdict(form))
 
 
 SUFFIX = ".session.json"

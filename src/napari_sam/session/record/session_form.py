@@ -5,14 +5,17 @@ scripts/session_schema.py. What no type can say is checked as a form is made, or
 is made of the same ones, see `log_records`.
 """
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from napari_sam.labels.paint import Collision
 from napari_sam.planes.geometry import Plane
-from napari_sam.prompts.json_form import Form, MaskForm, Natural, Number, Pair, Positive, PromptsForm, WindowForm
+from napari_sam.prompts.json_form import Form, MaskForm, Natural, Pair, Positive, PromptsForm, WindowForm
 from napari_sam.session.labels.packed_labels import Bounds
+
+FORMAT: Final = "napari-sam session"
+VERSION: Final = 1
 
 BoundsForm: TypeAlias = tuple[tuple[Natural, Natural], ...]
 """[start, stop] along every axis, half-open."""
@@ -20,15 +23,15 @@ LabelType: TypeAlias = Literal["int8", "int16", "int32", "int64", "uint8", "uint
 
 
 class ImageForm(Form):
-    """What the image is known by; see `ImageIdentity`."""
+    """What the image is known by: the fields of `ImageIdentity`."""
 
     path: str
     shape: tuple[Natural, ...]
     dtype: str
     rgb: bool
     channel_axis: int | None
-    channels: int
-    scale: tuple[Number, ...] | None
+    n_channels: int = field(name="channels")
+    scale: tuple[float, ...] | None
     axis_labels: tuple[str, ...] | None
     units: tuple[str, ...] | None
     fingerprint: Annotated[str, Meta(description="SHA-256 of 16 small squares of pixels; empty if not known")]
@@ -75,7 +78,7 @@ class SegmentForm(Form, tag_field="do", tag="segment"):
     setup: Natural | None
     areas: tuple[Natural, ...]
     prompts: PromptsForm
-    object_size: Number | None
+    object_size: float | None
     corrects: Natural | None
     with_logits: bool
     chosen: int | None
@@ -119,7 +122,7 @@ class ObjectPlaneForm(Form):
     shown: Natural | None
     candidates: tuple[MaskForm, ...]
     chosen: int
-    confidence: Number | None
+    confidence: float | None
 
     def __post_init__(self) -> None:
         if self.candidates and not 0 <= self.chosen < len(self.candidates):

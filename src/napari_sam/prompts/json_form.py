@@ -154,10 +154,14 @@ def read_mask(form: MaskForm) -> Mask:
 def prompts_form(prompts: Prompts) -> PromptsForm:
     """Return the form of prompts."""
     box, mask = prompts.box, prompts.mask
+    # Whole numbers that a program gave as positions are written as what they will be read as.
+    scribbles = (
+        (tuple((float(row), float(column)) for row, column in each.vertices), each) for each in prompts.scribbles
+    )
     return PromptsForm(
-        tuple((each.row, each.column, each.positive) for each in prompts.points),
-        tuple(ScribbleForm(each.vertices, each.positive) for each in prompts.scribbles),
-        None if box is None else (box.row0, box.column0, box.row1, box.column1),
+        tuple((float(each.row), float(each.column), each.positive) for each in prompts.points),
+        tuple(ScribbleForm(vertices, each.positive) for vertices, each in scribbles),
+        None if box is None else (float(box.row0), float(box.column0), float(box.row1), float(box.column1)),
         None if mask is None else mask_form(mask),
     )
 

@@ -159,11 +159,13 @@ def recover(path: Path) -> Recovered:
     reader = _Reader()
     try:
         for kind, body in packed_frames(path / LOG):
-            # A record that makes no sense takes no other one with it.
-            with suppress(*_SENSELESS):
+            try:
                 reader.take(kind, body)
-            if reader.newer:
-                raise UserError("A newer version of napari-sam left this session; update napari-sam.")
+            except UserError:
+                raise
+            except _SENSELESS:
+                # A record that makes no sense takes no other one with it.
+                continue
         return reader.recovered()
     except OSError as error:
         raise UserError(f"The session in {path} cannot be read: {error.strerror or error}.") from error
@@ -229,13 +231,12 @@ class _Reader:
         self._image = 0
         self._targets: dict[int, _Labels] = {}
         self._draft = DraftRecord()
-        self.newer = False
 
     def take(self, kind: int, body: bytes) -> None:
         match msgspec.convert(unpacked(body), RECORDS[kind]):
             case BeginRecord(version=version):
                 if version > VERSION:
-                    self.newer = True
+                    raise UserError("A newer version of napari-sam left this session; update napari-sam.")
             case ImageRecord(number=number, image=image):
                 # What is known of an image later may come after another image was taken.
                 self._image = max(self._image, number)

@@ -6,7 +6,7 @@ from msgspec import field
 
 from napari_sam.labels.paint import Collision
 from napari_sam.prompts.json_form import Form, Natural, Pair, WindowForm
-from napari_sam.session.record.log_file import Kind
+from napari_sam.session.record.log_file import RecordKind
 from napari_sam.session.record.session_form import EventForm, ImageForm, LabelType, ObjectForm, PixelsForm, SetupForm
 
 VERSION = 1
@@ -115,13 +115,13 @@ class DraftRecord(Form):
 
 
 RECORDS: dict[int, type[Form]] = {
-    Kind.BEGIN: BeginRecord,
-    Kind.IMAGE: ImageRecord,
-    Kind.TARGET: TargetRecord,
-    Kind.PRIOR: PriorRecord,
-    Kind.BASE: BaseRecord,
-    Kind.BASE_DONE: BaseDoneRecord,
-    Kind.PUT: PutRecord,
-    Kind.DROP: DropRecord,
-    Kind.DRAFT: DraftRecord,
+    RecordKind.BEGIN: BeginRecord,
+    RecordKind.IMAGE: ImageRecord,
+    RecordKind.TARGET: TargetRecord,
+    RecordKind.PRIOR: PriorRecord,
+    RecordKind.BASE: BaseRecord,
+    RecordKind.BASE_DONE: BaseDoneRecord,
+    RecordKind.PUT: PutRecord,
+    RecordKind.DROP: DropRecord,
+    RecordKind.DRAFT: DraftRecord,
 }

@@ -20,7 +20,7 @@ from napari_sam.prompts.json_form import MALFORMED
 from napari_sam.session.labels.packed_labels import PackedLabels
 from napari_sam.session.record.annotation import Accepted, Annotation, Event, Painted
 from napari_sam.session.record.event_json import Palette, read_events, read_object, read_pixels
-from napari_sam.session.record.log_file import Kind, packed_frames, unpacked
+from napari_sam.session.record.log_file import RecordKind, packed_frames, unpacked
 from napari_sam.session.record.log_folder import LOG, SessionFolder, abandoned
 from napari_sam.session.record.log_records import (
     RECORDS,
@@ -122,10 +122,10 @@ def unfinished_sessions(parent: Path) -> list[Unfinished]:
         image, deeds, changed = None, 0, (path / LOG).stat().st_mtime
         worth = False
         for kind, body in packed_frames(path / LOG):
-            if kind == Kind.IMAGE:
+            if kind == RecordKind.IMAGE:
                 image = body
-            deeds += kind in (Kind.PUT, Kind.DROP)
-            worth = worth or kind in (Kind.PUT, Kind.PRIOR, Kind.DRAFT)
+            deeds += kind in (RecordKind.PUT, RecordKind.DROP)
+            worth = worth or kind in (RecordKind.PUT, RecordKind.PRIOR, RecordKind.DRAFT)
         if image is None or not worth:
             continue
         try:

@@ -23,7 +23,7 @@ from scripted_session import Posts, ScriptedUser
 from napari_sam.errors import UserError
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.prompts.json_form import plane_to_json, prompts_to_json
+from napari_sam.prompts.json_form import prompts_form, to_json
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.session.labels.target import ArrayTarget, ObjectTable
 from napari_sam.session.record.autosave import Autosave
@@ -69,7 +69,7 @@ def digest(labels: np.ndarray, names: dict[int, str]) -> str:
 
 def said(prompts: dict) -> str:
     """The prompts of an object, in words that can be compared."""
-    each = [[plane_to_json(plane), prompts_to_json(on)] for plane, on in prompts.items()]
+    each = [[to_json(plane), to_json(prompts_form(on))] for plane, on in prompts.items()]
     return hashlib.sha1(json.dumps(sorted(each, key=str)).encode()).hexdigest()
 
 

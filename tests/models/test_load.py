@@ -3,9 +3,12 @@
 import hashlib
 import pickle
 import shutil
+import zlib
+from argparse import Namespace
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -219,6 +222,28 @@ def test_code_in_a_file_is_not_run(tmp_path):
     assert not target.exists()
     torch.load(path, weights_only=False)
     assert target.exists(), "the file would have run its code elsewhere"
+
+
+BESIDE = {
+    "an own class": SettingsOfTraining(),
+    "arguments": Namespace(rate=1e-4),
+    "a numpy number": np.float64(0.5),
+    "a path": PurePosixPath("/data"),
+    "a function": zlib.crc32,
+}
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["archive", "before torch 1.6"])
+@pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE)
+def test_weights_beside_what_is_unknown_are_read_where_torch_refuses_the_file(tiny, tmp_path, beside, new):
+    path = tmp_path / "fine_tuned.pth"
+    state = {f"sam.{key}": value for key, value in tiny.state_dict().items()}
+    torch.save({"model_state": state, "settings": beside}, path, _use_new_zipfile_serialization=new)
+
+    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+        torch.load(path, weights_only=True)
+
+    assert_same_network(load_model(path, "cpu"), tiny)
 
 
 @pytest.fixture

@@ -5,9 +5,11 @@ import threading
 import time
 
 import numpy as np
+import pytest
 from fake_engine import FakeEngine
 from session_deeds import crash, stroke
 
+from napari_sam.errors import UserError
 from napari_sam.labels.edits import PixelChange
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Plane
@@ -234,6 +236,20 @@ def test_what_is_torn_or_damaged_at_the_end_is_left_out(tmp_path):
     damaged[-3] ^= 1
     path.write_bytes(damaged)
     assert len(list(packed_frames(path))) == 4
+
+
+def test_the_log_of_a_newer_version_is_refused_with_what_to_do(tmp_path):
+    log = frame(RecordKind.BEGIN, {"version": 2, "anything": "else"}) + frame(RecordKind.IMAGE, {"whatever": 1})
+    (tmp_path / "log").write_bytes(MAGIC + log)
+    with pytest.raises(UserError, match=r"newer version.*update"):
+        recover(tmp_path)
+
+
+def test_a_record_with_what_is_no_number_is_refused(tmp_path):
+    (tmp_path / "log").write_bytes(MAGIC + frame(RecordKind.DRAFT, {"object_size": float("nan")}))
+    ((_, body),) = packed_frames(tmp_path / "log")
+    with pytest.raises(ValueError, match="NaN is no number"):
+        unpacked(body)
 
 
 def test_a_session_that_runs_is_nobody_elses(session, target, main, autosave, tmp_path):

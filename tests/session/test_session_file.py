@@ -7,6 +7,7 @@ import random
 import zlib
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from fake_engine import FakeEngine
@@ -20,7 +21,7 @@ from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Mask, Outline, Plane, Window
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.prompts.json_form import prompts_from_json, prompts_to_json
+from napari_sam.prompts.json_form import PromptsForm, prompts_form, read_prompts, to_json
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.segment.segmentation import Setup
 from napari_sam.session.labels.packed_labels import PackedLabels
@@ -183,7 +184,8 @@ def plain(thing):
 
 @given(prompts)
 def test_prompts_come_back(said):
-    assert plain(prompts_from_json(json.loads(json.dumps(prompts_to_json(said))))) == plain(said)
+    tree = json.loads(json.dumps(to_json(prompts_form(said))))
+    assert plain(read_prompts(msgspec.convert(tree, PromptsForm))) == plain(said)
 
 
 @settings(max_examples=60, deadline=None)
@@ -215,6 +217,56 @@ def test_damage_is_refused_or_harmless(content, seed):
         at = at[key]
     with contextlib.suppress(UserError):
         content_from_json(tree)
+
+
+FORMER = Path(__file__).parent / "former" / "3.session.json"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda tree: tree["labels"].pop("file"), "labels: Object missing required field file"),
+        (lambda tree: tree["events"][2].update(do="explode"), "events[2].do: Invalid value 'explode'"),
+        (
+            lambda tree: tree["events"][0]["object"].update(label="1"),
+            "events[0].object.label: Expected int | null, got",
+        ),
+        (lambda tree: tree["events"][0]["object"].update(label=None), "events[0]: an accepted object has no id"),
+        (lambda tree: tree["setups"].clear(), "events[0]: there is no setup number 0"),
+        (
+            lambda tree: tree["events"][0]["object"]["planes"][0].update(shown=99),
+            "events[0].object: a plane refers to a step that is not there",
+        ),
+        (
+            lambda tree: tree["events"][0]["object"]["planes"][0]["candidates"][0].update(bits="eJw="),
+            "events[0]: 0 bytes were found where",
+        ),
+        (lambda tree: tree["draft"].update(name="x" * 5000, order=["\n" * 50]), "draft.order[0]: Expected array, got"),
+        (lambda tree: tree["areas"].append([0, 0, 1, 0, 5, 5]), "areas["),
+    ],
+)
+def test_damage_is_told_in_one_sentence_that_says_what_and_where(damage, said, tmp_path):
+    tree = json.loads(FORMER.read_text(encoding="utf-8"))
+    damage(tree)
+    path = tmp_path / "damaged.session.json"
+    path.write_text(json.dumps(tree), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        read_session(path)
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{path} cannot be used: it is damaged ({said}")
+    assert sentence.endswith(").")
+    assert "\n" not in sentence
+    assert len(sentence) < 300 + len(str(path))
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_what_is_no_number_is_refused(number, tmp_path):
+    text = FORMER.read_text(encoding="utf-8")
+    path = tmp_path / "damaged.session.json"
+    path.write_text(text.replace('"points":[[', f'"points":[[{number},1,true],[', 1), encoding="utf-8")
+    assert number in path.read_text(encoding="utf-8")
+    with pytest.raises(UserError, match="damaged"):
+        read_session(path)
 
 
 def test_a_newer_format_is_refused_with_what_to_do(tmp_path):

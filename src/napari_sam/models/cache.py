@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import pooch
 import xxhash
+from platformdirs import user_cache_path
 
 from napari_sam.errors import UserError
 from napari_sam.models.registry import REGISTRY, ModelSpec
@@ -18,7 +18,7 @@ CACHE_VARIABLE = "NAPARI_SAM_CACHE"
 def cache_folder() -> Path:
     """Return the folder of downloaded weights: ``$NAPARI_SAM_CACHE``, or a folder in the user's cache."""
     chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen).expanduser().absolute() if chosen else Path(pooch.os_cache("napari-sam")) / "models"
+    return Path(chosen).expanduser().absolute() if chosen else user_cache_path("napari-sam") / "models"
 
 
 def cached_path(spec: ModelSpec) -> Path:

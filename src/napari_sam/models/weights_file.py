@@ -1,4 +1,9 @@
-"""A file of weights -> a state dict, read without ever doing what a pickle says."""
+"""A file of weights -> a state dict, read without ever doing what a pickle says.
+
+`torch.load(weights_only=True)` runs no foreign code either, but refuses the whole file at the first name in it that is
+not on its list (a trainer's settings, a numpy number), as fine-tuning leaves them beside the weights; here such a name
+stands for nothing, and the tensors are read all the same.
+"""
 
 import pickletools
 import struct

@@ -1,214 +1,176 @@
-"""Prompts, planes and masks as JSON, and back.
+"""The form that prompts, planes and masks have in JSON: types by which msgspec checks, reads and writes them.
 
-A new kind of prompt is one more key: what wrote a file without it is read as having none. What does not fit raises
-ValueError, TypeError, KeyError or IndexError: `MALFORMED` names them for those who read files.
+A `Plane` is its own form. A new kind of prompt is one more field with a default: what wrote a file without it is read
+as having none. What does not fit raises ValueError, OverflowError or RecursionError: `MALFORMED` names them for those
+who read files.
 """
 
-import base64
-import binascii
 import math
 import zlib
-from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
-from napari_sam.planes.geometry import Mask, Outline, Plane, Window
+from napari_sam.planes.geometry import Mask, Outline, Window
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 
-MALFORMED = (ValueError, TypeError, KeyError, IndexError, OverflowError, binascii.Error, zlib.error)
+MALFORMED = (ValueError, OverflowError, RecursionError)
+
+Natural = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Pair: TypeAlias = tuple[float, float]
+"""(row, column) on a plane, pixel centres on integers; or the two ends of a range."""
+
+_Side = Annotated[int, Meta(ge=-(2**31), le=2**31)]
+_Step = Annotated[float, Meta(gt=0)]
+
+WindowForm: TypeAlias = tuple[float, float, _Step, _Step, Positive, Positive]
+"""Position of the centre of a window's first pixel, plane pixels per window pixel, and its shape in window pixels, each
+along (row, column)."""
 
 
-def whole(value: Any) -> int:
-    """Check that a value is an integer, and return it."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{value!r} is not a whole number")
-    return value
+class Form(msgspec.Struct):
+    """The form of a thing in JSON: one key per field; keys that are not known are passed over."""
 
 
-def number(value: Any) -> float:
-    """Check that a value is a finite number, and return it as a float."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is not a number")
-    return float(value)
+class LogitsForm(Form):
+    """The logits of a mask: where they lie, and little-endian floats, deflated (zlib)."""
+
+    shape: tuple[Natural, Natural]
+    window: WindowForm
+    float32: bytes
 
 
-def text(value: Any) -> str:
-    """Check that a value is a string, and return it."""
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a text")
-    return value
+class OutlineForm(Form):
+    """The border that a mask was drawn by: its kind, and vertices [row, column]."""
+
+    kind: str
+    vertices: tuple[Pair, ...]
 
 
-def flag(value: Any) -> bool:
-    """Check that a value is true or false, and return it."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{value!r} is not true or false")
-    return value
+class MaskForm(Form, omit_defaults=True):
+    """The pixels of an object on a plane.
+
+    `box` is [row0, column0, row1, column1], half-open; `bits` are the pixels in C order, the first in the highest bit
+    of a byte, deflated (zlib).
+    """
+
+    box: tuple[_Side, _Side, _Side, _Side]
+    bits: bytes
+    predicted_iou: float | None = None
+    logits: LogitsForm | None = None
+    outline: OutlineForm | None = None
+
+    def __post_init__(self) -> None:
+        row0, column0, row1, column1 = self.box
+        if row1 < row0 or column1 < column0:
+            raise ValueError("a box has its sides the wrong way round")
 
 
-def items(value: Any, count: int | None = None) -> Sequence[Any]:
-    """Check that a value is a list, of `count` items where that is given, and return it."""
-    if not isinstance(value, list) or (count is not None and len(value) != count):
-        raise ValueError(f"{value!r} is not a list of {count or 'any number of'} items")
-    return value
+class ScribbleForm(Form):
+    """A stroke along the object, or along what is beside it: its vertices [row, column]."""
+
+    vertices: Annotated[tuple[Pair, ...], Meta(min_length=1)]
+    positive: bool
 
 
-def wholes(value: Any, count: int | None = None) -> tuple[int, ...]:
-    """Check that a value is a list of integers, and return it as a tuple."""
-    return tuple(whole(each) for each in items(value, count))
+class PromptsForm(Form, omit_defaults=True):
+    """All prompts for one object on one plane, in plane coordinates; kinds that there are none of are left out.
+
+    `points` are [row, column, positive]; `box` is [row0, column0, row1, column1], corners included.
+    """
+
+    points: tuple[tuple[float, float, bool], ...] = ()
+    scribbles: tuple[ScribbleForm, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    mask: MaskForm | None = None
 
 
-def numbers(value: Any, count: int | None = None) -> tuple[float, ...]:
-    """Check that a value is a list of finite numbers, and return it as a tuple of floats."""
-    return tuple(number(each) for each in items(value, count))
+def to_json(form: Any) -> Any:
+    """Turn a form into the dicts, lists and plain values that `json.dumps` writes."""
+    return msgspec.to_builtins(form, enc_hook=_plain)
 
 
-def deflated(data: bytes) -> str:
-    """Write bytes as text: deflated (zlib), then base64."""
-    return base64.b64encode(zlib.compress(data, 6)).decode("ascii")
-
-
-def inflated(value: Any, size: int) -> bytes:
-    """Read the `size` bytes that `deflated` was given; a text that holds more is refused before it fills the memory."""
-    return inflate(base64.b64decode(text(value), validate=True), size)
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def inflate(data: bytes, size: int) -> bytes:
-    """Read exactly `size` bytes out of a zlib stream."""
-    unpacker = zlib.decompressobj()
-    found = unpacker.decompress(data, size + 1)
+    """Read exactly `size` bytes out of a zlib stream; one that holds more is refused before it fills the memory."""
+    try:
+        found = zlib.decompressobj().decompress(data, size + 1)
+    except zlib.error as error:
+        raise ValueError("bytes cannot be inflated") from error
     if len(found) != size:
         raise ValueError(f"{len(found)} bytes were found where {size} should be")
     return found
 
 
-_LARGEST = 2**31
+def window_form(window: Window) -> WindowForm:
+    """Return the form of a window."""
+    return (*window.origin, *window.step, *window.shape)
 
 
-def mask_to_json(mask: Mask) -> dict[str, Any]:
-    """Write the mask's box, its pixels as deflated bits, and whatever else is known of it."""
-    content: dict[str, Any] = {
-        "box": [int(side) for side in mask.box],
-        "bits": deflated(np.packbits(mask.pixels).tobytes()),
-    }
-    if not math.isnan(mask.predicted_iou):
-        content["predicted_iou"] = float(mask.predicted_iou)
+def read_window(form: WindowForm) -> Window:
+    """Return the window of a form."""
+    return Window(form[0:2], form[2:4], form[4:6])
+
+
+def mask_form(mask: Mask) -> MaskForm:
+    """Return the form of a mask."""
+    logits = outline = None
     if mask.logits is not None and mask.window is not None:
-        content["logits"] = {
-            "shape": list(mask.logits.shape),
-            "window": window_to_json(mask.window),
-            "float32": deflated(np.ascontiguousarray(mask.logits, "<f4").tobytes()),
-        }
+        height, width = mask.logits.shape
+        data = np.ascontiguousarray(mask.logits, "<f4").tobytes()
+        logits = LogitsForm((height, width), window_form(mask.window), zlib.compress(data, 6))
     if mask.outline is not None:
-        content["outline"] = {"kind": mask.outline.kind, "vertices": mask.outline.vertices.tolist()}
-    return content
+        outline = OutlineForm(mask.outline.kind, tuple(mask.outline.vertices.tolist()))
+    iou = None if math.isnan(mask.predicted_iou) else mask.predicted_iou
+    return MaskForm(mask.box, zlib.compress(np.packbits(mask.pixels).tobytes(), 6), iou, logits, outline)
 
 
-def mask_from_json(content: Any) -> Mask:
-    """Read a mask; raise one of `MALFORMED` if it is none."""
-    row0, column0, row1, column1 = wholes(content["box"], 4)
+def read_mask(form: MaskForm) -> Mask:
+    """Return the mask of a form; raise one of `MALFORMED` if its bytes do not fill it."""
+    row0, column0, row1, column1 = form.box
     rows, columns = row1 - row0, column1 - column0
-    if rows < 0 or columns < 0 or max(map(abs, (row0, column0, row1, column1))) > _LARGEST:
-        raise ValueError("a box has its sides the wrong way round")
-    bits = inflated(content["bits"], -(-rows * columns // 8))
-    pixels = np.unpackbits(np.frombuffer(bits, np.uint8), count=rows * columns).astype(bool).reshape(rows, columns)
-    iou = content.get("predicted_iou")
-    logits, window = None, None
-    if content.get("logits") is not None:
-        stored = content["logits"]
-        height, width = wholes(stored["shape"], 2)
-        window = window_from_json(stored["window"])
-        data = inflated(stored["float32"], height * width * 4)
-        logits = np.frombuffer(data, "<f4").astype(np.float32).reshape(height, width)
-    outline = content.get("outline")
-    return Mask(
-        (row0, column0, row1, column1),
-        pixels,
-        float("nan") if iou is None else number(iou),
-        logits,
-        window,
-        None if outline is None else _outline(outline),
+    bits = np.frombuffer(inflate(form.bits, -(-rows * columns // 8)), np.uint8)
+    pixels = np.unpackbits(bits, count=rows * columns).astype(bool).reshape(rows, columns)
+    logits = window = outline = None
+    if form.logits is not None:
+        height, width = form.logits.shape
+        data = inflate(form.logits.float32, height * width * 4)
+        logits, window = np.frombuffer(data, "<f4").astype(np.float32), read_window(form.logits.window)
+        logits = logits.reshape(height, width)
+    if form.outline is not None:
+        outline = Outline(form.outline.kind, np.array(form.outline.vertices, np.float64).reshape(-1, 2))
+    iou = float("nan") if form.predicted_iou is None else form.predicted_iou
+    return Mask(form.box, pixels, iou, logits, window, outline)
+
+
+def prompts_form(prompts: Prompts) -> PromptsForm:
+    """Return the form of prompts."""
+    box, mask = prompts.box, prompts.mask
+    # Whole numbers that a program gave as positions are written as what they will be read as.
+    scribbles = (
+        (tuple((float(row), float(column)) for row, column in each.vertices), each) for each in prompts.scribbles
+    )
+    return PromptsForm(
+        tuple((float(each.row), float(each.column), each.positive) for each in prompts.points),
+        tuple(ScribbleForm(vertices, each.positive) for vertices, each in scribbles),
+        None if box is None else (float(box.row0), float(box.column0), float(box.row1), float(box.column1)),
+        None if mask is None else mask_form(mask),
     )
 
 
-def window_to_json(window: Window) -> list[float]:
-    """Write a window as six numbers: origin, step and shape, each along (row, column)."""
-    return [*map(float, window.origin), *map(float, window.step), *map(int, window.shape)]
-
-
-def window_from_json(content: Any) -> Window:
-    """Read a window; raise one of `MALFORMED` if it is none."""
-    row, column, step_row, step_column, *_ = numbers(content, 6)
-    rows, columns = (whole(side) for side in items(content)[4:])
-    if min(step_row, step_column) <= 0 or min(rows, columns) < 1:
-        raise ValueError("a window has no pixels")
-    return Window((row, column), (step_row, step_column), (rows, columns))
-
-
-def _outline(content: Any) -> Outline:
-    vertices = [numbers(vertex, 2) for vertex in items(content["vertices"])]
-    return Outline(text(content["kind"]), np.array(vertices, np.float64).reshape(-1, 2))
-
-
-def prompts_to_json(prompts: Prompts) -> dict[str, Any]:
-    """Write prompts by the names of their kinds, those kinds that there are.
-
-    Parameters
-    ----------
-    prompts
-        All prompts for one object on one plane.
-
-    Returns
-    -------
-    dict
-        "points": a list of [row, column, positive]; "scribbles": a list of {"vertices": [[row, column], ...],
-        "positive": ...}; "box": [row0, column0, row1, column1], corners included; "mask": see `mask_to_json`. Plane
-        coordinates.
-    """
-    content: dict[str, Any] = {}
-    if prompts.points:
-        content["points"] = [[float(each.row), float(each.column), bool(each.positive)] for each in prompts.points]
-    if prompts.scribbles:
-        content["scribbles"] = [
-            {"vertices": [[float(row), float(column)] for row, column in each.vertices], "positive": each.positive}
-            for each in prompts.scribbles
-        ]
-    if prompts.box is not None:
-        box = prompts.box
-        content["box"] = [float(side) for side in (box.row0, box.column0, box.row1, box.column1)]
-    if prompts.mask is not None:
-        content["mask"] = mask_to_json(prompts.mask)
-    return content
-
-
-def prompts_from_json(content: Any) -> Prompts:
-    """Read prompts; raise one of `MALFORMED` if they are none."""
-    box, mask = content.get("box"), content.get("mask")
+def read_prompts(form: PromptsForm) -> Prompts:
+    """Return the prompts of a form; raise one of `MALFORMED` if their mask is damaged."""
     return Prompts(
-        tuple(_point(each) for each in items(content.get("points", []))),
-        None if box is None else Box(*numbers(box, 4)),
-        None if mask is None else mask_from_json(mask),
-        tuple(_scribble(each) for each in items(content.get("scribbles", []))),
+        tuple(Point(*each) for each in form.points),
+        None if form.box is None else Box(*form.box),
+        None if form.mask is None else read_mask(form.mask),
+        tuple(Scribble(each.vertices, each.positive) for each in form.scribbles),
     )
-
-
-def plane_to_json(plane: Plane) -> dict[str, Any]:
-    """Write a plane as its two axes, and its index along every axis (0 along its own)."""
-    return {"axes": [int(axis) for axis in plane.axes], "index": [int(at) for at in plane.index]}
-
-
-def plane_from_json(content: Any) -> Plane:
-    """Read a plane; raise one of `MALFORMED` if it is none."""
-    row, column = wholes(content["axes"], 2)
-    return Plane((row, column), wholes(content["index"]))
-
-
-def _point(content: Any) -> Point:
-    row, column, positive = items(content, 3)
-    return Point(number(row), number(column), flag(positive))
-
-
-def _scribble(content: Any) -> Scribble:
-    vertices = tuple((row, column) for row, column in (numbers(each, 2) for each in items(content["vertices"])))
-    return Scribble(vertices, flag(content["positive"]))

@@ -17,12 +17,26 @@ from napari_sam.session.compute.scheduler import PostToMain, Priority
 from napari_sam.session.labels.packed_labels import PackedLabels
 from napari_sam.session.labels.target import Target
 from napari_sam.session.record.annotation import Annotation
-from napari_sam.session.record.event_json import Palette, event_to_json, labels_to_json, object_to_json
+from napari_sam.session.record.event_json import Palette, event_form, label_type, object_form, pixels_form
 from napari_sam.session.record.log_file import LogWriter, Record, RecordKind
 from napari_sam.session.record.log_folder import SessionFolder
+from napari_sam.session.record.log_records import (
+    VERSION,
+    BaseDoneRecord,
+    BaseRecord,
+    BeginRecord,
+    DoneForm,
+    DraftRecord,
+    DropRecord,
+    ImageRecord,
+    PriorRecord,
+    PutRecord,
+    TargetRecord,
+    WaitingForm,
+)
 from napari_sam.session.record.object_record import ObjectRecord, record_of
 from napari_sam.session.record.recording import Done
-from napari_sam.session.record.session_file import current_versions, image_to_json
+from napari_sam.session.record.session_file import current_versions, image_form
 from napari_sam.session.session import Session
 
 
@@ -40,14 +54,15 @@ def _call(method: WeakMethod[Callable[..., None]], *arguments: Any) -> None:
 _BLOCK = 2**22
 
 
-def target_records(about: dict[str, Any], prior: Annotation | None) -> Iterator[Record]:
+def target_records(about: TargetRecord, prior: Annotation | None) -> Iterator[Record]:
     """Yield the records of labels that are followed from now on, and of what had been done to them before."""
     yield RecordKind.TARGET, about
     if prior is not None:
         palette = Palette()
-        events = [event_to_json(event, palette) for event in prior.events]
-        base = [labels_to_json(part) for part in prior.base]
-        yield RecordKind.PRIOR, {"target": about["number"], **palette.to_json(), "base": base, "events": events}
+        # First, so that the palette is complete when it is written.
+        events = tuple(event_form(event, palette) for event in prior.events)
+        base = tuple(map(pixels_form, prior.base))
+        yield RecordKind.PRIOR, PriorRecord(about.number, palette.setups, palette.areas, base, events)
 
 
 def base_records(number: int, array: Any) -> Iterator[Record]:
@@ -58,30 +73,30 @@ def base_records(number: int, array: Any) -> Iterator[Record]:
         if where.any():
             bounds = tuple((part.start, part.stop) for part in box)
             packed = PackedLabels.of(bounds, where, region[where])
-            yield RecordKind.BASE, {"target": number, "labels": labels_to_json(packed)}
+            yield RecordKind.BASE, BaseRecord(number, pixels_form(packed))
 
 
 def put_records(number: int, done: tuple[Done, ...], based: bool) -> Iterator[Record]:
     """Yield the record of what was done to labels, with how they were before where they are `based` on others."""
     # One record for all of them: together they are one state of the labels.
     palette = Palette()
-    content = [
-        {
-            "image": each.image,
-            "serial": each.serial,
-            "events": [event_to_json(event, palette) for event in each.events(each.image)],
-            "pixels": [labels_to_json(PackedLabels.after(change)) for change in each.pixels],
-            "before": [labels_to_json(PackedLabels.before(change)) for change in each.pixels] if based else [],
-        }
+    forms = tuple(
+        DoneForm(
+            each.image,
+            each.serial,
+            tuple(event_form(event, palette) for event in each.events(each.image)),
+            tuple(pixels_form(PackedLabels.after(change)) for change in each.pixels),
+            tuple(pixels_form(PackedLabels.before(change)) for change in each.pixels) if based else (),
+        )
         for each in done
-    ]
-    yield RecordKind.PUT, {"target": number, **palette.to_json(), "done": content}
+    )
+    yield RecordKind.PUT, PutRecord(number, palette.setups, palette.areas, forms)
 
 
 def drop_records(number: int, done: Done) -> Iterator[Record]:
     """Yield the records of what was undone."""
-    pixels = [labels_to_json(PackedLabels.before(change)) for change in reversed(done.pixels)]
-    yield RecordKind.DROP, {"target": number, "serial": done.serial, "pixels": pixels}
+    pixels = tuple(pixels_form(PackedLabels.before(change)) for change in reversed(done.pixels))
+    yield RecordKind.DROP, DropRecord(number, done.serial, pixels)
 
 
 def draft_records(
@@ -89,12 +104,12 @@ def draft_records(
 ) -> Iterator[Record]:
     """Yield the object in work, if any, and what was accepted and waits, with what is to be known of its accept."""
     palette = Palette()
-    draft = None if record is None else object_to_json(record, palette)
-    waiting = [{**each, "object": object_to_json(of, palette)} for each, of in accepted]
-    yield RecordKind.DRAFT, {**about, **palette.to_json(), "object": draft, "waiting": waiting}
-
-
-VERSION = 1
+    draft = None if record is None else object_form(record, palette)
+    waiting = tuple(WaitingForm(**each, object=object_form(of, palette)) for each, of in accepted)
+    yield (
+        RecordKind.DRAFT,
+        DraftRecord(**about, setups=palette.setups, areas=palette.areas, object=draft, waiting=waiting),
+    )
 
 
 class Autosave:
@@ -210,7 +225,7 @@ class Autosave:
             # The thread keeps nothing alive: a session that is dropped without being closed ends.
             self._writer = LogWriter(self._folder.log, weak_callback(self._tick), weak_callback(self._writing_failed))
             self._writer.start()
-            begin = {"version": VERSION, "written_by": current_versions(), "began": datetime.now(UTC).isoformat()}
+            begin = BeginRecord(VERSION, current_versions(), datetime.now(UTC).isoformat())
             self._writer.write(lambda: iter([(RecordKind.BEGIN, begin)]))
         return self._writer
 
@@ -287,7 +302,7 @@ class Autosave:
                     "serial": entry.serial,
                     "image": each.draft.image,
                     "target": self._number(each.target, writer),
-                    "collision": str(each.collision),
+                    "collision": each.collision,
                 },
                 record_of(each.draft.state, each.draft.label),
             )
@@ -298,9 +313,7 @@ class Autosave:
             "target": None if session.labels.target is None else self._targets.get(session.labels.target),
             "model": session.model.name,
             "object_size": session.model.object_size,
-            "contrast": None
-            if session.image.contrast is None
-            else [list(pair) for pair in session.image.contrast.limits],
+            "contrast": None if session.image.contrast is None else session.image.contrast.limits,
         }
         writer.write(partial(draft_records, about, record, accepted))
 
@@ -312,8 +325,8 @@ class Autosave:
         self._images.add(image)
 
         def write(fingerprint: str) -> None:
-            about = image_to_json(replace(ImageIdentity.unread(source), fingerprint=fingerprint))
-            writer.write(lambda: iter([(RecordKind.IMAGE, {"number": image, "image": about})]))
+            about = image_form(replace(ImageIdentity.unread(source), fingerprint=fingerprint))
+            writer.write(lambda: iter([(RecordKind.IMAGE, ImageRecord(image, about))]))
 
         def identify() -> None:
             found: list[str] = []
@@ -335,22 +348,16 @@ class Autosave:
             number = self._targets[target]
             if written is not None:
                 # What is written slowly is so in order: after the labels of before, if there were any.
-                writer.write_slowly(iter(()), (RecordKind.BASE_DONE, {"target": number}), written)
+                writer.write_slowly(iter(()), (RecordKind.BASE_DONE, BaseDoneRecord(number)), written)
             return number
         self._numbered += 1
         number = self._targets[target] = self._numbered
         prior = self._session.record.recordings.of(target).prior
         empty = prior is None and self._session.labels.began_empty(target)
         array = target.array
-        about = {
-            "number": number,
-            "name": target.name,
-            "shape": [int(size) for size in array.shape],
-            "dtype": np.dtype(array.dtype).name,
-            "empty": empty,
-        }
+        about = TargetRecord(number, target.name, tuple(array.shape), label_type(array.dtype), empty)
         writer.write(partial(target_records, about, prior), written if empty else None)
         if not empty:
             self._based.add(number)
-            writer.write_slowly(base_records(number, array), (RecordKind.BASE_DONE, {"target": number}), written)
+            writer.write_slowly(base_records(number, array), (RecordKind.BASE_DONE, BaseDoneRecord(number)), written)
         return number

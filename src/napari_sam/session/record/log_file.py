@@ -7,10 +7,12 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
+
+from napari_sam.prompts.json_form import Form, to_json
 
 MAGIC = b"napari-sam log 1\n"
 _HEAD = struct.Struct("<IIB")
@@ -31,9 +33,9 @@ class RecordKind(IntEnum):
     DRAFT = 9
 
 
-def frame(kind: RecordKind, content: dict[str, Any]) -> bytes:
+def frame(kind: RecordKind, content: Form | Mapping[str, Any]) -> bytes:
     """Return a record as it stands in the file."""
-    body = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 1)
+    body = zlib.compress(json.dumps(to_json(content), separators=(",", ":")).encode(), 1)
     return packed_frame(kind, body)
 
 
@@ -58,11 +60,16 @@ def packed_frames(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def unpacked(body: bytes) -> Any:
-    """Unpack what a record says."""
-    return json.loads(zlib.decompress(body))
+    """Unpack what a record says; raise ValueError where it is no JSON."""
+    # NaN and infinity, which Python writes and reads, are no numbers that anything can be done with.
+    return json.loads(zlib.decompress(body), parse_constant=_refuse)
 
 
-Record: TypeAlias = tuple[RecordKind, dict[str, Any]]
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+Record: TypeAlias = tuple[RecordKind, Form | Mapping[str, Any]]
 Job: TypeAlias = Callable[[], Iterator[Record]]
 """Makes records, on the writing thread."""
 Then: TypeAlias = Callable[[], None] | None

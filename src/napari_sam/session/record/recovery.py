@@ -1,11 +1,13 @@
 """The recovery of a session from its log."""
 
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,15 +16,32 @@ from napari_sam.labels.label_array import blocks
 from napari_sam.labels.paint import Collision
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.image_identity import ImageIdentity
-from napari_sam.prompts.json_form import MALFORMED, items, number, numbers, text, whole, wholes
+from napari_sam.prompts.json_form import MALFORMED
 from napari_sam.session.labels.packed_labels import PackedLabels
 from napari_sam.session.record.annotation import Accepted, Annotation, Event, Painted
-from napari_sam.session.record.event_json import Palette, event_from_json, labels_from_json, object_from_json
+from napari_sam.session.record.event_json import Palette, read_events, read_object, read_pixels
 from napari_sam.session.record.log_file import RecordKind, packed_frames, unpacked
 from napari_sam.session.record.log_folder import LOG, SessionFolder, abandoned
+from napari_sam.session.record.log_records import (
+    RECORDS,
+    VERSION,
+    BaseDoneRecord,
+    BaseRecord,
+    BeginRecord,
+    DraftRecord,
+    DropRecord,
+    ImageRecord,
+    PriorRecord,
+    PutRecord,
+    TargetRecord,
+    WaitingForm,
+)
 from napari_sam.session.record.object_record import ObjectRecord
 from napari_sam.session.record.restored import Restored, restore
-from napari_sam.session.record.session_file import image_from_json
+from napari_sam.session.record.session_file import read_image
+
+# Bytes that deflate to nothing, numbers of labels that were never told, and all that is no record.
+_SENSELESS = (*MALFORMED, zlib.error, KeyError)
 
 
 @dataclass(frozen=True)
@@ -110,8 +129,9 @@ def unfinished_sessions(parent: Path) -> list[Unfinished]:
         if image is None or not worth:
             continue
         try:
-            found.append(Unfinished(path, image_from_json(unpacked(image)["image"]), changed, deeds))
-        except MALFORMED:
+            about = msgspec.convert(unpacked(image), ImageRecord)
+            found.append(Unfinished(path, read_image(about.image), changed, deeds))
+        except _SENSELESS:
             continue
     return found
 
@@ -139,13 +159,19 @@ def recover(path: Path) -> Recovered:
     reader = _Reader()
     try:
         for kind, body in packed_frames(path / LOG):
-            # A record that makes no sense takes no other one with it.
-            with suppress(*MALFORMED, AssertionError, AttributeError):
-                reader.take(kind, unpacked(body))
+            try:
+                reader.take(kind, body)
+            except UserError:
+                raise
+            except _SENSELESS:
+                # A record that makes no sense takes no other one with it.
+                continue
         return reader.recovered()
     except OSError as error:
         raise UserError(f"The session in {path} cannot be read: {error.strerror or error}.") from error
-    except (*MALFORMED, AssertionError, AttributeError, MemoryError) as error:
+    except UserError:
+        raise
+    except (*_SENSELESS, MemoryError) as error:
         raise UserError(f"The session in {path} cannot be brought back: {type(error).__name__}: {error}.") from error
 
 
@@ -204,86 +230,67 @@ class _Reader:
         self._images: dict[int, ImageIdentity] = {}
         self._image = 0
         self._targets: dict[int, _Labels] = {}
-        self._draft: dict[str, Any] | None = None
+        self._draft = DraftRecord()
 
-    def take(self, kind: int, content: dict[str, Any]) -> None:
-        match kind:
-            case RecordKind.BEGIN:
-                if whole(content["version"]) > 1:
+    def take(self, kind: int, body: bytes) -> None:
+        match msgspec.convert(unpacked(body), RECORDS[kind]):
+            case BeginRecord(version=version):
+                if version > VERSION:
                     raise UserError("A newer version of napari-sam left this session; update napari-sam.")
-            case RecordKind.IMAGE:
+            case ImageRecord(number=number, image=image):
                 # What is known of an image later may come after another image was taken.
-                self._image = max(self._image, whole(content["number"]))
-                self._images[whole(content["number"])] = image_from_json(content["image"])
-            case RecordKind.TARGET:
-                dtype = np.dtype(text(content["dtype"])).name
-                self._targets[whole(content["number"])] = _Labels(
-                    text(content["name"]), wholes(content["shape"]), dtype, bool(content["empty"])
-                )
-            case RecordKind.PRIOR:
-                target, palette = self._targets[content["target"]], Palette.from_json(content)
-                target.prior = Annotation(
-                    target.shape,
-                    target.dtype,
-                    _labels(content["base"]),
-                    tuple(event_from_json(event, palette) for event in items(content["events"])),
-                )
-            case RecordKind.BASE:
-                self._targets[content["target"]].base.append(labels_from_json(content["labels"]))
-            case RecordKind.BASE_DONE:
-                self._targets[content["target"]].complete = True
-            case RecordKind.PUT:
-                target, palette = self._targets[content["target"]], Palette.from_json(content)
-                for each in items(content["done"]):
-                    events = tuple(event_from_json(event, palette) for event in items(each["events"]))
-                    pixels = _labels(each["pixels"])
-                    target.done[whole(each["serial"])] = (whole(each["image"]), events, pixels)
+                self._image = max(self._image, number)
+                self._images[number] = read_image(image)
+            case TargetRecord() as about:
+                self._targets[about.number] = _Labels(about.name, about.shape, about.dtype, about.empty)
+            case PriorRecord() as prior:
+                target, palette = self._targets[prior.target], Palette(prior.setups, prior.areas)
+                base, events = tuple(map(read_pixels, prior.base)), read_events(prior.events, palette)
+                target.prior = Annotation(target.shape, target.dtype, base, events)
+            case BaseRecord() as base:
+                self._targets[base.target].base.append(read_pixels(base.labels))
+            case BaseDoneRecord() as done:
+                self._targets[done.target].complete = True
+            case PutRecord() as put:
+                target, palette = self._targets[put.target], Palette(put.setups, put.areas)
+                for each in put.done:
+                    pixels = tuple(map(read_pixels, each.pixels))
+                    target.done[each.serial] = (each.image, read_events(each.events, palette), pixels)
                     target.writes.extend(pixels)
-                    target.before.extend(_labels(each["before"]))
-            case RecordKind.DROP:
-                target = self._targets[content["target"]]
-                target.done.pop(whole(content["serial"]), None)
-                target.writes.extend(_labels(content["pixels"]))
-            case RecordKind.DRAFT:
-                self._draft = content
+                    target.before.extend(map(read_pixels, each.before))
+            case DropRecord() as drop:
+                target = self._targets[drop.target]
+                target.done.pop(drop.serial, None)
+                target.writes.extend(map(read_pixels, drop.pixels))
+            case DraftRecord() as draft:
+                self._draft = draft
 
     def recovered(self) -> Recovered:
         """Return what the log comes to."""
         if not self._images:
             raise ValueError("it does not tell the image")
         numbered = {at: labels.restored(self._image) for at, labels in self._targets.items()}
-        about = self._draft or {}
-        draft, size, contrast = None, about.get("object_size"), about.get("contrast")
-        if about.get("object") is not None and about.get("image") == self._image:
-            draft = object_from_json(about["object"], Palette.from_json(about))
-        limits = (
-            None if contrast is None else tuple((low, high) for low, high in (numbers(each, 2) for each in contrast))
-        )
+        about, draft = self._draft, None
+        if about.object is not None and about.image == self._image:
+            draft = read_object(about.object, Palette(about.setups, about.areas))
         order = list(numbered)
         return Recovered(
             self._images[self._image],
             tuple(numbered.values()),
             draft,
-            order.index(about["target"]) if about.get("target") in numbered else None,
-            text(about.get("model", "")),
-            None if size is None else number(size),
-            None if limits is None else Contrast(limits),
+            order.index(about.target) if about.target in numbered else None,
+            about.model,
+            about.object_size,
+            None if about.contrast is None else Contrast(about.contrast),
             tuple(self._waiting(about, order)),
         )
 
-    def _waiting(self, about: dict[str, Any], order: list[int]) -> Iterator[Awaited]:
+    def _waiting(self, about: DraftRecord, order: list[int]) -> Iterator[Awaited]:
         """Yield what waited when the object in work was written last, and was not written to the labels since."""
-        # Logs of before do not tell.
-        for each in items(about.get("waiting", [])):
-            # One that makes no sense takes no other one with it.
-            with suppress(*MALFORMED, AssertionError, AttributeError):
-                number = whole(each["target"])
-                written = whole(each["serial"]) in self._targets[number].done
+        for each in about.waiting:
+            with suppress(*_SENSELESS):
+                form = msgspec.convert(each, WaitingForm)
                 # What was asked about another image has no answer on this one.
-                if not written and whole(each["image"]) == self._image:
-                    record = object_from_json(each["object"], Palette.from_json(about))
-                    yield Awaited(record, order.index(number), Collision(text(each["collision"])))
-
-
-def _labels(content: Any) -> tuple[PackedLabels, ...]:
-    return tuple(labels_from_json(each) for each in items(content))
+                if form.serial not in self._targets[form.target].done and form.image == self._image:
+                    record = read_object(form.object, Palette(about.setups, about.areas))
+                    yield Awaited(record, order.index(form.target), form.collision)

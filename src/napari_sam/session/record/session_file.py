@@ -2,11 +2,14 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from napari_sam._version import __version__
@@ -15,22 +18,23 @@ from napari_sam.export.atomic import atomic_path
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.open_image import open_image
-from napari_sam.prompts.json_form import MALFORMED, flag, items, numbers, text, whole, wholes
+from napari_sam.prompts.json_form import MALFORMED, Form, to_json
 from napari_sam.session.record.annotation import Annotation
 from napari_sam.session.record.event_json import (
     Palette,
-    event_from_json,
-    event_to_json,
-    labels_from_json,
-    labels_to_json,
-    object_from_json,
-    object_to_json,
+    event_form,
+    label_type,
+    located,
+    object_form,
+    pixels_form,
+    read_each,
+    read_events,
+    read_object,
+    read_pixels,
 )
 from napari_sam.session.record.object_record import ObjectRecord
 from napari_sam.session.record.restored import Restored, restore
-
-FORMAT = "napari-sam session"
-VERSION = 1
+from napari_sam.session.record.session_form import FORMAT, VERSION, ImageForm, LabelsForm, SessionForm
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,23 +63,22 @@ def content_to_json(content: SessionContent) -> dict[str, Any]:
     """Turn the content into JSON; docs/session-file.md describes it."""
     palette, annotation = Palette(), content.annotation
     # First, so that the palette is complete when it is written.
-    events = [event_to_json(event, palette) for event in annotation.events]
-    draft = None if annotation.draft is None else object_to_json(annotation.draft, palette)
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "written_by": dict(content.versions),
-        "image": image_to_json(content.image),
-        "labels": {
-            "file": content.labels_file,
-            "shape": [int(size) for size in annotation.shape],
-            "dtype": np.dtype(annotation.dtype).name,
-            "base": [labels_to_json(part) for part in annotation.base],
-        },
-        **palette.to_json(),
-        "events": events,
-        "draft": draft,
-    }
+    events = tuple(event_form(event, palette) for event in annotation.events)
+    draft = None if annotation.draft is None else object_form(annotation.draft, palette)
+    base = tuple(map(pixels_form, annotation.base))
+    form = SessionForm(
+        FORMAT,
+        VERSION,
+        content.versions,
+        image_form(content.image),
+        LabelsForm(content.labels_file, annotation.shape, label_type(annotation.dtype), base),
+        palette.setups,
+        palette.areas,
+        events,
+        draft,
+    )
+    tree: dict[str, Any] = to_json(form)
+    return tree
 
 
 def content_from_json(json: Any) -> SessionContent:
@@ -86,64 +89,55 @@ def content_from_json(json: Any) -> SessionContent:
     UserError
         In words that complete "FILE cannot be used: ...".
     """
-    if not isinstance(json, dict) or json.get("format") != FORMAT:
-        raise UserError("it is not a napari-sam session")
-    version = json.get("version")
-    if isinstance(version, int) and version > VERSION:
-        raise UserError(f"a newer version of napari-sam wrote it (format {version}); update napari-sam")
+    return _content(partial(msgspec.convert, json))
+
+
+class _Head(Form):
+    """What is looked at first: the rest of a newer file may be anything."""
+
+    format: Any = None
+    version: Any = None
+
+
+def _content(decode: Callable[..., Any]) -> SessionContent:
+    """Read the content; `decode` makes a form of it, of the type that it is asked for."""
     try:
-        if version != VERSION:
-            raise ValueError(f"{version!r} is no version")
-        palette = Palette.from_json(json)
-        labels = json["labels"]
-        draft = json["draft"]
-        annotation = Annotation(
-            wholes(labels["shape"]),
-            np.dtype(text(labels["dtype"])).name,
-            tuple(labels_from_json(each) for each in items(labels["base"])),
-            tuple(event_from_json(each, palette) for each in items(json["events"])),
-            None if draft is None else object_from_json(draft, palette),
-        )
-        if np.dtype(annotation.dtype).kind not in "iu":
-            raise ValueError("labels are whole numbers")
-        versions = {text(name): text(at) for name, at in json["written_by"].items()}
-        return SessionContent(image_from_json(json["image"]), annotation, text(labels["file"]), versions)
-    except (*MALFORMED, AttributeError, AssertionError, MemoryError) as error:
-        raise UserError(f"it is damaged ({type(error).__name__}: {str(error)[:200]})") from error
+        head = decode(type=_Head)
+    except msgspec.ValidationError:
+        head = _Head()
+    except MALFORMED as error:
+        raise UserError("it is damaged, or no session file") from error
+    if head.format != FORMAT:
+        raise UserError("it is not a napari-sam session")
+    if isinstance(head.version, int) and head.version > VERSION:
+        raise UserError(f"a newer version of napari-sam wrote it (format {head.version}); update napari-sam")
+    try:
+        form: SessionForm = decode(type=SessionForm)
+        palette, labels = Palette(form.setups, form.areas), form.labels
+        base = read_each("labels.base", labels.base, read_pixels)
+        events = read_events(form.events, palette)
+        with located("draft"):
+            draft = None if form.draft is None else read_object(form.draft, palette)
+        annotation = Annotation(labels.shape, labels.dtype, base, events, draft)
+        return SessionContent(read_image(form.image), annotation, labels.file, form.written_by)
+    except (*MALFORMED, MemoryError) as error:
+        raise UserError(f"it is damaged ({_what_and_where(error)})") from error
 
 
-def image_to_json(image: ImageIdentity) -> dict[str, Any]:
-    """Turn what the image is known by into JSON."""
-    return {
-        "path": image.path,
-        "shape": [int(size) for size in image.shape],
-        "dtype": image.dtype,
-        "rgb": image.rgb,
-        "channel_axis": image.channel_axis,
-        "channels": image.n_channels,
-        "scale": None if image.scale is None else [float(size) for size in image.scale],
-        "axis_labels": None if image.axis_labels is None else list(image.axis_labels),
-        "units": None if image.units is None else list(image.units),
-        "fingerprint": image.fingerprint,
-    }
+def _what_and_where(error: BaseException) -> str:
+    """Tell what is wrong at which place, in a few words whatever the file says."""
+    what, _, where = " ".join(str(error).split()).replace("`", "").rpartition(" - at $.")
+    return f"{where[:100]}: {what[:100]}" if what else where[:200] or type(error).__name__
 
 
-def image_from_json(content: Any) -> ImageIdentity:
-    """Read what the image is known by; raises one of `MALFORMED` if that is not told."""
-    axis, scale = content["channel_axis"], content["scale"]
-    labels, units = content["axis_labels"], content["units"]
-    return ImageIdentity(
-        wholes(content["shape"]),
-        text(content["dtype"]),
-        flag(content["rgb"]),
-        None if axis is None else whole(axis),
-        whole(content["channels"]),
-        None if scale is None else numbers(scale),
-        None if labels is None else tuple(text(each) for each in items(labels)),
-        None if units is None else tuple(text(each) for each in items(units)),
-        text(content["fingerprint"]),
-        text(content["path"]),
-    )
+def image_form(image: ImageIdentity) -> ImageForm:
+    """Return the form of what the image is known by."""
+    return ImageForm(**vars(image))
+
+
+def read_image(form: ImageForm) -> ImageIdentity:
+    """Return what the image is known by."""
+    return ImageIdentity(**msgspec.structs.asdict(form))
 
 
 SUFFIX = ".session.json"
@@ -197,11 +191,7 @@ def read_session(path: str | os.PathLike[str]) -> SessionContent:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
     try:
-        parsed = json.loads(raw.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} cannot be used: it is damaged, or no session file.") from error
-    try:
-        return content_from_json(parsed)
+        return _content(partial(msgspec.json.decode, raw))
     except UserError as error:
         raise UserError(f"{path} cannot be used: {error}.") from error
 

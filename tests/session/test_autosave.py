@@ -5,7 +5,6 @@ import threading
 import time
 
 import numpy as np
-from fake_engine import FakeEngine
 from session_deeds import crash, stroke
 
 from napari_sam.labels.edits import PixelChange
@@ -21,6 +20,7 @@ from napari_sam.session.record.log_folder import FOLDER_VARIABLE, SessionFolder,
 from napari_sam.session.record.recording import annotation_of
 from napari_sam.session.record.recovery import discard, recover, unfinished_sessions
 from napari_sam.session.record.replay import replay
+from napari_sam.testing.fake_engine import FakeEngine
 
 Z4 = Plane((1, 2), (4, 0, 0))
 A, B = Point(12, 12), Point(28, 34)

@@ -346,6 +346,7 @@ NONSENSE = {
     "no prompt": Prompts(),
     "a point above the plane": Prompts((Point(-2, 5),)),
     "a point beside the plane": Prompts((Point(5, 96),)),
+    "a point that is nowhere": Prompts((Point(30, 34), Point(float("nan"), 5))),
     "a box beyond the plane": Prompts(box=Box(10, 10, 90, 20)),
     "a scribble that leaves the plane": Prompts(scribbles=(Scribble(((10, 10), (10, 120))),)),
     "a mask beside the plane": Prompts(mask=Mask.from_pixels(np.ones((4, 4), bool), (100, 100))),

@@ -16,8 +16,9 @@ from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Prompts
 from napari_sam.segment.segmentation import Segmentation, Setup
+from napari_sam.segment.segmenter import check_prompts
 from napari_sam.session.compute.engine import PlaneSegmenter
-from napari_sam.volume.propagate import PropagatedPlane
+from napari_sam.volume.propagate import PropagatedPlane, planes_to_reach
 
 
 def blobs() -> NDArray[np.uint8]:
@@ -100,13 +101,14 @@ class FakeEngine:
         """Yield on each plane the object that lies below the nearest key plane's mask; .3 sure on every fifth."""
         del areas
         assert isinstance(segmenter, FakeSegmenter)
-        keys = sorted(key_masks)
-        assert stop is not None
-        assert start is not None
-        for position in range(keys[-1] + 1, stop + 1):
+        first, last = planes_to_reach(segmenter.source.shape, plane, axis, start, stop)
+        keys = sorted(position for position, mask in key_masks.items() if mask.area)
+        if not keys:
+            raise UserError("There is nothing to propagate: segment the object on one plane first.")
+        for position in range(keys[-1] + 1, last + 1):
             self.work(cancel)
             yield segmenter.carried(plane.at(axis, position), key_masks[keys[-1]], position)
-        for position in range(keys[0] - 1, start - 1, -1):
+        for position in range(keys[0] - 1, first - 1, -1):
             self.work(cancel)
             yield segmenter.carried(plane.at(axis, position), key_masks[keys[0]], position)
 
@@ -171,9 +173,9 @@ class FakeSegmenter:
         areas: Sequence[Window] = (),
     ) -> Segmentation:
         """Return the objects that positive prompts lie on, without those that negative ones lie on."""
-        del multimask, areas
+        del areas
         self.engine.segmented.append((plane, prompts, object_size, previous))
-        return self.answer(plane, prompts, previous, cancel)
+        return self.answer(plane, prompts, previous, cancel, multimask)
 
     @property
     def objects_at_once(self) -> int:
@@ -214,10 +216,18 @@ class FakeSegmenter:
         del plane, cancel
         self.engine.taken_in.append(answer)
 
-    def answer(self, plane: Plane, prompts: Prompts, previous: Mask | None, cancel: CancelToken | None) -> Segmentation:
+    def answer(
+        self,
+        plane: Plane,
+        prompts: Prompts,
+        previous: Mask | None,
+        cancel: CancelToken | None,
+        multimask: bool | None = None,
+    ) -> Segmentation:
         """Find what is prompted, without taking note."""
         self.engine.work(cancel)
         objects = self.objects(plane)
+        check_prompts(prompts, objects.shape)
         taken = np.zeros(objects.shape, bool)
         if prompts.mask is not None:
             for label in np.unique(objects[prompts.mask.painted(objects.shape)]):
@@ -226,8 +236,6 @@ class FakeSegmenter:
             for label in np.unique(objects[_inside(prompts.box)]):
                 taken |= (objects == label) & (label > 0)
         for point in prompts.points:
-            if not (-0.5 <= point.row < objects.shape[0] - 0.5 and -0.5 <= point.column < objects.shape[1] - 0.5):
-                raise UserError("A prompt lies outside the image.")
             label = objects[round(point.row), round(point.column)]
             if label:
                 taken[objects == label] = point.positive
@@ -236,7 +244,8 @@ class FakeSegmenter:
                 label = objects[round(row), round(column)]
                 if label:
                     taken[objects == label] = scribble.positive
-        if self.engine.ambiguous and prompts == Prompts(prompts.points[:1]) and previous is None:
+        single = prompts == Prompts(prompts.points[:1]) and previous is None
+        if self.engine.ambiguous and single and multimask is not False:
             shapes = (ndimage.binary_erosion(taken), taken, ndimage.binary_dilation(taken))
             masks = [
                 replace(Mask.from_pixels(at), predicted_iou=iou)

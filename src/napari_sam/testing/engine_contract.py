@@ -292,10 +292,11 @@ class EngineContract(ABC):
             session.set_image(ImageSource(two_balls()), axes=MIDDLE.axes)
             session.set_view(MIDDLE, (30.0, 34.0))
             session.set_target(ArrayTarget(labels), next_label=1)
-            session.add_box(MIDDLE, BOX.box or Box(0, 0, 0, 0))
-            loop.settle(session)
-            session.propagate()
-            loop.settle(session)
+            session.set_prompts(MIDDLE, BOX)
+            # Not until all is settled: every plane would be embedded ahead.
+            loop.run_until(lambda: MIDDLE in session.draft.masks, 120)
+            session.propagate(0, 2, 4)
+            loop.run_until(lambda: not session.propagating, 120)
             masks = dict(session.draft.masks)
             session.accept()
             for plane, mask in masks.items():

@@ -289,20 +289,20 @@ class EngineContract(ABC):
         loop = ManualEventLoop()
         session = Session(loop.post, engine=self.make_engine(), model=self.model)
         try:
-            session.set_image(ImageSource(two_balls()), axes=MIDDLE.axes)
-            session.set_view(MIDDLE, (30.0, 34.0))
-            session.set_target(ArrayTarget(labels), next_label=1)
-            session.set_prompts(MIDDLE, BOX)
+            session.image.choose(ImageSource(two_balls()), axes=MIDDLE.axes)
+            session.image.set_view(MIDDLE, (30.0, 34.0))
+            session.labels.choose(ArrayTarget(labels), next_label=1)
+            session.prompts.set(MIDDLE, BOX)
             # Not until all is settled: every plane would be embedded ahead.
-            loop.run_until(lambda: MIDDLE in session.draft.masks, 120)
-            session.propagate(0, 2, 4)
-            loop.run_until(lambda: not session.propagating, 120)
-            masks = dict(session.draft.masks)
-            session.accept()
+            loop.run_until(lambda: MIDDLE in session.current.draft.masks, 120)
+            session.volume.propagate(0, 2, 4)
+            loop.run_until(lambda: not session.volume.active, 120)
+            masks = dict(session.current.draft.masks)
+            session.current.accept()
             for plane, mask in masks.items():
                 np.testing.assert_array_equal(labels[plane.index[0]] == 1, mask.painted(plane.shape(SHAPE)))
             assert np.count_nonzero(labels) == sum(mask.area for mask in masks.values()) > 0
-            session.undo()
+            session.history.undo()
             assert not labels.any()
         finally:
             assert session.close()

@@ -162,6 +162,6 @@ class DockedPlugin(_OwnLayers):
 
     def area(self) -> int:
         """Return the area of the object in work on the plane in view, in pixels."""
-        plane = self.session.plane
-        mask = None if plane is None else self.session.draft.masks.get(plane)
+        plane = self.session.image.plane
+        mask = None if plane is None else self.session.current.draft.masks.get(plane)
         return 0 if mask is None else mask.area

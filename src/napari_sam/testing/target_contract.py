@@ -139,18 +139,18 @@ class TargetContract(ABC):
         labels = np.zeros(blobs().shape, self.dtypes[0])
         labels[0, 0:3, 0:3] = 6
         with self._session(labels) as (session, loop, target):
-            session.add_point(MIDDLE, A)
+            session.prompts.add_point(MIDDLE, A)
             loop.settle(session)
-            session.propagate()
+            session.volume.propagate()
             loop.settle(session)
-            session.accept()
+            session.current.accept()
             loop.settle(session)
             expected = labels.copy()
             expected[1:8, 8:17, 8:17] = 7
             np.testing.assert_array_equal(_whole(target), expected)
-            session.undo()
+            session.history.undo()
             np.testing.assert_array_equal(_whole(target), labels)
-            session.redo()
+            session.history.redo()
             np.testing.assert_array_equal(_whole(target), expected)
 
     def test_objects_are_deleted_and_get_other_ids(self) -> None:
@@ -158,26 +158,26 @@ class TargetContract(ABC):
         labels = np.zeros(blobs().shape, self.dtypes[0])
         with self._session(labels) as (session, loop, target):
             for at in (A, B):
-                session.add_point(MIDDLE, at)
+                session.prompts.add_point(MIDDLE, at)
                 loop.settle(session)
-                session.accept()
+                session.current.accept()
             accepted = _whole(target)
             session.objects.relabel(2, 40)
             np.testing.assert_array_equal(_whole(target), np.where(accepted == 2, 40, accepted))
             session.objects.delete(1)
             np.testing.assert_array_equal(_whole(target), np.where(accepted == 2, 40, 0))
-            session.undo()
-            session.undo()
+            session.history.undo()
+            session.history.undo()
             np.testing.assert_array_equal(_whole(target), accepted)
 
     def test_a_batch_is_written_and_undone(self) -> None:
         """Several objects at once, written slice by slice; what undo owes is written on its own."""
         with self._session(np.zeros(blobs().shape, self.dtypes[0])) as (session, loop, target):
-            session.segment_each([BatchObject(MIDDLE, Prompts((at,))) for at in (A, B)])
-            loop.run_until(lambda: not session.batching, 60)
+            session.batch.segment([BatchObject(MIDDLE, Prompts((at,))) for at in (A, B)])
+            loop.run_until(lambda: not session.batch.active, 60)
             loop.run_until(lambda: np.count_nonzero(_whole(target)) == 2 * 81, 60)
             assert _ids(target) == {1, 2}
-            session.undo()
+            session.history.undo()
             loop.run_until(lambda: not _ids(target), 60)
 
     def test_a_full_dtype_refuses_the_next_object(self) -> None:
@@ -185,19 +185,19 @@ class TargetContract(ABC):
         labels = np.zeros(blobs().shape, self.dtypes[0])
         labels[0, 0, 0] = np.iinfo(self.dtypes[0]).max
         with self._session(labels) as (session, loop, target):
-            session.add_point(MIDDLE, A)
+            session.prompts.add_point(MIDDLE, A)
             loop.settle(session)
             with refused("an accept beyond the largest id"):
-                session.accept()
+                session.current.accept()
             np.testing.assert_array_equal(_whole(target), labels)
-            assert session.prompts(MIDDLE) == Prompts((A,))
+            assert session.prompts.on(MIDDLE) == Prompts((A,))
 
     def test_labels_of_another_shape_are_refused(self) -> None:
         """Labels that do not fit the image are not taken, and those before them stay chosen."""
         with self._session(np.zeros(blobs().shape, self.dtypes[0])) as (session, _, target):
             with refused("labels of another shape"):
-                session.set_target(self.make_target(self._empty()))
-            assert session.target is target
+                session.labels.choose(self.make_target(self._empty()))
+            assert session.labels.target is target
 
     def test_undoing_everything_brings_the_labels_back(self) -> None:
         """Whatever a user does, strokes of other tools included: undo goes back to the bit, and redo forth."""
@@ -210,13 +210,13 @@ class TargetContract(ABC):
                 user.work(25)
                 end = _whole(target)
                 undone = 0
-                while session.journal.can_undo:
-                    session.undo()
+                while session.history.journal.can_undo:
+                    session.history.undo()
                     loop.settle(session)
                     undone += 1
                 np.testing.assert_array_equal(_whole(target), labels, f"seed {seed}: {user.log}")
                 for _ in range(undone):
-                    session.redo()
+                    session.history.redo()
                     loop.settle(session)
                 np.testing.assert_array_equal(_whole(target), end, f"seed {seed}: {user.log}")
 
@@ -239,10 +239,10 @@ class TargetContract(ABC):
         loop = ManualEventLoop()
         session = Session(loop.post, engine=FakeEngine())
         try:
-            session.set_image(ImageSource(blobs()), axes=MIDDLE.axes)
-            session.set_view(MIDDLE)
+            session.image.choose(ImageSource(blobs()), axes=MIDDLE.axes)
+            session.image.set_view(MIDDLE)
             target = self.make_target(labels)
-            session.set_target(target)
+            session.labels.choose(target)
             loop.settle(session)
             yield session, loop, target
         finally:

@@ -33,7 +33,7 @@ from napari_sam.plugin.segment_widget import SegmentWidget
 from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.session.compute.scheduler import Priority
 from napari_sam.session.status import State
-from tests.plugin_hand import Hand
+from napari_sam.testing.simulated_hand import SimulatedHand
 
 Place = tuple[int, int, int]
 HELD_MS = 80
@@ -50,7 +50,7 @@ class Desk:
         self.viewer = napari.Viewer(show=True) if viewer is None else viewer
         self.viewer.window.resize(1400, 1050)
         self.image = self.viewer.add_image(stack, name="cells", contrast_limits=(0, 255))
-        self.hand = Hand(self.viewer)
+        self.hand = SimulatedHand(self.viewer)
         self.heart = Heartbeat(count_queue=count_queue)
         self.widget: Any = None
         QTest.qWait(300)

@@ -13,12 +13,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LARGEST_WHEEL = 20_000_000
-NEEDED = (".safetensors", "napari_sam/napari.yaml", "napari_sam/py.typed")
+NEEDED = (".safetensors", "napari_sam/napari.yaml", "napari_sam/py.typed", "napari_sam/testing/engine_contract.py")
 
 # Run inside the installed copy: every room that needs no window imports, and the bundled model loads.
 PROBE = """
 import sys, napari_sam, napari_sam.notebook, napari_sam.cli.app
 from napari_sam.models.load import load_model
+import napari_sam.testing.array_contract, napari_sam.testing.engine_contract, napari_sam.testing.target_contract
 assert napari_sam.__file__.startswith(sys.argv[1]), napari_sam.__file__
 assert "qtpy" not in sys.modules and "napari" not in sys.modules, "importing the package must not start Qt"
 print(napari_sam.__version__, load_model().name)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest.register_assert_rewrite("napari_sam.testing")
+
 
 @pytest.fixture(autouse=True)
 def _own_settings(tmp_path_factory, monkeypatch) -> None:

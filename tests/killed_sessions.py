@@ -17,8 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from fake_engine import FakeEngine
-from scripted_session import Posts, ScriptedUser
 
 from napari_sam.errors import UserError
 from napari_sam.planes.geometry import Plane
@@ -29,6 +27,9 @@ from napari_sam.session.labels.target import ArrayTarget, ObjectTable
 from napari_sam.session.record.autosave import Autosave
 from napari_sam.session.record.object_record import ObjectRecord
 from napari_sam.session.session import Session
+from napari_sam.testing.event_loop import ManualEventLoop
+from napari_sam.testing.fake_engine import FakeEngine
+from napari_sam.testing.scripted_user import ScriptedUser
 
 PLACES = [
     (Plane((1, 2), (z, 0, 0)), row, column)
@@ -106,7 +107,7 @@ class ToldAutosave(Autosave):
 
 
 def work(seed: int, parent: Path, report: Path, empty: bool) -> None:
-    posts = Posts()
+    posts = ManualEventLoop()
     engine = FakeEngine(ambiguous=True)
     session = Session(posts.post, engine=engine)
     session.image.choose(ImageSource(image()), axes=(1, 2))

@@ -5,8 +5,6 @@ from functools import partial
 from pathlib import Path
 
 import killed_sessions
-from fake_engine import FakeEngine
-from scripted_session import Posts
 
 from napari_sam.labels.edits import tiled
 from napari_sam.planes.image_source import ImageSource
@@ -14,6 +12,8 @@ from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.record.autosave import Autosave, draft_records
 from napari_sam.session.record.log_file import LogWriter
 from napari_sam.session.session import Session
+from napari_sam.testing.event_loop import ManualEventLoop
+from napari_sam.testing.fake_engine import FakeEngine
 
 
 class SteppedWriter(LogWriter):
@@ -88,7 +88,7 @@ class SteppedSession:
     """
 
     def __init__(self, parent: Path, empty: bool) -> None:
-        self.posts = Posts()
+        self.posts = ManualEventLoop()
         self.engine = FakeEngine(ambiguous=True)
         self.session = Session(self.posts.post, engine=self.engine)
         self.session.image.choose(ImageSource(killed_sessions.image()), axes=(1, 2))

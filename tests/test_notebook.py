@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from fake_network import threshold_model
 
 import napari_sam
 from napari_sam.errors import UserError
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
+from napari_sam.testing.fake_network import threshold_model
 
 
 @pytest.fixture

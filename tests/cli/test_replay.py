@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from scripted_session import Posts
 
 import napari_sam
 from napari_sam.export.save_labels import save_labels
@@ -17,6 +16,7 @@ from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.record.recording import annotation_of
 from napari_sam.session.record.session_file import SessionContent, session_path, write_session
 from napari_sam.session.session import Session
+from napari_sam.testing.event_loop import ManualEventLoop
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def saved(tmp_path_factory, sample, target) -> tuple[Path, Path, np.ndarray]:
     image, labels = folder / "stack.tif", folder / "made.tif"
     tifffile.imwrite(image, sample.nuclei, ome=True, metadata={"axes": "ZYX", "PhysicalSizeX": 0.3})
     source = open_image(image)
-    posts = Posts()
+    posts = ManualEventLoop()
     session = Session(posts.post)
     session.image.choose(source, axes=(1, 2))
     session.image.set_view(Plane((1, 2), (target.z, 0, 0)))

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from fake_network import ThresholdNetwork, threshold_model
 
 from napari_sam.embedding.embedder import Embedder
 from napari_sam.embedding.store import EmbeddingStore, SpeculativeStore
@@ -10,6 +9,7 @@ from napari_sam.nn.network import ImageFeatures
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
+from napari_sam.testing.fake_network import ThresholdNetwork, threshold_model
 
 PLANE = Plane((0, 1), (0, 0))
 STEP, PLACE = (1.0, 1.0), (1000.0, 777.0)

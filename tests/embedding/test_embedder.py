@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from fake_network import ThresholdNetwork, threshold_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
@@ -14,6 +13,7 @@ from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.read_window import read_window
+from napari_sam.testing.fake_network import ThresholdNetwork, threshold_model
 
 PLANE = Plane((0, 1), (0, 0))
 

@@ -3,28 +3,21 @@ import pytest
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from napari_sam.errors import UserError
 from napari_sam.labels.paint import Collides, Collision, describe, paint, paint_all
 from napari_sam.planes.geometry import Mask, Plane
+from napari_sam.testing import strategies
 
 SHAPE = (4, 7, 9)
 
 
-@st.composite
-def cases(draw):
-    labels = draw(arrays(draw(st.sampled_from([np.uint8, np.int32, np.uint16])), SHAPE, elements=st.integers(0, 4)))
-    axes = draw(st.sampled_from([(1, 2), (2, 1), (0, 2), (2, 0), (0, 1), (1, 0)]))
-    other = ({0, 1, 2} - set(axes)).pop()
-    masks = {}
-    for at in draw(st.sets(st.integers(0, SHAPE[other] - 1), max_size=3)):
-        index = [0, 0, 0]
-        index[other] = at
-        size = draw(st.tuples(st.integers(1, 8), st.integers(1, 8)))
-        origin = draw(st.tuples(st.integers(-10, 10), st.integers(-10, 10)))
-        masks[Plane(axes, tuple(index))] = Mask.from_pixels(draw(arrays(bool, size)), origin)
-    return labels, masks, draw(st.integers(1, 5)), draw(st.sampled_from([Collision.KEEP, Collision.OVERWRITE]))
+cases = st.tuples(
+    strategies.label_arrays(SHAPE),
+    strategies.object_masks(SHAPE),
+    st.integers(1, 5),
+    strategies.collisions(),
+)
 
 
 def expected(labels, masks, label, collision):
@@ -42,7 +35,7 @@ def expected(labels, masks, label, collision):
     return result
 
 
-@given(cases())
+@given(cases)
 def test_one_accept_is_one_reversible_edit(case):
     labels, masks, label, collision = case
     untouched = labels.copy()
@@ -63,7 +56,7 @@ def test_one_accept_is_one_reversible_edit(case):
     np.testing.assert_array_equal(labels, untouched)
 
 
-@given(cases())
+@given(cases)
 def test_other_labels(case):
     labels, masks, label, _ = case
     kept = labels.copy()

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from fake_network import threshold_model
 
 from benchmarks.published_predictor import published_predictor
 from napari_sam.errors import UserError
@@ -13,6 +12,7 @@ from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.nn.image_encoder import VitConfig
 from napari_sam.nn.sam import Sam, SamConfig
 from napari_sam.segment.reference_frame import ReferencePredictor
+from napari_sam.testing.fake_network import threshold_model
 
 CONFIG = SamConfig(VitConfig(dim=8, depth=1, heads=1, global_blocks=()), dim=16, mask_channels=(2, 8), heads=2)
 SHAPES = {"square": (1024, 1024), "wide": (97, 301), "tall": (1301, 400), "tiny": (5, 7), "one pixel": (1, 1)}

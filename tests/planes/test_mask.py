@@ -1,17 +1,13 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_sam.planes.geometry import Mask, overlap
+from napari_sam.testing import strategies
 
 SHAPE = (12, 13)
-masks = st.builds(
-    Mask.from_pixels,
-    st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(lambda shape: arrays(bool, shape)),
-    st.tuples(st.integers(-4, 12), st.integers(-4, 12)),
-)
+masks = strategies.masks()
 
 
 @given(arrays(bool, SHAPE))

@@ -9,16 +9,12 @@ from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Plane, Window
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.read_window import plan_reading, read_window
+from napari_sam.testing import strategies
 
 UNSTRETCHED = Contrast(((0.0, 1.0),) * 4)
 FLAT = Plane((0, 1), (0, 0))
 
-windows = st.builds(
-    Window,
-    origin=st.tuples(st.floats(-40, 160), st.floats(-40, 160)),
-    step=st.tuples(st.floats(0.2, 9), st.floats(0.2, 9)),
-    shape=st.tuples(st.integers(1, 24), st.integers(1, 24)),
-)
+windows = strategies.windows()
 
 
 def ramp(shape, dtype=np.float32):

@@ -3,13 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sam.planes.geometry import Window
+from napari_sam.testing import strategies
 
-windows = st.builds(
-    Window,
-    origin=st.tuples(st.floats(-99, 99), st.floats(-99, 99)),
-    step=st.tuples(st.floats(0.1, 20), st.floats(0.1, 20)),
-    shape=st.tuples(st.integers(8, 64), st.integers(8, 64)),
-)
+windows = strategies.windows(origin=(-99, 99), step=(0.1, 20), side=(8, 64))
 
 
 @given(windows, st.integers(-5, 5), st.integers(-5, 5))

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from fake_engine import FakeEngine
 from napari.components import ViewerModel
-from plugin_bench import Z4, Bench, blobs
-from plugin_desk import Desk
+from session_deeds import Z4
 
 from napari_sam.session.status import State
+from napari_sam.testing.fake_engine import FakeEngine, blobs
+from napari_sam.testing.plugin_in_viewer import DockedPlugin, HeadlessPlugin
 
 
 @pytest.fixture
@@ -18,13 +18,13 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-def make_bench(engine) -> Iterator[Callable[..., Bench]]:
+def make_bench(engine) -> Iterator[Callable[..., HeadlessPlugin]]:
     benches = []
 
-    def make(data: np.ndarray, **attributes) -> Bench:
+    def make(data: np.ndarray, **attributes) -> HeadlessPlugin:
         viewer = ViewerModel()
         viewer.add_image(data, name="cells", **attributes)
-        bench = Bench(viewer, engine)
+        bench = HeadlessPlugin(viewer, engine)
         benches.append(bench)
         bench.controller.images.choose_first()
         bench.settle()
@@ -36,18 +36,18 @@ def make_bench(engine) -> Iterator[Callable[..., Bench]]:
 
 
 @pytest.fixture
-def bench(make_bench) -> Bench:
+def bench(make_bench) -> HeadlessPlugin:
     bench = make_bench(blobs(), scale=(2.0, 1.0, 1.0))
     assert bench.session.status.state is State.READY
     return bench
 
 
 @pytest.fixture
-def make_desk(make_napari_viewer, engine) -> Iterator[Callable[..., Desk]]:
+def make_desk(make_napari_viewer, engine) -> Iterator[Callable[..., DockedPlugin]]:
     desks = []
 
-    def make(**attributes) -> Desk:
-        desks.append(Desk(make_napari_viewer(show=True), engine, blobs(), **attributes))
+    def make(**attributes) -> DockedPlugin:
+        desks.append(DockedPlugin(make_napari_viewer(show=True), engine, blobs(), **attributes))
         return desks[-1]
 
     yield make
@@ -57,7 +57,7 @@ def make_desk(make_napari_viewer, engine) -> Iterator[Callable[..., Desk]]:
 
 
 @pytest.fixture
-def desk(make_desk) -> Desk:
+def desk(make_desk) -> DockedPlugin:
     desk = make_desk()
     desk.viewer.dims.set_current_step(0, 4)
     desk.hand.until(lambda: desk.session.image.plane == Z4)

@@ -1,12 +1,12 @@
 """An ambiguous click offers three masks to choose from: by key, by wheel, by button."""
 
 import pytest
-from plugin_bench import Z4
-from plugin_hand import SHIFT
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from session_deeds import Z4
 
 from napari_sam.plugin.actions import Action
+from napari_sam.testing.simulated_hand import SHIFT
 
 AREAS = [49, 81, 117]
 

@@ -4,11 +4,11 @@ import threading
 
 import numpy as np
 import pytest
-from plugin_hand import SHIFT
 from qtpy.QtCore import Qt
 
 from napari_sam.labels.paint import Collision
 from napari_sam.plugin.actions import Action
+from napari_sam.testing.simulated_hand import SHIFT
 
 
 @pytest.fixture

@@ -2,18 +2,18 @@
 
 import pytest
 import tifffile
-from fake_engine import FakeEngine
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManifest
-from plugin_bench import Z4, blobs
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
+from session_deeds import Z4
 
 import napari_sam
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.plugin import commands
 from napari_sam.plugin.segment_widget import SegmentWidget
 from napari_sam.session.record.log_folder import sessions_folder
+from napari_sam.testing.fake_engine import FakeEngine, blobs
 from scripts.unfinished_session import leave_unfinished
 
 MANIFEST = PluginManifest.from_file(f"{napari_sam.__path__[0]}/napari.yaml")

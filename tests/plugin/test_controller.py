@@ -6,13 +6,14 @@ import pytest
 import zarr
 from napari.components import ViewerModel
 from napari.layers import Labels
-from plugin_bench import Bench, blobs
 
 from napari_sam.labels.paint import Collision
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.plugin.actions import Action
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.session.status import State
+from napari_sam.testing.fake_engine import blobs
+from napari_sam.testing.plugin_in_viewer import HeadlessPlugin
 
 Z4 = Plane((1, 2), (4, 0, 0))
 
@@ -186,7 +187,7 @@ def test_new_labels_come_into_the_viewer_a_moment_later_and_are_not_lost_if_the_
     viewer = ViewerModel()
     viewer.add_image(blobs(), name="cells")
     posted: list = []
-    bench = Bench(viewer, engine, later=posted.append)
+    bench = HeadlessPlugin(viewer, engine, later=posted.append)
     bench.controller.images.choose_first()
     bench.settle()
     bench.scroll(0, 4)
@@ -535,7 +536,7 @@ def test_deleting_everything_at_once(bench) -> None:
 
 
 def test_the_first_image_that_is_added_is_chosen(make_bench, engine) -> None:
-    bench = Bench(ViewerModel(), engine)
+    bench = HeadlessPlugin(ViewerModel(), engine)
     bench.controller.images.choose_first()
     assert bench.session.status.state is State.NO_IMAGE
     layer = bench.viewer.add_image(blobs())
@@ -599,7 +600,7 @@ def test_the_layers_contrast_limits_can_be_used(bench) -> None:
 
 def test_of_several_layers_that_come_together_the_visible_image_is_chosen(engine) -> None:
     waiting = []
-    bench = Bench(ViewerModel(), engine, later=waiting.append)
+    bench = HeadlessPlugin(ViewerModel(), engine, later=waiting.append)
     bench.viewer.add_image(blobs(), name="hidden", visible=False)
     shown = bench.viewer.add_image(blobs(), name="shown")
     bench.viewer.add_labels(np.zeros((9, 40, 50), np.uint8), visible=False)

@@ -1,11 +1,11 @@
 """A click is answered while its button is held, and what turns out to be no click is not."""
 
 import numpy as np
-from plugin_hand import LEFT, RIGHT, SHIFT
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_sam.prompts.prompt import Prompts
+from napari_sam.testing.simulated_hand import LEFT, RIGHT, SHIFT
 
 A, B = (12, 12), (28, 34)
 

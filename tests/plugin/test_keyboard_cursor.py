@@ -2,13 +2,13 @@
 
 import numpy as np
 from napari.utils.key_bindings import coerce_keybinding
-from plugin_bench import Z4
-from plugin_hand import CONTROL, SHIFT
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from session_deeds import Z4
 
 from napari_sam.plugin.actions import Action
 from napari_sam.prompts.prompt import Box
+from napari_sam.testing.simulated_hand import CONTROL, SHIFT
 
 A, B = (12, 12), (28, 34)
 

@@ -17,7 +17,6 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from napari.layers.base import Layer
 from napari.utils._proxies import PublicOnlyProxy
-from plugin_bench import blobs
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLabel
 
@@ -34,6 +33,7 @@ from napari_sam.plugin.napari_internals import (
     unwrapped,
     upload_box,
 )
+from napari_sam.testing.fake_engine import blobs
 
 SEEN_IN = "0.9.2"
 BOX = (slice(2, 5), slice(10, 20), slice(30, 60))

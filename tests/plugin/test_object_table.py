@@ -1,9 +1,9 @@
 """The table of accepted objects, by hand and as a model."""
 
 import numpy as np
-from plugin_bench import Z4
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
+from session_deeds import Z4
 
 from napari_sam.labels.paint import Collision
 from napari_sam.plugin.actions import Action

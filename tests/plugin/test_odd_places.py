@@ -4,13 +4,14 @@ import threading
 
 import numpy as np
 import pytest
-from plugin_bench import Z4, blobs
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from session_deeds import Z4
 
 from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.actions import Action
 from napari_sam.session.status import State
+from napari_sam.testing.fake_engine import blobs
 
 INSIDE, BOX = (4, 12, 12), (np.array([4, 5.0, 5.0]), np.array([4, 20.0, 20.0]))
 STROKE = [np.array([4.0, 10 + at, 12]) for at in range(5)]

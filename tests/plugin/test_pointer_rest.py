@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from plugin_hand import LEFT, NONE
 from qtpy.QtCore import QObject, Qt
 from qtpy.QtTest import QTest
 
 from napari_sam.plugin.canvas.canvas import REST_MS, PointerRest
+from napari_sam.testing.simulated_hand import LEFT, NONE
 
 A, B = (12, 12), (28, 34)
 

@@ -3,11 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from fake_engine import FakeEngine
 from napari.settings import get_plugin_settings
 from npe2 import PluginManifest
-from plugin_bench import blobs
-from plugin_desk import Desk
 
 import napari_sam
 from napari_sam.errors import UserError
@@ -29,6 +26,8 @@ from napari_sam.plugin.segment_widget import SegmentWidget
 from napari_sam.plugin.settings import recall, remember
 from napari_sam.session.compute.engine import NetworkEngine
 from napari_sam.session.record.log_folder import sessions_folder
+from napari_sam.testing.fake_engine import FakeEngine, blobs
+from napari_sam.testing.plugin_in_viewer import DockedPlugin
 
 OTHERS = Preferences("vit_b", 30, Collision.ASK, Device.CPU, 512, False)
 AS_STORED = {
@@ -159,7 +158,7 @@ def test_the_dialog_shows_them_and_its_choice_counts(make_napari_viewer, npe2_wi
 
 def test_the_panel_begins_with_them(make_napari_viewer, older_napari) -> None:
     remember("preferences", AS_STORED)
-    desk = Desk(make_napari_viewer(show=True), FakeEngine(), blobs())
+    desk = DockedPlugin(make_napari_viewer(show=True), FakeEngine(), blobs())
     assert desk.session.model.name == "vit_b"
     assert desk.widget.choices.model.currentData() == "vit_b"
     assert desk.session.model.object_size == 30

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from app_model.types import KeyBinding
-from plugin_bench import Z4, Bench
+from session_deeds import Z4
 
 from napari_sam.plugin.actions import Action
 from napari_sam.prompts.encoding import mask_box
 from napari_sam.prompts.prompt import Box, Point, Scribble
+from napari_sam.testing.plugin_in_viewer import HeadlessPlugin
 
 AROUND_A, AROUND_B = (5.0, 5, 20, 20), (21.0, 27, 36, 42)
 BOX_B = Box(21.5, 27.5, 35.5, 41.5)
@@ -18,7 +19,7 @@ def corners(row0, column0, row1, column1, z=4.0) -> np.ndarray:
     return np.asarray([(z, row0, column0), (z, row0, column1), (z, row1, column1), (z, row1, column0)], float)
 
 
-def draw(bench: Bench, kind: str, vertices) -> None:
+def draw(bench: HeadlessPlugin, kind: str, vertices) -> None:
     bench.shapes.add(np.asarray(vertices, float), shape_type=kind)
     bench.settle()
 
@@ -27,7 +28,7 @@ def press(layer, key: str) -> None:
     layer.keymap[KeyBinding.from_str(key.replace("Control", "Ctrl"))](layer)
 
 
-def red(bench: Bench, at: int) -> bool:
+def red(bench: HeadlessPlugin, at: int) -> bool:
     return bool(bench.shapes.edge_color[at][0] > 0.9 and bench.shapes.edge_color[at][1] < 0.4)
 
 

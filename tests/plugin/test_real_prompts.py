@@ -1,12 +1,12 @@
 """Prompts of every kind by real mouse and keys: the plugin's gestures and napari's own tools."""
 
 import numpy as np
-from plugin_bench import Z4
-from plugin_hand import ALT, CONTROL, RIGHT, SHIFT
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from session_deeds import Z4
 
 from napari_sam.plugin.actions import Action
+from napari_sam.testing.simulated_hand import ALT, CONTROL, RIGHT, SHIFT
 
 A, B = (12, 12), (28, 34)
 ON_B = ((28, 31), (28, 37))

@@ -5,11 +5,10 @@ import time
 
 import numpy as np
 import pytest
-from plugin_bench import Z4
-from plugin_hand import ALT, CONTROL, RIGHT
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLabel, QRadioButton, QScrollArea
+from session_deeds import Z4
 
 from napari_sam.labels.paint import Collision
 from napari_sam.models.advice import MachineSpeed
@@ -17,6 +16,7 @@ from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.actions import CONTROLS, Action
 from napari_sam.prompts.prompt import Point
 from napari_sam.session.status import State
+from napari_sam.testing.simulated_hand import ALT, CONTROL, RIGHT
 
 A, B = (12, 12), (28, 34)
 

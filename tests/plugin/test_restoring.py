@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 from closed_window import accept_one, save
-from plugin_bench import Z4, Bench, blobs
+from session_deeds import Z4
 
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.image_source import ImageSource
@@ -18,12 +18,14 @@ from napari_sam.prompts.prompt import Point
 from napari_sam.session.record.autosave import Autosave
 from napari_sam.session.record.recovery import Unfinished
 from napari_sam.session.record.session_file import read_session
+from napari_sam.testing.fake_engine import blobs
+from napari_sam.testing.plugin_in_viewer import HeadlessPlugin
 from scripts.unfinished_session import leave_unfinished
 
 A, B = (4, 12, 12), (4, 28, 34)
 
 
-class LoggedBench(Bench):
+class LoggedBench(HeadlessPlugin):
     """A bench whose session has a log."""
 
     def log(self, folder) -> None:

@@ -1,7 +1,6 @@
 """Layers and session agree after whatever is done in the viewer, and undo goes back through exactly those states."""
 
 import numpy as np
-from fake_engine import FakeEngine
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -13,10 +12,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from napari.components import ViewerModel
-from plugin_bench import Bench, blobs
 
 from napari_sam.errors import UserError
 from napari_sam.plugin.actions import Action
+from napari_sam.testing.fake_engine import FakeEngine, blobs
+from napari_sam.testing.plugin_in_viewer import HeadlessPlugin
 
 rows, columns = st.sampled_from([2, 12, 14, 28, 30]), st.sampled_from([3, 12, 15, 34, 36])
 depths = st.integers(2, 5)
@@ -28,7 +28,7 @@ class Viewing(RuleBasedStateMachine):
     def begin(self) -> None:
         viewer = ViewerModel()
         viewer.add_image(blobs(), name="cells", scale=(2.0, 1.0, 1.0))
-        self.bench = Bench(viewer, FakeEngine(ambiguous=True))
+        self.bench = HeadlessPlugin(viewer, FakeEngine(ambiguous=True))
         self.bench.controller.images.choose_first()
         self.bench.settle()
         self.layer = viewer.add_labels(np.zeros((9, 40, 50), np.uint16), scale=(2.0, 1.0, 1.0))

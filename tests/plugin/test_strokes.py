@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import zarr
-from plugin_bench import blobs
-from plugin_hand import CONTROL, SHIFT
 from qtpy.QtCore import Qt
 
 from napari_sam.planes.geometry import Plane
@@ -12,6 +10,8 @@ from napari_sam.plugin.actions import Action
 from napari_sam.plugin.layers.target_layers import changes_of
 from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.session.batch import BatchObject
+from napari_sam.testing.fake_engine import blobs
+from napari_sam.testing.simulated_hand import CONTROL, SHIFT
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from plugin_bench import Z4
+from session_deeds import Z4
 
 from napari_sam.labels.paint import Collision
 from napari_sam.plugin.actions import Action

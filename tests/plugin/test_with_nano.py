@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from plugin_hand import RIGHT, Hand
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from scipy import ndimage
@@ -10,6 +9,7 @@ from scipy import ndimage
 from napari_sam.plugin.segment_widget import SegmentWidget
 from napari_sam.sample import TISSUE, generate_stack
 from napari_sam.session.status import State
+from napari_sam.testing.simulated_hand import RIGHT, SimulatedHand
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_one_nucleus_from_click_to_file(make_napari_viewer, stack, tmp_path) -> 
     viewer.add_image(stack.nuclei, name="nuclei", scale=stack.scale, units=("um",) * 3, axis_labels=("z", "y", "x"))
     _, widget = viewer.window.add_plugin_dock_widget("napari-sam-stacks", "Segment")
     assert isinstance(widget, SegmentWidget)
-    hand, session = Hand(viewer), widget.session
+    hand, session = SimulatedHand(viewer), widget.session
     QTest.qWait(250)
     viewer.reset_view()
     QTest.qWait(20)
@@ -82,7 +82,7 @@ def test_closing_the_window_while_nano_embeds(make_napari_viewer, stack) -> None
     viewer = make_napari_viewer(show=True)
     viewer.add_image(stack.nuclei, scale=stack.scale)
     _, widget = viewer.window.add_plugin_dock_widget("napari-sam-stacks", "Segment")
-    Hand(viewer).until(lambda: widget.session.status.state is State.EMBEDDING, 60)
+    SimulatedHand(viewer).until(lambda: widget.session.status.state is State.EMBEDDING, 60)
     viewer.close()
     QTest.qWait(100)
     assert not [thread for thread in threading.enumerate() if thread.name == "napari-sam-inference"]

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from fake_network import threshold_model
 
 import napari_sam
 from napari_sam.errors import UserError
@@ -13,6 +12,7 @@ from napari_sam.nn.image_encoder import VitConfig
 from napari_sam.nn.sam import Sam, SamConfig
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.segment.reference_frame import ReferencePredictor
+from napari_sam.testing.fake_network import threshold_model
 
 
 @pytest.fixture(scope="module")

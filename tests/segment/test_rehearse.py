@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from fake_network import ThresholdNetwork, threshold_model
 
 from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.models.load import load_model
@@ -13,6 +12,7 @@ from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.sample import generate_stack
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.segment.segmenter import Segmenter
+from napari_sam.testing.fake_network import ThresholdNetwork, threshold_model
 
 PLANE = Plane((1, 2), (10, 0, 0))
 PLACES = [(60, 300), (128, 128), (135, 140), (33, 70), (200, 1410), (180, 260), (183, 255)]

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from fake_network import ThresholdNetwork, threshold_model
 
 from napari_sam.embedding.embedder import Embedder
 from napari_sam.models.load import load_model
@@ -16,6 +15,7 @@ from napari_sam.segment import decoding, fit_level
 from napari_sam.segment.decoding import decode_window
 from napari_sam.segment.level import prepared_levels, scanned_levels
 from napari_sam.segment.segmenter import Segmenter
+from napari_sam.testing.fake_network import ThresholdNetwork, threshold_model
 
 PLANE = Plane((1, 2), (10, 0, 0))
 PLACES = [(60, 300), (128, 128), (33, 70), (200, 410), (5, 5), (180, 260)]

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from fake_network import ThresholdNetwork, threshold_model
 
 from napari_sam.errors import UserError
 from napari_sam.models.load import load_model
@@ -15,6 +14,7 @@ from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.sample import generate_stack
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.segment.segmenter import Segmenter
+from napari_sam.testing.fake_network import ThresholdNetwork, threshold_model
 
 PLANE = Plane((1, 2), (10, 0, 0))
 FLAT = Plane((0, 1), (0, 0))

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from fake_network import ThresholdNetwork, threshold_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from napari_sam.planes.geometry import Mask, Plane, overlap
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.segment.segmenter import Segmenter
+from napari_sam.testing.fake_network import ThresholdNetwork, threshold_model
 
 PLANE = Plane((0, 1), (0, 0))
 

@@ -6,7 +6,6 @@ import time
 
 import numpy as np
 import pytest
-from fake_engine import FakeEngine
 from session_deeds import crash, stroke
 
 from napari_sam.errors import UserError
@@ -23,6 +22,7 @@ from napari_sam.session.record.log_folder import FOLDER_VARIABLE, SessionFolder,
 from napari_sam.session.record.recording import annotation_of
 from napari_sam.session.record.recovery import discard, recover, unfinished_sessions
 from napari_sam.session.record.replay import replay
+from napari_sam.testing.fake_engine import FakeEngine
 
 Z4 = Plane((1, 2), (4, 0, 0))
 A, B = Point(12, 12), Point(28, 34)

@@ -8,8 +8,6 @@ from pathlib import Path
 import killed_sessions
 import numpy as np
 import pytest
-from fake_engine import FakeEngine
-from scripted_session import Posts, ScriptedUser
 from session_deeds import A, B, accept
 from stepped_autosave import SteppedSession, SteppedWriter, log_in_steps
 
@@ -21,6 +19,9 @@ from napari_sam.session.record.recovery import Recovered, recover
 from napari_sam.session.record.replay import replay
 from napari_sam.session.record.restored import accepted_objects
 from napari_sam.session.session import Session
+from napari_sam.testing.event_loop import ManualEventLoop
+from napari_sam.testing.fake_engine import FakeEngine
+from napari_sam.testing.scripted_user import ScriptedUser
 
 DEEDS = 50
 
@@ -103,7 +104,7 @@ def check_objects_in_work(stepped: SteppedSession, prefix: Prefix, where: str) -
 
 def check_waiting_objects_are_finished(recovered: Recovered) -> None:
     """As soon as they have their masks; and how they came about is recorded."""
-    image, posts = ImageSource(killed_sessions.image()), Posts()
+    image, posts = ImageSource(killed_sessions.image()), ManualEventLoop()
     session = Session(posts.post, engine=FakeEngine(ambiguous=True))
     session.image.choose(image, axes=(1, 2))
     (restored,) = recovered.targets

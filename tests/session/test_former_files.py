@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_engine import FakeEngine
 
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.record.recovery import recover
 from napari_sam.session.record.replay import replay
 from napari_sam.session.record.session_file import content_to_json, read_session
+from napari_sam.testing.fake_engine import FakeEngine
 from tests.session.test_replay import blobs
 
 FORMER = Path(__file__).parent / "former"

@@ -4,8 +4,6 @@ import threading
 
 import numpy as np
 import pytest
-from fake_engine import FakeEngine
-from scripted_session import Posts, ScriptedUser
 from session_deeds import Z4, A, B, accept, stroke
 
 from napari_sam.errors import UserError
@@ -17,6 +15,9 @@ from napari_sam.session.history.entry import Entry
 from napari_sam.session.history.spill import Spillable, SpillFolder
 from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.session import Session
+from napari_sam.testing.event_loop import ManualEventLoop
+from napari_sam.testing.fake_engine import FakeEngine
+from napari_sam.testing.scripted_user import ScriptedUser
 from napari_sam.volume.propagate import PropagatedPlane
 
 
@@ -101,7 +102,7 @@ def test_the_number_of_entries_is_bounded_too(session, target) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_what_is_held_is_counted_whatever_is_done(image, seed) -> None:
-    posts = Posts()
+    posts = ManualEventLoop()
     session = Session(posts.post, engine=FakeEngine(ambiguous=True))
     session.image.choose(image, axes=(1, 2))
     session.image.set_view(Z4)

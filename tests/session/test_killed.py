@@ -12,12 +12,12 @@ from pathlib import Path
 import killed_sessions
 import numpy as np
 import pytest
-from fake_engine import FakeEngine
 
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.record.recovery import recover, unfinished_sessions
 from napari_sam.session.record.replay import replay
 from napari_sam.session.record.restored import accepted_objects
+from napari_sam.testing.fake_engine import FakeEngine
 
 KILLS, TOGETHER = 50, 5
 LOST_SECONDS = 1.0

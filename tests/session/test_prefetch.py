@@ -3,12 +3,12 @@
 import threading
 
 import pytest
-from fake_engine import FakeSegmenter
 
 from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.prompt import Point
 from napari_sam.session.compute.embedding_ahead import neighbours
 from napari_sam.session.status import State
+from napari_sam.testing.fake_engine import FakeSegmenter
 
 
 def z(at: int) -> Plane:

@@ -5,8 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_engine import FakeEngine
-from scripted_session import Posts, ScriptedUser
 
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_identity import ImageIdentity
@@ -21,6 +19,9 @@ from napari_sam.session.record.recording import annotation_of
 from napari_sam.session.record.replay import replay
 from napari_sam.session.record.session_file import SessionContent, read_session, write_session
 from napari_sam.session.session import Session
+from napari_sam.testing.event_loop import ManualEventLoop
+from napari_sam.testing.fake_engine import FakeEngine
+from napari_sam.testing.scripted_user import ScriptedUser
 
 
 def blobs() -> np.ndarray:
@@ -48,7 +49,7 @@ def content_of(session: Session, target: ArrayTarget) -> SessionContent:
 
 
 def worked(engine, source, places, seed: int, deeds: int, labels: np.ndarray) -> tuple[Session, ScriptedUser]:
-    posts = Posts()
+    posts = ManualEventLoop()
     session = Session(posts.post, engine=engine)
     session.image.choose(source, axes=(1, 2))
     session.image.set_view(places[0][0])
@@ -136,7 +137,7 @@ def test_replaying_with_the_bundled_model_gives_the_same_labels(seed, stack, nan
 
 def carry_and_correct(user: ScriptedUser, place) -> None:
     """An object is carried along, corrected on a plane that it was carried to, and carried along again."""
-    session, settle = user.session, user.posts.settle
+    session, settle = user.session, user.loop.settle
     plane, row, column = place
     session.image.set_view(plane)
     session.prompts.add_point(plane, Point(row, column))

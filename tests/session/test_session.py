@@ -5,7 +5,6 @@ import threading
 import numpy as np
 import pytest
 import tifffile
-from fake_engine import FakeEngine
 
 from napari_sam.errors import UserError
 from napari_sam.labels.paint import Collision
@@ -15,6 +14,7 @@ from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.session import Session
 from napari_sam.session.status import State
+from napari_sam.testing.fake_engine import FakeEngine
 
 Z4 = Plane((1, 2), (4, 0, 0))
 Z5 = Plane((1, 2), (5, 0, 0))

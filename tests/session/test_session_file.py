@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from fake_engine import FakeEngine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -18,11 +17,10 @@ from hypothesis.extra import numpy as hnp
 from napari_sam.errors import UserError
 from napari_sam.labels.paint import Collision
 from napari_sam.planes.contrast import Contrast
-from napari_sam.planes.geometry import Mask, Outline, Plane, Window
+from napari_sam.planes.geometry import Mask, Outline, Plane
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.json_form import PromptsForm, prompts_form, read_prompts, to_json
-from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.segment.segmentation import Setup
 from napari_sam.session.labels.packed_labels import PackedLabels
 from napari_sam.session.record.annotation import Accepted, Annotation, Deleted, Painted, Relabelled, Renamed
@@ -36,14 +34,11 @@ from napari_sam.session.record.session_file import (
     session_path,
     write_session,
 )
+from napari_sam.testing import strategies
+from napari_sam.testing.fake_engine import FakeEngine
 
 coordinate = st.floats(-1e6, 1e6, allow_nan=False)
-windows = st.builds(
-    Window,
-    st.tuples(coordinate, coordinate),
-    st.tuples(st.floats(0.01, 64), st.floats(0.01, 64)),
-    st.tuples(st.integers(1, 1024), st.integers(1, 1024)),
-)
+windows = strategies.windows(origin=(-1e6, 1e6), step=(0.01, 64), side=(1, 1024))
 
 
 @st.composite
@@ -66,18 +61,7 @@ def masks(draw, decoded=True):
     )
 
 
-prompts = st.builds(
-    Prompts,
-    st.lists(st.builds(Point, coordinate, coordinate, st.booleans()), max_size=4).map(tuple),
-    st.none() | st.builds(Box, coordinate, coordinate, coordinate, coordinate),
-    st.none() | masks(),
-    st.lists(
-        st.builds(
-            Scribble, st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=5).map(tuple), st.booleans()
-        ),
-        max_size=2,
-    ).map(tuple),
-)
+prompts = strategies.prompts(strategies.pairs(-1e6, 1e6), masks())
 planes = st.builds(
     lambda index, axes: Plane(axes, index), st.tuples(*[st.integers(0, 500)] * 3), st.sampled_from([(1, 2), (0, 2)])
 )

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_engine import FakeEngine
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.record.session_file import content_to_json, write_session
+from napari_sam.testing.fake_engine import FakeEngine
 from scripts.session_schema import SCHEMA, session_schema
 from tests.session.test_replay import PLACES, blobs, content_of, worked
 from tests.session.test_session_file import contents

@@ -5,7 +5,6 @@ import threading
 
 import numpy as np
 import pytest
-from fake_engine import FakeEngine
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -25,6 +24,7 @@ from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.session import Session
+from napari_sam.testing.fake_engine import FakeEngine
 
 SHAPE = (5, 16, 20)
 PLANES = [Plane((1, 2), (z, 0, 0)) for z in range(5)] + [Plane((0, 2), (0, 5, 0))]

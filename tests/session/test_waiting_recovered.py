@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_engine import FakeEngine
 from session_deeds import Z4, A, B, crash
 
 from napari_sam.labels.paint import Collision
@@ -16,6 +15,7 @@ from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.record.log_file import MAGIC, RecordKind, frame, packed_frame, packed_frames, unpacked
 from napari_sam.session.record.recovery import Recovered, recover, unfinished_sessions
 from napari_sam.session.session import Session
+from napari_sam.testing.fake_engine import FakeEngine
 
 
 @pytest.fixture

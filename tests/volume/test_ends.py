@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from fake_network import ObedientNetwork, threshold_model
 
 from napari_sam.models.load import load_model
 from napari_sam.models.model import Model
@@ -10,6 +9,7 @@ from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.segment.segmenter import Segmenter
+from napari_sam.testing.fake_network import ObedientNetwork, threshold_model
 from napari_sam.volume.propagate import PropagatedPlane, Stop, propagate
 
 LAST = 4

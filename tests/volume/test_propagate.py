@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from fake_network import threshold_model
 
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import Cancelled, CancelToken
@@ -8,6 +7,7 @@ from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Mask, Plane, overlap
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.segment.segmenter import Segmenter
+from napari_sam.testing.fake_network import threshold_model
 from napari_sam.volume.propagate import Stop, blend, propagate
 
 PLANE = Plane((1, 2), (10, 0, 0))

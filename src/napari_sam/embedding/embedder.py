@@ -141,6 +141,9 @@ class Embedder:
         Cancelled
             If `cancel` was set.
         """
+        if cancel is not None:
+            # What is at hand is not encoded, and yet nobody waits for what follows from it.
+            cancel.check()
         layouts = [self._layout(plane, step) for step in steps]
         chosen = [
             self._at_hand(plane, layout, center) or layout.around(center, tight) if area is None else area

@@ -195,9 +195,9 @@ class ImageSource:
             return pixels.T[..., np.newaxis] if plane.axes[0] > plane.axes[1] else pixels[..., np.newaxis]
         run = _as_slice(chosen)
         if run is None:
-            return np.concatenate(
-                [self.read(plane, rows, columns, step, level, [channel]) for channel in chosen], axis=2
-            )
+            parts = [self.read(plane, rows, columns, step, level, [channel]) for channel in chosen]
+            # Without a dtype numpy gives its own byte order, whatever the image's.
+            return np.concatenate(parts, axis=2, dtype=parts[0].dtype)
         axis = self.channel_axis
         pixels = np.asarray(array[(*spatial[:axis], run, *spatial[axis:])])
         order = [plane.axes[0], plane.axes[1]]

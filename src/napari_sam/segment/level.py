@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from napari_sam.embedding.layout import LARGE_AREA
 from napari_sam.planes.geometry import Mask, Window
 from napari_sam.prompts.prompt import Prompts
@@ -55,7 +57,10 @@ def level_of(step: tuple[float, float], aspect: tuple[float, float]) -> float:
 
 
 def prompt_box(prompts: Prompts) -> tuple[float, float, float, float] | None:
-    """Return (row0, column0, row1, column1) that all prompts lie in, in plane coordinates; None without prompts."""
+    """Return (row0, column0, row1, column1) that all prompts lie in, in plane coordinates; None without prompts.
+
+    NaN along an axis where any of their coordinates is.
+    """
     rows = [point.row for point in prompts.points]
     columns = [point.column for point in prompts.points]
     for scribble in prompts.scribbles:
@@ -67,7 +72,11 @@ def prompt_box(prompts: Prompts) -> tuple[float, float, float, float] | None:
     if prompts.mask is not None and prompts.mask.area:
         rows += [prompts.mask.box[0], prompts.mask.box[2] - 1]
         columns += [prompts.mask.box[1], prompts.mask.box[3] - 1]
-    return (min(rows), min(columns), max(rows), max(columns)) if rows else None
+    if not rows:
+        return None
+    # By numpy: a coordinate that is NaN must not get lost among others.
+    (row0, column0), (row1, column1) = np.min([rows, columns], axis=1), np.max([rows, columns], axis=1)
+    return float(row0), float(column0), float(row1), float(column1)
 
 
 def extent(box: tuple[float, float, float, float], aspect: tuple[float, float]) -> tuple[float, float]:

@@ -177,7 +177,7 @@ class Segmenter:
         Cancelled
             If `cancel` was set.
         """
-        self._check_inside(plane, prompts)
+        check_prompts(prompts, plane.shape(self.source.shape))
         if previous is not None and (previous.window is None or not previous.area):
             previous = None
         if multimask is None:
@@ -227,7 +227,7 @@ class Segmenter:
         begun: list[FirstDecode | UserError] = []
         for plane, prompts in asked:
             try:
-                self._check_inside(plane, prompts)
+                check_prompts(prompts, plane.shape(self.source.shape))
             except UserError as error:
                 begun.append(error)
             else:
@@ -292,16 +292,25 @@ class Segmenter:
             levels = prepared_levels(plane.shape(self.source.shape), aspect, self.model.network.window, levels[0])
         return [step_at(level, aspect) for level in levels]
 
-    def _check_inside(self, plane: Plane, prompts: Prompts) -> None:
-        rows, columns = plane.shape(self.source.shape)
-        box = prompt_box(prompts)
-        if box is None:
-            raise UserError("There is nothing to segment: give a point, a box, a scribble or a mask.")
-        if box[0] < -0.5 or box[1] < -0.5 or box[2] > rows - 0.5 or box[3] > columns - 0.5:
-            raise UserError(
-                f"A prompt lies outside the image: this plane has {rows} rows and {columns} columns, "
-                f"and the prompts reach from ({box[0]:g}, {box[1]:g}) to ({box[2]:g}, {box[3]:g})."
-            )
+
+def check_prompts(prompts: Prompts, shape: tuple[int, int]) -> None:
+    """Refuse prompts that make no sense on a plane of (rows, columns).
+
+    Raises
+    ------
+    UserError
+        Without any prompt, or with a prompt outside the plane.
+    """
+    rows, columns = shape
+    box = prompt_box(prompts)
+    if box is None:
+        raise UserError("There is nothing to segment: give a point, a box, a scribble or a mask.")
+    # Said so that a coordinate that is no number is outside, too.
+    if not (box[0] >= -0.5 and box[1] >= -0.5 and box[2] <= rows - 0.5 and box[3] <= columns - 0.5):
+        raise UserError(
+            f"A prompt lies outside the image: this plane has {rows} rows and {columns} columns, "
+            f"and the prompts reach from ({box[0]:g}, {box[1]:g}) to ({box[2]:g}, {box[3]:g})."
+        )
 
 
 def _ambiguous(prompts: Prompts) -> bool:

@@ -294,7 +294,7 @@ def propagate(
         If `cancel` was set.
     """
     keys = {position: mask for position, mask in sorted(key_masks.items()) if mask.area}
-    first, last = _range(segmenter, plane, axis, start, stop)
+    first, last = planes_to_reach(segmenter.source.shape, plane, axis, start, stop)
     if not keys:
         raise UserError("There is nothing to propagate: segment the object on one plane first.")
     rule = StopRule() if rule is None else rule
@@ -345,8 +345,16 @@ def _alternating(*fronts: Iterator[PropagatedPlane]) -> Iterator[PropagatedPlane
                 yield reached
 
 
-def _range(segmenter: Segmenter, plane: Plane, axis: int, start: int | None, stop: int | None) -> tuple[int, int]:
-    shape = segmenter.source.shape
+def planes_to_reach(
+    shape: Sequence[int], plane: Plane, axis: int, start: int | None, stop: int | None
+) -> tuple[int, int]:
+    """Return the first and the last position along an axis of an image of `shape`; see `propagate`.
+
+    Raises
+    ------
+    UserError
+        With an axis that is displayed or does not exist, or with a range outside the image.
+    """
     if not 0 <= axis < len(shape):
         raise UserError(f"Axis {axis} does not exist: this image has the axes 0 to {len(shape) - 1}.")
     if axis in plane.axes:

@@ -1,13 +1,20 @@
-"""Real mouse and key events on the canvas of a real viewer."""
+"""A simulated hand: real mouse and key events on the canvas of a real viewer."""
 
 import math
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
+from qtpy import QtTest
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent, QWheelEvent
-from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QWidget
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+# PyQt6's type hints do not know that these functions are static.
+QTest: Any = QtTest.QTest
 
 NONE, ALT, CONTROL, SHIFT = (
     Qt.KeyboardModifier.NoModifier,
@@ -18,29 +25,40 @@ NONE, ALT, CONTROL, SHIFT = (
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 
 
-class Hand:
-    """Points at world positions of the displayed plane, given as (row, column)."""
+class SimulatedHand:
+    """A hand that points at world positions of the displayed plane, given as (row, column), as fast as it can.
 
-    def __init__(self, viewer) -> None:
+    Parameters
+    ----------
+    viewer
+        The viewer, its window shown.
+    """
+
+    def __init__(self, viewer: "Viewer") -> None:
         self._vispy = viewer.window._qt_viewer.canvas
-        self._viewer = viewer
 
     @property
-    def canvas(self):
-        return self._vispy.native
+    def canvas(self) -> QWidget:
+        """The widget that napari draws on."""
+        canvas: QWidget = self._vispy.native
+        return canvas
 
     def at(self, world: Sequence[float]) -> QPoint:
+        """Return the pixel of the canvas at a world position."""
         transform = self._vispy.view.transform * self._vispy.view.scene.transform
         x, y = transform.map([world[1], world[0], 0, 1])[:2]
         return QPoint(round(float(x)), round(float(y)))
 
     def world(self, pixel: QPoint) -> tuple[float, float]:
-        """The inverse of `at`, of a pixel's corner that napari takes for its place."""
+        """Return (row, column) of a pixel's corner, which napari takes for its place; the inverse of `at`."""
         transform = self._vispy.view.transform * self._vispy.view.scene.transform
         column, row = transform.imap([pixel.x(), pixel.y(), 0, 1])[:2]
         return float(row), float(column)
 
-    def click(self, world: Sequence[float], button=LEFT, modifier=NONE) -> None:
+    def click(
+        self, world: Sequence[float], button: Qt.MouseButton = LEFT, modifier: Qt.KeyboardModifier = NONE
+    ) -> None:
+        """Move to a place and click there."""
         QTest.mouseMove(self.canvas, self.at(world))
         QTest.mouseClick(self.canvas, button, modifier, self.at(world))
 
@@ -51,9 +69,11 @@ class Hand:
         QTest.qWait(milliseconds)
 
     def release(self, world: Sequence[float]) -> None:
+        """Release the left button."""
         QTest.mouseRelease(self.canvas, LEFT, NONE, self.at(world))
 
     def hover(self, world: Sequence[float]) -> None:
+        """Move to a place, no button held."""
         self._move(QPointF(self.at(world)), Qt.MouseButton.NoButton, NONE)
 
     def rest(self, world: Sequence[float], noticed: Callable[[], object]) -> None:
@@ -84,7 +104,15 @@ class Hand:
             QTest.qWait(8)
         QTest.qWait(rest)
 
-    def drag(self, start: Sequence[float], end: Sequence[float], button=LEFT, modifier=NONE, steps: int = 6) -> None:
+    def drag(
+        self,
+        start: Sequence[float],
+        end: Sequence[float],
+        button: Qt.MouseButton = LEFT,
+        modifier: Qt.KeyboardModifier = NONE,
+        steps: int = 6,
+    ) -> None:
+        """Press a button, move in so many steps, and release it."""
         first, last = self.at(start), self.at(end)
         QTest.mousePress(self.canvas, button, modifier, first)
         for step in range(1, steps + 1):
@@ -92,13 +120,13 @@ class Hand:
             QTest.qWait(5)
         QTest.mouseRelease(self.canvas, button, modifier, last)
 
-    def _move(self, position: QPointF, held, modifier) -> None:
-        """A movement of the mouse; QTest's own says that no button is held, and may say nothing."""
+    def _move(self, position: QPointF, held: Qt.MouseButton, modifier: Qt.KeyboardModifier) -> None:
+        """Move the mouse; QTest's own movement says that no button is held, and may say nothing."""
         place = QPointF(self.canvas.mapToGlobal(position.toPoint()))
         event = QMouseEvent(QEvent.Type.MouseMove, position, place, Qt.MouseButton.NoButton, held, modifier)
         QApplication.sendEvent(self.canvas, event)
 
-    def wheel(self, world: Sequence[float], notches: int, modifier=NONE) -> None:
+    def wheel(self, world: Sequence[float], notches: int, modifier: Qt.KeyboardModifier = NONE) -> None:
         """Turn the wheel towards the user, or away for negative notches."""
         position = QPointF(self.at(world))
         event = QWheelEvent(
@@ -113,13 +141,22 @@ class Hand:
         )
         QApplication.sendEvent(self.canvas, event)
 
-    def key(self, key: Qt.Key, modifier=NONE) -> None:
+    def key(self, key: Qt.Key, modifier: Qt.KeyboardModifier = NONE) -> None:
+        """Press and release a key."""
         QTest.keyClick(self.canvas, key, modifier)
 
-    def press(self, button) -> None:
+    def press(self, button: QWidget) -> None:
+        """Click the middle of a button of a panel."""
         QTest.mouseClick(button, LEFT, NONE, button.rect().center())
 
     def until(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
+        """Let events be handled until a condition holds.
+
+        Raises
+        ------
+        AssertionError
+            If it did not come true in so many seconds.
+        """
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "it did not happen in time"

@@ -31,6 +31,7 @@ class ThresholdNetwork:
         self.decoded: list[dict[str, Tensor | None]] = []
 
     def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
+        """Average (B, 3, h, w) images over 8, 4 and 2 pixels."""
         if cancel is not None:
             cancel.check()
         assert images.shape[-2] % self.encode_multiple == images.shape[-1] % self.encode_multiple == 0
@@ -40,6 +41,7 @@ class ThresholdNetwork:
     def decode(
         self, features: ImageFeatures, points: Tensor, labels: Tensor, mask: Tensor | None, multimask: bool
     ) -> MaskPrediction:
+        """Return what is bright on one window, whatever the prompts: one mask, or three."""
         assert features.embedding.shape[-1] * 8 == self.window
         self.decoded.append({"points": points, "labels": labels, "mask": mask})
         logits = (features.high_res[-1].mean(1, keepdim=True) - 0.5) * 20
@@ -52,6 +54,7 @@ class ThresholdNetwork:
     def decode_each(
         self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
     ) -> MaskPrediction:
+        """Decode a prompt on each window."""
         return MaskPrediction.joined(
             [
                 self.decode(window, points[at : at + 1], labels[at : at + 1], None, multimask)
@@ -66,6 +69,7 @@ class ObedientNetwork(ThresholdNetwork):
     def decode(
         self, features: ImageFeatures, points: Tensor, labels: Tensor, mask: Tensor | None, multimask: bool
     ) -> MaskPrediction:
+        """Return the mask that it was told, or else what is bright."""
         found = super().decode(features, points, labels, mask, multimask)
         if mask is None:
             return found
@@ -74,6 +78,6 @@ class ObedientNetwork(ThresholdNetwork):
 
 
 def threshold_model(window: int = 64, name: str = "nano", network: type[ThresholdNetwork] = ThresholdNetwork) -> Model:
-    """A `Model` around a `ThresholdNetwork`, or one like it, that passes for the model `name`."""
+    """Make a `Model` around a `ThresholdNetwork`, or one like it, that passes for the model `name`."""
     digest = hashlib.sha256(b"threshold").hexdigest()
     return Model("threshold", network(window), torch.device("cpu"), digest, REGISTRY[name])

@@ -1,9 +1,8 @@
 """A user who does anything: random but repeatable deeds on a headless session."""
 
-import queue
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,49 +12,45 @@ from napari_sam.labels.paint import Collision
 from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.session.batch import BatchObject
-from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.labels.target import Target
 from napari_sam.session.session import Session
-
-
-class Posts:
-    """What stands in for Qt's event loop."""
-
-    def __init__(self) -> None:
-        self._posted: queue.Queue = queue.Queue()
-
-    def post(self, run: Callable[[], None]) -> None:
-        self._posted.put(run)
-
-    def pump(self) -> None:
-        while not self._posted.empty():
-            self._posted.get()()
-
-    def settle(self, session: Session) -> None:
-        for _ in range(4):
-            assert session.scheduler.wait_idle(60)
-            self.pump()
+from napari_sam.testing.event_loop import ManualEventLoop
 
 
 class ScriptedUser:
-    """Does random deeds; the same seed does the same ones.
+    """A user who does random deeds; the same seed does the same ones.
 
     Parameters
     ----------
-    session, posts
-        The session and what it posts to.
+    session, loop
+        The session and the event loop that it posts to.
     target
         Its labels.
     places
-        (plane, row, column) worth clicking.
+        (plane, row, column) worth clicking; the planes have three axes or more.
     seed
         Of the deeds.
+
+    Attributes
+    ----------
+    deeds : dict
+        How often each deed is done, relative to the others.
+    log : list of str
+        What was done, in order.
     """
 
-    def __init__(self, session: Session, posts: Posts, target: ArrayTarget, places, seed: int) -> None:
-        self.session, self.posts, self.target, self.places = session, posts, target, places
+    def __init__(
+        self,
+        session: Session,
+        loop: ManualEventLoop,
+        target: Target,
+        places: Sequence[tuple[Plane, int, int]],
+        seed: int,
+    ) -> None:
+        self.session, self.loop, self.target, self.places = session, loop, target, places
         self.random = random.Random(seed)
         self.log: list[str] = []
-        self.deeds = {
+        self.deeds: dict[Callable[[], None], int] = {
             self.click: 6,
             self.exclude: 2,
             self.box: 2,
@@ -80,7 +75,7 @@ class ScriptedUser:
         }
 
     def do(self, deed: Callable[[], None] | None = None) -> str:
-        """One deed; what it was, with "refused" where the session did not let the user."""
+        """Do one deed; return what it was, with "refused" where the session did not let the user."""
         deed = deed or self.random.choices(list(self.deeds), list(self.deeds.values()))[0]
         try:
             deed()
@@ -91,51 +86,61 @@ class ScriptedUser:
         return done
 
     def work(self, deeds: int) -> None:
+        """Do so many deeds; let the session answer after most of them, and in the end."""
         for _ in range(deeds):
             self.do()
             if self.random.random() < 0.7:
-                self.posts.settle(self.session)
-        self.posts.settle(self.session)
+                self.loop.settle(self.session)
+        self.loop.settle(self.session)
 
     @property
     def plane(self) -> Plane:
+        """Plane in view."""
         plane = self.session.image.plane
         assert plane is not None
         return plane
 
     def spot(self) -> tuple[int, int]:
+        """Choose (row, column) of a place on the plane in view, or of any."""
         here = [place for place in self.places if place[0] == self.plane] or self.places
         _, row, column = self.random.choice(here)
         return row, column
 
     def look(self) -> None:
+        """Look at the plane of some place."""
         plane, row, column = self.random.choice(self.places)
         self.session.image.set_view(plane, (float(row), float(column)))
 
     def click(self) -> None:
+        """Click a place."""
         self.session.prompts.add_point(self.plane, Point(*self.spot()))
 
     def exclude(self) -> None:
+        """Click a place that is not on the object."""
         self.session.prompts.add_point(self.plane, Point(*self.spot(), positive=False))
 
     def box(self) -> None:
+        """Draw a box around a place."""
         row, column = self.spot()
         self.session.prompts.add_box(self.plane, Box(max(row - 8, 0), max(column - 8, 0), row + 7, column + 7))
 
     def scribble(self) -> None:
+        """Draw a short stroke at a place."""
         row, column = self.spot()
         prompts = self.session.prompts.on(self.plane)
         stroke = Scribble(((row, column), (row + 2.0, column + 3.5)))
         self.session.prompts.set(self.plane, type(prompts)(prompts.points, prompts.box, prompts.mask, (stroke,)))
 
     def choose(self) -> None:
+        """Take another candidate."""
         self.session.prompts.choose_candidate(self.random.randrange(3))
 
     def propagate(self) -> None:
+        """Propagate the object."""
         self.session.volume.propagate()
 
     def propagate_some(self) -> None:
-        """As if the user had stopped it on the way."""
+        """Propagate, and stop it on the way."""
         self.session.volume.propagate()
         until = self.session.volume.progress[0] + self.random.randrange(1, 4)
         patience = time.monotonic() + 60
@@ -143,38 +148,47 @@ class ScriptedUser:
             if not self.session.volume.active or self.session.volume.progress[0] >= until:
                 break
             time.sleep(0.001)
-            if not self.posts._posted.empty():
-                self.posts._posted.get()()
+            if not self.loop.posted.empty():
+                self.loop.posted.get()()
         self.session.cancel()
 
     def accept(self) -> None:
+        """Accept the object; other labels keep their pixels."""
         self.session.current.accept(Collision.KEEP)
 
     def accept_over(self) -> None:
+        """Accept the object over other labels."""
         self.session.current.accept(Collision.OVERWRITE)
 
     def any_object(self) -> int:
+        """Choose the id of an accepted object."""
         if not self.session.objects.labels:
             raise UserError("There is no object yet.")
         return self.random.choice(self.session.objects.labels)
 
     def refine(self) -> None:
+        """Take an accepted object's label as prompt."""
         label = self.any_object()
         self.session.prompts.refine_label(self.plane, self.target.array, label, own=True)
 
     def delete(self) -> None:
+        """Delete an accepted object."""
         self.session.objects.delete(self.any_object())
 
     def relabel(self) -> None:
+        """Give an accepted object another id."""
         self.session.objects.relabel(self.any_object(), self.random.randrange(1, 60))
 
     def rename(self) -> None:
+        """Give an accepted object another name."""
         self.session.objects.rename(self.any_object(), self.random.choice(["", "nucleus", "Zelle ü"]))
 
     def reopen(self) -> None:
+        """Go on with an accepted object."""
         self.session.objects.reopen(self.any_object())
 
     def stroke(self) -> None:
+        """Paint a square of stripes in the labels, as another tool would."""
         row, column = self.spot()
         plane, array = self.plane, self.target.array
         box = [slice(at, at + 1) for at in plane.index]
@@ -189,19 +203,23 @@ class ScriptedUser:
             self.session.labels.painted(self.target, change)
 
     def several(self) -> None:
-        """Several objects in one go, some of which may be there already."""
+        """Segment several objects in one go, some of which may be there already."""
         spots = [self.spot() for _ in range(2)]
         boxes = [Box(max(row - 8, 0), max(column - 8, 0), row + 7, column + 7) for row, column in spots]
         self.session.batch.segment([BatchObject(self.plane, Prompts(box=box)) for box in boxes])
 
     def undo(self) -> None:
+        """Undo."""
         self.session.history.undo()
 
     def redo(self) -> None:
+        """Redo."""
         self.session.history.redo()
 
     def reject(self) -> None:
+        """Reject."""
         self.session.current.reject()
 
     def remove_last(self) -> None:
+        """Take back the last prompt."""
         self.session.prompts.remove_last()

@@ -26,7 +26,7 @@ from napari_sam.models.load import load_model
 from napari_sam.planes.contrast import measure_contrast
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.plugin.layers.image_chooser import source_of
+from napari_sam.plugin.image_chooser import source_of
 from napari_sam.prompts.prompt import Point
 from napari_sam.sample import TISSUE, generate_stack
 from napari_sam.segment.segmenter import Segmenter

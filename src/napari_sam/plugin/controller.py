@@ -13,7 +13,7 @@ from napari_sam.plugin.actions import Action, LayerKeys
 from napari_sam.plugin.canvas.canvas import Canvas, NoRest, Rest
 from napari_sam.plugin.canvas.keyboard_cursor import KeyboardCursor
 from napari_sam.plugin.canvas.plugin_tools import PluginTools
-from napari_sam.plugin.layers.image_chooser import ImageChooser
+from napari_sam.plugin.image_chooser import ImageChooser
 from napari_sam.plugin.layers.label_picking import LabelPicking
 from napari_sam.plugin.layers.layer_list import LayerList
 from napari_sam.plugin.layers.layer_sync import LayerSync
@@ -21,7 +21,7 @@ from napari_sam.plugin.layers.plugin_layers import PluginLayers
 from napari_sam.plugin.layers.prompt_sources import PromptSources
 from napari_sam.plugin.layers.target_layers import TargetLayers
 from napari_sam.plugin.layers.view import displayed_axes, jump_to
-from napari_sam.plugin.viewer_context import ViewerContext
+from napari_sam.plugin.layers.viewer_context import ViewerContext
 from napari_sam.session.session import Session
 
 _ANSWERS = {

@@ -13,7 +13,7 @@ from napari_sam.plugin.layers.label_picking import LabelPicking
 from napari_sam.plugin.layers.plugin_layers import PluginLayers
 from napari_sam.plugin.layers.target_layers import LayerTarget, check_writable
 from napari_sam.plugin.layers.view import View
-from napari_sam.plugin.viewer_context import ViewerContext
+from napari_sam.plugin.layers.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Box, Point, Scribble
 
 REST_MS = 60

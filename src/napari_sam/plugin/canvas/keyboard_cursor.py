@@ -11,8 +11,8 @@ from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.canvas.canvas import Canvas
 from napari_sam.plugin.layers.placement import place, placement_of
 from napari_sam.plugin.layers.view import View
+from napari_sam.plugin.layers.viewer_context import ViewerContext
 from napari_sam.plugin.napari_internals import camera_of
-from napari_sam.plugin.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Box
 
 CURSOR_NAME = "Segment: cursor"

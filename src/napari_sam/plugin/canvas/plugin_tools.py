@@ -14,7 +14,7 @@ from napari_sam.plugin.layers.layer_list import LayerList
 from napari_sam.plugin.layers.layer_sync import LayerSync
 from napari_sam.plugin.layers.plugin_layers import PluginLayers
 from napari_sam.plugin.layers.prompt_layers import PromptLayers
-from napari_sam.plugin.viewer_context import ViewerContext
+from napari_sam.plugin.layers.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Point
 
 

@@ -12,7 +12,7 @@ from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane, lab
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.plugin.layers.placement import WorldMap, image_shape, world_map
 from napari_sam.plugin.layers.target_layers import LayerTarget
-from napari_sam.plugin.viewer_context import ViewerContext
+from napari_sam.plugin.layers.viewer_context import ViewerContext
 
 
 def label_under(layers: Iterable[Labels], world: NDArray[np.float64]) -> tuple[Labels, int] | None:

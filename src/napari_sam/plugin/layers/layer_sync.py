@@ -7,8 +7,8 @@ from functools import partial
 from napari.layers import Labels
 
 from napari_sam.plugin.layers.target_layers import LayerTarget
+from napari_sam.plugin.layers.viewer_context import ViewerContext
 from napari_sam.plugin.napari_internals import unwrapped, upload_box
-from napari_sam.plugin.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.session.labels.target import Target
 from napari_sam.session.propagation import DOUBTFUL

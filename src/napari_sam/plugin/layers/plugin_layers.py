@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
-from napari_sam.plugin.canvas.gestures import Gestures, GestureTarget, WheelGesture
+from napari_sam.plugin.layers.gestures import Gestures, GestureTarget, WheelGesture
 from napari_sam.plugin.layers.preview import Preview
 from napari_sam.plugin.layers.prompt_layers import PromptLayers
 

@@ -13,7 +13,7 @@ from napari_sam.plugin.layers.label_picking import LabelPicking, masks_reader
 from napari_sam.plugin.layers.layer_prompts import LayerPrompt, with_prompt
 from napari_sam.plugin.layers.placement import image_shape, world_map
 from napari_sam.plugin.layers.target_layers import LayerTarget
-from napari_sam.plugin.viewer_context import ViewerContext
+from napari_sam.plugin.layers.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Box, Prompts
 from napari_sam.session.batch import BatchObject, BatchObjects
 

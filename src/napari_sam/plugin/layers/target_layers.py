@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from napari_sam.errors import UserError
 from napari_sam.labels.edits import PixelChange
 from napari_sam.plugin.layers.placement import image_shape, placed_alike, placement_of
+from napari_sam.plugin.layers.viewer_context import ViewerContext
 from napari_sam.plugin.napari_internals import forget_history
-from napari_sam.plugin.viewer_context import ViewerContext
 from napari_sam.session.record.restored import Restored
 
 

@@ -10,7 +10,7 @@ from napari_sam.planes.image_source import ImageSource
 from napari_sam.plugin.canvas.plugin_tools import PluginTools
 from napari_sam.plugin.layers.label_picking import LabelPicking
 from napari_sam.plugin.layers.view import resolve_view
-from napari_sam.plugin.viewer_context import ViewerContext
+from napari_sam.plugin.layers.viewer_context import ViewerContext
 
 
 def source_of(layer: Image) -> ImageSource:

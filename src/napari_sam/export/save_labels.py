@@ -65,6 +65,7 @@ _STORED = {
     "int64": np.uint32,
     "uint64": np.uint32,
 }
+# Offsets of 32 bits end there; 32 MB are left for what is not pixels, as tifffile does it.
 _CLASSIC_TIFF_BYTES = 2**32 - 2**25
 
 

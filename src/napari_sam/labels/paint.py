@@ -15,7 +15,7 @@ from napari_sam.labels.label_masks import label_mask
 from napari_sam.planes.geometry import Mask, Plane
 
 NAMED = 3
-"""So many of the labels that an object meets are named in a sentence."""
+"""So many of the labels that an object meets are named in a sentence (chosen: as many as can be read at a glance)."""
 
 
 class Collision(StrEnum):

@@ -67,6 +67,7 @@ class FourierPositions(nn.Module):
 
 
 DRAWN_CHANNELS = 5
+# In cells. What the weights were trained with, since the prototype; others were not tried.
 SPOT_SIGMA = 2.5
 
 

@@ -83,6 +83,7 @@ def inflate(data: bytes, size: int) -> bytes:
     return found
 
 
+# No image has so many rows: whatever claims to is damaged, and would ask for memory without end.
 _LARGEST = 2**31
 
 

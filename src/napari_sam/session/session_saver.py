@@ -14,6 +14,7 @@ from napari_sam.session.record.session_file import SessionContent, current_versi
 from napari_sam.session.status import SessionSignals, StatusReporter
 from napari_sam.session.workspace import Workspace
 
+# Chosen: whoever works on without a pause for so long may get labels of a later moment than the session.
 _ATTEMPTS = 3
 
 

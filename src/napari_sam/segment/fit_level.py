@@ -37,8 +37,8 @@ LARGEST_SHARE, SMALLEST_SHARE = 1 / 2, 1 / 8
 PROMPTED_SHARE = 5 / 8
 """Prompts take at most this share of the window's side."""
 
-# Chosen on training images, with 51 as `scanned_size_px`: from .75 and 36, one click of version 3 went from .604 to .614
-# and from .612 to .621 on two draws. Fitted rankers of 27 features were worse with version 1
+# Chosen on training images, with 51 as `scanned_size_px`: from .75 and 36, one click of version 3 went from .604 to
+# .614 and from .612 to .621 on two draws. Fitted rankers of 27 features were worse with version 1
 # (training/LOG.md, "Rankers and averaged logits").
 OCTAVES_OFF = 0.9
 """Standard deviation of how far, in octaves, a mask may be from `scanned_size_px`."""

@@ -130,7 +130,7 @@ _SPECS = (
         bundled=True,
         # 43 or 51 change one click by .003, three clicks by .006 (version 5; training/LOG.md, "Scale with version 5").
         object_size_px=36.0,
-        # From 36, with an `OCTAVES_OFF` of .75: a click of version 3 on 420 and 470 objects of training images went from
+        # From 36, with `OCTAVES_OFF` at .75, a click of version 3 on 420 and 470 objects of training images went from
         # .604 to .614 and from .612 to .621.
         scanned_size_px=51.0,
         # First half a level finer than a click: a box .685 to .698 over five training sets; twice a click's

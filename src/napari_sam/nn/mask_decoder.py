@@ -9,7 +9,7 @@ from napari_sam.nn.network import MaskPrediction, PlacedImage
 from napari_sam.nn.prompt_encoder import DRAWN_CHANNELS, EmbeddedPrompts
 from napari_sam.nn.two_way_transformer import TwoWayTransformer
 
-# The weights were trained with these, since version 5; others were not tried.
+# The weights were trained with these, since version 5; no others are in the log of the training.
 DILATIONS = (1, 2)
 
 

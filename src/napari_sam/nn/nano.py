@@ -153,7 +153,7 @@ def with_best_blended(candidates: MaskPrediction) -> MaskPrediction:
     return MaskPrediction(torch.where(best[..., None, None], blended(logits, iou)[:, None], logits), iou)
 
 
-# Twice the window, see `Nano`; and 8 pixels a cell. Both are what the weights were trained with; others were not tried.
+# Twice the window, see `Nano`; and 8 pixels a cell. The weights were trained with both; no others are in the log of it.
 FRAME = 512
 STRIDE = 8
 

@@ -354,13 +354,13 @@ def replay_session(session: str | PathLike[str], image: str | PathLike[str] | Im
     >>> labels = np.zeros(image.shape, np.uint16)
     >>> posted = queue.SimpleQueue()
     >>> session = Session(posted.put)
-    >>> session.set_image(napari_sam.ImageSource(image), axes=(1, 2))
-    >>> session.set_target(ArrayTarget(labels), next_label=1)
-    >>> session.add_box(napari_sam.Plane((1, 2), (4, 0, 0)), napari_sam.Box(18, 13, 49, 38))
-    >>> patch = session.accept()
+    >>> session.image.choose(napari_sam.ImageSource(image), axes=(1, 2))
+    >>> session.labels.choose(ArrayTarget(labels), next_label=1)
+    >>> session.prompts.add_box(napari_sam.Plane((1, 2), (4, 0, 0)), napari_sam.Box(18, 13, 49, 38))
+    >>> patch = session.current.accept()
     >>> while session.scheduler.wait_idle(60) and not posted.empty():
     ...     posted.get()()
-    >>> session.save("labels.tif")
+    >>> session.record.save("labels.tif")
     >>> while session.scheduler.wait_idle(60) and not posted.empty():
     ...     posted.get()()
     >>> session.close()

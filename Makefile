@@ -15,11 +15,12 @@ endif
 HAVE_SCREEN := $(or $(DISPLAY),$(filter-out Linux,$(shell uname -s)))
 VIRTUAL_SCREEN := xvfb-run -a -s "-screen 0 1600x1200x24 +extension GLX"
 
-.PHONY: help demo test check wheel pytest screenshots clean
+.PHONY: help demo test check wheel pytest coverage screenshots clean
 
 help:
 	@echo "make demo         open the sample z-stack, click a cell, carry it through the stack (without a screen: demo-output/)"
 	@echo "make test         style, types, layering, manifest, wheel and tests"
+	@echo "make coverage     the share of lines and branches that the tests without a window run"
 	@echo "make screenshots  draw the pictures of the README again, and every state of the window (demo-output/states)"
 	@echo "make clean        remove the environment and everything built"
 
@@ -49,6 +50,11 @@ pytest: $(VENV)/.test-ready
 	OMP_NUM_THREADS=1 LP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not alone"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m alone
 
+# Without a window: what needs one, or trains or measures a model, is left out. Takes longer than the same tests alone.
+coverage: $(VENV)/.test-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --cov-report=term tests \
+		--ignore tests/plugin --ignore tests/demo --ignore tests/training --ignore tests/benchmarks
+
 screenshots: $(VENV)/.test-ready
 	$(VIRTUAL_SCREEN) $(BIN)/python scripts/screenshots.py
 	$(VIRTUAL_SCREEN) $(BIN)/python scripts/screenshots.py --states demo-output/states
@@ -68,4 +74,4 @@ $(VENV)/.system-ready: scripts/install_x.sh
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

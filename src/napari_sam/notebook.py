@@ -65,6 +65,15 @@ def open_stack(
     ------
     UserError
         If the image or the model cannot be read.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> from napari_sam.sample import StackRecipe, generate_stack
+    >>> sample = generate_stack(StackRecipe(shape=(8, 80, 80)), seed=2)
+    >>> stack = napari_sam.open_stack(sample.nuclei)
+    >>> stack.model.name, stack.source.shape
+    ('nano', (8, 80, 80))
     """
     source = _source(image)
     loaded = model if isinstance(model, Model) else load_model(model, device, precision)
@@ -87,6 +96,17 @@ def plane_at(stack: Segmenter, plane: int | Plane | None = None, axes: tuple[int
     ------
     UserError
         If the plane does not exist or more than an integer is needed to name it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sam
+    >>> stack = napari_sam.open_stack(np.zeros((8, 80, 80), np.uint8))
+    >>> napari_sam.plane_at(stack, 4)
+    Plane(axes=(1, 2), index=(4, 0, 0))
+    >>> napari_sam.plane_at(stack, 8)
+    Traceback (most recent call last):
+    napari_sam.errors.UserError: Plane 8 does not exist: axis 0 has the planes 0 to 7.
     """
     shape = stack.source.shape
     if isinstance(plane, Plane):
@@ -156,6 +176,24 @@ def segment_object(
     ------
     UserError
         Without a prompt, or with one outside the image.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> from napari_sam.sample import StackRecipe, generate_stack
+    >>> sample = generate_stack(StackRecipe(shape=(8, 80, 80)), seed=2)
+    >>> stack = napari_sam.open_stack(sample.nuclei)
+    >>> nucleus = napari_sam.segment_object(stack, plane=4, points=[(35, 24)])
+    >>> known = sample.nucleus_labels[4] == 16
+    >>> found = nucleus.painted(known.shape)
+    >>> print(f"IoU {(found & known).sum() / (found | known).sum():.2f}")
+    IoU 0.93
+
+    A box tells more than a click:
+
+    >>> boxed = napari_sam.segment_object(stack, plane=4, box=(18, 13, 49, 38)).painted(known.shape)
+    >>> print(f"IoU {(boxed & known).sum() / (boxed | known).sum():.2f}")
+    IoU 0.96
     """
     if mask is not None and not isinstance(mask, Mask):
         mask = Mask.from_pixels(np.asarray(mask, bool))
@@ -202,6 +240,21 @@ def propagate_object(
     ------
     UserError
         Without a mask, or with an axis or planes that do not exist.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> from napari_sam.sample import StackRecipe, generate_stack
+    >>> sample = generate_stack(StackRecipe(shape=(8, 80, 80)), seed=2)
+    >>> stack = napari_sam.open_stack(sample.nuclei)
+    >>> nucleus = napari_sam.segment_object(stack, plane=4, box=(18, 13, 49, 38))
+    >>> volume = napari_sam.propagate_object(stack, {4: nucleus}, start=3, stop=6)
+    >>> list(volume)
+    [3, 4, 5, 6]
+    >>> known = sample.nucleus_labels[3:7] == 16
+    >>> found = napari_sam.to_labels(stack, volume)[3:7] == 1
+    >>> print(f"3-D IoU {(found & known).sum() / (found | known).sum():.2f}")
+    3-D IoU 0.93
     """
     if not key_masks:
         raise UserError("There is nothing to propagate: segment the object on one plane first.")
@@ -248,6 +301,17 @@ def to_labels(
     ------
     UserError
         If the id does not fit the array's dtype.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> from napari_sam.sample import StackRecipe, generate_stack
+    >>> sample = generate_stack(StackRecipe(shape=(8, 80, 80)), seed=2)
+    >>> stack = napari_sam.open_stack(sample.nuclei)
+    >>> nucleus = napari_sam.segment_object(stack, plane=4, box=(18, 13, 49, 38))
+    >>> labels = napari_sam.to_labels(stack, {4: nucleus}, label=7)
+    >>> labels.shape, labels.dtype.name, int(labels[4, 35, 24])
+    ((8, 80, 80), 'uint8', 7)
     """
     if labels is None:
         labels = np.zeros(stack.source.shape, smallest_dtype(label))
@@ -275,6 +339,38 @@ def replay_session(session: str | PathLike[str], image: str | PathLike[str] | Im
     ------
     UserError
         If the session cannot be read, this is another image, or the model is missing or another one.
+
+    Examples
+    --------
+    Do something, as the plugin would (see `Session`), and save it:
+
+    >>> import queue
+    >>> import numpy as np
+    >>> import napari_sam
+    >>> from napari_sam.sample import StackRecipe, generate_stack
+    >>> from napari_sam.session.labels.target import ArrayTarget
+    >>> from napari_sam.session.session import Session
+    >>> image = generate_stack(StackRecipe(shape=(8, 80, 80)), seed=2).nuclei
+    >>> labels = np.zeros(image.shape, np.uint16)
+    >>> posted = queue.SimpleQueue()
+    >>> session = Session(posted.put)
+    >>> session.image.choose(napari_sam.ImageSource(image), axes=(1, 2))
+    >>> session.labels.choose(ArrayTarget(labels), next_label=1)
+    >>> session.prompts.add_box(napari_sam.Plane((1, 2), (4, 0, 0)), napari_sam.Box(18, 13, 49, 38))
+    >>> patch = session.current.accept()
+    >>> while session.scheduler.wait_idle(60) and not posted.empty():
+    ...     posted.get()()
+    >>> session.record.save("labels.tif")
+    >>> while session.scheduler.wait_idle(60) and not posted.empty():
+    ...     posted.get()()
+    >>> session.close()
+    True
+
+    Beside the labels lies what they were made by; the same comes out again:
+
+    >>> again = napari_sam.replay_session("labels.session.json", image)
+    >>> bool(labels.any()), np.array_equal(again, labels)
+    (True, True)
     """
     content = read_session(session)
     return np.asarray(replay(content.annotation, content.image.recognise(_source(image)), NetworkEngine()))

@@ -11,6 +11,8 @@ from scipy import ndimage, spatial
 class StackRecipe:
     """A made-up tissue and the microscope that records it.
 
+    The defaults are chosen to look like a confocal stack of nuclei; they were fitted to no microscope.
+
     Lengths are in micrometres, axes in the order (z, row, column).
 
     Parameters
@@ -171,6 +173,7 @@ def _renumbered(cells: Cells) -> Cells:
     return Cells(labels, nuclei, cells.border_distance)
 
 
+# These and the numbers of the stains are chosen to look like a camera's pictures; they were fitted to no microscope.
 OFFSET = 100
 """Grey value that the detector shows in the dark."""
 

@@ -102,6 +102,7 @@ def write_labels(path: Path, labels: NDArray[np.generic], source: ImageSource) -
     save_labels(path, labels, axes=axes, scale=source.scale, units=source.units)
 
 
+# Chosen, not measured: a plane of 256 MB in float32, which is read to see whether it holds NaN.
 MAX_INSPECTED_PIXELS = 64_000_000
 
 

@@ -15,7 +15,7 @@ from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.session.compute.engine import PlaneSegmenter
 
 SMALLEST_OBJECT = 60
-"""Pixels below which an object is too small to be seen well."""
+"""Pixels below which an object is too small to be seen well (chosen, by eye)."""
 
 SHOWN_SIDE = 1024
 """Pixels per side of the part of a plane in which the demo looks for an object."""

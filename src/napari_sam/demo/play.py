@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from napari_sam.plugin.segment_widget import SegmentWidget
 
 GOOD_ENOUGH = 0.92
-"""IoU with the known object from which the demo corrects no further."""
+"""IoU with the known object from which the demo corrects no further (chosen, by eye)."""
 
 MAX_CORRECTIONS = 3
 

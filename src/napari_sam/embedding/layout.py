@@ -12,13 +12,16 @@ from napari_sam.nn.network import PromptableNetwork
 from napari_sam.planes.geometry import Window
 
 MARGIN = 32
-"""Network pixels of reflected context around a plane."""
+"""Network pixels of reflected context around a plane: what nano's encoder shrinks to one; chosen, not measured."""
 
 SMALL_AREA = 512
-"""Side of the area encoded for one click, in network pixels."""
+"""Side of the area encoded for one click, in network pixels.
+
+Chosen: nano takes about 50 ms for it on one thread (docs/log-of-measurements.md), and clicks beside it need no more.
+"""
 
 LARGE_AREA = 1024
-"""Largest side of an area that is encoded ahead, in network pixels."""
+"""Largest side of an area that is encoded ahead, in network pixels; the side that published networks have (chosen)."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 
 from napari_sam.nn.network import ImageFeatures
 
+# Chosen: 23 areas of 1024 x 1024 of nano in float32, each 32.75 MB.
 DEFAULT_BYTES = 768 * 2**20
 
 
@@ -76,7 +77,7 @@ class EmbeddingStore:
 
 
 ASIDE_BYTES = 32 * 2**20
-"""Enough for one answer of the bundled model that found nothing at hand."""
+"""Enough for one answer of the bundled model that found nothing at hand: an area of 512 x 512 takes 8.2 MB."""
 
 
 class SpeculativeStore(EmbeddingStore):

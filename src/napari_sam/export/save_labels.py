@@ -71,6 +71,7 @@ _STORED = {
     "int64": np.uint32,
     "uint64": np.uint32,
 }
+# Offsets of 32 bits end there; 32 MB are left for what is not pixels, as tifffile does it.
 _CLASSIC_TIFF_BYTES = 2**32 - 2**25
 
 
@@ -109,6 +110,18 @@ def save_labels(
     ------
     UserError
         If the file cannot be written, an id is negative or beyond 32 bits, or the axes do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sam
+    >>> labels = np.zeros((8, 80, 80), np.uint16)
+    >>> labels[2:6, 20:30, 10:30] = 7
+    >>> um = ("micrometer",) * 3
+    >>> napari_sam.save_labels("labels.tif", labels, axes="ZYX", scale=(0.8, 0.3, 0.3), units=um)
+    >>> saved = napari_sam.open_image("labels.tif")
+    >>> saved.shape, saved.axis_labels, saved.scale
+    ((8, 80, 80), ('z', 'y', 'x'), (0.8, 0.3, 0.3))
     """
     if Path(path).suffix.lower() not in (".tif", ".tiff"):
         raise UserError(f"Labels are saved as TIFF: give a name that ends in .tif, not {Path(path).name}.")

@@ -57,6 +57,7 @@ class Edit:
 
 
 Box = tuple[slice, ...]
+# Bytes. Chosen, not measured: of less, compressing saves too little to matter.
 _WORTH_PACKING = 1 << 12
 
 
@@ -198,6 +199,7 @@ def hull(boxes: Iterable[Box]) -> Box | None:
     )
 
 
+# Side of the boxes that an edit is divided into. Chosen, not measured.
 TILE = 256
 
 

@@ -11,6 +11,7 @@ from scipy import ndimage
 from napari_sam.errors import UserError
 from napari_sam.planes.image_source import chunk_shape
 
+# A bound for memory, 16 to 128 MB by the type; chosen, not measured.
 BLOCK_ELEMENTS = 2**24
 
 

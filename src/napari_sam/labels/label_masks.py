@@ -71,6 +71,7 @@ def _joined(parts: list[Mask]) -> Mask:
     return Mask((top, left, bottom, right), pixels)
 
 
+# A coefficient below this is rounding, and no slope.
 _NOTHING = 1e-9
 
 

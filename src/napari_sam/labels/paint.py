@@ -15,11 +15,25 @@ from napari_sam.labels.label_masks import label_mask
 from napari_sam.planes.geometry import Mask, Plane
 
 NAMED = 3
-"""So many of the labels that an object meets are named in a sentence."""
+"""So many of the labels that an object meets are named in a sentence (chosen: as many as can be read at a glance)."""
 
 
 class Collision(StrEnum):
-    """The user's choice for pixels that belong to another label."""
+    """The user's choice for pixels that belong to another label.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sam
+    >>> stack = napari_sam.open_stack(np.zeros((4, 6), np.uint8))
+    >>> mask = napari_sam.Mask.from_pixels(np.ones((1, 4), bool))
+    >>> there = np.array([[0, 0, 1, 1, 1, 1]] * 4, np.uint8)
+    >>> napari_sam.to_labels(stack, {None: mask}, label=2, labels=there.copy())[0]
+    array([2, 2, 1, 1, 1, 1], dtype=uint8)
+    >>> over = napari_sam.Collision.OVERWRITE
+    >>> napari_sam.to_labels(stack, {None: mask}, label=2, labels=there.copy(), collision=over)[0]
+    array([2, 2, 2, 2, 1, 1], dtype=uint8)
+    """
 
     KEEP = "keep"
     """They stay the other object's."""

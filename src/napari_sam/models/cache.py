@@ -53,6 +53,7 @@ def downloadable(name: str) -> ModelSpec:
     return spec
 
 
+# Bytes read at once; chosen, not measured.
 _CHUNK = 2**20
 _ALGORITHMS: dict[str, Callable[[], "hashlib._Hash | xxhash.xxh3_128"]] = {
     "sha256": hashlib.sha256,

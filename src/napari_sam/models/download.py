@@ -20,6 +20,7 @@ from napari_sam.nn.cancel import CancelToken
 
 Progress = Callable[[int, int], None]
 
+# Bytes, after each of which it can be cancelled, and tries without a byte before it gives up; chosen, not measured.
 _CHUNK = 2**17
 _FRUITLESS_ATTEMPTS = 3
 _TRANSIENT = {408, 425, 429}
@@ -210,6 +211,7 @@ def _megabytes(size: int) -> str:
 
 MIRROR_VARIABLE = "NAPARI_SAM_MIRROR"
 OFFLINE_VARIABLE = "NAPARI_SAM_OFFLINE"
+# Chosen: as quick as a person who cancels would like.
 _LOCK_POLL_S = 0.2
 
 

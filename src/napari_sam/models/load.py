@@ -175,6 +175,20 @@ def load_model(name_or_path: str | Path = "nano", device: str = "auto", precisio
     ------
     UserError
         If there is no such model, device or precision, or the file cannot be used.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> model = napari_sam.load_model("nano", device="cpu", precision="float32")
+    >>> model.name, model.device.type, model.network.window
+    ('nano', 'cpu', 256)
+
+    A model is loaded once and may serve several images:
+
+    >>> import numpy as np
+    >>> images = [np.zeros((40, 50), np.uint8), np.zeros((30, 20), np.uint8)]
+    >>> [napari_sam.open_stack(image, model=model).source.shape for image in images]
+    [(40, 50), (30, 20)]
     """
     chosen = choose_device(device)
     spec = REGISTRY.get(str(name_or_path))

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from napari_sam.errors import UserError
 
+# PyTorch works with no more than 64.
 _MOST_DIMENSIONS = 64
 
 
@@ -319,11 +320,13 @@ def _naturals(values: object) -> tuple[int, ...] | None:
     return whole if len(whole) == len(values) else None
 
 
+# Bytes. Chosen, not measured: names and shapes of weights; their numbers are apart.
 MOST_PICKLED = 8 * 2**20
 _MAGIC = 0x1950A86A20F9469CFC6C
 # The version of the form, and what kind of machine it was written on.
 _HEADERS = 2
 _COUNT = struct.Struct("<q")
+# So many times a file's size may be read of it; chosen: whatever asks for more was made to keep a reader busy.
 _MOST_READ = 3
 
 

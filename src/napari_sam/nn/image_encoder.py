@@ -10,6 +10,7 @@ from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.layers import Gelu, LayerNorm2d, MlpBlock
 
 # Best on the CPU of what was measured: an attention matrix of this size stays in the cache between its four passes.
+# With all of it, ViT-B's encoder is twice as fast as the published one (docs/benchmarks.md, "Speed").
 BLOCK_QUERIES = 512
 BLOCK_WEIGHTS = 2**20
 
@@ -115,7 +116,10 @@ def attend_folded(q: Tensor, k: Tensor, v: Tensor, bias_h: Tensor, bias_w: Tenso
 
 
 TOKENS_AT_ONCE = 1024
-"""Where tokens are taken in turns: the widest layer's features of so many fill no more than a few megabytes."""
+"""Where tokens are taken in turns: the widest layer's features of so many fill no more than a few megabytes.
+
+Chosen, not compared.
+"""
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,10 @@ class ResidualBlock(nn.Module):
 
 
 FEATURES_AT_ONCE = 2**20
-"""Numbers that the widest layer makes of a band: a few megabytes."""
+"""Numbers that the widest layer makes of a band: a few megabytes.
+
+Chosen, not compared. That TinyViT takes half the time (docs/benchmarks.md, "Speed") is owed to bands among others.
+"""
 
 
 def by_bands(layers: Callable[[Tensor], Tensor], images: Tensor, channels: int, stride: int = 1) -> Tensor:

@@ -9,6 +9,7 @@ from napari_sam.nn.network import MaskPrediction, PlacedImage
 from napari_sam.nn.prompt_encoder import DRAWN_CHANNELS, EmbeddedPrompts
 from napari_sam.nn.two_way_transformer import TwoWayTransformer
 
+# The weights were trained with these, since version 5; no others are in the log of the training.
 DILATIONS = (1, 2)
 
 
@@ -54,7 +55,10 @@ SINGLE_MASK = slice(0, 1)
 CANDIDATES = slice(1, None)
 
 UPSCALED_AT_ONCE = 2**21
-"""Numbers that the largest tensor of prompts that are upscaled together has, on the CPU: 8 MB of them."""
+"""Numbers that the largest tensor of prompts that are upscaled together has, on the CPU: 8 MB of them.
+
+Chosen, not compared.
+"""
 
 
 class MaskDecoder(nn.Module):

@@ -67,6 +67,7 @@ class FourierPositions(nn.Module):
 
 
 DRAWN_CHANNELS = 5
+# In cells. What the weights were trained with; no others are in the log of the training.
 SPOT_SIGMA = 2.5
 
 

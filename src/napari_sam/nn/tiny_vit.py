@@ -10,8 +10,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.layers import Gelu, LayerNorm2d, by_bands, plus
 
+# Both as published (Wu et al. 2022).
 STEM_STRIDE = 4
 EXPANSION = 4
+# As in `image_encoder`; chosen, not compared.
 TOKENS_AT_ONCE = 1024
 
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource, chunk_shape
 
+# The networks were trained on images scaled by the same percentiles, among others (training/image.py).
 PERCENTILES = (0.5, 99.5)
+# The size of the sample is chosen, not measured: it bounds what is read of a stack that is larger than memory.
 MAX_CHUNKS = 64
 _SAMPLES_PER_SIDE = 128
 _VIRTUAL_CHUNK = 1024

@@ -21,6 +21,13 @@ class Plane:
         (row axis, column axis): the axes that are displayed, in displayed order (napari may swap them).
     index
         One integer per axis; the entries at `axes` are ignored and stored as 0, so that equal planes compare equal.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> plane = napari_sam.Plane((1, 2), (4, 0, 0))  # plane 4 along axis 0 of a z-stack
+    >>> plane.shape((8, 80, 100))
+    (80, 100)
     """
 
     axes: tuple[int, int]
@@ -147,6 +154,18 @@ class Mask:
         Where the logits lie: one logit per window pixel. None exactly when `logits` is None.
     outline
         The border that it was drawn by; None if it was not drawn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sam
+    >>> pixels = np.zeros((80, 100), bool)
+    >>> pixels[20:30, 40:55] = True
+    >>> mask = napari_sam.Mask.from_pixels(pixels)
+    >>> mask.box, mask.area
+    ((20, 40, 30, 55), 150)
+    >>> np.array_equal(mask.painted((80, 100)), pixels)
+    True
     """
 
     box: tuple[int, int, int, int]

@@ -65,6 +65,17 @@ class ImageSource:
     ------
     UserError
         If the values are not booleans, integers or real floats, or the axes do not fit the data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sam
+    >>> two_channels = np.zeros((8, 2, 80, 100), np.uint16)
+    >>> source = napari_sam.ImageSource(two_channels, channel_axis=1, scale=(0.8, 0.3, 0.3))
+    >>> source.shape, source.n_channels
+    ((8, 80, 100), 2)
+    >>> source.read(napari_sam.Plane((1, 2), (4, 0, 0)), slice(10, 20), slice(30, 60)).shape
+    (10, 30, 2)
     """
 
     def __init__(

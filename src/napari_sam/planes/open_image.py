@@ -83,6 +83,18 @@ def open_image(path: str | os.PathLike[str]) -> ImageSource:
     ------
     UserError
         If there is no such file, it cannot be read, is damaged, or is not an image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sam
+    >>> np.save("stack.npy", np.zeros((8, 80, 100), np.uint16))
+    >>> source = napari_sam.open_image("stack.npy")
+    >>> source.shape, source.dtype.name, source.n_channels
+    ((8, 80, 100), 'uint16', 1)
+    >>> napari_sam.open_image("missing.tif")
+    Traceback (most recent call last):
+    napari_sam.errors.UserError: There is no file missing.tif; check the name.
     """
     file = Path(path)
     if not file.exists():

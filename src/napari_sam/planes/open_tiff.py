@@ -70,6 +70,7 @@ def is_truncated(path: Path) -> bool:
     return False
 
 
+# Chosen, not measured: a bound for memory.
 IN_MEMORY_BYTES = 64 * 2**20
 _SPATIAL = "ZYX"
 

@@ -13,6 +13,7 @@ from napari_sam.planes.geometry import Plane, Window
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.resample import AxisSampling, resample, sample_axis
 
+# Chosen, not measured: a bound for memory, far above a window of 1024 x 1024 read at its own resolution.
 MAX_LAZY_BYTES = 64 * 2**20
 _ROUNDING = 1 + 1e-6
 

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+# Chosen by what is left of the amplitude, see `blur_sigma`; not compared in segmentation.
 BLUR_PER_STEP = 0.45
 _FULL_BLUR_STEP = 1.25
+# Standard deviations at which the Gaussian ends: as scipy.ndimage does.
 _TRUNCATE = 4.0
 
 
@@ -121,6 +123,7 @@ def sample_axis(
     # What averaging has blurred already: a mean of n pixels has the variance (n^2 - 1) / 12.
     have = (width**2 - 1) / pitch**2 / 12 + (block**2 - 1) / 12
     sigma = sqrt(max(wanted**2 - have, 0)) / block
+    # So narrow a Gaussian has one tap.
     if sigma < 1e-3:
         sigma = 0.0
     # Blocks are counted from pixel 0, not from the window, so that a part of a window reads as the window does.

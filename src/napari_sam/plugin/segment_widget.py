@@ -122,6 +122,7 @@ def conflict_sentence() -> str | None:
     )
 
 
+# Milliseconds, chosen, not measured: no longer than it takes to look at a plane.
 SHORTEST_MS = 80
 LONGEST_STEP_MS = 300
 """Steps that follow each other more slowly than this are looked at one by one."""
@@ -154,6 +155,7 @@ class SliderPace:
         return SHORTEST_MS if since > LONGEST_STEP_MS else max(SHORTEST_MS, round(1.5 * since))
 
 
+# Chosen, not measured: a pan has come to rest then, and work that is shorter shows no progress.
 CAMERA_DELAY_MS = 250
 PROGRESS_DELAY_MS = 150
 

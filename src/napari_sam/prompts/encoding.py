@@ -19,7 +19,7 @@ CERTAIN = 6.9
 """Logit of a pixel that a binary mask calls inside: a probability of 0.999."""
 
 STRONGEST = 16.0
-"""Former logits are clipped to plus or minus this, so that a network can still change its mind."""
+"""Former logits are clipped to plus or minus this, so that a network can still change its mind (chosen)."""
 
 
 def mask_logits(mask: Mask, window: Window) -> NDArray[np.float32]:
@@ -62,7 +62,7 @@ def _positions_in(grid: Window, window: Window) -> tuple[NDArray[np.float64], ND
 
 
 SPACING_SHARE = 1 / 16
-"""Distance between points along a scribble, as a share of the window's side."""
+"""Distance between points along a scribble, as a share of the window's side (chosen, not measured)."""
 
 FEWEST_POINTS, MOST_POINTS = 3, 6
 """Points that one scribble becomes at least and at most. Two, its ends, say too little: the bundled model then finds

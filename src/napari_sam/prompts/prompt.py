@@ -7,7 +7,14 @@ from napari_sam.planes.geometry import Mask
 
 @dataclass(frozen=True)
 class Point:
-    """A click: (row, column) in plane coordinates, pixel centres on integers."""
+    """A click: (row, column) in plane coordinates, pixel centres on integers.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> napari_sam.Point(35, 24)
+    Point(row=35, column=24, positive=True)
+    """
 
     row: float
     column: float
@@ -16,7 +23,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Box:
-    """A box: inclusive corners (row0, column0) <= (row1, column1) in plane coordinates, pixel centres on integers."""
+    """A box: inclusive corners (row0, column0) <= (row1, column1) in plane coordinates, pixel centres on integers.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> napari_sam.Box(49, 38, 18, 13)  # any two opposite corners
+    Box(row0=18, column0=13, row1=49, column1=38)
+    >>> napari_sam.Box(18, 13, 49, 38).borders
+    (17.5, 12.5, 49.5, 38.5)
+    """
 
     row0: float
     column0: float
@@ -73,6 +89,12 @@ class Scribble:
     ------
     ValueError
         Without a vertex.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> napari_sam.Scribble(((30, 20), (40, 28)))
+    Scribble(vertices=((30, 20), (40, 28)), positive=True)
     """
 
     vertices: tuple[tuple[float, float], ...]
@@ -97,6 +119,15 @@ class Prompts:
         A dense mask prompt: a label or the neighbouring plane's mask (binary), or a former result (with logits).
     scribbles
         Positive and negative scribbles, in the order they were given.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> prompts = napari_sam.Prompts(box=napari_sam.Box(18, 13, 49, 38))
+    >>> prompts.with_point(napari_sam.Point(60, 24, positive=False)).points
+    (Point(row=60, column=24, positive=False),)
+    >>> bool(napari_sam.Prompts())
+    False
     """
 
     points: tuple[Point, ...] = ()

@@ -9,9 +9,12 @@ from napari_sam.embedding.layout import LARGE_AREA
 from napari_sam.planes.geometry import Mask, Window
 from napari_sam.prompts.prompt import Prompts
 
+# Chosen, not measured by itself: with version 5, objects 43 or 51 network pixels across instead of 36 change a click by
+# .003 (training/LOG.md, "Scale with version 5").
 LEVELS_PER_OCTAVE = 2
 """Levels are a half apart: objects of similar size share their embeddings."""
 
+# Chosen, not measured: bounds, from pixels magnified 8 times to blocks of 64.
 FINEST_LEVEL, COARSEST_LEVEL = -3.0, 6.0
 
 
@@ -97,6 +100,7 @@ def diameter(mask: Mask, aspect: tuple[float, float]) -> float:
 def touches_inner_edge(mask: Mask, window: Window, plane_shape: tuple[int, int]) -> bool:
     """Tell whether a mask reaches a border of its window that is not a border of the plane."""
     row0, column0, row1, column1 = window.bounds
+    # Chosen, not measured: the last pixel, and half of one for where the mask's border is interpolated.
     reach = (1.5 * window.step[0], 1.5 * window.step[1])
     return (
         (mask.box[0] > 0 and mask.box[0] - 0.5 <= row0 + reach[0])
@@ -106,6 +110,8 @@ def touches_inner_edge(mask: Mask, window: Window, plane_shape: tuple[int, int])
     )
 
 
+# Chosen, an octave apart: the logits of neighbouring scales averaged are within .002 of the best scale alone
+# (training/LOG.md, "Neighbouring scales"). All seven take 63 ms with version 4 (docs/log-of-measurements.md).
 SCANNED_LEVELS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0)
 """Levels tried for a single point when nothing tells the object's size."""
 

@@ -22,7 +22,7 @@ from napari_sam.session.workspace import Workspace
 
 _KEY = "batch"
 _PLANS = 4
-"""Whoever changes the labels while it is planned what to write has it planned anew, so often at most."""
+"""Whoever changes the labels while it is planned what to write has it planned anew, so often at most (chosen)."""
 _NOTHING = "There is nothing to segment there: no box, outline or label."
 
 

@@ -110,11 +110,11 @@ Proposal: TypeAlias = tuple[dict[Plane, PropagatedPlane], PropagationOrigin | No
 DOUBTFUL = 0.65
 """Confidence below which a propagated plane is worth a look.
 
-Above `StopRule.least_trust`, below which the object has ended. On generated stacks a third of the planes below this are
-wrong, three times as many as of all.
+Above `StopRule.least_trust`, below which the object has ended. On generated stacks 4 % of the planes are below this, a
+third of them are wrong, and 12 % of all (version 5).
 """
 TELL_EVERY_S = 0.05
-"""Planes may be reached faster than they are drawn: so often is it worth telling."""
+"""Planes may be reached faster than they are drawn: so often is it worth telling (chosen: 20 times a second)."""
 _KEY = "propagate"
 
 

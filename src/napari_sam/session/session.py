@@ -60,6 +60,38 @@ class Session(SessionSignals):
         What was done, and its files.
     scheduler : Scheduler
         Where everything is computed.
+
+    Examples
+    --------
+    Without a window, a queue stands in for the event loop:
+
+    >>> import queue
+    >>> import numpy as np
+    >>> from napari_sam import ImageSource, Plane, Point
+    >>> from napari_sam.sample import StackRecipe, generate_stack
+    >>> from napari_sam.session.labels.target import ArrayTarget
+    >>> from napari_sam.session.session import Session
+    >>> posted = queue.SimpleQueue()
+    >>> session = Session(posted.put)
+    >>> def settle():
+    ...     while session.scheduler.wait_idle(60) and not posted.empty():
+    ...         posted.get()()
+    >>> sample = generate_stack(StackRecipe(shape=(8, 80, 80)), seed=2)
+    >>> session.image.choose(ImageSource(sample.nuclei), axes=(1, 2))
+    >>> labels = np.zeros(sample.nuclei.shape, np.uint16)
+    >>> session.labels.choose(ArrayTarget(labels), next_label=1)
+    >>> session.prompts.add_point(Plane((1, 2), (4, 0, 0)), Point(35, 24))
+    >>> settle()
+    >>> patch = session.current.accept()
+    >>> known = sample.nucleus_labels == 16
+    >>> found = labels == 1
+    >>> print(f"IoU {(found & known)[4].sum() / (found | known)[4].sum():.2f}")
+    IoU 0.93
+    >>> session.history.undo()
+    >>> bool(labels.any()), session.history.journal.can_redo
+    (False, True)
+    >>> session.close()
+    True
     """
 
     def __init__(self, post_to_main: PostToMain, *, engine: Engine | None = None, model: str = "nano") -> None:

@@ -17,10 +17,14 @@ from napari_sam.plugin.layers.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Box, Point, Scribble
 
 REST_MS = 60
-"""A pointer that has been so long in about one place rests there: less than a hand takes before it clicks."""
+"""A pointer that has been so long in about one place rests there: less than a hand takes before it clicks.
+
+The longer, the sooner a first click is answered: after 30, 60 and 100 ms of rest in 143, 100 and 67 ms, 148 without
+(docs/log-of-measurements.md, "where the pointer rests").
+"""
 
 STILL_PIXELS = 3
-"""Screen pixels within which a pointer is in about one place."""
+"""Screen pixels within which a pointer is in about one place (chosen, not measured)."""
 
 
 class PointerRest(QObject):
@@ -62,7 +66,7 @@ class PointerRest(QObject):
 
 
 STROKE_TOLERANCE = 1.0
-"""Screen pixels by which a scribble may be straightened."""
+"""Screen pixels by which a scribble may be straightened (chosen: nothing that is seen)."""
 
 Position = NDArray[np.float64]
 """Data coordinates of the clicks layer, which are the image's."""

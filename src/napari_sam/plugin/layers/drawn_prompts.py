@@ -109,6 +109,7 @@ def _lifted(plane: Plane, vertices: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray([plane.to_data(row, column) for row, column in vertices], float)
 
 
+# Chosen: more undos of drawing than anyone does in one go.
 _REMEMBERED = 64
 
 

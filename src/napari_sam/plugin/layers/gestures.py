@@ -7,7 +7,7 @@ import numpy as np
 from napari.layers import Layer, Points
 
 DRAG_PIXELS = 5
-"""Screen pixels that the mouse must move before a click becomes a drag."""
+"""Screen pixels that the mouse must move before a click becomes a drag (chosen, not measured)."""
 LEFT, RIGHT = 1, 2
 EXCLUDING = frozenset({"Alt", "Control"})
 """Modifiers that turn a left click into an excluding one."""

@@ -20,11 +20,14 @@ KEY, PROPAGATED, DOUBTFUL = 0, 2, 4
 _COLOURS = {KEY: (0.0, 0.9, 1.0), PROPAGATED: (1.0, 0.85, 0.1), DOUBTFUL: (1.0, 0.35, 0.1)}
 _OPACITY = {FILL: 0.25, OUTLINE: 1.0}
 MAX_VOXELS = 64 * 2**20
-"""A preview of more voxels shows only the plane in view."""
+"""A preview of more voxels shows only the plane in view (chosen: 64 MB of bytes)."""
 ROOM = 16
-"""Pixels around an object that it may grow into before its preview is made anew."""
+"""Pixels around an object that it may grow into before its preview is made anew (chosen, not measured)."""
 GRAIN = 128
-"""The sides of a preview of one plane are multiples of this, so that one array mostly serves object after object."""
+"""The sides of a preview of one plane are multiples of this, so that one array mostly serves object after object.
+
+Chosen, not measured.
+"""
 
 Box = list[tuple[int, int]]
 

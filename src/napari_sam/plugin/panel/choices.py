@@ -20,6 +20,7 @@ from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.panel.widgets import SPACING, choose, combo
 from napari_sam.plugin.preferences import LARGEST_OBJECT
 
+# Chosen: a bar that moves ten times a second moves smoothly enough.
 REFRESH_MS = 100
 
 

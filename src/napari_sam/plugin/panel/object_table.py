@@ -32,7 +32,9 @@ _TIPS = (
     "Mean predicted IoU of its masks; behind it the lowest confidence of its propagated planes.",
     "By how many prompts it was made.",
 )
+# Chosen, not measured: many changes at once are drawn together.
 _REFRESH_MS = 50
+# Of Qt's spin boxes.
 _LARGEST = 2**31 - 1
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _DELETE = (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)

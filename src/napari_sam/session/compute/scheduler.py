@@ -11,7 +11,11 @@ from typing import Any, TypeVar
 from napari_sam.nn.cancel import Cancelled, CancelToken
 
 NICENESS = 5
-"""How much nicer than the window the thread is: about a third of its share where both want one processor."""
+"""How much nicer than the window the thread is: about a third of its share where both want one processor.
+
+Linux weighs a niceness of 5 by 335 where that of 0 has 1024. Chosen; the longest stalls with it are in
+docs/benchmarks.md, "Interaction".
+"""
 
 
 def give_way_to_window() -> None:

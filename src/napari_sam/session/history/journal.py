@@ -8,12 +8,17 @@ from napari_sam.session.history.entry import Entry
 from napari_sam.session.history.spill import HeldBytes, SpillFolder
 from napari_sam.session.labels.target import Target
 
+# Bounds for bytes and entries; chosen, not measured.
 _MEMORY = 128 * 2**20
 _DISK = 4 * 2**30
 _MOST = 20_000
+# So many of the newest entries are weighed anew, since late answers may still make them heavier: chosen, not measured.
 _STILL_CHANGING = 8
 _SPILLED_DOWN_TO = 0.9
-"""To go through all entries takes a while: this much of the memory is left, so that it is not done at every deed."""
+"""To go through all entries takes a while: this much of the memory is left, so that it is not done at every deed.
+
+With 900 entries the sums took milliseconds a deed. The share is chosen.
+"""
 
 
 class Journal:

@@ -14,6 +14,7 @@ from napari_sam.prompts.json_form import inflate
 Bounds: TypeAlias = tuple[tuple[int, int], ...]
 """(start, stop) along every axis, half-open."""
 
+# No labels have so many: whatever claims to is damaged, and would ask for memory without end.
 _MOST_PIXELS = 2**40
 
 

@@ -51,6 +51,7 @@ def _call(method: WeakMethod[Callable[..., None]], *arguments: Any) -> None:
         found(*arguments)
 
 
+# Elements of labels in one record of the snapshot; chosen, not measured.
 _BLOCK = 2**22
 
 

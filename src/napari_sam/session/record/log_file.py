@@ -16,6 +16,7 @@ from napari_sam.prompts.json_form import Form, to_json
 
 MAGIC = b"napari-sam log 1\n"
 _HEAD = struct.Struct("<IIB")
+# Bytes of a record: what claims to be longer is damaged.
 _LARGEST = 2**30
 
 
@@ -75,6 +76,7 @@ Job: TypeAlias = Callable[[], Iterator[Record]]
 Then: TypeAlias = Callable[[], None] | None
 """Called on the writing thread when what it was given with is on disk."""
 
+# Both chosen, not measured: seldom enough, and a bound for a disk that is the user's.
 WORTH_COMPACTING = 16 * 2**20
 """Bytes of drafts that are superseded, at which the log is written anew without them."""
 MAX_BYTES = 8 * 2**30
@@ -93,6 +95,7 @@ class LogWriter:
         Called on the writing thread with what kept it from writing; it stops then.
     """
 
+    # Chosen: with a second promised for what may be lost, there is time for several (tests/session/test_killed.py).
     spacing = 0.25
     """Seconds between two writes to disk, at least, and between two calls of `on_tick`, at most."""
     afterwards = 0.06

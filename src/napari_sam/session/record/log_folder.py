@@ -14,9 +14,11 @@ FOLDER_VARIABLE = "NAPARI_SAM_SESSIONS"
 """Environment variable that names another folder for the logs."""
 
 LOG, LOCK = "log", "lock"
+# Chosen: a month.
 KEPT_SECONDS = 30 * 24 * 3600
 """A log that nobody asked for is removed after so long."""
 
+# Chosen: that another process removes a new folder five times in a row is not to be expected.
 _ATTEMPTS = 5
 
 

@@ -3,7 +3,11 @@
     python -m benchmarks.accuracy [SET ...] [--model nano] [--json FILE]
 
 Mean IoU per object after 1, 3 and 5 clicks and after one box, the model's own first choice, everything by the product's
-own rules; a failure counts 0. Once with automatic object size and once with one size per set, the median diameter; a
+own rules; a failure counts 0. Beside it SA50, SA75 and mSA, in which published numbers are given: with p the share of
+objects that reach an IoU, SA = p / (2 - p); mSA is its mean over IoUs of .50, .55 ... .95. And the share of objects
+that corrections hurt: their IoU is more than .02 lower after three clicks than after one, after five than after three.
+
+Once with automatic object size and once with one size per set, the median diameter; a
 method `sized*F` takes F times that, which tells how near the automatic size comes to the best fixed one. The interval
 is the bootstrap's 95 % over images.
 """
@@ -14,6 +18,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +36,8 @@ from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.segment.segmenter import Segmenter
 
 CLICKS = (1, 3, 5)
+HURT = 0.02
+"""An IoU that is lower by more than this after more clicks counts as hurt; less is a matter of single border pixels."""
 Scores = dict[str, dict[str, float]]
 Answer = Callable[[Sequence[Point], Box | None], NDArray[np.bool_]]
 
@@ -86,7 +93,7 @@ def score(truth: NDArray[np.bool_], new_answer: Callable[[], Answer]) -> dict[st
     for clicks in range(1, max(CLICKS) + 1):
         result = answer(points, None)
         if clicks in CLICKS:
-            scores[f"{clicks} click{'s' * (clicks > 1)}"] = iou(truth, result)
+            scores[_clicks(clicks)] = iou(truth, result)
         correction = next_click(truth, result)
         if correction is not None:
             points = [*points, correction]
@@ -120,11 +127,44 @@ def summary(records: list[dict], method: str) -> dict[str, tuple[float, float, f
     groups = [np.flatnonzero(images == image) for image in np.unique(images)]
     draws = [np.concatenate([groups[at] for at in rng.integers(len(groups), size=len(groups))]) for _ in range(500)]
     result = {}
-    for measure_name in [*(f"{clicks} click{'s' * (clicks > 1)}" for clicks in CLICKS), "1 box"]:
+    for measure_name in MEASURES:
         values = np.array([record[measure_name] for record in mine])
         low, high = np.percentile([values[draw].mean() for draw in draws], (2.5, 97.5))
         result[measure_name] = (float(values.mean()), float(low), float(high))
     return result
+
+
+def segmentation_accuracy(ious: NDArray[np.float64], at: float) -> float:
+    """Share of true positives among true and false positives and misses, where every object has one answer."""
+    reached = float(np.mean(ious >= at))
+    return reached / (2 - reached)
+
+
+def published_measures(records: list[dict], method: str) -> dict[str, tuple[float, float, float]]:
+    """SA50, SA75 and mSA after every number of clicks and after one box."""
+    mine = [record for record in records if record["method"] == method]
+    result = {}
+    for measure_name in MEASURES:
+        ious = np.array([record[measure_name] for record in mine])
+        accuracies = [segmentation_accuracy(ious, at) for at in np.arange(50, 100, 5) / 100]
+        result[measure_name] = (accuracies[0], accuracies[5], float(np.mean(accuracies)))
+    return result
+
+
+def hurt_by_corrections(records: list[dict], method: str) -> dict[str, float]:
+    """Share of objects whose IoU is lower by more than `HURT` after more clicks."""
+    mine = [record for record in records if record["method"] == method]
+    return {
+        f"{fewer} to {more}": float(np.mean([record[_clicks(more)] < record[_clicks(fewer)] - HURT for record in mine]))
+        for fewer, more in pairwise(CLICKS)
+    }
+
+
+def _clicks(number: int) -> str:
+    return f"{number} click{'s' * (number > 1)}"
+
+
+MEASURES = (*map(_clicks, CLICKS), "1 box")
 
 
 def factor(method: str) -> float:
@@ -183,14 +223,29 @@ def main() -> None:
             cells = "  ".join(f"{key} {mean:.3f} [{low:.3f}, {high:.3f}]" for key, (mean, low, high) in means.items())
             print(f"  {method:9s} {cells}", flush=True)
             everything[name][method] = means
+            published = published_measures(records, method)
+            cells = "  ".join(
+                f"{key} SA50 {sa50:.3f} SA75 {sa75:.3f} mSA {msa:.3f}" for key, (sa50, sa75, msa) in published.items()
+            )
+            hurt = hurt_by_corrections(records, method)
+            print(f"  {'':9s} {cells}")
+            print(f"  {'':9s} hurt  " + "  ".join(f"{key} {share:.3f}" for key, share in hurt.items()), flush=True)
+            everything[name][f"{method} published"], everything[name][f"{method} hurt"] = published, hurt
     print("\nmean over sets")
     for method in wanted:
         print(
             f"  {method:9s}",
             "  ".join(
-                f"{key} {np.mean([each[method][key][0] for each in everything.values()]):.3f}"
-                for key in everything[next(iter(everything))][method]
+                f"{key} {np.mean([each[method][key][0] for each in everything.values()]):.3f}" for key in MEASURES
             ),
+        )
+        of_all = [record for each in everything.values() for record in each["records"]]
+        hurt = hurt_by_corrections(of_all, method)
+        msa = {key: np.mean([each[f"{method} published"][key][2] for each in everything.values()]) for key in MEASURES}
+        print(f"  {'':9s} mSA  " + "  ".join(f"{key} {value:.3f}" for key, value in msa.items()))
+        print(
+            f"  {'':9s} hurt, of all {sum(record['method'] == method for record in of_all)} objects:  "
+            + "  ".join(f"{key} {share:.3f}" for key, share in hurt.items())
         )
     if arguments.json:
         arguments.json.write_text(json.dumps(everything, indent=1))

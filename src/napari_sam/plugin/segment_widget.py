@@ -20,6 +20,7 @@ from napari_sam.plugin.canvas.canvas import PointerRest
 from napari_sam.plugin.canvas.drawing_hold import DrawingHold, MainThread
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.layers.view import camera_of
+from napari_sam.plugin.napari_internals import StatusReading
 from napari_sam.plugin.panel.choices import Choices
 from napari_sam.plugin.panel.object_rows import ObjectRows
 from napari_sam.plugin.panel.object_table import ObjectTableWidget
@@ -182,6 +183,7 @@ class SegmentWidget(QWidget):
             after_drawing=self._main_thread.post_after_drawing,
             rest=self._rest,
         )
+        self._status_reading = StatusReading(viewer, self.controller.is_own, self._main_thread.post)
         logs = sessions_folder()
         self.autosave = Autosave(self.session, logs, self._main_thread.post, weak_callback(self._cannot_log))
         self.restoring = SessionRestorer(self.controller, self.autosave, logs)
@@ -369,6 +371,7 @@ class SegmentWidget(QWidget):
     def _on_closed(self, window: bool) -> None:
         for timer in (self._slider_timer, self._camera_timer, self._progress_timer):
             timer.stop()
+        self._status_reading.close()
         self._hold.end()
         self._rest.over()
         self.choices.download.cancel()

@@ -8,8 +8,18 @@ from fake_engine import FakeEngine
 from napari.components import ViewerModel
 from plugin_bench import Z4, Bench, blobs
 from plugin_desk import Desk
+from plugin_notices import Notices
+from qtpy.QtCore import QThread
 
 from napari_sam.session.status import State
+
+
+@pytest.fixture(autouse=True)
+def notices() -> Iterator[Notices]:
+    """Fails a test that makes napari warn or show an error, or a thread fail, unless it said so by `expect`."""
+    with Notices() as notices:
+        yield notices
+    assert not notices.unexpected, "\n".join(map(str, notices.unexpected))
 
 
 @pytest.fixture
@@ -47,7 +57,10 @@ def make_desk(make_napari_viewer, engine) -> Iterator[Callable[..., Desk]]:
     desks = []
 
     def make(**attributes) -> Desk:
-        desks.append(Desk(make_napari_viewer(show=True), engine, blobs(), **attributes))
+        viewer = make_napari_viewer(show=True)
+        # napari's fixture prevents it; in a user's window it runs.
+        QThread.start(viewer.window._qt_window.status_thread)
+        desks.append(Desk(viewer, engine, blobs(), **attributes))
         return desks[-1]
 
     yield make

@@ -1,7 +1,7 @@
-"""What the monkey can do. A new deed is one more class here, and its name in `DEEDS`.
+"""The deeds of the monkey. A new one is one more class here, and its name in `DEEDS`.
 
-`choose` picks what it needs, as JSON, or None where it makes no sense now; `do` does it, and must bear a window in which
-it makes no sense any more (the script may have been cut short before it).
+`choose` picks what it needs, as JSON, or None where it makes no sense now; `do` does it, and must bear a window in
+which it makes no sense any more (the script may have been cut short before it).
 """
 
 from random import Random
@@ -14,7 +14,7 @@ from benchmarks.monkey.desk import Desk
 from benchmarks.monkey.images import KINDS
 from napari_sam.models.cache import is_downloaded
 from napari_sam.models.registry import REGISTRY
-from napari_sam.plugin.actions import Action
+from napari_sam.plugin.actions import CONTROLS, Action
 
 Args = dict[str, Any]
 MOST_LAYERS = 9
@@ -231,8 +231,6 @@ _KEYS = {"Enter": "Return", "Escape": "Escape"}
 
 
 def do_action(desk: Desk, action: Action, by: str) -> None:
-    from napari_sam.plugin.actions import CONTROLS
-
     if by == "key":
         *modifiers, key = CONTROLS[action].key.split("-")
         desk.pointer.key(_KEYS.get(key, key), " ".join(each.lower() for each in modifiers))
@@ -749,8 +747,8 @@ DEEDS: tuple[type[Deed], ...] = (
 
 def plain_labels(desk: Desk) -> list[Labels]:
     """Labels layers that are not the plugin's."""
-    is_own = desk.widget.controller.is_own if desk.open else (lambda layer: False)
-    return [each for each in desk.viewer.layers if isinstance(each, Labels) and not is_own(each)]
+    is_own = desk.widget.controller.is_own if desk.open else None
+    return [each for each in desk.viewer.layers if isinstance(each, Labels) and not (is_own and is_own(each))]
 
 
 def pick(among: list[Any], number: int) -> Any:

@@ -1,4 +1,4 @@
-"""The window that the monkey works in, and its hand. Places are fractions of the canvas, so that a script keeps them."""
+"""The window that the monkey works in, and its hand. Places are fractions of the canvas: a script may keep them."""
 
 import time
 from collections.abc import Iterator

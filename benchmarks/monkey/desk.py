@@ -125,7 +125,7 @@ class Desk:
         enter(patch.object(QFileDialog, "getSaveFileName", self._ask_where_to))
         enter(patch.object(QFileDialog, "getOpenFileName", self._ask_what_to_open))
         self.viewer = napari.Viewer(show=True)
-        self.viewer.window.resize(1250, 900)
+        self.viewer.window.resize(1000, 700)
         self.pointer = Pointer(self.viewer)
         self.heart = Heartbeat(count_queue=False)
         self.reading: Reading | None = None

@@ -573,7 +573,7 @@ class AddLabels(Deed):
         data = np.zeros([int(size) for size in shape], type)
         if filled:
             data[..., 20:40, 30:60] = 2
-        desk.viewer.add_labels(data, scale=image.scale, translate=image.translate)
+        desk.viewer.add_labels(data, scale=image.scale, translate=image.translate, units=image.units)
 
 
 class AddPrompts(Deed):
@@ -592,11 +592,11 @@ class AddPrompts(Deed):
         shape = np.array(image.level_shapes[0] if image.multiscale else image.data.shape)[: image.ndim]
         places = np.round(random.uniform(0.2, 0.8, (3, image.ndim)) * (shape - 1))
         if kind == "points":
-            desk.viewer.add_points(places, scale=image.scale)
+            desk.viewer.add_points(places, scale=image.scale, units=image.units)
         else:
             corners = np.repeat(places[:1], 4, axis=0)
             corners[:, -2:] += [[0, 0], [0, 18], [18, 18], [18, 0]]
-            desk.viewer.add_shapes([corners], shape_type="rectangle", scale=image.scale)
+            desk.viewer.add_shapes([corners], shape_type="rectangle", scale=image.scale, units=image.units)
 
 
 class LayerDeed(Deed):

@@ -117,8 +117,9 @@ class Desk:
         self.notices = Notices()
         self._engine = engine
         self._made: dict[Any, Any] = {}
-        self._until_closed = ExitStack()
-        enter = self._until_closed.enter_context
+        # Until the process ends.
+        self._entered = ExitStack()
+        enter = self._entered.enter_context
         # As `napari.run` does: exceptions and warnings become notifications.
         enter(notification_manager)
         enter(self.notices)
@@ -139,11 +140,6 @@ class Desk:
         # napari's thread that tells what is under the pointer starts when it enters the window.
         QApplication.sendEvent(self.viewer.window._qt_window, QEnterEvent(place, place, place))
         QTest.qWait(50)
-
-    def close(self) -> None:
-        self.viewer.close()
-        QTest.qWait(50)
-        self._until_closed.close()
 
     # Window
 

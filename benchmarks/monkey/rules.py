@@ -14,8 +14,8 @@ from benchmarks.monkey.desk import Desk
 from benchmarks.monkey.facts import Facts
 
 MEANT = (
-    # napari's own, about what the monkey asked napari for.
-    r"Layer type .* is not supported in 3D",
+    # napari's own, where the monkey adds an image without units beside one that has them.
+    r"Inconsistent units across layers",
 )
 """Notifications that are meant."""
 STALL_S = 1.0

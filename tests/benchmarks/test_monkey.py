@@ -16,11 +16,6 @@ DEEDS, SECONDS = 60, 25
 PAUSE = Step("Pause", {"ms": 1})
 
 
-@pytest.fixture
-def screen(xvfb) -> None:
-    """Where windows are shown."""
-
-
 def monkey(*arguments: object) -> tuple[int, str]:
     found = subprocess.run(
         [sys.executable, "-m", "benchmarks.monkey", *map(str, arguments)],

@@ -134,6 +134,8 @@ class FakeSegmenter:
                 taken[objects == label] = point.positive
         for scribble in prompts.scribbles:
             for row, column in scribble.vertices:
+                if not (-0.5 <= row < objects.shape[0] - 0.5 and -0.5 <= column < objects.shape[1] - 0.5):
+                    raise UserError("A prompt lies outside the image.")
                 label = objects[round(row), round(column)]
                 if label:
                     taken[objects == label] = scribble.positive

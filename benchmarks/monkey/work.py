@@ -22,6 +22,8 @@ from benchmarks.monkey.script import Start, Step, open_script, write_step
 
 PACES = {"person": (250, 900), "hurried": (20, 250), "machine": (0, 5)}
 """Milliseconds between two deeds, least and most."""
+ENDING_S = 600.0
+"""Seconds that start and ending may take on a machine that does other work; later it counts as a hang."""
 SCRIPT, RESULT, REPORTS, LOGS = "script.jsonl", "result.json", "reports.jsonl", "sessions"
 
 
@@ -84,7 +86,7 @@ def work(order: Order) -> None:
     with (folder / "hangs.txt").open("w") as hangs, (folder / "output.txt").open("w") as output:
         sys.stdout = sys.stderr = output
         faulthandler.enable(hangs)
-        faulthandler.dump_traceback_later(order.seconds + 150, exit=True, file=hangs)
+        faulthandler.dump_traceback_later(order.seconds + ENDING_S, exit=True, file=hangs)
         try:
             result = _Run(order).run()
         except Exception:

@@ -16,6 +16,8 @@ from benchmarks.monkey.facts import Facts
 MEANT = (
     # napari's own, where the monkey adds an image without units beside one that has them.
     r"Inconsistent units across layers",
+    # And where the monkey paints on a plane that these labels do not have.
+    r"Coordinate .* for non-painted dimension",
 )
 """Notifications that are meant."""
 STALL_S = 1.0

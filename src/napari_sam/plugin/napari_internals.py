@@ -43,7 +43,7 @@ class StatusReading:
         self._asked = False
         self._thread: Any = None
         window = getattr(getattr(viewer, "window", None), "_qt_window", None)
-        thread = getattr(window, "status_thread", None)
+        thread: Any = getattr(window, "status_thread", None)
         names = ("calculate_status", "status_and_tooltip_changed")
         if all(hasattr(thread, name) for name in names) and hasattr(viewer, "_calc_status_from_cursor"):
             self._thread = thread

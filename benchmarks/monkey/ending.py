@@ -63,7 +63,8 @@ def undo_and_redo(desk: Desk, beginnings: Beginnings) -> Fault | None:
             different = int((np.asarray(layer.data) != labels).sum())
             return Fault("undo", f"{different} pixels of '{layer.name}' are not what they were before {undone} steps")
     redone = 0
-    while reading.can_redo and redone < MOST_UNDONE:
+    # What had been undone before the end stays so.
+    while reading.can_redo and redone < undone:
         reading.redo()
         redone += 1
         if redone % 20 == 0:

@@ -38,9 +38,9 @@ def test_a_hurried_person_finds_no_fault(tmp_path) -> None:
     assert len(read_script(tmp_path / "11-3d" / "script.jsonl")[1]) >= 10
 
 
-def result_of(tmp_path: Path, *steps: Step) -> Fault:
+def result_of(tmp_path: Path, stall_s: float, *steps: Step) -> Fault:
     write_script(tmp_path / "script.jsonl", Start("2d", 1, "fake", "tests.benchmarks.sabotage"), [*steps, PAUSE])
-    monkey("--replay", tmp_path / "script.jsonl", "--no-shrink", "--stall", 2.5, "--out", tmp_path)
+    monkey("--replay", tmp_path / "script.jsonl", "--no-shrink", "--stall", stall_s, "--out", tmp_path)
     return Fault(**json.loads((tmp_path / "replay" / "result.json").read_text())["fault"])
 
 
@@ -54,7 +54,8 @@ def result_of(tmp_path: Path, *steps: Step) -> Fault:
     ],
 )
 def test_every_rule_can_fail(tmp_path, steps, rule) -> None:
-    assert result_of(tmp_path, *steps).rule == rule
+    # The limit grows with the load of the machine: one that three seconds exceed anywhere, and one that nothing does.
+    assert result_of(tmp_path, 0.05 if rule == "no_stall" else 60, *steps).rule == rule
 
 
 def test_a_fault_is_replayed_and_its_script_cut_short(tmp_path) -> None:

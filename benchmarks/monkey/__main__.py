@@ -21,7 +21,7 @@ from random import Random
 from typing import Any
 
 from benchmarks.monkey.images import KINDS
-from benchmarks.monkey.rules import STALL_S, Fault
+from benchmarks.monkey.rules import RULES, STALL_S, Fault
 from benchmarks.monkey.script import Start, Step, read_script, shortest, write_script
 from benchmarks.monkey.work import ENDING_S, LOGS, PACES, REPORTS, RESULT, SCRIPT, Order, Result, work
 
@@ -85,9 +85,11 @@ def parse(arguments: list[str] | None) -> Any:
     return parser.parse_args(arguments)
 
 
-def order(options: Any, start: Start, folder: Path, *, steps: tuple[Step, ...] | None = None) -> Order:
+def order(
+    options: Any, start: Start, folder: Path, *, steps: tuple[Step, ...] | None = None, ending: bool = True
+) -> Order:
     folder.mkdir(parents=True, exist_ok=True)
-    return Order(start, folder, 60 * options.minutes, options.deeds, options.pace, steps, options.stall)
+    return Order(start, folder, 60 * options.minutes, options.deeds, options.pace, steps, options.stall, ending)
 
 
 def run(each: Order) -> Result:
@@ -125,11 +127,13 @@ def shrink(options: Any, start: Start, steps: list[Step], fault: Fault, folder: 
     """Find a shorter script that fails alike, and write it beside the long one."""
     until = time.monotonic() + 60 * options.shrink_minutes
     tries = 0
+    # A rule that fails after a deed needs no ending to be met again.
+    ending = fault.rule not in {rule.__name__ for rule in RULES}
 
     def fails(shorter: list[Step]) -> bool:
         nonlocal tries
         tries += 1
-        found = run(order(options, start, folder / f"shorter-{tries}", steps=tuple(shorter))).fault
+        found = run(order(options, start, folder / f"shorter-{tries}", steps=tuple(shorter), ending=ending)).fault
         return found is not None and found.kind == fault.kind
 
     if not fails(steps):

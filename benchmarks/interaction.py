@@ -138,8 +138,8 @@ def measure_clicks(options: argparse.Namespace) -> dict[str, Any]:
         correction = (place[0], place[1] + 5, place[2] - 4)
         times.setdefault("corrective click" + how, []).append(click_to_pixels(desk, correction, held, hovering))
         desk.hand.key(Qt.Key.Key_Return if at == unknown - 1 else Qt.Key.Key_Delete)
-        if desk.session.draft:
-            desk.session.reject()
+        if desk.session.current.draft:
+            desk.session.current.reject()
         desk.until_ready()
     desk.close()
     return {
@@ -279,9 +279,9 @@ def plugin_gestures(desk: Desk, found: list[Place]) -> dict[str, Stall]:
     desk.until_ready()
 
     def click(place: Place) -> None:
-        before = session.draft.masks
+        before = session.current.draft.masks
         desk.hand.click(place[1:])
-        wait_until(lambda: session.draft.masks != before and session.status.state is State.READY)
+        wait_until(lambda: session.current.draft.masks != before and session.status.state is State.READY)
         QTest.qWait(100)
 
     def accept() -> None:
@@ -294,18 +294,18 @@ def plugin_gestures(desk: Desk, found: list[Place]) -> dict[str, Stall]:
     stalls["accept"] = desk.stall(accept)
 
     def undo() -> None:
-        session.undo()
+        session.history.undo()
         QTest.qWait(200)
 
     stalls["undo"] = desk.stall(undo)
-    session.redo()
+    session.history.redo()
     QTest.qWait(200)
     click(found[2])
 
     def propagate() -> None:
         key(Qt.Key.Key_G)
         QTest.qWait(50)
-        wait_until(lambda: not session.propagating, 300)
+        wait_until(lambda: not session.volume.active, 300)
 
     stalls["propagate"] = desk.stall(propagate)
     stalls["accept a volume"] = desk.stall(accept)
@@ -338,7 +338,7 @@ def measure_decoding(options: argparse.Namespace) -> dict[str, Any]:
 def decode_times(desk: Desk, found: list[Place]) -> tuple[list[float], list[float]]:
     """Seconds of each decode, inline and through the scheduler; the plane in view must be embedded."""
     session = desk.session
-    segmenter, plane, size = session._segmenting.opened.segmenter(), session.plane, 40.0
+    segmenter, plane, size = session._segmenting.opened.segmenter(), session.image.plane, 40.0
     session.scheduler.wait_idle(60)
     times: tuple[list[float], list[float]] = [], []
     for _, row, column in found:
@@ -374,7 +374,7 @@ def measure_accept(_: argparse.Namespace) -> dict[str, Any]:
     held, drawn = [], []
     for place in found:
         desk.hand.click(place[1:])
-        wait_until(lambda: desk.session.draft.masks and desk.session.status.state is State.READY)
+        wait_until(lambda: desk.session.current.draft.masks and desk.session.status.state is State.READY)
         QTest.qWait(150)
         watch = DrawnWatch(desk.canvas, labels)
         start = time.perf_counter()

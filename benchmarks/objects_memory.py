@@ -83,20 +83,20 @@ def many_objects(objects: int = 500, planes: int = 100, side: int = 1024) -> dic
                 posted.get()()
 
     labels = np.zeros((planes, side, side), np.uint16)
-    session.set_image(ImageSource(np.zeros((planes, side, side), np.uint8)), axes=(1, 2))
-    session.set_target(ArrayTarget(labels), next_label=1)
+    session.image.choose(ImageSource(np.zeros((planes, side, side), np.uint8)), axes=(1, 2))
+    session.labels.choose(ArrayTarget(labels), next_label=1)
     settle()
     across = side // 40
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     for at in range(objects):
         plane = Plane((1, 2), (REACH + at * 7 % (planes - 2 * REACH), 0, 0))
-        session.set_view(plane)
-        session.add_point(plane, Point(20.0 + 40 * (at // across % across), 20.0 + 40 * (at % across)))
+        session.image.set_view(plane)
+        session.prompts.add_point(plane, Point(20.0 + 40 * (at // across % across), 20.0 + 40 * (at % across)))
         settle()
-        session.propagate()
+        session.volume.propagate()
         settle()
-        session.accept()
+        session.current.accept()
         settle()
     held, peak = (each - before for each in tracemalloc.get_traced_memory())
     tracemalloc.stop()

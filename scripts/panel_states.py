@@ -136,7 +136,7 @@ class States:
             self.stack, name="nuclei", scale=self.source.scale, units=self.source.units, axis_labels=("z", "y", "x")
         )
         self.viewer.dims.set_point(range(3), self._world(self.aim.row, self.aim.column))
-        self._until(lambda: self._state is State.EMBEDDING and self.widget.session.plane == self.aim.plane)
+        self._until(lambda: self._state is State.EMBEDDING and self.widget.session.image.plane == self.aim.plane)
 
     def ready(self) -> None:
         """It is embedded; the hint was dismissed."""
@@ -158,7 +158,7 @@ class States:
     def prompted(self) -> None:
         """Clicks, a box and a scribble."""
         self.engine.held = ""
-        masks = self.widget.session.draft.masks[self.aim.plane]
+        masks = self.widget.session.current.draft.masks[self.aim.plane]
         row0, column0, row1, column1 = masks.box
         canvas = self.widget.controller.canvas
         corners = [np.asarray(self.aim.plane.to_data(*at)) for at in ((row0 - 3, column0 - 3), (row1 + 2, column1 + 2))]
@@ -185,7 +185,7 @@ class States:
     def refined(self) -> None:
         """A label was picked and refined."""
         self.hand.click(self._world(self.aim.row, self.aim.column))
-        self._until(lambda: bool(self.widget.session.draft.masks))
+        self._until(lambda: bool(self.widget.session.current.draft.masks))
         self._settle()
 
     def each_an_object(self) -> None:
@@ -194,7 +194,7 @@ class States:
         source = self.widget.prompts.source.layer
         source.setCurrentIndex(source.findText("known"))
         self.widget.controller.do(Action.EACH)
-        self._until(lambda: self.widget.session.status.done >= 3 or not self.widget.session.batching)
+        self._until(lambda: self.widget.session.status.done >= 3 or not self.widget.session.batch.active)
         self.engine.held = "segment"
 
     def keyboard_cursor(self) -> None:
@@ -215,14 +215,14 @@ class States:
         self._settle()
         self.engine.held = "propagate"
         self.hand.key(Qt.Key.Key_G)
-        self._until(lambda: len(self.widget.session.draft.proposal) >= 2)
+        self._until(lambda: len(self.widget.session.current.draft.proposal) >= 2)
 
     def propagated(self) -> None:
         """It went through, doubtful planes included."""
         self.engine.held = ""
-        self._until(lambda: not self.widget.session.propagating)
+        self._until(lambda: not self.widget.session.volume.active)
         self._settle()
-        proposal = self.widget.session.draft.proposal
+        proposal = self.widget.session.current.draft.proposal
         doubtful = [plane for plane, reached in proposal.items() if reached.confidence < DOUBTFUL and reached.mask]
         self._look_at((doubtful or list(proposal))[0])
 
@@ -230,7 +230,7 @@ class States:
         """It meets other labels."""
         self._look_at(self.aim.plane)
         target = self.widget.controller.target_layer
-        mask = self.widget.session.draft.masks[self.aim.plane]
+        mask = self.widget.session.current.draft.masks[self.aim.plane]
         row, column = mask.box[0] + 3, mask.box[1] + 3
         target.data[self.aim.plane.index[0], row : row + 12, column : column + 12] = 77
         target.data[self.aim.plane.index[0], row + 14 : row + 20, column : column + 12] = 78
@@ -248,12 +248,12 @@ class States:
         """A model cannot be loaded."""
         self.viewer.dims.ndisplay = 2
         self._until(lambda: self._state is not State.NO_PLANE)
-        self.widget.session.set_model("my-model.pth")
+        self.widget.session.model.choose("my-model.pth")
         self._until(lambda: self._state is State.ERROR)
 
     def _look_at(self, plane: Plane) -> None:
         self.viewer.dims.set_point(range(3), self.image.data_to_world(plane.to_data(self.aim.row, self.aim.column)))
-        self._until(lambda: self.widget.session.plane == plane)
+        self._until(lambda: self.widget.session.image.plane == plane)
         self._settle()
 
     @property

@@ -27,14 +27,14 @@ def leave_unfinished(source: ImageSource, folder: Path, strokes: int) -> None:
     """
     session = Session(_forget)
     autosave = Autosave(session, folder, _forget, _refuse)
-    session.set_image(source)
+    session.image.choose(source)
     target = ArrayTarget(np.zeros(source.shape, np.uint16))
-    session.set_target(target, next_label=1)
+    session.labels.choose(target, next_label=1)
     for stroke in range(strokes):
         box = tuple(slice(stroke, stroke + 1) for _ in source.shape)
         change = PixelChange.of(box, np.ones((1,) * len(box), bool), np.uint16(0), np.uint16(stroke + 1))
         change.apply(target.array)
-        session.painted(target, change)
+        session.labels.painted(target, change)
     autosave.close()
     session.close()
 

@@ -18,9 +18,9 @@ from napari_sam.prompts.prompt import Point
 def accept_one(desk: Desk) -> None:
     """An object that is in the labels, and in the log."""
     desk.viewer.dims.set_current_step(0, 4)
-    desk.hand.until(lambda: desk.session.plane == Z4)
+    desk.hand.until(lambda: desk.session.image.plane == Z4)
     desk.ready()
-    desk.session.add_point(Z4, Point(12, 12))
+    desk.session.prompts.add_point(Z4, Point(12, 12))
     desk.ready()
     desk.widget.controller.do(Action.ACCEPT)
     assert desk.widget.autosave.wait_written()
@@ -28,7 +28,7 @@ def accept_one(desk: Desk) -> None:
 
 def save(desk: Desk, path: str | Path) -> None:
     """All that was accepted."""
-    desk.session.save(path)
+    desk.session.record.save(path)
     desk.hand.until(lambda: not desk.widget.autosave.unsaved)
 
 

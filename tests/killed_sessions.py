@@ -54,10 +54,10 @@ def labels_at_first(empty: bool) -> np.ndarray:
     return labels
 
 
-def with_owed(book: ObjectTable) -> np.ndarray:
+def with_owed(table: ObjectTable) -> np.ndarray:
     """Labels as they are when all is written that they are owed."""
-    array = np.array(book.target.array)
-    for owed in book.unwritten._owed:
+    array = np.array(table.target.array)
+    for owed in table.unwritten._owed:
         replace(owed, array=array).write()
     return array
 
@@ -81,7 +81,7 @@ def prompts_of(record: ObjectRecord | None) -> dict[Plane, Prompts]:
 
 def waiting_in(session: Session) -> dict[int, str]:
     """What was said of each object that was accepted and is yet to be written, by the number of its accept."""
-    return {entry.serial: said(each.draft.prompts) for entry, each in session.waiting.items()}
+    return {entry.serial: said(each.draft.prompts) for entry, each in session.record.waiting.items()}
 
 
 def clock(pid: int | str = "self") -> float:
@@ -109,10 +109,10 @@ def work(seed: int, parent: Path, report: Path, empty: bool) -> None:
     posts = Posts()
     engine = FakeEngine(ambiguous=True)
     session = Session(posts.post, engine=engine)
-    session.set_image(ImageSource(image()), axes=(1, 2))
-    session.set_view(PLACES[0][0])
+    session.image.choose(ImageSource(image()), axes=(1, 2))
+    session.image.set_view(PLACES[0][0])
     target = ArrayTarget(labels_at_first(empty))
-    session.set_target(target)
+    session.labels.choose(target)
     posts.settle(session)
     user = ScriptedUser(session, posts, target, PLACES, seed)
     # Every third model is so slow that objects are accepted long before it answers.
@@ -120,9 +120,9 @@ def work(seed: int, parent: Path, report: Path, empty: bool) -> None:
     with report.open("a", buffering=1) as file:
 
         def tell(*_: object) -> None:
-            book = session._work.labelling.book
-            names = {label: row.name for label, row in book.rows.items()}
-            labels, draft = digest(with_owed(book), names), said(session.draft.prompts)
+            table = session._workspace.writer.table
+            names = {label: row.name for label, row in table.rows.items()}
+            labels, draft = digest(with_owed(table), names), said(session.current.draft.prompts)
             waiting = ",".join(f"{serial}:{about}" for serial, about in waiting_in(session).items())
             file.write(f"{clock()} {labels} {draft} {waiting or '-'} .\n")
 
@@ -130,8 +130,8 @@ def work(seed: int, parent: Path, report: Path, empty: bool) -> None:
             report.with_suffix(".error").write_text(str(error))
 
         # Connected before the log is: it may be written, and the session killed, before the next line is run.
-        session.recording.put.connect(tell)
-        session.recording.dropped.connect(tell)
+        session.record.recordings.put.connect(tell)
+        session.record.recordings.dropped.connect(tell)
         autosave = ToldAutosave(session, parent, posts.post, fail, tell)
         tell()
         while True:

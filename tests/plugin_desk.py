@@ -55,5 +55,5 @@ class Desk:
         self.ready()
 
     def area(self) -> int:
-        mask = self.session.draft.masks.get(self.session.plane)
+        mask = self.session.current.draft.masks.get(self.session.image.plane)
         return 0 if mask is None else mask.area

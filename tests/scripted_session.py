@@ -99,7 +99,7 @@ class ScriptedUser:
 
     @property
     def plane(self) -> Plane:
-        plane = self.session.plane
+        plane = self.session.image.plane
         assert plane is not None
         return plane
 
@@ -110,37 +110,37 @@ class ScriptedUser:
 
     def look(self) -> None:
         plane, row, column = self.random.choice(self.places)
-        self.session.set_view(plane, (float(row), float(column)))
+        self.session.image.set_view(plane, (float(row), float(column)))
 
     def click(self) -> None:
-        self.session.add_point(self.plane, Point(*self.spot()))
+        self.session.prompts.add_point(self.plane, Point(*self.spot()))
 
     def exclude(self) -> None:
-        self.session.add_point(self.plane, Point(*self.spot(), positive=False))
+        self.session.prompts.add_point(self.plane, Point(*self.spot(), positive=False))
 
     def box(self) -> None:
         row, column = self.spot()
-        self.session.add_box(self.plane, Box(max(row - 8, 0), max(column - 8, 0), row + 7, column + 7))
+        self.session.prompts.add_box(self.plane, Box(max(row - 8, 0), max(column - 8, 0), row + 7, column + 7))
 
     def scribble(self) -> None:
         row, column = self.spot()
-        prompts = self.session.prompts(self.plane)
+        prompts = self.session.prompts.on(self.plane)
         stroke = Scribble(((row, column), (row + 2.0, column + 3.5)))
-        self.session.set_prompts(self.plane, type(prompts)(prompts.points, prompts.box, prompts.mask, (stroke,)))
+        self.session.prompts.set(self.plane, type(prompts)(prompts.points, prompts.box, prompts.mask, (stroke,)))
 
     def choose(self) -> None:
-        self.session.choose(self.random.randrange(3))
+        self.session.prompts.choose_candidate(self.random.randrange(3))
 
     def propagate(self) -> None:
-        self.session.propagate()
+        self.session.volume.propagate()
 
     def propagate_some(self) -> None:
         """As if the user had stopped it on the way."""
-        self.session.propagate()
-        until = self.session._propagation.progress[0] + self.random.randrange(1, 4)
+        self.session.volume.propagate()
+        until = self.session.volume.progress[0] + self.random.randrange(1, 4)
         patience = time.monotonic() + 60
-        while self.session.propagating and time.monotonic() < patience:
-            if not self.session._propagation.active or self.session._propagation.progress[0] >= until:
+        while self.session.volume.active and time.monotonic() < patience:
+            if not self.session._propagation.active or self.session.volume.progress[0] >= until:
                 break
             time.sleep(0.001)
             if not self.posts._posted.empty():
@@ -148,10 +148,10 @@ class ScriptedUser:
         self.session.cancel()
 
     def accept(self) -> None:
-        self.session.accept(Collision.KEEP)
+        self.session.current.accept(Collision.KEEP)
 
     def accept_over(self) -> None:
-        self.session.accept(Collision.OVERWRITE)
+        self.session.current.accept(Collision.OVERWRITE)
 
     def any_object(self) -> int:
         if not self.session.objects.labels:
@@ -160,7 +160,7 @@ class ScriptedUser:
 
     def refine(self) -> None:
         label = self.any_object()
-        self.session.refine_label(self.plane, self.target.array, label, own=True)
+        self.session.prompts.refine_label(self.plane, self.target.array, label, own=True)
 
     def delete(self) -> None:
         self.session.objects.delete(self.any_object())
@@ -186,22 +186,22 @@ class ScriptedUser:
         if where.any():
             change = PixelChange.of(tuple(box), where, region[where], new)
             change.apply(array)
-            self.session.painted(self.target, change)
+            self.session.labels.painted(self.target, change)
 
     def several(self) -> None:
         """Several objects in one go, some of which may be there already."""
         spots = [self.spot() for _ in range(2)]
         boxes = [Box(max(row - 8, 0), max(column - 8, 0), row + 7, column + 7) for row, column in spots]
-        self.session.segment_each([BatchObject(self.plane, Prompts(box=box)) for box in boxes])
+        self.session.batch.segment([BatchObject(self.plane, Prompts(box=box)) for box in boxes])
 
     def undo(self) -> None:
-        self.session.undo()
+        self.session.history.undo()
 
     def redo(self) -> None:
-        self.session.redo()
+        self.session.history.redo()
 
     def reject(self) -> None:
-        self.session.reject()
+        self.session.current.reject()
 
     def remove_last(self) -> None:
-        self.session.remove_last()
+        self.session.prompts.remove_last()

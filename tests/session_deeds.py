@@ -21,9 +21,9 @@ def stroke(target: ArrayTarget, row: int, column: int, label: int, size: int = 2
 
 
 def accept(session, main, point: Point, collision: Collision = Collision.KEEP) -> None:
-    session.add_point(Z4, point)
+    session.prompts.add_point(Z4, point)
     main.settle(session)
-    session.accept(collision)
+    session.current.accept(collision)
 
 
 def crash(autosave: Autosave) -> None:

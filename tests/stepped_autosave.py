@@ -91,16 +91,16 @@ class SteppedSession:
         self.posts = Posts()
         self.engine = FakeEngine(ambiguous=True)
         self.session = Session(self.posts.post, engine=self.engine)
-        self.session.set_image(ImageSource(killed_sessions.image()), axes=(1, 2))
-        self.session.set_view(killed_sessions.PLACES[0][0])
+        self.session.image.choose(ImageSource(killed_sessions.image()), axes=(1, 2))
+        self.session.image.set_view(killed_sessions.PLACES[0][0])
         self.target = ArrayTarget(killed_sessions.labels_at_first(empty))
-        self.session.set_target(self.target)
+        self.session.labels.choose(self.target)
         self.posts.settle(self.session)
         self.states: list[str] = []
         self.done: list[set[int]] = []
         self.drafts: list[tuple[str, dict[int, str]]] = []
         self._changed()
-        for signal in (self.session.recording.put, self.session.recording.dropped):
+        for signal in (self.session.record.recordings.put, self.session.record.recordings.dropped):
             signal.connect(self._changed)
         self.errors: list[Exception] = []
         self.autosave = _ToldAutosave(self.session, parent, self.posts.post, self.errors.append)
@@ -108,18 +108,18 @@ class SteppedSession:
 
     def _changed(self, *_: object) -> None:
         self.states.append(self.state)
-        self.done.append({each.serial for each in self.session.recording.of(self.target).done})
+        self.done.append({each.serial for each in self.session.record.recordings.of(self.target).done})
 
     def _drafted(self) -> None:
-        said = killed_sessions.said(self.session.draft.prompts)
+        said = killed_sessions.said(self.session.current.draft.prompts)
         self.drafts.append((said, killed_sessions.waiting_in(self.session)))
 
     @property
     def state(self) -> str:
         """What the labels and the objects are, once all pixels are written that count as such."""
-        book = self.session._work.labelling.book
-        names = {label: row.name for label, row in book.rows.items()}
-        return killed_sessions.digest(killed_sessions.with_owed(book), names)
+        table = self.session._workspace.writer.table
+        names = {label: row.name for label, row in table.rows.items()}
+        return killed_sessions.digest(killed_sessions.with_owed(table), names)
 
     @property
     def writer(self) -> SteppedWriter | None:

@@ -49,23 +49,23 @@ class Reading:
 
     @property
     def model(self) -> str:
-        return str(self.session.model)
+        return str(self.session.model.name)
 
     @property
     def can_undo(self) -> bool:
-        return bool(self.session.journal.can_undo)
+        return bool(self.session.history.journal.can_undo)
 
     @property
     def can_redo(self) -> bool:
-        return bool(self.session.journal.can_redo)
+        return bool(self.session.history.journal.can_redo)
 
     @property
     def settled(self) -> bool:
         """Nothing is computed, waits to be written, or is asked."""
         session = self.session
-        if session.status.working or session.propagating or session.batching or session.waiting:
+        if session.status.working or session.volume.active or session.batch.active or session.record.waiting:
             return False
-        if session.draft.in_flight or self.widget.controller.asked is not None or self.unwritten:
+        if session.current.draft.in_flight or self.widget.controller.asked is not None or self.unwritten:
             return False
         return bool(session.scheduler.wait_idle(0))
 
@@ -76,7 +76,7 @@ class Reading:
 
     @property
     def unwritten(self) -> bool:
-        target = self.session.target
+        target = self.session.labels.target
         return target is not None and bool(self.session._work.labelling.book_of(target).unwritten)
 
     def state(self) -> str:
@@ -86,9 +86,11 @@ class Reading:
     def facts(self) -> Facts:
         session = self.session
         rows = [session.objects.row(label) for label in session.objects.labels]
-        prompts = {plane: each for plane, each in session.draft.prompts.items() if each}
+        prompts = {plane: each for plane, each in session.current.draft.prompts.items() if each}
         said = sorted(f"{plane}: {each}" for plane, each in prompts.items())
-        return Facts(self.labels(), repr(rows), "\n".join(said), session.current_label, len(session.journal.done))
+        return Facts(
+            self.labels(), repr(rows), "\n".join(said), session.current.label, len(session.history.journal.done)
+        )
 
     def labels(self) -> dict[str, str]:
         return {each.name: digest(each.data) for each in self.widget._viewer.layers if self.is_labels(each)}
@@ -104,7 +106,7 @@ class Reading:
             return ""
         shown = {plane: each for plane, each in self.own.prompts.read().items() if each}
         wanted = {}
-        for plane, each in self.session.draft.prompts.items():
+        for plane, each in self.session.current.draft.prompts.items():
             drawn = self.own.prompts._drawn_part(each)
             if drawn:
                 wanted[plane] = drawn
@@ -119,7 +121,7 @@ class Reading:
         if np.prod(shape) > 64 * 2**20:
             return ""
         wanted = np.zeros([int(size) for size in shape], bool)
-        for plane, mask in self.session.draft.masks.items():
+        for plane, mask in self.session.current.draft.masks.items():
             part = wanted[tuple(slice(None) if axis in plane.axes else at for axis, at in enumerate(plane.index))]
             if plane.axes[0] > plane.axes[1]:
                 part = part.T
@@ -176,4 +178,4 @@ class Reading:
         return layer in self.widget.controller.targets._targets
 
     def began_empty(self, layer: Any) -> bool:
-        return bool(self.session.began_empty(self.widget.controller.targets._targets[layer]))
+        return bool(self.session.labels.began_empty(self.widget.controller.targets._targets[layer]))

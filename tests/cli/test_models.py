@@ -100,6 +100,6 @@ def test_a_notice_is_printed_as_a_sentence(run: Run, downloads: Path, monkeypatc
         warnings.warn("CUDA has too little memory.", UserNotice, stacklevel=1)
         raise UserError("It ends here.")
 
-    monkeypatch.setattr("napari_sam.cli.models.measured_speed", warned)
+    monkeypatch.setattr("napari_sam.cli.models_commands.measured_speed", warned)
     ended = run("models")
     assert ended.sentences == ["Note: CUDA has too little memory.", "napari-sam: It ends here."]

@@ -73,6 +73,6 @@ def make_desk(make_napari_viewer, engine) -> Iterator[Callable[..., Desk]]:
 def desk(make_desk) -> Desk:
     desk = make_desk()
     desk.viewer.dims.set_current_step(0, 4)
-    desk.hand.until(lambda: desk.session.plane == Z4)
+    desk.hand.until(lambda: desk.session.image.plane == Z4)
     desk.ready()
     return desk

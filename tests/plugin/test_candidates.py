@@ -29,11 +29,11 @@ def test_the_next_candidate_and_the_one_before(bench) -> None:
 def test_the_choice_is_what_later_clicks_correct_and_what_is_accepted(bench) -> None:
     bench.click(4, 12, 12)
     bench.controller.do(Action.CANDIDATE)
-    chosen = bench.session.draft.masks[Z4]
+    chosen = bench.session.current.draft.masks[Z4]
     bench.controller.do(Action.ACCEPT)
     assert (bench.controller.target_layer.data == 1).sum() == AREAS[2]
     bench.controller.do(Action.UNDO)
-    assert bench.session.draft.masks[Z4] is chosen
+    assert bench.session.current.draft.masks[Z4] is chosen
     bench.click(4, 13, 13)
     assert (bench.engine.segmented[-1][1].mask or bench.engine.segmented[-1][3]) is chosen
 

@@ -33,7 +33,7 @@ def test_the_keys_answer_while_there_is_a_question(bench, target, answer, taken)
     bench.controller.do(answer)
     assert bench.controller.asked is None
     assert (target.data == 4).sum() == taken
-    assert bool(bench.session.draft) is (answer is Action.REJECT)
+    assert bool(bench.session.current.draft) is (answer is Action.REJECT)
 
 
 def test_nothing_met_is_nothing_asked(bench, target) -> None:
@@ -48,7 +48,7 @@ def test_a_changed_object_makes_the_question_out_of_date(bench, target) -> None:
     bench.controller.do(Action.ACCEPT)
     bench.click(4, 28, 34)
     assert bench.controller.asked is None
-    assert bench.session.draft
+    assert bench.session.current.draft
 
 
 def test_accepting_before_the_mask_is_there_asks_when_it_is(bench, target) -> None:
@@ -74,7 +74,7 @@ def test_the_next_object_asks_too(bench, target) -> None:
     bench.click(4, 12, 12)
     bench.controller.do(Action.NEXT)
     assert bench.controller.asked is not None
-    assert bench.session.draft
+    assert bench.session.current.draft
 
 
 def test_shift_and_enter_overwrites_this_once(bench, target) -> None:

@@ -51,14 +51,14 @@ def rectangle(bench) -> np.ndarray:
 
 def test_a_dragged_box_lands_in_the_shapes_layer(bench) -> None:
     bench.controller.canvas.dragging(np.array([4, 20.0, 25.0]), np.array([4, 25.0, 30.0]))
-    assert not bench.session.draft
+    assert not bench.session.current.draft
     bench.controller.canvas.dragging(np.array([4, 20.0, 25.0]), np.array([4, 36.0, 45.0]))
     bench.controller.canvas.dragged(np.array([4, 20.0, 25.0]), np.array([4, 36.0, 45.0]))
     bench.settle()
     assert len(bench.shapes.data) == 1
     np.testing.assert_array_equal(rectangle(bench), [(4, 20, 25), (4, 36, 45)])
-    assert bench.session.prompts(Z4).box == Box(20.5, 25.5, 35.5, 44.5)
-    assert bench.session.draft.masks[Z4].box == (24, 30, 33, 39)
+    assert bench.session.prompts.on(Z4).box == Box(20.5, 25.5, 35.5, 44.5)
+    assert bench.session.current.draft.masks[Z4].box == (24, 30, 33, 39)
 
 
 def test_a_box_may_be_dragged_from_any_corner(bench) -> None:
@@ -66,23 +66,23 @@ def test_a_box_may_be_dragged_from_any_corner(bench) -> None:
         bench.controller.canvas.dragged(np.array([4, *start]), np.array([4, *end]))
         bench.settle()
         # The outermost pixels of object B.
-        assert bench.session.prompts(Z4).box == Box(24, 30, 32, 38)
+        assert bench.session.prompts.on(Z4).box == Box(24, 30, 32, 38)
         np.testing.assert_array_equal(rectangle(bench), [(4, 23.5, 29.5), (4, 32.5, 38.5)])
 
 
 def test_a_dragged_box_comes_back_as_it_was_and_nothing_is_asked_again(bench) -> None:
     bench.controller.canvas.dragged(np.array([4, 20.3, 25.1]), np.array([4, 36.7, 44.9]))
     bench.settle()
-    box, drawn = bench.session.prompts(Z4).box, rectangle(bench)
+    box, drawn = bench.session.prompts.on(Z4).box, rectangle(bench)
     bench.controller.do(Action.ACCEPT)
     bench.session.objects.reopen(1)
     bench.settle()
-    assert bench.session.prompts(Z4).box == box
+    assert bench.session.prompts.on(Z4).box == box
     np.testing.assert_array_equal(rectangle(bench), drawn)
     asked = len(bench.engine.segmented)
     bench.controller.canvas.dragged(np.array([4, 20.3, 25.1]), np.array([4, 36.7, 44.9]))
     bench.settle()
-    assert bench.session.prompts(Z4).box == box
+    assert bench.session.prompts.on(Z4).box == box
     assert len(bench.engine.segmented) == asked
 
 
@@ -91,19 +91,19 @@ def test_a_box_is_drawn_around_its_pixels_on_any_plane(make_bench, order) -> Non
     bench = make_bench(blobs(), scale=(2.0, 1.0, 1.0))
     bench.viewer.dims.order = order
     bench.scroll(order[0], (4, 28, 34)[order[0]])
-    plane = bench.session.plane
+    plane = bench.session.image.plane
     first, last = np.array([3, 24, 30]), np.array([5, 32, 38])
     beside = np.asarray([axis in plane.axes for axis in range(3)]) / 2
     bench.controller.canvas.dragged(last + beside, first - beside)
     bench.settle()
     box = Box(*plane.from_data(first), *plane.from_data(last))
-    assert bench.session.prompts(plane).box == box
+    assert bench.session.prompts.on(plane).box == box
     drawn = rectangle(bench)
     np.testing.assert_array_equal(drawn[:, plane.axes], np.stack([first - beside, last + beside])[:, plane.axes])
     bench.controller.do(Action.ACCEPT)
     assert not len(bench.shapes.data)
     bench.controller.do(Action.UNDO)
-    assert bench.session.prompts(plane).box == box
+    assert bench.session.prompts.on(plane).box == box
     np.testing.assert_array_equal(rectangle(bench), drawn)
 
 
@@ -112,40 +112,40 @@ def test_a_second_box_on_a_plane_replaces_the_first(bench) -> None:
         bench.controller.canvas.dragged(np.array([4, 20.0, 25.0]), np.array([4, end, 45.0]))
         bench.settle()
     assert len(bench.shapes.data) == 1
-    assert bench.session.prompts(Z4).box.row1 == 37.5
+    assert bench.session.prompts.on(Z4).box.row1 == 37.5
 
 
 def test_a_box_is_clipped_to_the_image(bench) -> None:
     bench.controller.canvas.dragged(np.array([4, -20.0, 25.0]), np.array([4, 36.0, 450.0]))
-    assert bench.session.prompts(Z4).box == Box(0, 25.5, 35.5, 49)
+    assert bench.session.prompts.on(Z4).box == Box(0, 25.5, 35.5, 49)
     np.testing.assert_array_equal(rectangle(bench), [(4, -0.5, 25), (4, 36, 49.5)])
 
 
 def test_points_added_moved_recoloured_and_deleted_in_the_layer_count_the_same(bench) -> None:
     bench.points.add([4, 12, 12])
     bench.settle()
-    assert bench.session.prompts(Z4) == Prompts((Point(12, 12),))
+    assert bench.session.prompts.on(Z4) == Prompts((Point(12, 12),))
     bench.points.data = [[4, 28, 34]]
     bench.settle()
-    assert bench.session.draft.masks[Z4].box == (24, 30, 33, 39)
+    assert bench.session.current.draft.masks[Z4].box == (24, 30, 33, 39)
     bench.points.features = {"polarity": ["negative"], "axes": ["1,2"]}
     bench.settle()
-    assert bench.session.prompts(Z4) == Prompts((Point(28, 34, False),))
+    assert bench.session.prompts.on(Z4) == Prompts((Point(28, 34, False),))
     bench.points.selected_data = {0}
     bench.points.remove_selected()
     bench.settle()
-    assert not bench.session.draft
+    assert not bench.session.current.draft
     assert not bench.shown().any()
 
 
 def test_a_rectangle_drawn_in_the_shapes_layer_counts_the_same(bench) -> None:
     bench.shapes.add_rectangles(np.array([[4, 20, 25], [4, 20, 45], [4, 36, 45], [4, 36, 25]]))
     bench.settle()
-    assert bench.session.draft.masks[Z4].box == (24, 30, 33, 39)
+    assert bench.session.current.draft.masks[Z4].box == (24, 30, 33, 39)
     bench.shapes.selected_data = {0}
     bench.shapes.remove_selected()
     bench.settle()
-    assert not bench.session.draft
+    assert not bench.session.current.draft
 
 
 def test_clicks_outside_the_image_are_refused_with_a_sentence(bench) -> None:
@@ -246,7 +246,7 @@ def test_remove_last_and_clear_show_in_the_layers(bench) -> None:
     assert not len(bench.points.data)
     bench.click(4, 12, 12)
     assert list(bench.points.features["polarity"]) == ["positive"]
-    assert bench.session.prompts(Z4) == Prompts((Point(12, 12),))
+    assert bench.session.prompts.on(Z4) == Prompts((Point(12, 12),))
 
 
 def test_propagation_is_previewed_on_every_plane_and_accepted_at_once(bench) -> None:
@@ -306,7 +306,7 @@ def test_the_preview_stays_small_on_a_large_image(make_bench) -> None:
 def test_the_preview_lies_on_the_object_under_any_transform(make_bench, attributes) -> None:
     bench = make_bench(blobs(), **attributes)
     bench.scroll(0, bench.viewer.dims.nsteps[0] // 2)
-    z = bench.session.plane.index[0]
+    z = bench.session.image.plane.index[0]
     bench.click(z, 12, 12)
     expected = np.zeros((9, 40, 50), bool)
     expected[z, 8:17, 8:17] = True
@@ -325,7 +325,7 @@ def test_any_axis_may_be_scrolled_and_displayed_either_way(make_bench, order) ->
     axes = tuple(order[1:])
     at = (4, 12, 12)
     bench.scroll(order[0], at[order[0]])
-    assert bench.session.plane == Plane(axes, at)
+    assert bench.session.image.plane == Plane(axes, at)
     bench.click(*at)
     cut = [slice(1, 8), slice(8, 17), slice(8, 17)]
     cut[order[0]] = at[order[0]]
@@ -348,7 +348,7 @@ def test_prompts_on_crossing_planes_belong_to_one_object(bench) -> None:
     expected[4, 8:17, 8:17] = True
     expected[1:8, 12, 8:17] = True
     np.testing.assert_array_equal(bench.shown() > 0, expected)
-    assert {plane.axes for plane in bench.session.draft.prompts} == {(1, 2), (0, 2)}
+    assert {plane.axes for plane in bench.session.current.draft.prompts} == {(1, 2), (0, 2)}
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, bool])
@@ -418,7 +418,7 @@ def test_a_label_under_the_cursor_is_refined_under_its_id(bench) -> None:
     bench.viewer.cursor.position = (8.0, 11.0, 11.0)
     bench.controller.do(Action.PICK)
     bench.settle()
-    assert bench.session.current_label == 3
+    assert bench.session.current.label == 3
     assert (bench.shown()[4] > 0).sum() == 81
     bench.controller.do(Action.ACCEPT)
     assert (layer.data == 3).sum() == 81
@@ -479,14 +479,14 @@ def test_dask_labels_are_refused_with_a_sentence(bench) -> None:
     layer = bench.viewer.add_labels(dask.array.zeros((9, 40, 50), dtype=np.uint16), scale=(2.0, 1.0, 1.0))
     bench.controller.choose_target(layer)
     assert "cannot be edited" in bench.told[-1]
-    assert bench.session.target is None
+    assert bench.session.labels.target is None
 
 
 def test_labels_elsewhere_are_named(bench) -> None:
     layer = bench.viewer.add_labels(np.zeros((9, 40, 50), np.uint16), name="unscaled")
     bench.controller.choose_target(layer)
     assert "lies elsewhere" in bench.told[-1]
-    assert bench.session.target is not None
+    assert bench.session.labels.target is not None
 
 
 def test_only_labels_that_fit_may_be_chosen(bench) -> None:
@@ -500,7 +500,7 @@ def test_painting_by_hand_moves_the_next_id_on(bench) -> None:
     bench.controller.do(Action.ACCEPT)
     layer = bench.controller.target_layer
     layer.data_setitem((np.array([0]), np.array([0]), np.array([0])), 9)
-    assert bench.session.current_label == 10
+    assert bench.session.current.label == 10
 
 
 def test_removing_layers_in_mid_work_raises_nothing(bench) -> None:
@@ -508,7 +508,7 @@ def test_removing_layers_in_mid_work_raises_nothing(bench) -> None:
     bench.controller.do(Action.PROPAGATE)
     bench.viewer.layers.remove(bench.points)
     bench.settle()
-    assert not bench.session.draft.prompts
+    assert not bench.session.current.draft.prompts
     bench.controller.tools.draw()
     assert bench.points in bench.viewer.layers
     bench.click(4, 12, 12)
@@ -517,7 +517,7 @@ def test_removing_layers_in_mid_work_raises_nothing(bench) -> None:
     bench.controller.do(Action.ACCEPT)
     target = bench.controller.target_layer
     bench.viewer.layers.remove(target)
-    assert bench.session.target is None
+    assert bench.session.labels.target is None
     bench.click(4, 28, 34)
     bench.viewer.layers.remove(bench.controller.image)
     bench.settle()
@@ -549,8 +549,8 @@ def test_other_pixels_in_the_image_layer_are_another_image(bench) -> None:
     bench.click(4, 12, 12)
     bench.controller.image.data = np.zeros((5, 30, 30), np.uint8)
     bench.settle()
-    assert not bench.session.draft
-    assert bench.session.source.shape == (5, 30, 30)
+    assert not bench.session.current.draft
+    assert bench.session.image.source.shape == (5, 30, 30)
 
 
 def test_replaced_labels_are_written_and_the_old_ones_cannot_be_undone(bench) -> None:
@@ -560,7 +560,7 @@ def test_replaced_labels_are_written_and_the_old_ones_cannot_be_undone(bench) ->
     layer.data = np.full((9, 40, 50), 5, np.uint16)
     bench.settle()
     assert bench.controller.target_layer is layer
-    assert bench.session.current_label == 6
+    assert bench.session.current.label == 6
     bench.controller.do(Action.UNDO)
     assert (layer.data == 5).all()
     np.testing.assert_array_equal(bench.points.data, [[4, 12, 12]])
@@ -592,9 +592,9 @@ def test_closing_takes_the_plugins_own_layers_away(bench) -> None:
 def test_the_layers_contrast_limits_can_be_used(bench) -> None:
     bench.controller.images.use_layer_contrast(True)
     bench.settle()
-    assert bench.session.contrast is not None
+    assert bench.session.image.contrast is not None
     bench.controller.images.use_layer_contrast(False)
-    assert bench.session.contrast is None
+    assert bench.session.image.contrast is None
 
 
 def test_of_several_layers_that_come_together_the_visible_image_is_chosen(engine) -> None:

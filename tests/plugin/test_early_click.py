@@ -13,7 +13,7 @@ A, B = (12, 12), (28, 34)
 def test_the_answer_is_there_when_the_button_is_released(desk) -> None:
     desk.hand.hold(A, 20)
     desk.hand.until(lambda: len(desk.engine.segmented) == 1)
-    assert not desk.session.draft
+    assert not desk.session.current.draft
     assert len(desk.points.data) == 0
     desk.hand.release(A)
     desk.ready()
@@ -36,7 +36,7 @@ def test_a_box_is_not_answered_as_the_click_that_it_began_with(desk) -> None:
     desk.hand.until(lambda: desk.area() == 81)
     desk.ready()
     assert desk.engine.segmented[-1][1].box is not None
-    assert not desk.session.prompts(desk.session.plane).points
+    assert not desk.session.prompts.on(desk.session.image.plane).points
 
 
 def test_a_stroke_expects_no_click(desk) -> None:
@@ -50,7 +50,7 @@ def test_a_press_outside_the_image_expects_nothing(desk) -> None:
     desk.hand.hold((-3, 12), 50)
     assert not desk.engine.segmented
     desk.hand.release((-3, 12))
-    assert desk.session.prompts(desk.session.plane) == Prompts()
+    assert desk.session.prompts.on(desk.session.image.plane) == Prompts()
 
 
 def test_picking_a_label_expects_no_click(desk) -> None:

@@ -52,7 +52,7 @@ def test_clicks_and_a_box_by_keys(bench) -> None:
     press(bench, "D")
     move_to(bench, *B)
     press(bench, "Shift-D")
-    points = bench.session.prompts(Z4).points
+    points = bench.session.prompts.on(Z4).points
     assert [(point.row, point.column, point.positive) for point in points] == [(*A, True), (*B, False)]
     bench.controller.do(Action.CLEAR)
     move_to(bench, 5, 5)
@@ -63,11 +63,11 @@ def test_clicks_and_a_box_by_keys(bench) -> None:
     # Both corners are pixels inside it.
     around = [(4, 4.5, 4.5), (4, 20.5, 20.5)]
     np.testing.assert_array_equal([bench.shapes.data[0].min(axis=0), bench.shapes.data[0].max(axis=0)], around)
-    assert not bench.session.draft
+    assert not bench.session.current.draft
     press(bench, "I")
-    assert bench.session.prompts(Z4).box == Box(5, 5, 20, 20)
+    assert bench.session.prompts.on(Z4).box == Box(5, 5, 20, 20)
     np.testing.assert_array_equal([bench.shapes.data[0].min(axis=0), bench.shapes.data[0].max(axis=0)], around)
-    assert bench.session.draft.masks[Z4].area == 81
+    assert bench.session.current.draft.masks[Z4].area == 81
 
 
 def test_a_box_by_keys_from_its_last_corner_to_the_image_s_first_pixel_and_along_one_row(bench) -> None:
@@ -77,7 +77,7 @@ def test_a_box_by_keys_from_its_last_corner_to_the_image_s_first_pixel_and_along
         press(bench, "I")
         move_to(bench, *end)
         press(bench, "I")
-        assert bench.session.prompts(Z4).box == box
+        assert bench.session.prompts.on(Z4).box == box
 
 
 def test_a_box_that_was_begun_is_dropped_on_another_plane_or_without_a_second_corner(bench) -> None:
@@ -89,14 +89,14 @@ def test_a_box_that_was_begun_is_dropped_on_another_plane_or_without_a_second_co
     press(bench, "I")
     press(bench, "I")
     assert "two corners" in bench.told[-1]
-    assert not bench.session.draft
+    assert not bench.session.current.draft
 
 
 def test_pages_are_turned_and_the_cross_goes_along(bench) -> None:
     bench.controller.do(Action.CURSOR)
     press(bench, "PageUp")
     bench.controller.update_view()
-    assert bench.session.plane == Z4.at(0, 5)
+    assert bench.session.image.plane == Z4.at(0, 5)
     assert bench.controller.cursor.layer.data[0, 0] == 5
     press(bench, "PageDown", 9)
     assert bench.viewer.dims.current_step[0] == 0
@@ -110,7 +110,7 @@ def test_a_label_under_the_cross_is_picked(bench) -> None:
     move_to(bench, *A)
     bench.controller.do(Action.PICK)
     bench.settle()
-    assert bench.session.draft.masks[Z4].area == 81
+    assert bench.session.current.draft.masks[Z4].area == 81
 
 
 def test_turned_off_it_leaves_no_trace(bench) -> None:
@@ -167,14 +167,14 @@ def test_from_prompt_to_propagated_and_accepted_object_without_a_mouse(desk) -> 
     key(Qt.Key.Key_Down)
     key(Qt.Key.Key_D, SHIFT)
     desk.ready()
-    assert [point.positive for point in desk.session.prompts(Z4).points] == [True, False]
+    assert [point.positive for point in desk.session.prompts.on(Z4).points] == [True, False]
     key(Qt.Key.Key_PageUp)
-    desk.hand.until(lambda: desk.session.plane == Z4.at(0, 5))
+    desk.hand.until(lambda: desk.session.image.plane == Z4.at(0, 5))
     key(Qt.Key.Key_PageDown)
-    desk.hand.until(lambda: desk.session.plane == Z4)
+    desk.hand.until(lambda: desk.session.image.plane == Z4)
     desk.ready()
     key(Qt.Key.Key_G)
-    desk.hand.until(lambda: desk.session.draft.proposal and not desk.session.propagating)
+    desk.hand.until(lambda: desk.session.current.draft.proposal and not desk.session.volume.active)
     key(Qt.Key.Key_Return)
     assert (desk.labels == 1).sum() == 7 * 81
     key(Qt.Key.Key_Z, CONTROL)

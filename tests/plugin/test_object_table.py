@@ -160,10 +160,10 @@ def test_by_hand_in_the_window(desk) -> None:
     desk.viewer.dims.set_current_step(0, 0)
     center = table.view.visualRect(table.model.index(1, 0)).center()
     QTest.mouseClick(table.view.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(center.x(), center.y()))
-    desk.hand.until(lambda: desk.session.plane == Z4)
+    desk.hand.until(lambda: desk.session.image.plane == Z4)
     assert table.selected == 2
     QTest.keyClick(table.view, Qt.Key.Key_Return)
-    assert desk.session.current_label == 2
+    assert desk.session.current.label == 2
     assert len(desk.points.data) == 1
     desk.click((12, 12))
     assert desk.area() == 162

@@ -33,7 +33,7 @@ def assert_refused(bench, sentence: str) -> None:
         gesture()
         bench.settle()
         assert sentence in bench.told[-1]
-    assert not bench.session.draft
+    assert not bench.session.current.draft
     assert not len(bench.points.data)
     assert not len(bench.shapes.data)
 
@@ -55,11 +55,11 @@ def test_on_a_hidden_image(bench) -> None:
     for gesture in gestures(bench)[:3]:
         gesture()
         assert "'cells' is hidden: show it" in bench.told[-1]
-    assert not bench.session.draft
+    assert not bench.session.current.draft
     bench.controller.image.visible = True
     bench.click(*INSIDE)
     assert bench.told[-1] == ""
-    assert bench.session.draft
+    assert bench.session.current.draft
 
 
 def test_outside_the_image(bench) -> None:
@@ -72,7 +72,7 @@ def test_outside_the_image(bench) -> None:
     bench.controller.canvas.scribbling(away, True)
     bench.controller.canvas.scribbled(away, True)
     assert "scribble is outside the image" in bench.told[-1]
-    assert not bench.session.draft
+    assert not bench.session.current.draft
     assert not len(bench.shapes.data)
 
 
@@ -80,7 +80,7 @@ def test_a_scribble_that_leaves_the_image_is_cut_at_its_border(bench) -> None:
     path = [np.array([4.0, 12, 12]), np.array([4.0, 12, -30])]
     bench.controller.canvas.scribbled(path, True)
     bench.settle()
-    assert bench.session.prompts(Z4).scribbles[0].vertices == ((12, 12), (12, -0.5))
+    assert bench.session.prompts.on(Z4).scribbles[0].vertices == ((12, 12), (12, -0.5))
 
 
 def test_with_locked_labels_nothing_is_lost(bench) -> None:
@@ -90,12 +90,12 @@ def test_with_locked_labels_nothing_is_lost(bench) -> None:
     layer.editable = False
     bench.click(*INSIDE)
     assert "'mine' is locked" in bench.told[-1]
-    assert bench.session.draft.masks[Z4].area == 81
+    assert bench.session.current.draft.masks[Z4].area == 81
     for action in (Action.ACCEPT, Action.ACCEPT_OVERWRITING, Action.NEXT):
         bench.controller.do(action)
         assert "'mine' is locked" in bench.told[-1]
     assert not layer.data.any()
-    assert bench.session.draft
+    assert bench.session.current.draft
     layer.editable = True
     bench.controller.do(Action.ACCEPT)
     assert (layer.data == 1).sum() == 81
@@ -106,7 +106,7 @@ def test_locked_labels_cannot_be_chosen(bench) -> None:
     layer.editable = False
     bench.controller.choose_target(layer)
     assert "is locked" in bench.told[-1]
-    assert bench.session.target is None
+    assert bench.session.labels.target is None
 
 
 def test_on_a_plane_that_is_not_embedded_yet(bench) -> None:
@@ -114,12 +114,12 @@ def test_on_a_plane_that_is_not_embedded_yet(bench) -> None:
     bench.viewer.dims.set_current_step(0, 5)
     bench.controller.canvas.clicked(np.array([5.0, 12, 12]), True)
     plane = Z4.at(0, 5)
-    assert bench.session.plane == plane
+    assert bench.session.image.plane == plane
     assert bench.session.status.state is State.SEGMENTING
     assert len(bench.points.data) == 1
     gate.set()
     bench.settle()
-    assert bench.session.draft.masks[plane].area == 81
+    assert bench.session.current.draft.masks[plane].area == 81
 
 
 @pytest.mark.parametrize("order", [(0, 2, 1), (1, 0, 2), (2, 1, 0), (2, 0, 1)])
@@ -137,7 +137,7 @@ def test_with_axes_reordered(make_bench, order, kind) -> None:
     bench.controller.update_view()
     bench.settle()
     plane = Plane(order[1:], at)
-    assert bench.session.plane == plane
+    assert bench.session.image.plane == plane
     low, high = np.array([2.0, 9.0, 9.0]), np.array([6.0, 15.0, 15.0])
     low[order[0]] = high[order[0]] = at[order[0]]
     if kind == "box":
@@ -189,7 +189,7 @@ def test_real_clicks_in_the_3_d_view_and_on_a_hidden_image_are_told(desk) -> Non
     assert not len(desk.points.data)
     desk.viewer.dims.ndisplay = 2
     desk.viewer.dims.set_current_step(0, 4)
-    desk.hand.until(lambda: desk.session.plane == Z4)
+    desk.hand.until(lambda: desk.session.image.plane == Z4)
     desk.viewer.reset_view()
     QTest.qWait(50)
     desk.ready()

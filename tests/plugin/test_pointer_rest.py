@@ -63,7 +63,7 @@ def test_a_pointer_whose_rest_is_over_tells_nothing() -> None:
 def test_a_tap_where_the_pointer_rested_finds_its_answer(desk) -> None:
     desk.hand.approach(B, A, 100, 0)
     desk.hand.rest(A, lambda: _rested(desk, A))
-    assert not desk.session.draft
+    assert not desk.session.current.draft
     _tap_and_find_the_answer(desk)
 
 
@@ -71,7 +71,7 @@ def test_a_tap_where_the_pointer_did_not_rest_is_answered_all_the_same(desk) -> 
     desk.hand.approach(B, A, 100, 0)
     desk.hand.rest(A, lambda: _rested(desk, A))
     desk.click(B)
-    assert desk.session.draft.masks[desk.session.plane].box == (24, 30, 33, 39)
+    assert desk.session.current.draft.masks[desk.session.image.plane].box == (24, 30, 33, 39)
     assert len(desk.engine.segmented) == 1
 
 
@@ -98,7 +98,7 @@ def test_where_a_click_would_not_prompt_nothing_is_supposed(desk, why) -> None:
         desk.click(A)
         desk.hand.key(Qt.Key.Key_Return)
         desk.ready()
-        desk.session.set_object_size(None)
+        desk.session.model.set_object_size(None)
         desk.widget.controller.start_picking()
     elif why == "another tool":
         desk.points.mode = "pan_zoom"

@@ -34,15 +34,15 @@ def red(bench: Bench, at: int) -> bool:
 @pytest.mark.parametrize("kind", ["ellipse", "polygon"])
 def test_an_outline_is_a_mask_prompt(bench, kind) -> None:
     draw(bench, kind, corners(*AROUND_B))
-    prompts = bench.session.prompts(Z4)
+    prompts = bench.session.prompts.on(Z4)
     assert prompts.box is None
     assert prompts.mask.box == (21, 27, 37, 43) if kind == "polygon" else (22, 28, 36, 42)
-    assert bench.session.draft.masks[Z4].box == (24, 30, 33, 39)
+    assert bench.session.current.draft.masks[Z4].box == (24, 30, 33, 39)
 
 
 def test_a_turned_rectangle_is_an_outline(bench) -> None:
     draw(bench, "rectangle", [(4, 20, 34), (4, 28, 42), (4, 36, 34), (4, 28, 26)])
-    prompts = bench.session.prompts(Z4)
+    prompts = bench.session.prompts.on(Z4)
     assert prompts.box is None
     assert prompts.mask.area == pytest.approx(128, rel=0.15)
 
@@ -51,8 +51,8 @@ def test_a_turned_rectangle_is_an_outline(bench) -> None:
 def test_lines_and_paths_are_scribbles(bench, kind) -> None:
     vertices = [(4, 9, 10), (4, 15, 14)] if kind == "line" else [(4, 9, 10), (4, 12, 15), (4, 15, 14)]
     draw(bench, kind, vertices)
-    assert bench.session.prompts(Z4).scribbles == (Scribble(tuple((r, c) for _, r, c in vertices)),)
-    assert bench.session.draft.masks[Z4].box == (8, 8, 17, 17)
+    assert bench.session.prompts.on(Z4).scribbles == (Scribble(tuple((r, c) for _, r, c in vertices)),)
+    assert bench.session.current.draft.masks[Z4].box == (8, 8, 17, 17)
 
 
 def test_all_kinds_together_describe_one_object(bench) -> None:
@@ -60,7 +60,7 @@ def test_all_kinds_together_describe_one_object(bench) -> None:
     draw(bench, "rectangle", corners(*AROUND_B))
     draw(bench, "path", [(4, 28, 30), (4, 28, 36)])
     draw(bench, "ellipse", corners(*AROUND_A))
-    prompts = bench.session.prompts(Z4)
+    prompts = bench.session.prompts.on(Z4)
     assert prompts.points == (Point(12, 12),)
     assert prompts.box == BOX_B
     assert len(prompts.scribbles) == 1
@@ -76,20 +76,20 @@ def test_turning_a_scribble_makes_it_exclude_and_its_colour_follows(bench) -> No
     assert not red(bench, 0)
     bench.controller.do(Action.POLARITY)
     bench.settle()
-    assert not bench.session.prompts(Z4).scribbles[0].positive
+    assert not bench.session.prompts.on(Z4).scribbles[0].positive
     assert red(bench, 0)
-    assert bench.session.draft.masks[Z4].box == (8, 8, 17, 17)
+    assert bench.session.current.draft.masks[Z4].box == (8, 8, 17, 17)
 
 
 def test_turning_selected_clicks_and_the_last_one(bench) -> None:
     bench.click(4, 12, 12)
     bench.click(4, 28, 34)
     bench.controller.do(Action.POLARITY)
-    assert [point.positive for point in bench.session.prompts(Z4).points] == [True, False]
+    assert [point.positive for point in bench.session.prompts.on(Z4).points] == [True, False]
     bench.viewer.layers.selection.active = bench.points
     bench.points.selected_data = {0, 1}
     bench.controller.do(Action.POLARITY)
-    assert [point.positive for point in bench.session.prompts(Z4).points] == [False, True]
+    assert [point.positive for point in bench.session.prompts.on(Z4).points] == [False, True]
     np.testing.assert_allclose(bench.points.face_color[0][:2], [1, 0.23], atol=0.02)
 
 
@@ -104,27 +104,27 @@ def test_there_may_be_nothing_to_turn(bench) -> None:
 
 def test_another_type_of_shape_is_another_prompt(bench) -> None:
     draw(bench, "rectangle", corners(*AROUND_B))
-    assert bench.session.prompts(Z4).box is not None
+    assert bench.session.prompts.on(Z4).box is not None
     bench.shapes.shape_type = "ellipse"
     bench.settle()
-    assert bench.session.prompts(Z4).box is None
-    assert bench.session.prompts(Z4).mask.box == (22, 28, 36, 42)
+    assert bench.session.prompts.on(Z4).box is None
+    assert bench.session.prompts.on(Z4).mask.box == (22, 28, 36, 42)
     bench.shapes.shape_type = "path"
     bench.settle()
-    assert bench.session.prompts(Z4).mask is None
-    assert len(bench.session.prompts(Z4).scribbles[0].vertices) == 4
+    assert bench.session.prompts.on(Z4).mask is None
+    assert len(bench.session.prompts.on(Z4).scribbles[0].vertices) == 4
 
 
 def test_moved_and_deleted_shapes_are_followed(bench) -> None:
     draw(bench, "ellipse", corners(*AROUND_A))
-    assert bench.session.draft.masks[Z4].box == (8, 8, 17, 17)
+    assert bench.session.current.draft.masks[Z4].box == (8, 8, 17, 17)
     bench.shapes.data = [corners(*AROUND_B)]
     bench.settle()
-    assert bench.session.draft.masks[Z4].box == (24, 30, 33, 39)
+    assert bench.session.current.draft.masks[Z4].box == (24, 30, 33, 39)
     bench.shapes.selected_data = {0}
     bench.shapes.remove_selected()
     bench.settle()
-    assert not bench.session.draft
+    assert not bench.session.current.draft
 
 
 def test_copied_clicks_and_shapes_are_pasted_onto_another_plane(bench) -> None:
@@ -139,23 +139,23 @@ def test_copied_clicks_and_shapes_are_pasted_onto_another_plane(bench) -> None:
     press(bench.points, "Control-V")
     bench.shapes._paste_data()
     bench.settle()
-    first, second = bench.session.prompts(Z4), bench.session.prompts(Z4.at(0, 5))
+    first, second = bench.session.prompts.on(Z4), bench.session.prompts.on(Z4.at(0, 5))
     assert second == first
     assert len(second.points) == 2
-    assert bench.session.draft.masks[Z4.at(0, 5)].box == (8, 8, 17, 17)
+    assert bench.session.current.draft.masks[Z4.at(0, 5)].box == (8, 8, 17, 17)
 
 
 def test_undone_outlines_and_scribbles_come_back_as_they_were_drawn(bench) -> None:
     draw(bench, "ellipse", corners(*AROUND_A))
     draw(bench, "path", [(4, 9, 10), (4, 15, 14)])
-    before = bench.session.prompts(Z4)
+    before = bench.session.prompts.on(Z4)
     bench.controller.do(Action.ACCEPT)
     assert not len(bench.shapes.data)
     bench.controller.do(Action.UNDO)
     assert bench.shapes.shape_type == ["ellipse", "path"]
-    assert bench.session.prompts(Z4) == before
+    assert bench.session.prompts.on(Z4) == before
     bench.click(4, 12, 13)
-    assert bench.session.prompts(Z4).mask is before.mask
+    assert bench.session.prompts.on(Z4).mask is before.mask
 
 
 def test_a_label_prompt_stays_while_shapes_come_and_go(bench) -> None:
@@ -165,34 +165,34 @@ def test_a_label_prompt_stays_while_shapes_come_and_go(bench) -> None:
     bench.viewer.cursor.position = (8.0, 11.0, 11.0)
     bench.controller.do(Action.PICK)
     bench.settle()
-    label = bench.session.prompts(Z4).mask
+    label = bench.session.prompts.on(Z4).mask
     draw(bench, "rectangle", corners(*AROUND_A))
-    assert bench.session.prompts(Z4).mask is label
+    assert bench.session.prompts.on(Z4).mask is label
     draw(bench, "polygon", corners(*AROUND_B))
-    assert bench.session.prompts(Z4).mask is not label
+    assert bench.session.prompts.on(Z4).mask is not label
 
 
 def test_of_several_boxes_the_last_counts_and_the_others_stay(bench) -> None:
     draw(bench, "rectangle", corners(*AROUND_A))
     draw(bench, "rectangle", corners(*AROUND_B))
     bench.click(4, 30, 30)
-    assert bench.session.prompts(Z4).box == BOX_B
+    assert bench.session.prompts.on(Z4).box == BOX_B
     bench.controller.do(Action.REMOVE_LAST)
     assert len(bench.shapes.data) == 2
 
 
 def test_a_rectangle_around_the_outermost_pixels_is_the_objects_box(bench) -> None:
     draw(bench, "rectangle", corners(23.5, 29.5, 32.5, 38.5))
-    mask = bench.session.draft.masks[Z4]
-    assert bench.session.prompts(Z4).box == mask_box(mask) == Box(24, 30, 32, 38)
+    mask = bench.session.current.draft.masks[Z4]
+    assert bench.session.prompts.on(Z4).box == mask_box(mask) == Box(24, 30, 32, 38)
 
 
 def test_a_shape_is_clipped_to_the_image_and_one_outside_says_nothing(bench) -> None:
     draw(bench, "rectangle", corners(-10, 27, 36, 80))
-    assert bench.session.prompts(Z4).box == Box(0, 27.5, 35.5, 49)
+    assert bench.session.prompts.on(Z4).box == Box(0, 27.5, 35.5, 49)
     bench.shapes.data = []
     draw(bench, "line", [(4, -30, 10), (4, -20, 10)])
-    assert not bench.session.draft
+    assert not bench.session.current.draft
 
 
 def test_remove_last_takes_a_scribble(bench) -> None:
@@ -200,7 +200,7 @@ def test_remove_last_takes_a_scribble(bench) -> None:
     draw(bench, "line", [(4, 28, 31), (4, 28, 36)])
     bench.controller.do(Action.REMOVE_LAST)
     assert not len(bench.shapes.data)
-    assert bench.session.prompts(Z4).points == (Point(12, 12),)
+    assert bench.session.prompts.on(Z4).points == (Point(12, 12),)
 
 
 def test_dragged_scribbles_add_and_exclude(bench) -> None:
@@ -208,12 +208,12 @@ def test_dragged_scribbles_add_and_exclude(bench) -> None:
     path = [np.array([4, 28.0, 31.0 + step / 4]) for step in range(20)]
     bench.controller.canvas.scribbling(path[:5], True)
     assert len(bench.shapes.data) == 1
-    assert not bench.session.prompts(Z4).scribbles
+    assert not bench.session.prompts.on(Z4).scribbles
     bench.controller.canvas.scribbling(path, True)
     bench.controller.canvas.scribbled(path, True)
     bench.settle()
     assert len(bench.shapes.data) == 1
-    assert bench.session.prompts(Z4).scribbles == (Scribble(((28, 31), (28, 35.75))),)
+    assert bench.session.prompts.on(Z4).scribbles == (Scribble(((28, 31), (28, 35.75))),)
     assert (bench.shown()[4] > 0).sum() == 162
     bench.controller.canvas.scribbled(path, False)
     bench.settle()

@@ -23,15 +23,15 @@ def test_shift_and_drag_scribbles_and_a_right_drag_excludes(desk) -> None:
     desk.click(A)
     desk.hand.drag(*ON_B, modifier=SHIFT)
     desk.hand.until(lambda: desk.area() == 162)
-    assert len(desk.session.prompts(Z4).scribbles) == 1
-    assert desk.session.prompts(Z4).box is None
+    assert len(desk.session.prompts.on(Z4).scribbles) == 1
+    assert desk.session.prompts.on(Z4).box is None
     desk.hand.drag(*ON_B, button=RIGHT)
     desk.hand.until(lambda: desk.area() == 81)
-    assert [scribble.positive for scribble in desk.session.prompts(Z4).scribbles] == [True, False]
+    assert [scribble.positive for scribble in desk.session.prompts.on(Z4).scribbles] == [True, False]
     for modifier in (ALT, CONTROL):
         desk.hand.drag((26, 31), (30, 37), modifier=modifier)
         desk.ready()
-    assert [scribble.positive for scribble in desk.session.prompts(Z4).scribbles] == [True, False, False, False]
+    assert [scribble.positive for scribble in desk.session.prompts.on(Z4).scribbles] == [True, False, False, False]
     assert desk.hand.at(A) == before
 
 
@@ -40,8 +40,8 @@ def test_an_ellipse_drawn_with_naparis_tool(desk) -> None:
     assert str(desk.shapes.mode) == "add_ellipse"
     desk.hand.drag((21, 27), (36, 42))
     desk.hand.until(lambda: desk.area() == 81)
-    assert desk.session.prompts(Z4).mask is not None
-    assert desk.session.prompts(Z4).box is None
+    assert desk.session.prompts.on(Z4).mask is not None
+    assert desk.session.prompts.on(Z4).box is None
 
 
 def test_a_polygon_drawn_with_naparis_tool_is_finished_by_enter(desk) -> None:
@@ -52,7 +52,7 @@ def test_a_polygon_drawn_with_naparis_tool_is_finished_by_enter(desk) -> None:
         QTest.qWait(20)
     desk.hand.key(Qt.Key.Key_Return)
     desk.hand.until(lambda: desk.area() == 81)
-    assert desk.session.prompts(Z4).mask is not None
+    assert desk.session.prompts.on(Z4).mask is not None
     # It did not accept the object as well.
     assert desk.widget.controller.target_layer is None
 
@@ -62,7 +62,7 @@ def test_a_line_is_turned_by_key_with_its_colour(desk) -> None:
     desk.click(B)
     shapes_tool(desk, Qt.Key.Key_L)
     desk.hand.drag(*ON_B)
-    desk.hand.until(lambda: len(desk.session.prompts(Z4).scribbles) == 1)
+    desk.hand.until(lambda: len(desk.session.prompts.on(Z4).scribbles) == 1)
     desk.ready()
     assert desk.area() == 162
     desk.hand.key(Qt.Key.Key_Y)
@@ -74,7 +74,7 @@ def test_a_free_path_is_a_scribble(desk) -> None:
     shapes_tool(desk, Qt.Key.Key_T)
     desk.hand.drag(*ON_B)
     desk.hand.until(lambda: desk.area() == 81)
-    assert len(desk.session.prompts(Z4).scribbles) == 1
+    assert len(desk.session.prompts.on(Z4).scribbles) == 1
 
 
 def test_a_shape_is_moved_and_deleted_with_naparis_tool(desk) -> None:
@@ -85,9 +85,13 @@ def test_a_shape_is_moved_and_deleted_with_naparis_tool(desk) -> None:
     desk.hand.hover(A)
     desk.hand.click(A)
     desk.hand.drag(A, B, steps=12)
-    desk.hand.until(lambda: desk.session.draft.masks.get(Z4) and desk.session.draft.masks[Z4].box == (24, 30, 33, 39))
+    desk.hand.until(
+        lambda: (
+            desk.session.current.draft.masks.get(Z4) and desk.session.current.draft.masks[Z4].box == (24, 30, 33, 39)
+        )
+    )
     desk.hand.key(Qt.Key.Key_Delete)
-    desk.hand.until(lambda: not desk.session.draft)
+    desk.hand.until(lambda: not desk.session.current.draft)
 
 
 def test_clicks_are_copied_and_pasted_onto_another_plane(desk) -> None:
@@ -98,11 +102,11 @@ def test_clicks_are_copied_and_pasted_onto_another_plane(desk) -> None:
     assert len(desk.points.selected_data) == 2
     desk.hand.key(Qt.Key.Key_C, CONTROL)
     desk.viewer.dims.set_current_step(0, 5)
-    desk.hand.until(lambda: desk.session.plane == Z4.at(0, 5))
+    desk.hand.until(lambda: desk.session.image.plane == Z4.at(0, 5))
     desk.ready()
     desk.hand.key(Qt.Key.Key_V, CONTROL)
     desk.hand.until(lambda: desk.area() == 81)
-    assert desk.session.prompts(Z4.at(0, 5)) == desk.session.prompts(Z4)
+    assert desk.session.prompts.on(Z4.at(0, 5)) == desk.session.prompts.on(Z4)
 
 
 def test_rectangles_drawn_one_after_another_become_objects_by_key(desk) -> None:
@@ -129,7 +133,7 @@ def test_a_layer_of_the_users_is_chosen_and_used_by_button(desk) -> None:
     desk.viewer.layers.selection.active = layer
     desk.hand.click(A)
     assert len(layer.data) == 1
-    assert not desk.session.draft
+    assert not desk.session.current.draft
     desk.hand.press(row.use)
     desk.hand.until(lambda: desk.area() == 81)
     desk.hand.click(B)
@@ -139,5 +143,5 @@ def test_a_layer_of_the_users_is_chosen_and_used_by_button(desk) -> None:
     assert (desk.labels == 1).sum() == 162
     assert len(layer.data) == 2
     desk.hand.press(row.each[Action.EACH])
-    desk.hand.until(lambda: desk.session.status.state.value in ("error", "ready") and not desk.session.batching)
-    assert not desk.session.draft
+    desk.hand.until(lambda: desk.session.status.state.value in ("error", "ready") and not desk.session.batch.active)
+    assert not desk.session.current.draft

@@ -58,7 +58,7 @@ def test_a_drag_draws_a_box_and_does_not_pan(desk) -> None:
     desk.ready()
     assert desk.hand.at(A) == before
     assert len(desk.shapes.data) == 1
-    box = desk.session.prompts(Z4).box
+    box = desk.session.prompts.on(Z4).box
     np.testing.assert_allclose(box.borders, [20, 26, 36, 44], atol=0.2)
     assert not len(desk.points.data)
 
@@ -80,10 +80,14 @@ def test_a_point_moved_with_naparis_own_tool_counts(desk) -> None:
     assert str(desk.points.mode) == "select"
     desk.hand.hover(A)
     desk.hand.drag(A, B)
-    desk.hand.until(lambda: desk.session.draft.masks.get(Z4) and desk.session.draft.masks[Z4].box == (24, 30, 33, 39))
+    desk.hand.until(
+        lambda: (
+            desk.session.current.draft.masks.get(Z4) and desk.session.current.draft.masks[Z4].box == (24, 30, 33, 39)
+        )
+    )
     np.testing.assert_allclose(desk.points.data, [[4, 28, 34]], atol=0.3)
     desk.hand.key(Qt.Key.Key_Delete)
-    desk.hand.until(lambda: not desk.session.draft)
+    desk.hand.until(lambda: not desk.session.current.draft)
     desk.hand.press(desk.widget.prompts.draw)
     desk.hand.click(A)
     desk.hand.until(lambda: desk.area() == 81)
@@ -131,7 +135,7 @@ def test_reject_remove_last_clear_and_hide_by_keys(desk) -> None:
     assert not len(desk.points.data)
     desk.click(B)
     desk.hand.key(Qt.Key.Key_Escape)
-    assert not desk.session.draft
+    assert not desk.session.current.draft
     assert not desk.preview.data.any()
 
 
@@ -161,7 +165,7 @@ def test_the_same_by_buttons(desk) -> None:
 def test_propagate_shows_progress_and_is_accepted_at_once(desk) -> None:
     desk.click(A)
     desk.hand.key(Qt.Key.Key_G)
-    desk.hand.until(lambda: not desk.session.propagating)
+    desk.hand.until(lambda: not desk.session.volume.active)
     assert not len(desk.session.objects)
     for z in (2, 6):
         desk.viewer.dims.set_current_step(0, z)
@@ -178,13 +182,13 @@ def test_cancelling_a_propagation_midway(desk) -> None:
     desk.click(A)
     desk.engine.delay = 0.05
     desk.hand.key(Qt.Key.Key_G)
-    desk.hand.until(lambda: len(desk.session.draft.proposal) >= 2)
+    desk.hand.until(lambda: len(desk.session.current.draft.proposal) >= 2)
     assert desk.widget.buttons[Action.CANCEL].isEnabled()
     desk.hand.press(desk.widget.buttons[Action.CANCEL])
-    assert not desk.session.propagating
-    reached = len(desk.session.draft.proposal)
+    assert not desk.session.volume.active
+    reached = len(desk.session.current.draft.proposal)
     QTest.qWait(150)
-    assert len(desk.session.draft.proposal) == reached < 8
+    assert len(desk.session.current.draft.proposal) == reached < 8
     assert "stopped" in desk.widget.status.message.text()
 
 
@@ -255,9 +259,9 @@ def test_the_window_goes_on_while_the_network_works(desk) -> None:
         QTest.qWait(1)
     assert time.monotonic() - begin < 2
     assert len(desk.points.data) == 1
-    assert not desk.session.draft.masks
+    assert not desk.session.current.draft.masks
     gate.set()
-    desk.hand.until(lambda: Plane((1, 2), (5, 0, 0)) in desk.session.draft.masks)
+    desk.hand.until(lambda: Plane((1, 2), (5, 0, 0)) in desk.session.current.draft.masks)
 
 
 def test_closing_the_window_while_it_works(make_desk, engine) -> None:
@@ -289,7 +293,7 @@ def test_removing_layers_while_it_works(desk) -> None:
     desk.click(A)
     desk.engine.delay = 0.02
     desk.hand.key(Qt.Key.Key_G)
-    desk.hand.until(lambda: len(desk.session.draft.proposal) >= 1)
+    desk.hand.until(lambda: len(desk.session.current.draft.proposal) >= 1)
     desk.viewer.layers.remove(desk.image)
     QTest.qWait(100)
     assert desk.session.status.state is State.NO_IMAGE
@@ -311,7 +315,7 @@ def test_object_size_and_model_are_handed_on(desk) -> None:
     desk.widget.choices.object_size.setValue(0)
     desk.ready()
     assert desk.engine.prepared[-1][2] is None
-    desk.session.set_model("nano-fast")
+    desk.session.model.choose("nano-fast")
     desk.ready()
     assert desk.widget.choices.model.currentText() == "nano-fast"
 
@@ -388,14 +392,14 @@ def test_a_plane_of_other_axes_with_scale_and_translate(make_desk) -> None:
     desk = make_desk(scale=(2.0, 1.0, 0.5), translate=(5.0, -3.0, 2.0))
     desk.viewer.dims.order = (1, 0, 2)
     desk.viewer.dims.set_current_step(1, 12)
-    desk.hand.until(lambda: desk.session.plane == Plane((0, 2), (0, 12, 0)))
+    desk.hand.until(lambda: desk.session.image.plane == Plane((0, 2), (0, 12, 0)))
     desk.viewer.reset_view()
     QTest.qWait(50)
     desk.ready()
     desk.click((4 * 2.0 + 5.0, 12 * 0.5 + 2.0))
     np.testing.assert_allclose(desk.points.data, [[4, 12, 12]], atol=0.3)
-    assert desk.session.prompts(desk.session.plane).points[0].positive
-    assert isinstance(desk.session.prompts(desk.session.plane).points[0], Point)
+    assert desk.session.prompts.on(desk.session.image.plane).points[0].positive
+    assert isinstance(desk.session.prompts.on(desk.session.image.plane).points[0], Point)
     assert desk.area() == 7 * 9
     desk.hand.key(Qt.Key.Key_Return)
     assert (desk.labels[:, 12] == 1).sum() == 63
@@ -422,7 +426,7 @@ def test_planes_that_are_flown_over_are_not_embedded(desk, monkeypatch) -> None:
     for at in (5, 6, 7, 8, 7, 6, 5, 3, 2):
         desk.viewer.dims.set_current_step(0, at)
         QTest.qWait(60)
-    desk.hand.until(lambda: desk.session.plane == Plane((1, 2), (2, 0, 0)))
+    desk.hand.until(lambda: desk.session.image.plane == Plane((1, 2), (2, 0, 0)))
     desk.ready()
     # The plane that it comes to rest on, and its neighbours.
     assert len({plane.index[0] for plane, _, _ in desk.engine.prepared}) <= 3

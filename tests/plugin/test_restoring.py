@@ -98,7 +98,7 @@ def test_an_unfinished_session_is_offered_and_comes_back(make, tmp_path):
     np.testing.assert_array_equal(layer.scale, (2, 1, 1))
     assert second.session.objects.row(1).name == "first"
     assert second.session.objects.row(1).n_planes == 7
-    assert second.session.draft.masks[Z4].area == 81
+    assert second.session.current.draft.masks[Z4].area == 81
     assert second.restoring.offer is None
     # All of it is in the new session's log; the old one is gone.
     second.finish_logging()
@@ -125,7 +125,7 @@ def test_a_restored_object_is_reopened_and_corrected(make):
     second.controller.do(Action.ACCEPT)
     assert second.session.objects.labels == [1, 2]
     second.controller.reopen(1)
-    assert second.session.prompts(Z4).points == (Point(12, 12),)
+    assert second.session.prompts.on(Z4).points == (Point(12, 12),)
     second.click(*B)
     second.controller.do(Action.ACCEPT)
     second.settle()
@@ -171,7 +171,7 @@ def test_a_discarded_session_is_gone_and_one_put_off_is_not(make, tmp_path):
 def test_saving_writes_the_session_beside_the_labels_and_it_is_opened_again(make, tmp_path):
     first = make(blobs())
     work(first)
-    first.session.save(tmp_path / "made.ome.tif")
+    first.session.record.save(tmp_path / "made.ome.tif")
     first.settle()
     saved = tifffile.imread(tmp_path / "made.ome.tif")
     np.testing.assert_array_equal(saved, first.controller.target_layer.data)
@@ -185,10 +185,10 @@ def test_saving_writes_the_session_beside_the_labels_and_it_is_opened_again(make
     second.settle()
     np.testing.assert_array_equal(second.controller.target_layer.data, saved)
     assert second.session.objects.row(1).name == "first"
-    assert second.session.draft.masks[Z4].area == 81
+    assert second.session.current.draft.masks[Z4].area == 81
     second.controller.do(Action.ACCEPT)
     second.settle()
-    second.session.save(tmp_path / "again.tif")
+    second.session.record.save(tmp_path / "again.tif")
     second.settle()
     again = read_session(tmp_path / "again.session.json").annotation
     assert [type(event).__name__ for event in again.events] == ["Accepted", "Renamed", "Accepted"]
@@ -197,7 +197,7 @@ def test_saving_writes_the_session_beside_the_labels_and_it_is_opened_again(make
 def test_opening_what_does_not_fit_is_told(make, tmp_path):
     first = make(blobs())
     work(first)
-    first.session.save(tmp_path / "made.tif")
+    first.session.record.save(tmp_path / "made.tif")
     first.settle()
     other = make(blobs()[:, :, ::-1].copy())
     other.restoring.open(tmp_path / "made.session.json")
@@ -237,7 +237,7 @@ def test_the_row_appears_in_the_window_and_its_button_restores(make_desk, make, 
     desk.hand.until(lambda: row.isVisible())
     assert "was not finished" in row.sentence.text()
     row.restore.click()
-    desk.hand.until(lambda: desk.session.target is not None and desk.session.draft.masks)
+    desk.hand.until(lambda: desk.session.labels.target is not None and desk.session.current.draft.masks)
     np.testing.assert_array_equal(desk.labels, labels)
     assert not row.isVisible()
     assert not desk.widget.autosave._failed
@@ -246,16 +246,16 @@ def test_the_row_appears_in_the_window_and_its_button_restores(make_desk, make, 
 def test_an_object_that_was_accepted_before_its_mask_was_there_survives_two_crashes(make, engine, tmp_path):
     first = make(blobs())
     engine.gate = threading.Event()
-    first.session.add_point(Z4, Point(12, 12))
+    first.session.prompts.add_point(Z4, Point(12, 12))
     first.controller.do(Action.ACCEPT)
-    first.session.add_point(Z4, Point(28, 34))
+    first.session.prompts.add_point(Z4, Point(28, 34))
     first.crash()
 
     engine.gate.set()
     second = make(blobs())
     engine.gate.clear()
     restore(second)
-    assert second.session.prompts(Z4).points == (Point(28, 34),)
+    assert second.session.prompts.on(Z4).points == (Point(28, 34),)
     assert not second.controller.target_layer.data.any()
     # It is in the new log before the old one goes.
     until(second, lambda: len(list((tmp_path / "logs").iterdir())) == 1)
@@ -268,15 +268,15 @@ def test_an_object_that_was_accepted_before_its_mask_was_there_survives_two_cras
     third.settle()
     assert (third.controller.target_layer.data == 1).sum() == 81
     assert third.session.objects.labels == [1]
-    assert third.session.draft.masks[Z4].area == 81
-    assert third.session.current_label == 2
+    assert third.session.current.draft.masks[Z4].area == 81
+    assert third.session.current.label == 2
 
 
 def restore(bench: LoggedBench) -> None:
     bench.restoring.look()
     until(bench, lambda: bench.restoring.offer is not None)
     bench.restoring.restore()
-    until(bench, lambda: bench.session.draft)
+    until(bench, lambda: bench.session.current.draft)
 
 
 def until(bench: LoggedBench, condition) -> None:

@@ -40,7 +40,7 @@ class Viewing(RuleBasedStateMachine):
         if not hasattr(self, "bench"):
             return
         end, times = self.what_is(), 0
-        while self.session.journal.can_undo:
+        while self.session.history.journal.can_undo:
             self.do(Action.UNDO)
             self.look()
             times += 1
@@ -67,7 +67,7 @@ class Viewing(RuleBasedStateMachine):
             "boxes": sorted(np.asarray(corners).tolist() for corners in self.bench.shapes.data),
             "preview": self.bench.shown().tobytes(),
             "table": repr([self.session.objects.row(label) for label in self.session.objects.labels]),
-            "id": self.session.current_label,
+            "id": self.session.current.label,
         }
 
     @rule(z=depths, row=rows, column=columns, positive=st.booleans())
@@ -77,7 +77,7 @@ class Viewing(RuleBasedStateMachine):
 
     @rule(row=rows, column=columns)
     def drag_a_box(self, row, column) -> None:
-        z = self.session.plane.index[0]
+        z = self.session.image.plane.index[0]
         self.bench.controller.canvas.dragged(
             np.array([z, row, column], float), np.array([z, row + 9, column + 9], float)
         )
@@ -134,7 +134,7 @@ class Viewing(RuleBasedStateMachine):
             self.look()
 
     def look(self) -> None:
-        done = tuple(entry.serial for entry in self.session.journal.done)
+        done = tuple(entry.serial for entry in self.session.history.journal.done)
         state = self.what_is()
         before = self.states.setdefault(done, state)
         for part, value in state.items():
@@ -148,15 +148,15 @@ class Viewing(RuleBasedStateMachine):
         shown = sorted(tuple(position) for position in self.bench.points.data.tolist())
         prompted = sorted(
             plane.to_data(point.row, point.column)
-            for plane, prompts in self.session.draft.prompts.items()
+            for plane, prompts in self.session.current.draft.prompts.items()
             for point in prompts.points
         )
         assert shown == prompted
         assert len(self.bench.shapes.data) == sum(
-            prompts.box is not None for prompts in self.session.draft.prompts.values()
+            prompts.box is not None for prompts in self.session.current.draft.prompts.values()
         )
         expected = np.zeros((9, 40, 50), bool)
-        for plane, mask in self.session.draft.masks.items():
+        for plane, mask in self.session.current.draft.masks.items():
             expected[plane.index[0]] |= mask.painted((40, 50))
         np.testing.assert_array_equal(self.bench.shown() > 0, expected)
         for label in self.session.objects.labels:

@@ -42,18 +42,18 @@ def test_a_stroke_a_fill_and_an_erasure_are_undone_in_the_order_they_were_made(b
     for deed in deeds:
         deed()
         states.append(layer.data.copy())
-    assert bench.session.current_label == 10
+    assert bench.session.current.label == 10
     for state in reversed(states[:-1]):
         bench.controller.do(Action.UNDO)
         np.testing.assert_array_equal(layer.data, state)
-    assert bench.session.current_label == 2
+    assert bench.session.current.label == 2
     for state in states[1:]:
         bench.controller.do(Action.REDO)
         np.testing.assert_array_equal(layer.data, state)
     for _ in range(6):
         bench.controller.do(Action.UNDO)
     assert not layer.data.any()
-    assert not bench.session.draft
+    assert not bench.session.current.draft
 
 
 def test_naparis_own_undo_on_the_layer_is_the_journals(bench, layer) -> None:
@@ -103,7 +103,7 @@ def test_a_batch_in_the_middle_of_a_stroke_is_written_after_what_is_painted_of_i
     layer._begin_stroke()
     layer.paint((4, 28, 34), 7)
     states.append(layer.data.copy())
-    bench.session.segment_each([BatchObject(Plane((1, 2), (4, 0, 0)), Prompts(points=(Point(28, 36),)))])
+    bench.session.batch.segment([BatchObject(Plane((1, 2), (4, 0, 0)), Prompts(points=(Point(28, 36),)))])
     bench.settle()
     states.append(layer.data.copy())
     layer.paint((4, 28, 38), 7)
@@ -188,4 +188,4 @@ def test_labels_that_are_made_for_the_first_object_stay_when_it_is_undone(make_b
     bench.controller.do(Action.UNDO)
     assert layer in bench.viewer.layers
     assert bench.controller.target_layer is layer
-    assert bench.session.current_label == 1
+    assert bench.session.current.label == 1

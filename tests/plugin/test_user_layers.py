@@ -49,10 +49,10 @@ def test_points_of_a_layer_of_the_users_are_clicks_where_they_lie(bench, place, 
     else:
         layer = bench.viewer.add_points([position], **place)
     use(bench, layer)
-    (point,) = bench.session.prompts(Z4).points
+    (point,) = bench.session.prompts.on(Z4).points
     assert point.positive
     np.testing.assert_allclose((point.row, point.column), (12, 12), atol=1e-6)
-    assert bench.session.draft.masks[Z4].area == 81
+    assert bench.session.current.draft.masks[Z4].area == 81
 
 
 def test_they_are_followed_as_long_as_the_object_is_in_work(bench) -> None:
@@ -65,12 +65,12 @@ def test_they_are_followed_as_long_as_the_object_is_in_work(bench) -> None:
     bench.settle()
     assert (bench.shown()[4] > 0).sum() == 81
     bench.click(4, 13, 13)
-    assert len(bench.session.prompts(Z4).points) == 3
+    assert len(bench.session.prompts.on(Z4).points) == 3
     bench.controller.do(Action.ACCEPT)
     assert len(layer.data) == 2
     layer.add((8, 12, 12))
     bench.settle()
-    assert not bench.session.draft
+    assert not bench.session.current.draft
     assert not len(bench.points.data)
 
 
@@ -79,8 +79,8 @@ def test_a_layer_in_use_may_be_moved_as_a_whole(bench) -> None:
     use(bench, layer)
     layer.translate = (0, 16, 22)
     bench.settle()
-    assert bench.session.prompts(Z4).points == (Point(28, 34),)
-    assert bench.session.draft.masks[Z4].box == (24, 30, 33, 39)
+    assert bench.session.prompts.on(Z4).points == (Point(28, 34),)
+    assert bench.session.current.draft.masks[Z4].box == (24, 30, 33, 39)
 
 
 def test_taking_the_last_prompt_back_leaves_the_users_layer_alone(bench) -> None:
@@ -90,7 +90,7 @@ def test_taking_the_last_prompt_back_leaves_the_users_layer_alone(bench) -> None
     bench.settle()
     assert len(layer.data) == 2
     np.testing.assert_allclose(bench.points.data, [[4, 12, 12]])
-    assert bench.session.prompts(Z4).points == (Point(12, 12),)
+    assert bench.session.prompts.on(Z4).points == (Point(12, 12),)
 
 
 def test_removing_a_layer_in_use_takes_its_prompts_away(bench) -> None:
@@ -98,18 +98,18 @@ def test_removing_a_layer_in_use_takes_its_prompts_away(bench) -> None:
     use(bench, layer)
     bench.viewer.layers.remove(layer)
     bench.settle()
-    assert not bench.session.draft
+    assert not bench.session.current.draft
 
 
 def test_shapes_of_the_users_layer_in_other_units(bench) -> None:
     box = np.asarray([(4, 21, 27), (4, 21, 42), (4, 36, 42), (4, 36, 27)], float)
     layer = bench.viewer.add_shapes([box * (1, 2, 2)], scale=(2.0, 0.5, 0.5))
     use(bench, layer)
-    assert bench.session.prompts(Z4).box == Box(21.5, 27.5, 35.5, 41.5)
+    assert bench.session.prompts.on(Z4).box == Box(21.5, 27.5, 35.5, 41.5)
     layer.shape_type = "ellipse"
     bench.settle()
-    assert bench.session.prompts(Z4).box is None
-    assert bench.session.draft.masks[Z4].area == 81
+    assert bench.session.prompts.on(Z4).box is None
+    assert bench.session.current.draft.masks[Z4].area == 81
 
 
 def test_keys_work_on_a_layer_in_use_and_are_given_back(bench) -> None:
@@ -141,7 +141,7 @@ def test_each_box_drawn_becomes_an_object_and_one_undo_brings_them_all_back(benc
         bench.settle()
     each(bench)
     assert [(written(bench) == label).sum() for label in (1, 2)] == [81, 81]
-    assert not bench.session.draft
+    assert not bench.session.current.draft
     assert not len(bench.shapes.data)
     bench.controller.do(Action.UNDO)
     assert not written(bench).any()
@@ -156,7 +156,7 @@ def test_an_object_with_clicks_in_work_is_not_lost_to_a_batch(bench) -> None:
     bench.shapes.add_rectangles(np.asarray([(4, 21, 27), (4, 21, 42), (4, 36, 42), (4, 36, 27)], float))
     each(bench)
     assert "accept or reject it first" in bench.told[-1]
-    assert len(bench.session.prompts(Z4).points) == 1
+    assert len(bench.session.prompts.on(Z4).points) == 1
 
 
 def test_nothing_drawn_is_told(bench) -> None:
@@ -205,14 +205,14 @@ def test_labels_of_any_shape_and_place_are_refined(bench, make) -> None:
     bench.viewer.cursor.position = (8.0, 11.0, 11.0)
     bench.controller.do(Action.PICK)
     bench.settle()
-    mask = bench.session.prompts(Z4).mask
+    mask = bench.session.prompts.on(Z4).mask
     assert abs(mask.area - 16) <= 9
-    assert bench.session.draft.masks[Z4].area == 81
+    assert bench.session.current.draft.masks[Z4].area == 81
     bench.controller.do(Action.REJECT)
     each(bench, layer)
     assert bench.session.objects.labels == [5, 12]
     assert [(written(bench)[4] == label).sum() for label in (5, 12)] == [81, 81]
-    assert bench.session.current_label == 13
+    assert bench.session.current.label == 13
 
 
 def test_the_targets_own_labels_are_refined_in_place(bench) -> None:
@@ -245,7 +245,7 @@ def test_using_a_labels_layer_refines_its_selected_label(bench) -> None:
     layer = labels_of(bench, rough(), scale=(2.0, 1.0, 1.0))
     layer.selected_label = 12
     use(bench, layer)
-    assert bench.session.draft.masks[Z4].box == (24, 30, 33, 39)
+    assert bench.session.current.draft.masks[Z4].box == (24, 30, 33, 39)
     layer.selected_label = 77
     use(bench, layer)
     assert "Label 77 of 'theirs' has no pixels on this plane" in bench.session.status.sentence
@@ -299,10 +299,10 @@ def test_each_point_on_all_planes(bench) -> None:
 def test_each_own_box_on_all_planes_that_lie_like_the_one_in_view(bench) -> None:
     corners = np.asarray([(0, 5, 5), (0, 5, 20), (0, 20, 20), (0, 20, 5)], float)
     bench.shapes.add_rectangles([corners + np.asarray((z, 0, 0)) for z in (3, 5)])
-    assert len(bench.session.draft.prompts) == 2
+    assert len(bench.session.current.draft.prompts) == 2
     each(bench, action=Action.EACH_EVERYWHERE)
     assert [(written(bench)[z] == label).sum() for z, label in ((3, 1), (5, 2))] == [81, 81]
-    assert not bench.session.draft
+    assert not bench.session.current.draft
     assert not len(bench.shapes.data)
     bench.controller.do(Action.UNDO)
     assert not written(bench).any()

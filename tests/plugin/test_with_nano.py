@@ -40,7 +40,7 @@ def test_one_nucleus_from_click_to_file(make_napari_viewer, stack, tmp_path) -> 
     QTest.qWait(20)
     hand.until(lambda: session.status.state is State.READY, 120)
 
-    z = session.plane.index[0]
+    z = session.image.plane.index[0]
     known = stack.nucleus_labels
     inner = known[z, 20:-20, 20:-20]
     label = int(np.bincount(inner[inner > 0]).argmax())
@@ -48,10 +48,12 @@ def test_one_nucleus_from_click_to_file(make_napari_viewer, stack, tmp_path) -> 
     def click(region: np.ndarray, **how) -> None:
         row, column = inmost(region)
         hand.click((row * stack.scale[1], column * stack.scale[2]), **how)
-        hand.until(lambda: session.status.state is State.READY and session.plane in session.draft.masks, 60)
+        hand.until(
+            lambda: session.status.state is State.READY and session.image.plane in session.current.draft.masks, 60
+        )
 
     def drawn() -> np.ndarray:
-        return session.draft.masks[session.plane].painted(known.shape[1:])
+        return session.current.draft.masks[session.image.plane].painted(known.shape[1:])
 
     click(known[z] == label)
     first = overlap(drawn(), known[z] == label)
@@ -63,13 +65,13 @@ def test_one_nucleus_from_click_to_file(make_napari_viewer, stack, tmp_path) -> 
     assert max(first, overlap(drawn(), known[z] == label)) > 0.6
 
     hand.key(Qt.Key.Key_G)
-    hand.until(lambda: not session.propagating, 300)
-    assert len(session.draft.masks) > 3
+    hand.until(lambda: not session.volume.active, 300)
+    assert len(session.current.draft.masks) > 3
     hand.key(Qt.Key.Key_Return)
     labels = widget.controller.target_layer.data
     assert overlap(labels == 1, known == label) > 0.4
 
-    session.save(tmp_path / "labels.ome.tif")
+    session.record.save(tmp_path / "labels.ome.tif")
     hand.until(lambda: "Saved" in session.status.sentence, 60)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "labels.ome.tif"), labels)
 

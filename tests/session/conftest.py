@@ -71,8 +71,8 @@ def image() -> ImageSource:
 @pytest.fixture
 def session(main, engine, image) -> Iterator[Session]:
     session = Session(main.post, engine=engine)
-    session.set_image(image, axes=(1, 2))
-    session.set_view(Plane((1, 2), (4, 0, 0)), (20.0, 25.0))
+    session.image.choose(image, axes=(1, 2))
+    session.image.set_view(Plane((1, 2), (4, 0, 0)), (20.0, 25.0))
     main.settle(session)
     yield session
     assert session.close()
@@ -93,5 +93,5 @@ def autosave(session, main, tmp_path, errors) -> Iterator[Autosave]:
 @pytest.fixture
 def target(session) -> ArrayTarget:
     target = ArrayTarget(np.zeros((9, 40, 50), np.uint16))
-    session.set_target(target, next_label=1)
+    session.labels.choose(target, next_label=1)
     return target

@@ -16,7 +16,7 @@ from napari_sam.prompts.prompt import Point
 from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.record import log_file
 from napari_sam.session.record.autosave import Autosave
-from napari_sam.session.record.log_file import MAGIC, Kind, LogWriter, frame, packed_frames, unpacked
+from napari_sam.session.record.log_file import MAGIC, LogWriter, RecordKind, frame, packed_frames, unpacked
 from napari_sam.session.record.log_folder import FOLDER_VARIABLE, SessionFolder, abandoned, sessions_folder
 from napari_sam.session.record.recording import annotation_of
 from napari_sam.session.record.recovery import discard, recover, unfinished_sessions
@@ -27,13 +27,13 @@ A, B = Point(12, 12), Point(28, 34)
 
 
 def accept(session, main, point=A) -> None:
-    session.add_point(Z4, point)
+    session.prompts.add_point(Z4, point)
     main.settle(session)
-    session.accept()
+    session.current.accept()
 
 
 def test_nothing_is_written_before_there_is_something_to_lose(session, target, main, autosave, tmp_path):
-    session.set_view(Plane((1, 2), (5, 0, 0)))
+    session.image.set_view(Plane((1, 2), (5, 0, 0)))
     main.settle(session)
     autosave._collect()
     assert autosave.folder is None
@@ -41,12 +41,12 @@ def test_nothing_is_written_before_there_is_something_to_lose(session, target, m
 
 
 def test_labels_objects_and_the_object_in_work_come_back(session, target, main, autosave, tmp_path, errors):
-    session.set_contrast(Contrast(((0.0, 99.0),)))
+    session.image.set_contrast(Contrast(((0.0, 99.0),)))
     accept(session, main)
     session.objects.rename(1, "first")
-    session.add_point(Z4, B)
+    session.prompts.add_point(Z4, B)
     main.settle(session)
-    session.propagate()
+    session.volume.propagate()
     main.settle(session)
     crash(autosave)
     (unfinished,) = unfinished_sessions(tmp_path / "sessions")
@@ -60,21 +60,21 @@ def test_labels_objects_and_the_object_in_work_come_back(session, target, main, 
     assert recovered.contrast == Contrast(((0.0, 99.0),))
     assert recovered.image.fingerprint
     masks = {each.plane: each.mask.area for each in recovered.draft.planes if each.mask is not None}
-    assert masks == {plane: mask.area for plane, mask in session.draft.masks.items()}
+    assert masks == {plane: mask.area for plane, mask in session.current.draft.masks.items()}
     assert not errors
 
 
 def test_an_object_in_work_comes_back_though_none_was_accepted(session, target, main, autosave, tmp_path):
-    session.add_point(Z4, A)
+    session.prompts.add_point(Z4, A)
     main.settle(session)
     crash(autosave)
     recovered = recover(unfinished_sessions(tmp_path / "sessions")[0].path)
     assert recovered.targets == ()
-    session.reject()
-    session.restore_draft(recovered.draft)
+    session.current.reject()
+    session.current.restore(recovered.draft)
     main.settle(session)
-    assert session.prompts(Z4).points == (A,)
-    assert session.draft.masks[Z4].area == 81
+    assert session.prompts.on(Z4).points == (A,)
+    assert session.current.draft.masks[Z4].area == 81
 
 
 def test_the_first_click_on_an_image_does_not_wait_for_its_identity(
@@ -89,7 +89,7 @@ def test_the_first_click_on_an_image_does_not_wait_for_its_identity(
         return request
 
     monkeypatch.setattr(session.scheduler, "submit_steps", submit_and_wait)
-    session.add_point(Z4, A)
+    session.prompts.add_point(Z4, A)
     main.settle(session)
     assert order == ["answer", *["square"] * SAMPLES]
 
@@ -104,9 +104,9 @@ def test_a_click_waits_for_one_square_of_an_image_that_is_slow_to_read(
         assert clicked.wait(5)
 
     order = _order_of_work(engine, monkeypatch, before_square=wait_for_click)
-    session.add_point(Z4, A)
+    session.prompts.add_point(Z4, A)
     main.run_until(reading.is_set)
-    session.add_point(Z4, B)
+    session.prompts.add_point(Z4, B)
     clicked.set()
     main.settle(session)
     assert order == ["answer", "square", "answer", *["square"] * (SAMPLES - 1)]
@@ -134,15 +134,15 @@ def _order_of_work(engine, monkeypatch, before_square=lambda: None) -> list[str]
 
 def test_clicks_come_back_that_were_not_answered_yet(session, target, main, engine, autosave, tmp_path):
     engine.gate = threading.Event()
-    session.add_point(Z4, A)
+    session.prompts.add_point(Z4, A)
     crash(autosave)
     recovered = recover(unfinished_sessions(tmp_path / "sessions")[0].path)
-    session.reject()
-    session.restore_draft(recovered.draft)
-    assert session.prompts(Z4).points == (A,)
+    session.current.reject()
+    session.current.restore(recovered.draft)
+    assert session.prompts.on(Z4).points == (A,)
     engine.gate.set()
     main.settle(session)
-    assert session.draft.masks[Z4].area == 81
+    assert session.current.draft.masks[Z4].area == 81
 
 
 def test_a_correction_that_was_not_answered_yet_corrects_the_same_mask(
@@ -150,23 +150,23 @@ def test_a_correction_that_was_not_answered_yet_corrects_the_same_mask(
 ):
     """What was fed back is recorded as fed back, so it has to be; a replay would give another mask."""
     z5 = Z4.at(0, 5)
-    session.add_point(Z4, A)
+    session.prompts.add_point(Z4, A)
     main.settle(session)
-    session.propagate()
+    session.volume.propagate()
     main.settle(session)
     engine.gate = threading.Event()
-    session.add_point(z5, B)
+    session.prompts.add_point(z5, B)
     crash(autosave)
     recovered = recover(unfinished_sessions(tmp_path / "sessions")[0].path)
-    session.reject()
-    session.reject()
-    session.restore_draft(recovered.draft)
+    session.current.reject()
+    session.current.reject()
+    session.current.restore(recovered.draft)
     engine.gate.set()
     main.settle(session)
-    assert session.draft.masks[z5].area == 162
-    session.accept()
-    recording = session.recording.of(target)
-    annotation = annotation_of(target.array, recording.prior, recording.done, session.image, None)
+    assert session.current.draft.masks[z5].area == 162
+    session.current.accept()
+    recording = session.record.recordings.of(target)
+    annotation = annotation_of(target.array, recording.prior, recording.done, session.image.number, None)
     np.testing.assert_array_equal(replay(annotation, image, FakeEngine()), target.array)
 
 
@@ -174,15 +174,15 @@ def test_labels_of_before_come_back_even_if_they_are_changed_while_they_are_read
     array = np.random.default_rng(0).integers(0, 5, (9, 40, 50)).astype(np.uint16)
     before = array.copy()
     target = ArrayTarget(array)
-    session.set_target(target)
+    session.labels.choose(target)
     main.settle(session)
     accept(session, main)
-    session.undo()
-    session.redo()
+    session.history.undo()
+    session.history.redo()
     box = (slice(0, 2), slice(0, 4), slice(0, 4))
     change = PixelChange.of(box, array[box] != 9, array[box].reshape(-1), np.uint16(9))
     change.apply(array)
-    session.painted(target, change)
+    session.labels.painted(target, change)
     crash(autosave)
     (restored,) = recover(abandoned(tmp_path / "sessions")[0]).targets
     np.testing.assert_array_equal(restored.labels, array)
@@ -197,7 +197,7 @@ def test_labels_of_before_are_all_there_after_closing_at_once(session, main, aut
     array = np.zeros((9, 40, 50), np.uint16)
     array[:, 20:] = 4
     target = ArrayTarget(array)
-    session.set_target(target)
+    session.labels.choose(target)
     main.settle(session)
     accept(session, main)
     session.objects.painted(target, stroke(target, 0, 0, 7))
@@ -210,19 +210,19 @@ def test_labels_of_before_are_all_there_after_closing_at_once(session, main, aut
 def test_labels_that_were_restored_are_on_disk_before_their_former_log_may_go(session, main, tmp_path, errors):
     array = np.random.default_rng(0).integers(0, 5, (9, 40, 50)).astype(np.uint16)
     target = ArrayTarget(array)
-    session.set_target(target)
+    session.labels.choose(target)
     main.settle(session)
     # What is posted is run at once, by whichever thread.
     autosave = Autosave(session, tmp_path / "sessions", lambda run: run(), errors.append)
     on_disk = []
     autosave.begin_with(target, lambda: on_disk.extend(kind for kind, _ in packed_frames(autosave.folder / "log")))
     assert autosave.wait_written()
-    assert on_disk[-1] == Kind.BASE_DONE
+    assert on_disk[-1] == RecordKind.BASE_DONE
     autosave.close()
 
 
 def test_what_is_torn_or_damaged_at_the_end_is_left_out(tmp_path):
-    whole = [frame(Kind.BEGIN, {"at": number}) for number in range(5)]
+    whole = [frame(RecordKind.BEGIN, {"at": number}) for number in range(5)]
     path = tmp_path / "log"
     data = MAGIC + b"".join(whole)
     for length in range(len(data) + 1):
@@ -257,7 +257,7 @@ def test_two_sessions_have_two_logs(tmp_path):
 
 def test_a_saved_session_leaves_nothing_behind_and_an_unsaved_one_its_log(session, target, main, autosave, tmp_path):
     accept(session, main)
-    session.saved.emit(target, session.recording.of(target).done)
+    session.saved.emit(target, session.record.recordings.of(target).done)
     assert not autosave.unsaved
     accept(session, main, B)
     assert autosave.unsaved
@@ -270,7 +270,7 @@ def test_a_saved_session_leaves_nothing_behind_and_an_unsaved_one_its_log(sessio
 
 def test_closing_after_saving_removes_the_log(session, target, main, autosave, tmp_path):
     accept(session, main)
-    session.saved.emit(target, session.recording.of(target).done)
+    session.saved.emit(target, session.record.recordings.of(target).done)
     autosave.close()
     assert list((tmp_path / "sessions").iterdir()) == []
 
@@ -312,15 +312,15 @@ def test_superseded_drafts_do_not_fill_the_log(tmp_path, monkeypatch):
     noise = np.random.default_rng(0)
     for number in range(60):
         draft = {"number": number, "noise": noise.bytes(800).hex()}
-        writer.write(lambda draft=draft: iter([(Kind.DRAFT, draft)]))
+        writer.write(lambda draft=draft: iter([(RecordKind.DRAFT, draft)]))
         if number % 20 == 0:
-            writer.write(lambda number=number: iter([(Kind.PUT, {"number": number})]))
+            writer.write(lambda number=number: iter([(RecordKind.PUT, {"number": number})]))
             assert writer.wait_written()
     assert writer.close()
     assert not failed
     frames = [(kind, unpacked(body)["number"]) for kind, body in packed_frames(tmp_path / "log")]
-    assert [number for kind, number in frames if kind == Kind.PUT] == [0, 20, 40]
-    assert [number for kind, number in frames if kind == Kind.DRAFT][-1] == 59
+    assert [number for kind, number in frames if kind == RecordKind.PUT] == [0, 20, 40]
+    assert [number for kind, number in frames if kind == RecordKind.DRAFT][-1] == 59
     assert (tmp_path / "log").stat().st_size < 60 * 900
 
 
@@ -336,7 +336,7 @@ def test_a_log_may_be_ended_by_its_own_thread(tmp_path):
     failed, ended = [], []
     writer = LogWriter(tmp_path / "log", lambda: ended or ended.append(writer.close()), failed.append)
     writer.start()
-    writer.write(lambda: iter([(Kind.BEGIN, {})]))
+    writer.write(lambda: iter([(RecordKind.BEGIN, {})]))
     writer._thread.join(10)
     assert not writer._thread.is_alive()
     assert ended == [True]

@@ -20,8 +20,8 @@ def accept_late(session, main, engine):
 
     def accept_late(point, meanwhile) -> None:
         engine.gate = threading.Event()
-        session.add_point(Z4, point)
-        session.accept(Collision.OVERWRITE)
+        session.prompts.add_point(Z4, point)
+        session.current.accept(Collision.OVERWRITE)
         meanwhile()
         engine.gate.set()
         main.settle(session)
@@ -38,8 +38,8 @@ def check(session, engine, image):
         for label, count in pixels.items():
             assert np.count_nonzero(target.array == label) == count
             assert session.objects.row(label).area == count
-        done = session.recording.of(target).done
-        again = replay(annotation_of(target.array, None, done, session.image, None), image, engine)
+        done = session.record.recordings.of(target).done
+        again = replay(annotation_of(target.array, None, done, session.image.number, None), image, engine)
         np.testing.assert_array_equal(again, target.array)
 
     return check
@@ -49,12 +49,12 @@ def test_deleting_an_object_leaves_alone_what_has_its_pixels_by_then(session, ma
     accept(session, main, A)
     accept_late(A, lambda: session.objects.delete(1))
     check(target, {2: 81})
-    session.undo()
+    session.history.undo()
     check(target, {1: 0, 2: 81})
-    session.undo()
+    session.history.undo()
     check(target, {1: 81})
-    session.redo()
-    session.redo()
+    session.history.redo()
+    session.history.redo()
     check(target, {2: 81})
 
 
@@ -62,8 +62,8 @@ def test_an_object_with_a_new_id_does_not_take_what_has_its_pixels_by_then(sessi
     accept(session, main, A)
     accept_late(A, lambda: session.objects.relabel(1, 20))
     check(target, {2: 81, 20: 0})
-    session.undo()
-    session.undo()
+    session.history.undo()
+    session.history.undo()
     check(target, {1: 81})
 
 
@@ -71,7 +71,7 @@ def test_an_id_that_other_labels_might_have_had_is_known_afterwards(session, mai
     array = np.zeros((9, 40, 50), np.uint16)
     array[4, 0, 0] = 9
     target = ArrayTarget(array)
-    session.set_target(target)
+    session.labels.choose(target)
     main.settle(session)
     accept(session, main, A)
     accept_late(B, lambda: session.objects.relabel(10, 7))
@@ -82,9 +82,9 @@ def test_a_label_that_was_there_is_known_after_it_was_segmented_with_others(sess
     array = np.zeros((9, 40, 50), np.uint16)
     array[4, 9:12, 9:12] = 3
     target = ArrayTarget(array)
-    session.set_target(target)
+    session.labels.choose(target)
     main.settle(session)
-    session.segment_each([BatchObject(Z4, Prompts(box=Box(8, 8, 16, 16)), label=3)])
+    session.batch.segment([BatchObject(Z4, Prompts(box=Box(8, 8, 16, 16)), label=3)])
     # All of it is computed, and about to be written.
     assert session.scheduler.wait_idle(5)
     accept_late(B, lambda: None)

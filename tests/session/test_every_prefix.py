@@ -15,11 +15,11 @@ from stepped_autosave import SteppedSession, SteppedWriter, log_in_steps
 
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.labels.target import ArrayTarget
-from napari_sam.session.record.log_file import MAGIC, Kind, packed_frame, packed_frames
+from napari_sam.session.record.log_file import MAGIC, RecordKind, packed_frame, packed_frames
 from napari_sam.session.record.recording import annotation_of
 from napari_sam.session.record.recovery import Recovered, recover
 from napari_sam.session.record.replay import replay
-from napari_sam.session.record.restored import objects_of
+from napari_sam.session.record.restored import accepted_objects
 from napari_sam.session.session import Session
 
 DEEDS = 50
@@ -53,9 +53,9 @@ def prefixes(log: Path, folder: Path) -> list[Prefix]:
     data, changes, drafts, image, found = MAGIC, 0, 0, False, []
     for kind, body in packed_frames(log):
         data += packed_frame(kind, body)
-        changes += kind in (Kind.PUT, Kind.DROP)
-        drafts += kind == Kind.DRAFT
-        image = image or kind == Kind.IMAGE
+        changes += kind in (RecordKind.PUT, RecordKind.DROP)
+        drafts += kind == RecordKind.DRAFT
+        image = image or kind == RecordKind.IMAGE
         if image:
             (folder / "log").write_bytes(data)
             found.append(Prefix(recover(folder), changes, drafts))
@@ -67,7 +67,7 @@ def recovered_state(recovered: Recovered, empty: bool) -> str | None:
     if not recovered.targets:
         return killed_sessions.digest(killed_sessions.labels_at_first(empty), {})
     (target,) = recovered.targets
-    names = {label: record.name for label, record in objects_of(target.annotation).items()}
+    names = {label: record.name for label, record in accepted_objects(target.annotation).items()}
     return killed_sessions.digest(target.labels, names) if target.complete else None
 
 
@@ -105,18 +105,18 @@ def check_waiting_objects_are_finished(recovered: Recovered) -> None:
     """As soon as they have their masks; and how they came about is recorded."""
     image, posts = ImageSource(killed_sessions.image()), Posts()
     session = Session(posts.post, engine=FakeEngine(ambiguous=True))
-    session.set_image(image, axes=(1, 2))
+    session.image.choose(image, axes=(1, 2))
     (restored,) = recovered.targets
     target = ArrayTarget(restored.labels.copy())
-    session.restore_target(target, restored)
+    session.labels.restore(target, restored)
     for each in recovered.waiting:
-        session.restore_waiting(each.record, target, each.collision)
+        session.current.restore_waiting(each.record, target, each.collision)
     if recovered.draft is not None:
-        session.restore_draft(recovered.draft)
+        session.current.restore(recovered.draft)
     posts.settle(session)
-    assert not session.waiting
-    recording = session.recording.of(target)
-    annotation = annotation_of(target.array, recording.prior, recording.done, session.image, None)
+    assert not session.record.waiting
+    recording = session.record.recordings.of(target)
+    annotation = annotation_of(target.array, recording.prior, recording.done, session.image.number, None)
     np.testing.assert_array_equal(replay(annotation, image, FakeEngine(ambiguous=True)), target.array)
     assert session.close()
 

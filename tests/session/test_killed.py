@@ -17,7 +17,7 @@ from fake_engine import FakeEngine
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.record.recovery import recover, unfinished_sessions
 from napari_sam.session.record.replay import replay
-from napari_sam.session.record.restored import objects_of
+from napari_sam.session.record.restored import accepted_objects
 
 KILLS, TOGETHER = 50, 5
 LOST_SECONDS = 1.0
@@ -112,7 +112,7 @@ def check_labels(number, recovered, states, old, empty) -> None:
             # It was killed while the labels of before were being read, which is soon after the first deed.
             assert not [index for index in old if states[index][1] != states[0][1]]
             return
-        names = {label: record.name for label, record in objects_of(target.annotation).items()}
+        names = {label: record.name for label, record in accepted_objects(target.annotation).items()}
         digest = killed_sessions.digest(target.labels, names)
         again = replay(target.annotation, ImageSource(killed_sessions.image()), FakeEngine(ambiguous=True))
         np.testing.assert_array_equal(again, target.labels)

@@ -14,7 +14,7 @@ from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.session import batch_plan
 from napari_sam.session.batch import BatchObject
-from napari_sam.session.history.entry import Kind
+from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.labels import target as target_module
 from napari_sam.session.labels.object_row import ObjectRow
 from napari_sam.session.labels.target import ArrayTarget
@@ -47,8 +47,8 @@ def image() -> ImageSource:
 @pytest.fixture
 def session(main, engine, image) -> Iterator[Session]:
     session = Session(main.post, engine=engine)
-    session.set_image(image, axes=(1, 2))
-    session.set_view(FIRST)
+    session.image.choose(image, axes=(1, 2))
+    session.image.set_view(FIRST)
     main.settle(session)
     yield session
     assert session.close()
@@ -59,7 +59,7 @@ def target(session) -> ArrayTarget:
     """With a label that lies across others, so that what was there is more than nothing."""
     target = ArrayTarget(np.zeros((DEPTH, SIDE, SIDE), np.uint16))
     target.array[:, 100:120, 5:200] = 9
-    session.set_target(target, next_label=10)
+    session.labels.choose(target, next_label=10)
     return target
 
 
@@ -76,19 +76,19 @@ def boxes() -> list[BatchObject]:
 
 
 def recorded(session) -> bool:
-    entry = session.journal.next_undo
-    return entry is not None and entry.kind is Kind.BATCH
+    entry = session.history.journal.next_undo
+    return entry is not None and entry.kind is EntryKind.BATCH
 
 
 def begin(session, main) -> None:
     """Until the batch is in the journal, and a part of it in the labels."""
-    session.segment_each(boxes(), Collision.OVERWRITE)
+    session.batch.segment(boxes(), Collision.OVERWRITE)
     main.run_until(lambda: recorded(session), 60)
 
 
 def replayed(session, target, image, engine) -> np.ndarray:
-    done = session.recording.of(target).done
-    return replay(annotation_of(target.array, None, done, session.image, None), image, engine)
+    done = session.record.recordings.of(target).done
+    return replay(annotation_of(target.array, None, done, session.image.number, None), image, engine)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def whole(session, main, target) -> np.ndarray:
     begin(session, main)
     main.settle(session)
     after = target.array.copy()
-    session.undo()
+    session.history.undo()
     main.settle(session)
     np.testing.assert_array_equal(target.array, before)
     assert len(np.unique(after)) > 300
@@ -141,7 +141,7 @@ def test_the_main_thread_writes_a_little_at_a_time_and_computes_nothing(
     monkeypatch.setattr(PixelChange, "_exchange", count)
     monkeypatch.setattr(batch_plan, "paint_all", noted(paint_all))
     monkeypatch.setattr(ObjectRow, "of", noted(row_of))
-    session.segment_each(boxes(), Collision.OVERWRITE)
+    session.batch.segment(boxes(), Collision.OVERWRITE)
     pump()
     check_slices()
     assert computing
@@ -150,12 +150,12 @@ def test_the_main_thread_writes_a_little_at_a_time_and_computes_nothing(
     assert len(session.objects.labels) == DEPTH * ACROSS * ACROSS
     assert all(session.objects.row(label).area == np.count_nonzero(after == label) for label in (10, 46, 369))
     np.testing.assert_array_equal(replayed(session, target, image, engine), after)
-    session.undo()
+    session.history.undo()
     pump()
     check_slices()
     np.testing.assert_array_equal(target.array, before)
-    assert not session.journal.can_undo
-    session.redo()
+    assert not session.history.journal.can_undo
+    session.history.redo()
     pump()
     np.testing.assert_array_equal(target.array, after)
 
@@ -164,12 +164,12 @@ def test_undo_in_the_midst_takes_all_back_and_redo_brings_all(session, main, tar
     before = target.array.copy()
     begin(session, main)
     assert (target.array != whole).any()
-    session.undo()
+    session.history.undo()
     main.settle(session)
     np.testing.assert_array_equal(target.array, before)
-    session.redo()
-    session.undo()
-    session.redo()
+    session.history.redo()
+    session.history.undo()
+    session.history.redo()
     main.settle(session)
     np.testing.assert_array_equal(target.array, whole)
 
@@ -182,10 +182,10 @@ def test_labels_that_go_in_the_midst_go_whole(end, session, main, target, whole)
     if end == "close":
         session.close()
     elif end == "forget":
-        session.forget_target(target)
+        session.labels.forget(target)
     else:
         target.array = np.zeros_like(array)
-        session.forget_target(target)
+        session.labels.forget(target)
         assert not target.array.any()
     np.testing.assert_array_equal(array, whole)
     main.pump()
@@ -199,18 +199,18 @@ def test_what_is_painted_meanwhile_is_on_top_and_is_undone_first(session, main, 
     assert (whole[STROKE] != region).any(), "it is to be painted over what is not written yet"
     change = PixelChange.of(STROKE, np.ones(region.shape, bool), region.reshape(-1), np.uint16(3))
     change.apply(target.array)
-    session.painted(target, change)
+    session.labels.painted(target, change)
     main.settle(session)
     painted = whole.copy()
     painted[STROKE] = 3
     np.testing.assert_array_equal(target.array, painted)
     np.testing.assert_array_equal(replayed(session, target, image, engine), painted)
     for expected in (whole, before):
-        session.undo()
+        session.history.undo()
         main.settle(session)
         np.testing.assert_array_equal(target.array, expected)
     for expected in (whole, painted):
-        session.redo()
+        session.history.redo()
         main.settle(session)
         np.testing.assert_array_equal(target.array, expected)
 
@@ -219,19 +219,19 @@ def test_a_stroke_that_is_being_drawn_is_told_of_before_anything_is_written(sess
     drawn = []
 
     def flush() -> None:
-        if drawn or not session.batching:
+        if drawn or not session.batch.active:
             return
         drawn.append(True)
         region = target.array[STROKE]
         change = PixelChange.of(STROKE, np.ones(region.shape, bool), region.reshape(-1), np.uint16(3))
         change.apply(target.array)
-        session.painted(target, change)
+        session.labels.painted(target, change)
 
     session.writing.connect(flush)
-    session.segment_each(boxes(), Collision.KEEP)
+    session.batch.segment(boxes(), Collision.KEEP)
     main.run_until(lambda: recorded(session), 60)
     main.settle(session)
-    assert [entry.kind for entry in session.journal.done] == [Kind.PAINT, Kind.BATCH]
+    assert [entry.kind for entry in session.history.journal.done] == [EntryKind.PAINT, EntryKind.BATCH]
     assert (target.array[STROKE] == 3).all()
     np.testing.assert_array_equal(replayed(session, target, image, engine), target.array)
 
@@ -253,7 +253,7 @@ def test_what_is_accepted_while_it_is_planned_keeps_its_id_and_its_pixels(
         box = (slice(0, 1), slice(0, 1), slice(len(made), len(made) + 1))
         change = PixelChange.of(box, np.ones((1, 1, 1), bool), np.uint16(0), np.uint16(10 + len(made)))
         change.apply(target.array)
-        session.painted(target, change)
+        session.labels.painted(target, change)
 
     monkeypatch.setattr("napari_sam.session.batch.plan_batch", disturbed)
     begin(session, main)
@@ -266,15 +266,15 @@ def test_what_is_accepted_while_it_is_planned_keeps_its_id_and_its_pixels(
 
 
 def test_an_object_accepted_in_the_midst_meets_all_of_the_batch(session, main, target, whole):
-    session.add_point(FIRST, Point(15, 15))
+    session.prompts.add_point(FIRST, Point(15, 15))
     main.settle(session)
-    draft_free = session.current_label
-    session.reject()
+    draft_free = session.current.label
+    session.current.reject()
     begin(session, main)
-    session.add_point(FIRST.at(0, DEPTH - 1), Point(15, 15))
-    main.run_until(lambda: bool(session.draft.masks), 30)
-    session.set_next_label(500)
-    session.accept(Collision.OVERWRITE)
+    session.prompts.add_point(FIRST.at(0, DEPTH - 1), Point(15, 15))
+    main.run_until(lambda: bool(session.current.draft.masks), 30)
+    session.current.set_label(500)
+    session.current.accept(Collision.OVERWRITE)
     main.settle(session)
     gone = whole[DEPTH - 1, 15, 15]
     assert draft_free == 10
@@ -284,7 +284,7 @@ def test_an_object_accepted_in_the_midst_meets_all_of_the_batch(session, main, t
 
 def test_what_is_saved_in_the_midst_is_whole(session, main, target, whole, tmp_path):
     begin(session, main)
-    session.save(tmp_path / "labels.tif")
+    session.record.save(tmp_path / "labels.tif")
     main.settle(session)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "labels.tif").reshape(whole.shape), whole)
 

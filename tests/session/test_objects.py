@@ -14,12 +14,12 @@ from napari_sam.session.labels.target import ArrayTarget
 
 
 def test_a_row_tells_planes_prompts_and_size(session, main, target) -> None:
-    session.add_point(Z4, A)
-    session.add_point(Z4, Point(13, 13))
+    session.prompts.add_point(Z4, A)
+    session.prompts.add_point(Z4, Point(13, 13))
     main.settle(session)
-    session.propagate()
+    session.volume.propagate()
     main.settle(session)
-    session.accept()
+    session.current.accept()
     accept(session, main, B)
     assert session.objects.labels == [1, 2]
     volume, flat = session.objects.row(1), session.objects.row(2)
@@ -40,30 +40,30 @@ def test_sizes_are_physical_only_where_all_axes_are_lengths_of_one_unit(units, e
 
 
 def test_a_reopened_object_has_all_its_prompts_and_masks_and_replaces_its_pixels(session, main, engine, target) -> None:
-    session.add_point(Z4, A)
+    session.prompts.add_point(Z4, A)
     main.settle(session)
-    session.propagate()
+    session.volume.propagate()
     main.settle(session)
-    masks = {plane: mask.pixels.tobytes() for plane, mask in session.draft.masks.items()}
-    session.accept()
+    masks = {plane: mask.pixels.tobytes() for plane, mask in session.current.draft.masks.items()}
+    session.current.accept()
     asked = len(engine.segmented)
     session.objects.reopen(1)
     main.settle(session)
     assert len(engine.segmented) == asked
-    assert session.prompts(Z4) == Prompts((A,))
-    assert {plane: mask.pixels.tobytes() for plane, mask in session.draft.masks.items()} == masks
+    assert session.prompts.on(Z4) == Prompts((A,))
+    assert {plane: mask.pixels.tobytes() for plane, mask in session.current.draft.masks.items()} == masks
     assert (target.array == 1).sum() == 7 * 81
-    assert session.current_label == 1
+    assert session.current.label == 1
     # What was painted with its id on its planes goes; elsewhere it stays. Planes that it has no longer are cleared.
-    session.painted(target, stroke(target, 0, 40, 1))
-    session.reject()
-    session.set_prompts(Z4, Prompts((B,)))
+    session.labels.painted(target, stroke(target, 0, 40, 1))
+    session.current.reject()
+    session.prompts.set(Z4, Prompts((B,)))
     main.settle(session)
-    session.accept()
+    session.current.accept()
     assert session.objects.labels == [1]
     np.testing.assert_array_equal(np.argwhere(target.array == 1).min(axis=0), [4, 24, 30])
     assert session.objects.row(1).area == (target.array == 1).sum() == 81
-    assert session.current_label == 2
+    assert session.current.label == 2
 
 
 def test_paint_on_other_planes_survives_a_reopening(session, main, target) -> None:
@@ -73,8 +73,8 @@ def test_paint_on_other_planes_survives_a_reopening(session, main, target) -> No
     change.revert(target.array)
     target.array[8, 0, 0] = 1
     box = (slice(8, 9), slice(0, 1), slice(0, 1))
-    session.painted(target, type(change).of(box, np.ones((1, 1, 1), bool), np.uint16(0), np.uint16(1)))
-    session.accept()
+    session.labels.painted(target, type(change).of(box, np.ones((1, 1, 1), bool), np.uint16(0), np.uint16(1)))
+    session.current.accept()
     assert target.array[8, 0, 0] == 1
     assert session.objects.row(1).area == 82
 
@@ -84,38 +84,38 @@ def test_reopening_another_object_needs_a_free_desk(session, main, target) -> No
     accept(session, main, B)
     session.objects.reopen(1)
     session.objects.reopen(2)
-    assert session.current_label == 2
-    session.add_point(Z4, A)
+    assert session.current.label == 2
+    session.prompts.add_point(Z4, A)
     main.settle(session)
     with pytest.raises(UserError, match="accept or reject it first"):
         session.objects.reopen(1)
-    assert session.draft.masks[Z4].area == 162
+    assert session.current.draft.masks[Z4].area == 162
 
 
 def test_a_chosen_candidate_is_chosen_when_the_object_is_reopened(session, main, engine, target) -> None:
     engine.ambiguous = True
-    session.add_point(Z4, A)
+    session.prompts.add_point(Z4, A)
     main.settle(session)
-    session.choose(2)
-    session.accept()
+    session.prompts.choose_candidate(2)
+    session.current.accept()
     session.objects.reopen(1)
-    answer = session.draft.segmentations[Z4]
+    answer = session.current.draft.segmentations[Z4]
     assert (len(answer.candidates), answer.chosen, answer.mask.area) == (3, 2, 117)
 
 
 def test_deleting_takes_every_pixel_and_is_undone(session, main, target) -> None:
     accept(session, main, A)
-    session.painted(target, stroke(target, 30, 3, 1))
+    session.labels.painted(target, stroke(target, 30, 3, 1))
     before = target.array.copy()
     session.objects.reopen(1)
     session.objects.delete(1)
     assert not target.array.any()
-    assert not session.draft
+    assert not session.current.draft
     assert not len(session.objects)
-    session.undo()
+    session.history.undo()
     np.testing.assert_array_equal(target.array, before)
     assert session.objects.row(1).area == 85
-    assert session.prompts(Z4) == Prompts((A,))
+    assert session.prompts.on(Z4) == Prompts((A,))
 
 
 def test_renaming_and_another_id(session, main, target) -> None:
@@ -125,30 +125,30 @@ def test_renaming_and_another_id(session, main, target) -> None:
     assert session.objects.labels == [12]
     assert session.objects.row(12).name == "soma"
     assert (target.array == 12).sum() == 81
-    assert session.current_label == 13
+    assert session.current.label == 13
     accept(session, main, B)
     with pytest.raises(UserError, match="already"):
         session.objects.relabel(12, 13)
     for _ in range(4):
-        session.undo()
+        session.history.undo()
     assert (target.array == 1).sum() == 81
     assert session.objects.row(1).name == ""
-    assert session.current_label == 2
+    assert session.current.label == 2
 
 
 def test_the_id_of_the_next_object_is_the_users(session, main, target) -> None:
-    session.set_next_label(40)
+    session.current.set_label(40)
     accept(session, main, A)
     assert (target.array == 40).sum() == 81
-    assert session.current_label == 41
+    assert session.current.label == 41
     with pytest.raises(UserError, match="already"):
-        session.set_next_label(40)
+        session.current.set_label(40)
     with pytest.raises(UserError, match="start at 1"):
-        session.set_next_label(-1)
+        session.current.set_label(-1)
     with pytest.raises(UserError, match="65535"):
-        session.set_next_label(70_000)
-    session.undo()
-    assert session.current_label == 40
+        session.current.set_label(70_000)
+    session.history.undo()
+    assert session.current.label == 40
 
 
 @pytest.mark.parametrize("deed", ["reopen", "delete", "row", "place"])
@@ -160,13 +160,13 @@ def test_an_object_that_is_not_there_is_told(session, target, deed) -> None:
 def test_each_target_has_its_own_table(session, main, target) -> None:
     accept(session, main, A)
     other = ArrayTarget(np.zeros((9, 40, 50), np.uint8))
-    session.set_target(other, next_label=1)
+    session.labels.choose(other, next_label=1)
     assert not len(session.objects)
     accept(session, main, B)
-    session.set_target(target)
+    session.labels.choose(target)
     main.settle(session)
     assert session.objects.place(1)[1] == (12.0, 12.0)
-    session.undo()
+    session.history.undo()
     assert not other.array.any()
     assert session.objects.labels == [1]
 
@@ -195,17 +195,17 @@ def test_overwritten_objects_shrink_in_the_table(session, main, target) -> None:
     accept(session, main, A)
     accept(session, main, A, Collision.OVERWRITE)
     assert [session.objects.row(label).area for label in (1, 2)] == [0, 81]
-    session.undo()
+    session.history.undo()
     assert session.objects.row(1).area == 81
 
 
 def test_an_object_that_was_painted_over_can_have_another_id_and_be_deleted(session, main, target) -> None:
     accept(session, main, A)
     session.objects.relabel(1, 5)
-    session.painted(target, stroke(target, 4, 4, 3, size=24))
+    session.labels.painted(target, stroke(target, 4, 4, 3, size=24))
     session.objects.relabel(5, 16)
     assert session.objects.row(16).area == 0
     session.objects.delete(16)
     assert session.objects.labels == []
-    session.undo()
+    session.history.undo()
     assert session.objects.labels == [16]

@@ -44,10 +44,10 @@ def test_the_axis_that_was_scrolled_is_gone_along_else_the_last_one_not_displaye
 
 def test_neighbours_are_embedded_in_scrolling_direction_within_the_room(session, main, engine) -> None:
     engine.room = 3
-    session.set_view(z(3))
+    session.image.set_view(z(3))
     main.settle(session)
     engine.prepared.clear()
-    session.set_view(z(4), (10.0, 12.0))
+    session.image.set_view(z(4), (10.0, 12.0))
     main.settle(session)
     assert planes(engine) == [4, 5, 3, 6]
     assert {center for _, center, _ in engine.prepared} == {(10.0, 12.0)}
@@ -55,7 +55,7 @@ def test_neighbours_are_embedded_in_scrolling_direction_within_the_room(session,
 
 
 def test_nothing_is_embedded_ahead_where_there_is_no_room(session, main, engine) -> None:
-    session.set_view(z(4))
+    session.image.set_view(z(4))
     main.settle(session)
     assert set(planes(engine)) == {4}
 
@@ -63,23 +63,23 @@ def test_nothing_is_embedded_ahead_where_there_is_no_room(session, main, engine)
 def test_a_click_interrupts_it_at_once_and_it_goes_on_afterwards(session, main, engine) -> None:
     engine.room, engine.gate = 2, threading.Event()
     engine.gate.set()
-    session.set_view(z(4))
+    session.image.set_view(z(4))
     main.run_until(lambda: session.status.state is State.READY)
     main.settle(session)
-    session.set_view(z(6))
+    session.image.set_view(z(6))
     main.run_until(lambda: session.status.state is State.READY)
     engine.gate.clear()
     engine.prepared.clear()
-    session.set_view(z(7))
+    session.image.set_view(z(7))
     engine.gate.set()
     main.run_until(lambda: session.status.state is State.READY)
     engine.gate.clear()
     main.run_until(lambda: 8 in planes(engine))
     # It hangs in plane 8 until it is interrupted.
-    session.add_point(z(7), Point(12, 12))
+    session.prompts.add_point(z(7), Point(12, 12))
     main.run_until(lambda: bool(engine.segmented))
     engine.gate.set()
-    main.run_until(lambda: z(7) in session.draft.segmentations)
+    main.run_until(lambda: z(7) in session.current.draft.segmentations)
     main.settle(session)
     assert planes(engine).count(8) == 2
     assert planes(engine)[-1] == 6
@@ -87,13 +87,13 @@ def test_a_click_interrupts_it_at_once_and_it_goes_on_afterwards(session, main, 
 
 def test_scrolling_on_drops_what_was_to_be_embedded(session, main, engine) -> None:
     engine.room = 4
-    session.set_view(z(2))
+    session.image.set_view(z(2))
     main.settle(session)
     engine.delay = 0.05
-    session.set_view(z(3))
+    session.image.set_view(z(3))
     main.run_until(lambda: session.status.state is State.READY)
     engine.prepared.clear()
-    session.set_view(z(7))
+    session.image.set_view(z(7))
     main.settle(session)
     assert planes(engine) == [7, 8, 6]
 
@@ -111,7 +111,7 @@ def test_a_plane_that_cannot_be_read_ahead_is_no_error(session, main, engine, mo
     engine.room = 2
     main.settle(session)
     engine.prepared.clear()
-    session.set_view(z(6))
+    session.image.set_view(z(6))
     main.settle(session)
     assert planes(engine) == [6, 7]
     assert session.status.state is State.READY
@@ -120,12 +120,12 @@ def test_a_plane_that_cannot_be_read_ahead_is_no_error(session, main, engine, mo
 
 def test_leaving_the_plane_view_stops_it(session, main, engine) -> None:
     engine.room = 4
-    session.set_view(z(2))
+    session.image.set_view(z(2))
     main.settle(session)
     engine.delay = 0.05
-    session.set_view(z(3))
+    session.image.set_view(z(3))
     main.run_until(lambda: session.status.state is State.READY)
-    session.clear_view("3-D")
+    session.image.clear_view("3-D")
     seen = len(engine.prepared)
     main.settle(session)
     assert len(engine.prepared) <= seen + 1
@@ -136,14 +136,14 @@ def test_clicks_on_a_plane_that_is_being_embedded_are_answered_there_after_scrol
 ) -> None:
     main.settle(session)
     engine.gate = threading.Event()
-    session.set_view(z(3))
+    session.image.set_view(z(3))
     main.run_until(lambda: session.status.state is State.EMBEDDING)
-    session.add_point(z(3), Point(12, 12))
-    session.add_point(z(3), Point(28, 34))
-    session.set_view(z(5))
+    session.prompts.add_point(z(3), Point(12, 12))
+    session.prompts.add_point(z(3), Point(28, 34))
+    session.image.set_view(z(5))
     engine.gate.set()
     main.settle(session)
-    assert session.draft.segmentations[z(3)].mask.area == 162
-    assert set(session.draft.masks) == {z(3)}
-    assert session.plane == z(5)
+    assert session.current.draft.segmentations[z(3)].mask.area == 162
+    assert set(session.current.draft.masks) == {z(3)}
+    assert session.image.plane == z(5)
     assert session.status.state is State.READY

@@ -40,20 +40,20 @@ PLACES = [
 
 
 def content_of(session: Session, target: ArrayTarget) -> SessionContent:
-    work = session._work
+    work = session._workspace
     recording = work.recording.of(target)
     draft = record_of(work.draft.state, work.draft.label) if work.draft else None
     annotation = annotation_of(target.array, recording.prior, recording.done, work.image, draft)
-    return SessionContent(ImageIdentity.of(session.source), annotation)
+    return SessionContent(ImageIdentity.of(session.image.source), annotation)
 
 
 def worked(engine, source, places, seed: int, deeds: int, labels: np.ndarray) -> tuple[Session, ScriptedUser]:
     posts = Posts()
     session = Session(posts.post, engine=engine)
-    session.set_image(source, axes=(1, 2))
-    session.set_view(places[0][0])
+    session.image.choose(source, axes=(1, 2))
+    session.image.set_view(places[0][0])
     target = ArrayTarget(labels)
-    session.set_target(target)
+    session.labels.choose(target)
     posts.settle(session)
     user = ScriptedUser(session, posts, target, places, seed)
     user.work(deeds)
@@ -113,8 +113,8 @@ def test_replaying_with_the_bundled_model_gives_the_same_labels(seed, stack, nan
             volumes.append(int((stack.nucleus_labels == label).sum()))
     source = ImageSource(stack.nuclei, scale=stack.scale)
     session, user = worked(nano, source, places, seed, 30, np.zeros(source.shape, np.uint16))
-    if session.draft:
-        session.reject()
+    if session.current.draft:
+        session.current.reject()
     # The largest go on for planes enough to be carried to, whatever candidate is chosen.
     carry_and_correct(user, places[np.argsort(volumes)[-1 - seed]])
     steps = [
@@ -138,20 +138,20 @@ def carry_and_correct(user: ScriptedUser, place) -> None:
     """An object is carried along, corrected on a plane that it was carried to, and carried along again."""
     session, settle = user.session, user.posts.settle
     plane, row, column = place
-    session.set_view(plane)
-    session.add_point(plane, Point(row, column))
+    session.image.set_view(plane)
+    session.prompts.add_point(plane, Point(row, column))
     settle(session)
-    session.choose(0)
-    session.propagate()
+    session.prompts.choose_candidate(0)
+    session.volume.propagate()
     settle(session)
-    session.choose(2)
-    reached = next(plane for plane, each in session.draft.proposal.items() if each.mask is not None)
-    session.set_view(reached)
-    session.add_point(reached, Point(row + 4, column))
+    session.prompts.choose_candidate(2)
+    reached = next(plane for plane, each in session.current.draft.proposal.items() if each.mask is not None)
+    session.image.set_view(reached)
+    session.prompts.add_point(reached, Point(row + 4, column))
     settle(session)
-    session.propagate()
+    session.volume.propagate()
     settle(session)
-    session.accept()
+    session.current.accept()
     settle(session)
 
 

@@ -53,7 +53,7 @@ def pixels_of(mask) -> tuple:
 
 def what_is(session: Session, target: ArrayTarget) -> dict:
     """Everything that the user can see, bit by bit."""
-    draft = session.draft
+    draft = session.current.draft
     return {
         "labels": target.array.tobytes(),
         "prompts": {
@@ -68,7 +68,7 @@ def what_is(session: Session, target: ArrayTarget) -> dict:
         "order": draft.order,
         "carried": draft.carried and (draft.carried.reached, draft.carried.complete),
         "refines": draft.refines,
-        "id": session.current_label,
+        "id": session.current.label,
         "own id": draft.label,
         "table": repr([session.objects.row(label) for label in session.objects.labels]),
     }
@@ -82,14 +82,14 @@ class Annotating(RuleBasedStateMachine):
         self.posted: queue.Queue = queue.Queue()
         self.engine = FakeEngine(ambiguous=True)
         self.session = Session(self.posted.put, engine=self.engine)
-        self.session.journal.memory_bytes = self.memory_bytes
-        self.session.set_image(ImageSource(stack(), scale=(2, 1, 1), units=("um",) * 3), axes=(1, 2))
-        self.session.set_view(PLANES[2])
+        self.session.history.journal.memory_bytes = self.memory_bytes
+        self.session.image.choose(ImageSource(stack(), scale=(2, 1, 1), units=("um",) * 3), axes=(1, 2))
+        self.session.image.set_view(PLANES[2])
         self.target = ArrayTarget(np.zeros(SHAPE, np.uint16))
         self.foreign = FOREIGN if foreign else 0
         if foreign:
             self.target.array[3, 0:4, 0:4] = FOREIGN
-        self.session.set_target(self.target)
+        self.session.labels.choose(self.target)
         self.settle()
         # The states that there were, by what was done up to then.
         self.states = {(): what_is(self.session, self.target)}
@@ -101,18 +101,18 @@ class Annotating(RuleBasedStateMachine):
             return
         end = what_is(self.session, self.target)
         times = 0
-        while self.session.journal.can_undo:
-            self.session.undo()
+        while self.session.history.journal.can_undo:
+            self.session.history.undo()
             self.settle()
             self.look()
             times += 1
         assert what_is(self.session, self.target) == self.states[()]
         for _ in range(times):
-            self.session.redo()
+            self.session.history.redo()
             self.settle()
             self.look()
         assert what_is(self.session, self.target) == end
-        folder = self.session.journal.folder.path
+        folder = self.session.history.journal.folder.path
         assert self.session.close()
         assert folder is None or not folder.exists()
 
@@ -120,11 +120,11 @@ class Annotating(RuleBasedStateMachine):
 
     @property
     def draft(self):
-        return self.session.draft
+        return self.session.current.draft
 
     @property
     def done(self) -> tuple[int, ...]:
-        return tuple(entry.serial for entry in self.session.journal.done)
+        return tuple(entry.serial for entry in self.session.history.journal.done)
 
     def settle(self) -> None:
         for _ in range(4):
@@ -148,68 +148,72 @@ class Annotating(RuleBasedStateMachine):
 
     @rule(plane=planes, spot=spots, positive=st.booleans())
     def click(self, plane, spot, positive) -> None:
-        self.session.add_point(plane, Point(*self.position(plane, spot), positive))
+        self.session.prompts.add_point(plane, Point(*self.position(plane, spot), positive))
         self.settle()
 
     @rule(plane=planes, spot=spots)
     def draw_a_box(self, plane, spot) -> None:
         row, column = self.position(plane, spot)
-        self.session.add_box(plane, Box(row, column, row + 3, column + 3))
+        self.session.prompts.add_box(plane, Box(row, column, row + 3, column + 3))
         self.settle()
 
     @precondition(lambda self: self.draft.prompts)
     @rule(pick=picks, spot=spots)
     def move_a_point(self, pick, spot) -> None:
         plane = list(self.draft.prompts)[pick % len(self.draft.prompts)]
-        points = list(self.session.prompts(plane).points)
+        points = list(self.session.prompts.on(plane).points)
         if points:
             points[pick % len(points)] = Point(*self.position(plane, spot))
-            self.session.set_prompts(plane, Prompts(tuple(points), self.session.prompts(plane).box))
+            self.session.prompts.set(plane, Prompts(tuple(points), self.session.prompts.on(plane).box))
             self.settle()
 
     @precondition(lambda self: self.draft.prompts)
     @rule(pick=picks)
     def delete_prompts(self, pick) -> None:
         plane = list(self.draft.prompts)[pick % len(self.draft.prompts)]
-        prompts = self.session.prompts(plane)
-        self.session.set_all_prompts({plane: Prompts(prompts.points[1:], None), PLANES[0]: Prompts()})
+        prompts = self.session.prompts.on(plane)
+        self.session.prompts.set_all({plane: Prompts(prompts.points[1:], None), PLANES[0]: Prompts()})
         self.settle()
 
     @rule(last=st.booleans())
     def remove_last_or_clear(self, last) -> None:
-        self.attempt(self.session.remove_last if last else self.session.clear)
+        self.attempt(self.session.prompts.remove_last if last else self.session.prompts.clear)
         self.settle()
 
     @precondition(lambda self: self.draft.segmentations)
     @rule(pick=picks)
     def cycle_candidates(self, pick) -> None:
-        self.session.choose(pick, list(self.draft.segmentations)[pick % len(self.draft.segmentations)])
+        self.session.prompts.choose_candidate(
+            pick, list(self.draft.segmentations)[pick % len(self.draft.segmentations)]
+        )
 
     @rule(plane=planes)
     def switch_plane(self, plane) -> None:
-        self.session.set_view(plane)
+        self.session.image.set_view(plane)
         self.settle()
 
     @precondition(lambda self: self.draft.masks)
     @rule()
     def propagate(self) -> None:
-        self.attempt(self.session.propagate)
+        self.attempt(self.session.volume.propagate)
         self.settle()
 
     @precondition(lambda self: self.draft)
     @rule()
     def reject(self) -> None:
-        self.session.reject()
+        self.session.current.reject()
 
     @precondition(lambda self: self.draft.masks)
     @rule(collision=st.sampled_from(Collision))
     def accept(self, collision) -> None:
-        label = self.session.current_label
-        self.attempt(self.session.accept, collision, table=lambda: self.names.setdefault(label, "") if label else None)
+        label = self.session.current.label
+        self.attempt(
+            self.session.current.accept, collision, table=lambda: self.names.setdefault(label, "") if label else None
+        )
 
     @rule(label=labels)
     def choose_the_next_id(self, label) -> None:
-        self.attempt(self.session.set_next_label, label or None)
+        self.attempt(self.session.current.set_label, label or None)
 
     @rule(z=st.integers(0, 4), spot=spots, label=labels)
     def paint(self, z, spot, label) -> None:
@@ -220,7 +224,7 @@ class Annotating(RuleBasedStateMachine):
         where = before != label
         change = PixelChange.of(box, where, before[where], np.uint16(label))
         self.target.array[box] = label
-        self.session.painted(self.target, change)
+        self.session.labels.painted(self.target, change)
 
     @precondition(lambda self: len(self.session.objects))
     @rule(pick=picks, deed=st.sampled_from(["reopen", "delete", "rename", "relabel"]), new=st.integers(1, 12))
@@ -249,15 +253,15 @@ class Annotating(RuleBasedStateMachine):
     def rush(self, plane, spot, back, again, paint, collision) -> None:
         """Click, accept, paint, click, undo and redo while nothing is answered yet."""
         self.engine.gate = threading.Event()
-        self.session.add_point(plane, Point(*self.position(plane, spot)))
-        self.attempt(self.session.accept, collision)
+        self.session.prompts.add_point(plane, Point(*self.position(plane, spot)))
+        self.attempt(self.session.current.accept, collision)
         if paint:
             self.paint(2, spot, 8)
-        self.session.add_point(PLANES[1], Point(4, 4))
+        self.session.prompts.add_point(PLANES[1], Point(4, 4))
         for _ in range(back):
-            self.attempt(self.session.undo)
+            self.attempt(self.session.history.undo)
         for _ in range(back if again else 0):
-            self.attempt(self.session.redo)
+            self.attempt(self.session.history.redo)
         self.engine.gate.set()
         self.settle()
         self.names = None
@@ -265,7 +269,7 @@ class Annotating(RuleBasedStateMachine):
     @rule(times=st.integers(1, 4))
     def undo(self, times) -> None:
         for _ in range(times):
-            if self.attempt(self.session.undo):
+            if self.attempt(self.session.history.undo):
                 self.settle()
                 self.look()
         self.names = self.tables.get(self.done)
@@ -273,7 +277,7 @@ class Annotating(RuleBasedStateMachine):
     @rule(times=st.integers(1, 4))
     def redo(self, times) -> None:
         for _ in range(times):
-            if self.attempt(self.session.redo):
+            if self.attempt(self.session.history.redo):
                 self.settle()
                 self.look()
         self.names = self.tables.get(self.done)

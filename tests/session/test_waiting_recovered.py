@@ -13,7 +13,7 @@ from session_deeds import Z4, A, B, crash
 from napari_sam.labels.paint import Collision
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.labels.target import ArrayTarget
-from napari_sam.session.record.log_file import MAGIC, Kind, frame, packed_frame, packed_frames, unpacked
+from napari_sam.session.record.log_file import MAGIC, RecordKind, frame, packed_frame, packed_frames, unpacked
 from napari_sam.session.record.recovery import Recovered, recover, unfinished_sessions
 from napari_sam.session.session import Session
 
@@ -28,15 +28,15 @@ def gate(engine) -> threading.Event:
 def second(main, image) -> Iterator[Session]:
     """The session after the crash; its engine answers."""
     session = Session(main.post, engine=FakeEngine())
-    session.set_image(image, axes=(1, 2))
+    session.image.choose(image, axes=(1, 2))
     main.settle(session)
     yield session
     assert session.close()
 
 
 def accept_early(session, point, collision=Collision.KEEP) -> None:
-    session.add_point(Z4, point)
-    assert session.accept(collision) is None
+    session.prompts.add_point(Z4, point)
+    assert session.current.accept(collision) is None
 
 
 def left_in(folder: Path) -> Recovered:
@@ -47,11 +47,11 @@ def left_in(folder: Path) -> Recovered:
 def restore(session: Session, recovered: Recovered) -> list[ArrayTarget]:
     targets = [ArrayTarget(each.labels) for each in recovered.targets]
     for target, each in zip(targets, recovered.targets, strict=True):
-        session.restore_target(target, each)
+        session.labels.restore(target, each)
     for each in recovered.waiting:
-        session.restore_waiting(each.record, targets[each.target], each.collision)
+        session.current.restore_waiting(each.record, targets[each.target], each.collision)
     if recovered.draft is not None:
-        session.restore_draft(recovered.draft)
+        session.current.restore(recovered.draft)
     return targets
 
 
@@ -61,9 +61,9 @@ def rewrite(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     data = MAGIC
     for kind, body in list(packed_frames(log)):
         content = unpacked(body)
-        if kind == Kind.DRAFT:
+        if kind == RecordKind.DRAFT:
             change(content)
-        data += frame(Kind.DRAFT, content) if kind == Kind.DRAFT else packed_frame(kind, body)
+        data += frame(RecordKind.DRAFT, content) if kind == RecordKind.DRAFT else packed_frame(kind, body)
     log.write_bytes(data)
 
 
@@ -71,7 +71,7 @@ def test_it_waits_again_and_is_written_when_its_mask_is_there(
     session, target, main, autosave, gate, second, tmp_path
 ) -> None:
     accept_early(session, A)
-    session.add_point(Z4, B)
+    session.prompts.add_point(Z4, B)
     crash(autosave)
     recovered = left_in(tmp_path)
     assert [each.record.label for each in recovered.waiting] == [1]
@@ -86,14 +86,14 @@ def test_it_waits_again_and_is_written_when_its_mask_is_there(
     assert (target.array == 1).sum() == 81
     np.testing.assert_array_equal(restored.array, target.array)
     assert second.objects.labels == [1]
-    assert second.draft.masks[Z4].box == session.draft.masks[Z4].box
+    assert second.draft.masks[Z4].box == session.current.draft.masks[Z4].box
 
 
 def test_it_can_be_undone_before_and_after_it_is_written(
     session, target, main, autosave, gate, second, tmp_path
 ) -> None:
     accept_early(session, A)
-    session.add_point(Z4, B)
+    session.prompts.add_point(Z4, B)
     crash(autosave)
     (restored,) = restore(second, left_in(tmp_path))
     second.undo()
@@ -116,9 +116,9 @@ def test_each_goes_into_its_own_labels_in_its_own_way(session, main, autosave, g
     first, other = (ArrayTarget(np.zeros((9, 40, 50), np.uint16)) for _ in range(2))
     for labels in (first, other):
         labels.array[4, 12, 12] = labels.array[4, 28, 34] = 7
-    session.set_target(first, next_label=8)
+    session.labels.choose(first, next_label=8)
     accept_early(session, A)
-    session.set_target(other, next_label=8)
+    session.labels.choose(other, next_label=8)
     accept_early(session, B, Collision.OVERWRITE)
     accept_early(session, A)
     crash(autosave)
@@ -147,7 +147,7 @@ def test_what_was_written_meanwhile_is_no_longer_waiting(session, target, main, 
 
 def test_a_log_of_a_former_version_does_not_tell_of_them(session, target, main, autosave, gate, tmp_path) -> None:
     accept_early(session, A)
-    session.add_point(Z4, B)
+    session.prompts.add_point(Z4, B)
     crash(autosave)
     rewrite(tmp_path, lambda content: content.pop("waiting"))
     recovered = left_in(tmp_path)
@@ -171,7 +171,7 @@ def test_one_that_makes_no_sense_takes_no_other_with_it(session, target, main, a
 
 def test_on_another_image_it_has_no_mask(session, target, main, autosave, gate, tmp_path) -> None:
     accept_early(session, A)
-    session.set_image(ImageSource(np.zeros((9, 40, 50), np.uint8)), axes=(1, 2))
+    session.image.choose(ImageSource(np.zeros((9, 40, 50), np.uint8)), axes=(1, 2))
     crash(autosave)
     assert left_in(tmp_path).waiting == ()
 
@@ -186,7 +186,7 @@ def test_the_log_is_kept_as_long_as_something_waits(session, target, main, autos
 def test_nothing_is_kept_for_one_that_was_undone(session, target, main, autosave, gate, tmp_path) -> None:
     accept_early(session, A)
     assert autosave.wait_written()
-    session.undo()
+    session.history.undo()
     assert not autosave.unsaved
     autosave.close()
     assert list((tmp_path / "sessions").iterdir()) == []

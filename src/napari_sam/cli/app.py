@@ -8,10 +8,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from napari_sam._version import __version__
-from napari_sam.cli.demo import demo
-from napari_sam.cli.models import models
-from napari_sam.cli.replay import replay
-from napari_sam.cli.segment import propagate, segment
+from napari_sam.cli.demo_command import demo_command
+from napari_sam.cli.models_commands import models
+from napari_sam.cli.replay_command import replay_command
+from napari_sam.cli.segment_commands import propagate_command, segment_command
 from napari_sam.errors import UserError, UserNotice
 
 BAD_INPUT = 2
@@ -40,8 +40,10 @@ def common(
     """Take the options that stand before a command."""
 
 
-for command in (segment, propagate, replay, demo):
-    app.command()(command)
+app.command("segment")(segment_command)
+app.command("propagate")(propagate_command)
+app.command("replay")(replay_command)
+app.command("demo")(demo_command)
 app.add_typer(models, name="models")
 
 

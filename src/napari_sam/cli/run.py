@@ -89,7 +89,7 @@ def check_output(path: Path, image: Path) -> None:
         raise UserError(f"{path} cannot be written: {error.strerror or error}; choose another place.") from error
 
 
-def write_object(path: Path, masks: Iterable[tuple[Plane, Mask]], source: ImageSource) -> None:
+def write_object_labels(path: Path, masks: Iterable[tuple[Plane, Mask]], source: ImageSource) -> None:
     """Write labels in which one object has the id 1."""
     labels = np.zeros(source.shape, smallest_dtype(1))
     paint(labels, masks, 1, Collision.KEEP).apply(labels)

@@ -91,12 +91,12 @@ class Demo:
         self.aim = aim or self._take_aim()
         self._look()
         self.widget: SegmentWidget = viewer.window.add_plugin_dock_widget("napari-sam-stacks", "Segment")[1]
-        self.widget.session.set_model(model)
+        self.widget.session.model.choose(model)
 
     @property
     def mask(self) -> Mask:
         """The object's mask on the clicked plane as it stands."""
-        masks = self.widget.session.draft.masks
+        masks = self.widget.session.current.draft.masks
         return masks[self.aim.plane] if self.aim.plane in masks else Mask.from_pixels(np.zeros((0, 0), bool))
 
     def play(self) -> None:
@@ -121,7 +121,7 @@ class Demo:
     def save_labels(self, path: Path) -> None:
         """Save what was accepted, as *Save* does."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.widget.session.save(path)
+        self.widget.session.record.save(path)
         self._settle("the file")
 
     def _look(self) -> None:
@@ -171,8 +171,8 @@ class Demo:
         self._say("G carries the object through the stack, both ways")
         session = self.widget.session
         self.hand.key(Qt.Key.Key_G)
-        self.hand.wait_until(lambda: not session.propagating and not session.status.working, "propagation", 600)
-        reached = sorted(plane.index[-3] for plane in session.draft.masks)
+        self.hand.wait_until(lambda: not session.volume.active and not session.status.working, "propagation", 600)
+        reached = sorted(plane.index[-3] for plane in session.current.draft.masks)
         self._say(f"It was found on planes {reached[0]} to {reached[-1]}")
         middle = self.aim.plane.index[-3]
         self._walk(middle, reached[-1])
@@ -208,7 +208,7 @@ class Demo:
         session = self.widget.session
 
         def settled() -> bool:
-            return session.plane == self._plane_in_view and not session.status.working
+            return session.image.plane == self._plane_in_view and not session.status.working
 
         # The panel follows the slider and the camera with a delay.
         self.hand.wait_until(settled, what, 600, steady=0.5)

@@ -239,7 +239,7 @@ class WindowAttention(nn.Module):
         return self.attention_biases[:, offset.flatten(2).flatten(0, 1)]
 
 
-class Mlp(nn.Module):
+class NormedMlp(nn.Module):
     """Normalise, widen, activate, narrow.
 
     Parameters
@@ -279,7 +279,7 @@ class AttentionBlock(nn.Module):
     def __init__(self, dim: int, heads: int, side: int) -> None:
         super().__init__()
         self.attn = WindowAttention(dim, heads, side)
-        self.mlp = Mlp(dim, EXPANSION * dim)
+        self.mlp = NormedMlp(dim, EXPANSION * dim)
         self.local_conv = NormalisedConv(dim, dim, kernel=3, groups=dim)
 
     def forward(self, x: Tensor) -> Tensor:

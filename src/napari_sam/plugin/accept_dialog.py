@@ -24,8 +24,8 @@ class Candidates:
     @property
     def answer(self) -> Segmentation | None:
         """The answer on the plane in view, if it offers more than one candidate."""
-        plane = self._session.plane
-        answer = None if plane is None else self._session.draft.segmentations.get(plane)
+        plane = self._session.image.plane
+        answer = None if plane is None else self._session.current.draft.segmentations.get(plane)
         return answer if answer is not None and len(answer.candidates) > 1 else None
 
     def choose(self, at: int) -> None:
@@ -37,7 +37,7 @@ class Candidates:
             If there are none.
         """
         self._offered()
-        self._session.choose(at)
+        self._session.prompts.choose_candidate(at)
 
     def cycle(self, step: int) -> None:
         """Take the next candidate that is not empty, or the one before.
@@ -53,7 +53,7 @@ class Candidates:
             at = (at + step) % len(answer.candidates)
             if answer.candidates[at].area:
                 break
-        self._session.choose(at)
+        self._session.prompts.choose_candidate(at)
 
     def _offered(self) -> Segmentation:
         answer = self.answer
@@ -110,13 +110,13 @@ class AcceptDialog:
         UserError
             If there is nothing to accept, or it cannot be written.
         """
-        draft = self._session.draft
+        draft = self._session.current.draft
         if collision is Collision.ASK and draft.in_flight:
             self._waiting = draft
             self._tell("AcceptDialog as soon as the mask is there.")
             return
         try:
-            self._session.accept(collision)
+            self._session.current.accept(collision)
         except Collides as question:
             self._ask(question, draft)
 
@@ -133,9 +133,9 @@ class AcceptDialog:
         about = self._about
         self._ask(None, None)
         if about is None:
-            self._session.write_batch(collision)
+            self._session.batch.write(collision)
         elif collision is not None:
-            self._session.accept(collision)
+            self._session.current.accept(collision)
 
     def draft_changed(self) -> None:
         """Go on with what waited for a change of the object in work, or its mask; a question is then out of date."""
@@ -144,7 +144,7 @@ class AcceptDialog:
         waiting = self._waiting
         if waiting is None:
             return
-        if waiting is not self._session.draft:
+        if waiting is not self._session.current.draft:
             self._waiting = None
         elif not waiting.in_flight:
             self._waiting = None

@@ -108,23 +108,23 @@ class SegmentController:
         self.session = session
         self.collision = Collision.KEEP
         self.propagation_axis: int | None = None
-        self._stage = stage = ViewerContext(viewer, session, self.told.emit)
-        self.try_to = stage.try_to
+        self._context = context = ViewerContext(viewer, session, self.told.emit)
+        self.try_to = context.try_to
         changed = self.layers_changed.emit
         self._accepting = AcceptDialog(session, later, self.asked_changed.emit, self.told.emit)
-        self._mirror = mirror = LayerSync(stage, self._accepting.draft_changed)
+        self._mirror = mirror = LayerSync(context, self._accepting.draft_changed)
         self._layer_list = layer_list = LayerList(viewer, later, changed, self._on_arrived, self._on_removed)
         self.candidates = Candidates(session)
-        self.picking = LabelPicking(stage, self.picking_changed.emit)
-        self.sources = PromptSources(stage, self.picking, lambda layer: bind_keys(layer, self.do))
+        self.picking = LabelPicking(context, self.picking_changed.emit)
+        self.sources = PromptSources(context, self.picking, lambda layer: bind_keys(layer, self.do))
         self.canvas = Canvas(
-            stage, self.picking, self.update_view, mirror.read_prompts, self.candidates.cycle, soon, rest or NoRest()
+            context, self.picking, self.update_view, mirror.read_prompts, self.candidates.cycle, soon, rest or NoRest()
         )
         self.cursor = KeyboardCursor(
-            stage, self.canvas, mirror.show_prompts, layer_list.unnoticed, self.cursor_changed.emit
+            context, self.canvas, mirror.show_prompts, layer_list.unnoticed, self.cursor_changed.emit
         )
         self.targets = TargetLayers(
-            stage,
+            context,
             layer_list.unnoticed,
             partial(self.do, Action.UNDO),
             partial(self.do, Action.REDO),
@@ -133,17 +133,17 @@ class SegmentController:
         )
         # What is written by itself in the middle of a stroke comes after what is painted of it.
         session.writing.connect(self.targets.flush)
-        self.tools = PluginTools(stage, layer_list, mirror, self.canvas, self.cursor, self.do)
-        self.images = ImageChooser(stage, self.tools, self.picking, self.update_view, changed)
+        self.tools = PluginTools(context, layer_list, mirror, self.canvas, self.cursor, self.do)
+        self.images = ImageChooser(context, self.tools, self.picking, self.update_view, changed)
         self._deeds: dict[Action, Callable[[], object]] = {
             Action.ACCEPT: partial(self._accept, None),
             Action.ACCEPT_OVERWRITING: partial(self._accept, Collision.OVERWRITE),
             Action.EACH: partial(self._segment_each, everywhere=False),
             Action.EACH_EVERYWHERE: partial(self._segment_each, everywhere=True),
-            Action.REJECT: session.reject,
+            Action.REJECT: session.current.reject,
             Action.NEXT: self._next_object,
-            Action.REMOVE_LAST: session.remove_last,
-            Action.CLEAR: session.clear,
+            Action.REMOVE_LAST: session.prompts.remove_last,
+            Action.CLEAR: session.prompts.clear,
             Action.HIDE: self.tools.toggle_preview,
             Action.PICK: self.picking.pick_under_cursor,
             Action.CANDIDATE: partial(self.candidates.cycle, 1),
@@ -152,8 +152,8 @@ class SegmentController:
             Action.CURSOR: self.cursor.toggle,
             Action.PROPAGATE: self._propagate,
             Action.CANCEL: session.cancel,
-            Action.UNDO: session.undo,
-            Action.REDO: session.redo,
+            Action.UNDO: session.history.undo,
+            Action.REDO: session.history.redo,
         }
 
     # What is chosen
@@ -161,12 +161,12 @@ class SegmentController:
     @property
     def image(self) -> Image | None:
         """The chosen image layer."""
-        return self._stage.image
+        return self._context.image
 
     @property
     def own(self) -> PluginLayers | None:
         """The plugin's own layers, if an image is chosen."""
-        return self._stage.own
+        return self._context.own
 
     @property
     def target_layer(self) -> Labels | None:
@@ -175,7 +175,7 @@ class SegmentController:
 
     def is_own(self, layer: Layer) -> bool:
         """Tell whether a layer is the plugin's own."""
-        return self._stage.is_own(layer)
+        return self._context.is_own(layer)
 
     def choose_target(self, layer: Labels | None) -> None:
         """Accept objects into another Labels layer; None for one that is made when first needed."""
@@ -184,7 +184,7 @@ class SegmentController:
     @property
     def propagation_axes(self) -> dict[int, str]:
         """Data axes that an object can be carried along, with names, the likeliest first."""
-        image = self._stage.image
+        image = self._context.image
         if image is None:
             return {}
         shown = displayed_axes(self.viewer.dims, image.ndim)
@@ -194,26 +194,26 @@ class SegmentController:
 
     def update_view(self) -> None:
         """Tell the session what is in view."""
-        stage = self._stage
-        if stage.image is None:
+        context = self._context
+        if context.image is None:
             return
-        if stage.own is not None:
-            stage.own.prompts.follow_zoom(stage.screen_pixel)
+        if context.own is not None:
+            context.own.prompts.follow_zoom(context.screen_pixel)
         self.cursor.follow()
-        view = stage.resolve()
+        view = context.resolve()
         if isinstance(view, str):
-            self.session.clear_view(view)
+            self.session.image.clear_view(view)
             return
-        if stage.own is not None:
-            stage.own.prompts.set_defaults(axes=view.plane.axes)
-        anew = self.session.plane != view.plane
-        self.session.set_view(view.plane, view.center)
+        if context.own is not None:
+            context.own.prompts.set_defaults(axes=view.plane.axes)
+        anew = self.session.image.plane != view.plane
+        self.session.image.set_view(view.plane, view.center)
         if anew:
             self._mirror.show_masks()
 
     def _on_arrived(self) -> None:
         """Choose an image if none is, after layers were added, and keep the plugin's own layers on top."""
-        if self._stage.image is None:
+        if self._context.image is None:
             self.images.choose_first()
         else:
             self.tools.raise_to_top()
@@ -222,7 +222,7 @@ class SegmentController:
         self.cursor.removed(layer)
         self.sources.removed(layer)
         self.targets.removed(layer)
-        if layer is self._stage.image:
+        if layer is self._context.image:
             self.images.choose(None)
         else:
             self.tools.removed(layer)
@@ -281,7 +281,7 @@ class SegmentController:
         ended = self.session.close()
         if not keep_layers:
             self.images.drop()
-        self._stage.own = None
+        self._context.own = None
         return ended
 
     def _accept(self, collision: Collision | None) -> None:
@@ -291,16 +291,16 @@ class SegmentController:
 
     def _next_object(self) -> None:
         """Leave this object, accepting it if it has a mask."""
-        if self.session.draft.masks or self.session.draft.in_flight:
+        if self.session.current.draft.masks or self.session.current.draft.in_flight:
             self._accept(None)
         else:
-            self.session.next_object()
+            self.session.current.next()
 
     def _propagate(self) -> None:
         """Carry the object through the stack."""
         self.update_view()
         axis = self.propagation_axis if self.propagation_axis in self.propagation_axes else None
-        self.session.propagate(axis)
+        self.session.volume.propagate(axis)
 
     def _segment_each(self, *, everywhere: bool) -> None:
         """Make an object of each prompt of the chosen layer, on the plane in view or on all that lie like it."""

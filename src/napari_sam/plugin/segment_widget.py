@@ -28,7 +28,7 @@ from napari_sam.plugin.panel.prompt_rows import PromptRows
 from napari_sam.plugin.panel.restore_row import RestoreRow
 from napari_sam.plugin.panel.stack_rows import StackRows
 from napari_sam.plugin.panel.status_line import StatusLine
-from napari_sam.plugin.panel.widgets import ColumnScroll, button, column, line, row
+from napari_sam.plugin.panel.widgets import ColumnScroll, button, column_layout, line, row
 from napari_sam.plugin.session_restorer import SessionRestorer
 from napari_sam.session.compute.engine import Engine
 from napari_sam.session.record.autosave import Autosave, weak_callback
@@ -241,7 +241,7 @@ class SegmentWidget(QWidget):
                 inside.setContentsMargins(0, 0, 0, 0)
         self.objects.collapse(animate=False)
         files = QWidget()
-        column(files).addLayout(row(self.save_button, self.open_button))
+        column_layout(files).addLayout(row(self.save_button, self.open_button))
         rows.addWidget(self.restore_row)
         groups = (self.choices, self.status, self.prompts, self.object, self.stack, self.objects, files)
         for group in groups:
@@ -327,15 +327,15 @@ class SegmentWidget(QWidget):
         self.status.show_status(status)
         for rows in (self.prompts, self.object, self.stack):
             rows.show_status(status)
-        self.save_button.setEnabled(self.session.target is not None)
+        self.save_button.setEnabled(self.session.labels.target is not None)
         self.choices.show_model()
-        self.status.show_setup(self.session.setup)
+        self.status.show_setup(self.session.model.setup)
 
     # Saving and closing
 
     def ask_and_save(self) -> None:
         """Ask where to, and save the labels there."""
-        target = self.session.target
+        target = self.session.labels.target
         if target is None:
             self.status.tell("There are no labels to save yet: accept an object first.")
             return
@@ -345,7 +345,7 @@ class SegmentWidget(QWidget):
         if path:
             if Path(path).suffix.lower() not in (".tif", ".tiff"):
                 path += ".ome.tif"
-            self.controller.try_to(partial(self.session.save, path))
+            self.controller.try_to(partial(self.session.record.save, path))
 
     def ask_and_open(self) -> None:
         """Ask which saved session to go on with, and open it."""

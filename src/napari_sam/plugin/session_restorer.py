@@ -83,7 +83,7 @@ class SessionRestorer:
         if offer is None:
             raise UserError("There is no unfinished session.")
         self._choose_image(offer)
-        source = self._session.source
+        source = self._session.image.source
         assert source is not None
         folder = SessionFolder.claim(offer.path)
         if folder is None:
@@ -112,7 +112,7 @@ class SessionRestorer:
         """
         from napari_sam.session.record.session_file import open_session
 
-        source = self._session.source
+        source = self._session.image.source
         if source is None:
             raise UserError("Choose the image that the session was made on first.")
         self._session.scheduler.submit(
@@ -136,7 +136,7 @@ class SessionRestorer:
 
     def _choose_image(self, offer: Unfinished) -> None:
         """Have the session's image chosen: the chosen one if it fits, else another layer, else its file."""
-        source = self._session.source
+        source = self._session.image.source
         if source is not None and source.shape == offer.image.shape:
             return
         fits = [layer for layer in self._controller.images.layers if str(layer.source.path or "") == offer.image.path]
@@ -145,7 +145,7 @@ class SessionRestorer:
             fits = [layer for layer in opened if layer in self._controller.images.layers]
         if fits:
             self._controller.images.choose(fits[0])
-        source = self._session.source
+        source = self._session.image.source
         if source is None or source.shape != offer.image.shape:
             name = offer.image.path or f"of shape {offer.image.shape}"
             raise UserError(f"Open the image {name} first; then restore the session.")
@@ -157,10 +157,10 @@ class SessionRestorer:
     def _recovered(self, folder: SessionFolder, recovered: Recovered) -> None:
         """Show everything that was read, and forget the old log once all of it is in the new one."""
         session = self._session
-        if recovered.model and recovered.model != session.model:
-            session.set_model(recovered.model)
-        if recovered.object_size != session.object_size:
-            session.set_object_size(recovered.object_size)
+        if recovered.model and recovered.model != session.model.name:
+            session.model.choose(recovered.model)
+        if recovered.object_size != session.model.object_size:
+            session.model.set_object_size(recovered.object_size)
         at = recovered.draft_target if recovered.draft_target is not None else len(recovered.targets) - 1
         if not self._take(list(recovered.targets), recovered.draft, at, recovered.waiting, folder.remove):
             folder.release()
@@ -186,9 +186,9 @@ class SessionRestorer:
             if targets:
                 self._controller.choose_target(targets[at].layer)
             for each in awaited:
-                self._session.restore_waiting(each.record, targets[each.target], each.collision)
+                self._session.current.restore_waiting(each.record, targets[each.target], each.collision)
             if draft is not None:
-                self._session.restore_draft(draft)
+                self._session.current.restore(draft)
         except UserError as error:
             self._controller.told.emit(str(error))
             return False

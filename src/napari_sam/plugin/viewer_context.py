@@ -67,7 +67,7 @@ class ViewerContext:
         view = self.resolve()
         if isinstance(view, str):
             raise UserError(view)
-        if self.image is None or self.own is None or self.session.source is None:
+        if self.image is None or self.own is None or self.session.image.source is None:
             raise UserError("Choose an image first.")
         return self.image, self.own, view
 

@@ -60,7 +60,7 @@ class _Run:
 
     Parameters
     ----------
-    findings
+    results
         What was found.
     collision
         What happens to pixels of other labels.
@@ -72,7 +72,7 @@ class _Run:
         Whether all were tried, and it waits for what is to happen to other labels.
     """
 
-    findings: BatchResults
+    results: BatchResults
     collision: Collision
     total: int
     done: int = 0
@@ -86,29 +86,29 @@ class Batch:
     ----------
     scheduler
         Where it is computed.
-    work
+    workspace
         The labels and the journal.
-    segmenting
+    answering
         Who knows the image.
     signals
         Who is told when pixels of other labels are met and the user is to be asked; then `write` follows.
-    reporting
+    reporter
         What the user is told.
     """
 
     def __init__(
         self,
         scheduler: Scheduler,
-        work: Workspace,
-        segmenting: PromptAnswering,
+        workspace: Workspace,
+        answering: PromptAnswering,
         signals: SessionSignals,
-        reporting: StatusReporter,
+        reporter: StatusReporter,
     ) -> None:
         self._scheduler = scheduler
-        self._work = work
-        self._segmenting = segmenting
+        self._workspace = workspace
+        self._answering = answering
         self._signals = signals
-        self._reporting = reporting
+        self._reporter = reporter
         self._run: _Run | None = None
 
     @property
@@ -147,38 +147,38 @@ class Batch:
         UserError
             If there are none, no image or no target.
         """
-        opened, target = self._segmenting.opened, self._work.labelling.target
+        opened, target = self._answering.opened, self._workspace.writer.target
         if not callable(objects) and not objects:
             raise UserError(_NOTHING)
         if opened is None:
             raise UserError("Choose an image first.")
         if target is None:
             raise UserError("Choose the labels to write into first.")
-        self._reporting.clear()
+        self._reporter.clear()
         self.stop()
         # What labels are there is read off the main thread.
-        self._work.labelling.book_of(target).unwritten.write()
-        findings = BatchResults(target, self._work.draft if instead else None)
-        self._run = _Run(findings, collision, 0 if callable(objects) else len(objects))
-        self._start(self._run, objects, opened, self._segmenting.expected_size)
-        self._reporting.report()
+        self._workspace.writer.table_of(target).unwritten.write()
+        results = BatchResults(target, self._workspace.draft if instead else None)
+        self._run = _Run(results, collision, 0 if callable(objects) else len(objects))
+        self._start(self._run, objects, opened, self._answering.expected_size)
+        self._reporter.report()
 
     def write(self, collision: Collision | None) -> None:
         """Write what was found; None to give it up."""
         if collision is None:
             self.stop()
-            self._reporting.note = "Nothing was written."
+            self._reporter.note = "Nothing was written."
         elif self._run is not None:
             self._run.asking = False
             self._write(self._run, collision)
-        self._reporting.report()
+        self._reporter.report()
 
     def cancel(self) -> None:
         """Give the batch up, and tell so."""
         done, total = self.progress
         self.stop()
-        self._reporting.note = f"Stopped after {done} of {total}; nothing was written."
-        self._reporting.report()
+        self._reporter.note = f"Stopped after {done} of {total}; nothing was written."
+        self._reporter.report()
 
     def stop(self) -> None:
         """Give the batch up; nothing of it is written."""
@@ -187,7 +187,7 @@ class Batch:
 
     def forget(self, target: Target) -> None:
         """Forget labels that are gone."""
-        if self._run is not None and self._run.findings.target is target:
+        if self._run is not None and self._run.results.target is target:
             self.stop()
 
     def _start(
@@ -197,7 +197,7 @@ class Batch:
         opened: OpenedImage,
         size: float | None,
     ) -> None:
-        findings = run.findings
+        results = run.results
 
         def steps(token: CancelToken) -> Iterator[_Tried | _Pause]:
             given: list[BatchObject] = []
@@ -216,8 +216,8 @@ class Batch:
                     if each.label is not None and each.plane not in read:
                         read.add(each.plane)
                         place = PlaneInLabels.itself(each.plane, opened.source.shape)
-                        masks = all_masks_on_plane(findings.target.array, place)
-                        findings.former.update({(each.plane, label): mask for label, mask in masks.items()})
+                        masks = all_masks_on_plane(results.target.array, place)
+                        results.former.update({(each.plane, label): mask for label, mask in masks.items()})
                 yield from _segmented(some, opened, size, token)
 
         def step(tried: _Tried | _Pause) -> None:
@@ -225,8 +225,8 @@ class Batch:
                 return
             run.done += 1
             if tried is not None:
-                findings.objects.append(tried)
-            self._reporting.report()
+                results.objects.append(tried)
+            self._reporter.report()
 
         self._scheduler.submit_steps(
             _KEY,
@@ -239,12 +239,12 @@ class Batch:
 
     def _write(self, run: _Run, collision: Collision, plans: int = 1) -> None:
         """Have it planned what to write, on the inference thread, and write it."""
-        findings = run.findings
+        results = run.results
         try:
-            basis = begin_writing(findings, self._work)
+            basis = begin_writing(results, self._workspace)
             if plans > _PLANS:
                 # Here nobody comes in between.
-                for plan in plan_batch(findings, basis, collision):
+                for plan in plan_batch(results, basis, collision):
                     self._planned(run, plan, collision, plans)
                 return
         except UserError as error:
@@ -252,7 +252,7 @@ class Batch:
             return
         self._scheduler.submit_steps(
             _KEY,
-            lambda _: plan_batch(findings, basis, collision),
+            lambda _: plan_batch(results, basis, collision),
             priority=Priority.PROPAGATION,
             on_step=lambda plan: self._planned(run, plan, collision, plans),
             on_error=self._failed,
@@ -261,10 +261,10 @@ class Batch:
     def _planned(self, run: _Run, plan: Plan | None, collision: Collision, plans: int) -> None:
         if plan is None:
             return
-        if carry_out(plan, run.findings, self._work):
+        if carry_out(plan, run.results, self._workspace):
             self._run = None
-            self._reporting.note = _summary(run)
-            self._reporting.report()
+            self._reporter.note = _summary(run)
+            self._reporter.report()
         else:
             self._write(run, collision, plans + 1)
 
@@ -272,10 +272,10 @@ class Batch:
         if isinstance(error, Collides) and self._run is not None:
             self._run.asking = True
             self._signals.collided.emit(error)
-            self._reporting.report()
+            self._reporter.report()
             return
         self._run = None
-        self._reporting.fail(error)
+        self._reporter.fail(error)
 
 
 def _segmented(
@@ -294,15 +294,15 @@ def _segmented(
 
 def _found(each: BatchObject, answer: Segmentation, opened: OpenedImage, size: float | None) -> _Tried:
     draft = Draft(label=each.label, refines=each.label is not None)
-    question = PromptRequest(each.plane, each.prompts, object_size=size)
-    question.take(answer, opened.setup)
-    draft.put(each.plane, question)
+    request = PromptRequest(each.plane, each.prompts, object_size=size)
+    request.take(answer, opened.setup)
+    draft.put(each.plane, request)
     return (each.plane, draft) if draft.masks else None
 
 
 def _summary(run: _Run) -> str:
     """Tell what came of a batch, in a sentence or two."""
-    objects, missed = len(run.findings.by_label()), run.total - len(run.findings.objects)
+    objects, missed = len(run.results.by_label()), run.total - len(run.results.objects)
     sentence = "1 object was accepted." if objects == 1 else f"{objects} objects were accepted."
     if missed:
         sentence += " 1 was not found." if missed == 1 else f" {missed} were not found."

@@ -12,7 +12,7 @@ from napari_sam.labels.edits import Box, Edit, Growth, PixelChange, hull, tiled
 from napari_sam.labels.label_array import check_fits
 from napari_sam.labels.paint import Collides, Collision, paint_all
 from napari_sam.planes.geometry import Mask, Plane
-from napari_sam.session.history.entry import Kind
+from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.labels.object_row import Extent, ObjectRow
 from napari_sam.session.labels.target import ObjectTable, Target
 from napari_sam.session.object.draft import Draft, DraftState
@@ -71,20 +71,23 @@ class LabelsSnapshot:
     placed: set[int]
 
     @classmethod
-    def of(cls, book: ObjectTable, findings: BatchResults) -> "LabelsSnapshot":
+    def of(cls, table: ObjectTable, results: BatchResults) -> "LabelsSnapshot":
         """Take what is known now of the objects of a batch, which have ids."""
-        labels = {draft.label or 0 for _, draft in findings.objects}
+        labels = {draft.label or 0 for _, draft in results.objects}
         return cls(
-            book.revision,
-            book.next_label,
-            book.target.array,
-            {label: book.rows[label] for label in labels if label in book.rows},
-            {label for label in labels if label in book.extents},
+            table.revision,
+            table.next_label,
+            table.target.array,
+            {label: table.rows[label] for label in labels if label in table.rows},
+            {label for label in labels if label in table.extents},
         )
 
-    def holds(self, book: ObjectTable) -> bool:
+    def holds(self, table: ObjectTable) -> bool:
         """Tell whether all is still as it was."""
-        return (self.revision, self.next_label) == (book.revision, book.next_label) and self.array is book.target.array
+        return (self.revision, self.next_label) == (
+            table.revision,
+            table.next_label,
+        ) and self.array is table.target.array
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +111,7 @@ class Plan:
     extents: dict[int, Extent]
 
 
-def plan_batch(findings: BatchResults, basis: LabelsSnapshot, collision: Collision) -> Iterator[Plan | None]:
+def plan_batch(results: BatchResults, basis: LabelsSnapshot, collision: Collision) -> Iterator[Plan | None]:
     """Find out what is to be written; nothing is written, and any thread may do it.
 
     Where two objects meet, the one with the higher predicted IoU has the pixels.
@@ -130,7 +133,7 @@ def plan_batch(findings: BatchResults, basis: LabelsSnapshot, collision: Collisi
     met = Counter[int]()
     # An array that is stored in chunks is written chunk by chunk at best.
     whole = not isinstance(basis.array, np.ndarray)
-    for plane, masks, former in _by_plane(findings):
+    for plane, masks, former in _by_plane(results):
         try:
             edit = paint_all(basis.array, plane, masks, collision, former=former)
         except Collides as error:
@@ -147,7 +150,7 @@ def plan_batch(findings: BatchResults, basis: LabelsSnapshot, collision: Collisi
         raise UserError("Nothing would change: every pixel has its label, or belongs to another object.")
     rows: dict[int, ObjectRow] = {}
     extents: dict[int, Extent] = {}
-    for label, found in findings.by_label().items():
+    for label, found in results.by_label().items():
         earlier = basis.rows.get(label)
         rows[label] = ObjectRow.of(_whole(earlier, found), label, "" if earlier is None else earlier.name)
         if label not in basis.placed:
@@ -156,13 +159,13 @@ def plan_batch(findings: BatchResults, basis: LabelsSnapshot, collision: Collisi
     yield Plan(basis, tuple(pixels), Growth.of(pixels), rows, extents)
 
 
-def _by_plane(findings: BatchResults) -> Iterator[tuple[Plane, list[tuple[int, Mask]], dict[int, Mask]]]:
+def _by_plane(results: BatchResults) -> Iterator[tuple[Plane, list[tuple[int, Mask]], dict[int, Mask]]]:
     """Yield the masks on each plane, those that have the pixels where they meet first; and what was there before."""
     found: dict[Plane, dict[int, Mask]] = {}
-    for plane, draft in findings.objects:
+    for plane, draft in results.objects:
         found.setdefault(plane, {})[draft.label or 0] = draft.masks[plane]
     former: dict[Plane, dict[int, Mask]] = {plane: {} for plane in found}
-    for (plane, label), mask in findings.former.items():
+    for (plane, label), mask in results.former.items():
         if label in found.get(plane, ()):
             former[plane][label] = mask
     for plane, masks in found.items():
@@ -176,7 +179,7 @@ def _whole(earlier: ObjectRow | None, found: Sequence[tuple[Plane, Draft]]) -> D
         whole.restore(earlier.state())
     for plane, draft in found:
         whole.proposal.pop(plane, None)
-        whole.put(plane, draft.questions[plane])
+        whole.put(plane, draft.requests[plane])
     return whole
 
 
@@ -220,7 +223,7 @@ def _after(array: Any, box: Box, edit: Edit) -> np.ndarray[Any, Any]:
     return region
 
 
-def begin_writing(findings: BatchResults, work: Workspace) -> LabelsSnapshot:
+def begin_writing(results: BatchResults, workspace: Workspace) -> LabelsSnapshot:
     """Give ids to what was found, and say what a plan of writing it is made upon.
 
     Raises
@@ -228,19 +231,19 @@ def begin_writing(findings: BatchResults, work: Workspace) -> LabelsSnapshot:
     UserError
         If nothing was found, or the ids are not known or do not fit.
     """
-    if not findings.objects:
+    if not results.objects:
         raise UserError("No object was found for any of them.")
-    target, book = findings.target, work.labelling.book_of(findings.target)
-    if book.next_label is None:
+    target, table = results.target, workspace.writer.table_of(results.target)
+    if table.next_label is None:
         raise UserError(f"The free ids of '{target.name}' are not known yet: try again in a moment.")
     # A plan reads the labels.
-    work.tell_writing()
-    book.unwritten.write()
-    _give_ids(findings, book.next_label)
-    return LabelsSnapshot.of(book, findings)
+    workspace.tell_writing()
+    table.unwritten.write()
+    _give_ids(results, table.next_label)
+    return LabelsSnapshot.of(table, results)
 
 
-def carry_out(plan: Plan, findings: BatchResults, work: Workspace) -> bool:
+def carry_out(plan: Plan, results: BatchResults, workspace: Workspace) -> bool:
     """Write what was planned, as one entry of the journal; the pixels follow in slices.
 
     Returns
@@ -248,28 +251,28 @@ def carry_out(plan: Plan, findings: BatchResults, work: Workspace) -> bool:
     bool
         Whether it was done. If not, the labels are others than those that were planned for, and nothing is different.
     """
-    target, book = findings.target, work.labelling.book_of(findings.target)
+    target, table = results.target, workspace.writer.table_of(results.target)
     # What is being painted is known from now on.
-    work.tell_writing()
-    if not plan.basis.holds(book):
+    workspace.tell_writing()
+    if not plan.basis.holds(table):
         return False
-    before = work.draft.state
-    if findings.instead_of is work.draft:
-        work.start(DraftState())
-    growth = None if work.write_at_once else plan.growth
-    patch = book.make(plan.pixels, plan.rows, areas=plan.extents, uses=max(plan.rows), growth=growth)
-    work.changed_labels(Kind.BATCH, target, patch, before, shown=growth is not None)
-    work.write_on(target)
-    work.tell_draft()
+    before = workspace.draft.state
+    if results.instead_of is workspace.draft:
+        workspace.start(DraftState())
+    growth = None if workspace.write_at_once else plan.growth
+    patch = table.make(plan.pixels, plan.rows, areas=plan.extents, uses=max(plan.rows), growth=growth)
+    workspace.changed_labels(EntryKind.BATCH, target, patch, before, shown=growth is not None)
+    workspace.write_on(target)
+    workspace.tell_draft()
     return True
 
 
-def _give_ids(findings: BatchResults, free: int) -> None:
+def _give_ids(results: BatchResults, free: int) -> None:
     """Give free ids to those that brought none; these are none of those that others in the batch have."""
-    taken = {draft.label for _, draft in findings.objects if draft.refines}
-    for _, draft in findings.objects:
+    taken = {draft.label for _, draft in results.objects if draft.refines}
+    for _, draft in results.objects:
         if not draft.refines:
             while free in taken:
                 free += 1
-            check_fits(free, findings.target.array.dtype)
+            check_fits(free, results.target.array.dtype)
             draft.label, free = free, free + 1

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from napari_sam.errors import UserError
 from napari_sam.labels.label_array import check_fits
 from napari_sam.labels.paint import Collides, Collision
-from napari_sam.session.history.entry import Kind
+from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.labels.object_row import LabelsPatch
 from napari_sam.session.labels.target import Target
 from napari_sam.session.object.draft import DraftState
@@ -21,7 +21,7 @@ class Decisions:
 
     Parameters
     ----------
-    work
+    workspace
         The object in work, the labels and the journal.
     objects
         The accepted objects.
@@ -29,23 +29,23 @@ class Decisions:
         What is stopped first.
     signals
         Who is told of changes.
-    reporting
+    reporter
         What the user is told.
     """
 
     def __init__(
         self,
-        work: Workspace,
+        workspace: Workspace,
         objects: Objects,
         propagation: Propagation,
         signals: SessionSignals,
-        reporting: StatusReporter,
+        reporter: StatusReporter,
     ) -> None:
-        self._work = work
+        self._workspace = workspace
         self._objects = objects
         self._propagation = propagation
         self._signals = signals
-        self._reporting = reporting
+        self._reporter = reporter
 
     def accept(
         self, collision: Collision, decide: Callable[[Mapping[int, int]], Collision] | None
@@ -73,22 +73,22 @@ class Decisions:
             If pixels of other labels are met, `collision` is to ask, and nobody is there to decide; the object is kept.
         """
         self._propagation.stop()
-        work, draft, target = self._work, self._work.draft, self._work.labelling.target
+        workspace, draft, target = self._workspace, self._workspace.draft, self._workspace.writer.target
         if not draft.masks and not draft.in_flight:
             raise UserError("There is nothing to accept: click an object first.")
         if target is None:
             raise UserError("Choose the labels to write into first.")
-        if work.current_label is not None:
-            check_fits(work.current_label, target.array.dtype)
+        if workspace.current_label is not None:
+            check_fits(workspace.current_label, target.array.dtype)
         if collision is Collision.ASK and draft.in_flight:
             raise UserError("The mask is not there yet, and what it will meet is not known: wait for it, then accept.")
         try:
-            patch = work.accept(collision)
+            patch = workspace.accept(collision)
         except Collides as error:
             if decide is None:
                 raise
-            patch = work.accept(decide(error.pixels))
-        self._reporting.report()
+            patch = workspace.accept(decide(error.pixels))
+        self._reporter.report()
         return patch
 
     def reject(self) -> None:
@@ -99,25 +99,25 @@ class Decisions:
         UserError
             If there is neither.
         """
-        work = self._work
-        if not work.draft and not self._propagation.active:
+        workspace = self._workspace
+        if not workspace.draft and not self._propagation.active:
             raise UserError("There is nothing to reject.")
         self._propagation.stop()
-        if work.draft.proposal:
-            with work.deed(Kind.DROP) as draft:
+        if workspace.draft.proposal:
+            with workspace.deed(EntryKind.DROP) as draft:
                 draft.proposal, draft.carried = {}, None
-            self._reporting.note = "The propagated planes were dropped; the prompts are kept."
+            self._reporter.note = "The propagated planes were dropped; the prompts are kept."
             self._signals.masks_changed.emit()
-        elif work.draft:
-            with work.replacing(Kind.REJECT, work.draft.state):
-                work.start(DraftState())
-            self._reporting.note = "The object was dropped; undo brings it back."
-            work.tell_draft()
-        self._reporting.report()
+        elif workspace.draft:
+            with workspace.replacing(EntryKind.REJECT, workspace.draft.state):
+                workspace.start(DraftState())
+            self._reporter.note = "The object was dropped; undo brings it back."
+            workspace.tell_draft()
+        self._reporter.report()
 
     def next_object(self, collision: Collision) -> None:
         """Leave this object and start the next one with a free id; what is not accepted yet is accepted first."""
-        draft = self._work.draft
+        draft = self._workspace.draft
         if draft.masks or draft.in_flight:
             self.accept(collision, None)
         elif draft:
@@ -132,9 +132,9 @@ class Decisions:
             If it cannot be used.
         """
         state = _read_back(record)
-        with self._work.replacing(Kind.REOPEN, self._work.draft.state):
-            self._work.start(state)
-        self._work.tell_draft()
+        with self._workspace.replacing(EntryKind.REOPEN, self._workspace.draft.state):
+            self._workspace.start(state)
+        self._workspace.tell_draft()
 
     def accept_again(self, record: ObjectRecord, target: Target, collision: Collision) -> None:
         """Accept an object that was read back from disk, where it waited for its masks; these are asked for.
@@ -144,8 +144,8 @@ class Decisions:
         UserError
             If it cannot be used.
         """
-        self._work.accept_again(_read_back(record), target, collision)
-        self._reporting.report()
+        self._workspace.accept_again(_read_back(record), target, collision)
+        self._reporter.report()
 
     def set_next_label(self, label: int | None) -> None:
         """Choose the id of the object in work, or of the next one where there is none; None for the next free one.
@@ -155,12 +155,12 @@ class Decisions:
         UserError
             If an object has it already, or it does not fit the target's dtype.
         """
-        work = self._work
+        workspace = self._workspace
         if label is not None:
             self._objects.check_free(label)
-        if (label, False) == (work.draft.label, work.draft.refines):
+        if (label, False) == (workspace.draft.label, workspace.draft.refines):
             return
-        with work.deed(Kind.LABEL, work.labelling.target) as draft:
+        with workspace.deed(EntryKind.LABEL, workspace.writer.target) as draft:
             draft.label, draft.refines = label, False
         self._signals.label_changed.emit()
 
@@ -175,11 +175,11 @@ class Decisions:
             If there is nothing to undo.
         """
         self._propagation.stop()
-        if not self._work.journal.can_undo:
+        if not self._workspace.journal.can_undo:
             raise UserError("There is nothing to undo.")
-        self._reporting.clear()
-        self._work.undo()
-        self._reporting.report()
+        self._reporter.clear()
+        self._workspace.undo()
+        self._reporter.report()
 
     def redo(self) -> None:
         """Do again what was undone last.
@@ -190,11 +190,11 @@ class Decisions:
             If there is nothing to redo.
         """
         self._propagation.stop()
-        if not self._work.journal.can_redo:
+        if not self._workspace.journal.can_redo:
             raise UserError("There is nothing to redo.")
-        self._reporting.clear()
-        self._work.redo()
-        self._reporting.report()
+        self._reporter.clear()
+        self._workspace.redo()
+        self._reporter.report()
 
 
 def _read_back(record: ObjectRecord) -> DraftState:

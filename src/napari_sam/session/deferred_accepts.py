@@ -7,7 +7,7 @@ import numpy as np
 
 from napari_sam.labels.edits import Box
 from napari_sam.labels.paint import Collision
-from napari_sam.session.history.entry import Entry, Kind
+from napari_sam.session.history.entry import Entry, EntryKind
 from napari_sam.session.history.journal import Journal
 from napari_sam.session.labels import label_writer
 from napari_sam.session.labels.label_writer import LabelWriter
@@ -38,7 +38,7 @@ class DeferredAccepts:
 
     Parameters
     ----------
-    labelling
+    writer
         What writes them.
     journal
         Whose entries are completed when they are written.
@@ -50,12 +50,12 @@ class DeferredAccepts:
 
     def __init__(
         self,
-        labelling: LabelWriter,
+        writer: LabelWriter,
         journal: Journal,
         on_written: Callable[[Entry, Draft], None],
         on_failed: Callable[[Entry, Draft, Exception], None],
     ) -> None:
-        self._labelling = labelling
+        self._writer = writer
         self._journal = journal
         self._on_written = on_written
         self._on_failed = on_failed
@@ -64,8 +64,8 @@ class DeferredAccepts:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def __contains__(self, question: PromptRequest) -> bool:
-        return any(waiting.draft.questions.get(question.plane) is question for waiting in self._waiting.values())
+    def __contains__(self, request: PromptRequest) -> bool:
+        return any(waiting.draft.requests.get(request.plane) is request for waiting in self._waiting.values())
 
     @property
     def waiting(self) -> Mapping[Entry, DeferredAccept]:
@@ -98,7 +98,7 @@ class DeferredAccepts:
                 continue
             if draft.label is None:
                 # Ids are given in the order of the accepts.
-                draft.label = self._labelling.book_of(waiting.target).next_label
+                draft.label = self._writer.table_of(waiting.target).next_label
                 self._reserve(entry, draft.label)
             if draft.label is None or draft.in_flight or waiting.target in stuck:
                 stuck.add(waiting.target)
@@ -113,10 +113,10 @@ class DeferredAccepts:
                 self._journal.amended(entry)
                 self._on_written(entry, draft)
 
-    def fail(self, question: PromptRequest, error: Exception) -> None:
+    def fail(self, request: PromptRequest, error: Exception) -> None:
         """Fail the objects that wait for a request that has no answer."""
         for entry, waiting in tuple(self._waiting.items()):
-            if waiting.draft.questions.get(question.plane) is question:
+            if waiting.draft.requests.get(request.plane) is request:
                 self._fail(entry, error)
 
     def fail_all(self, error: Exception) -> None:
@@ -135,7 +135,7 @@ class DeferredAccepts:
     def _reserve(self, entry: Entry, label: int | None) -> None:
         """Reserve the id, so that nobody else gets it meanwhile."""
         if label is not None and entry.target is not None:
-            entry.change_labels(LabelsPatch(next_label=self._labelling.book_of(entry.target).saw(label)))
+            entry.change_labels(LabelsPatch(next_label=self._writer.table_of(entry.target).saw(label)))
 
     def _fail(self, entry: Entry, error: Exception) -> None:
         waiting = self._waiting.pop(entry)
@@ -144,51 +144,51 @@ class DeferredAccepts:
 
     def _write(self, entry: Entry, draft: Draft, label: int, waiting: DeferredAccept) -> None:
         """Write an object as if that had been done when it was accepted: what was painted since stays on top."""
-        book = self._labelling.book_of(waiting.target)
+        table = self._writer.table_of(waiting.target)
         since = [
             later for later in self._journal.since(entry) if later.target is waiting.target and later.labels is not None
         ]
         patches = [later.labels.content() for later in since if later.labels is not None]
         for patch in reversed(patches):
-            book.exchange(patch, forward=False)
+            table.exchange(patch, forward=False)
         try:
-            written = self._labelling.write(draft, label, waiting.target, waiting.collision)
+            written = self._writer.write(draft, label, waiting.target, waiting.collision)
         except Exception:
             for patch in patches:
-                book.exchange(patch, forward=True)
+                table.exchange(patch, forward=True)
             raise
         if entry.labels is not None:
             written = replace(written, next_label=entry.labels.content().next_label)
         entry.change_labels(written)
         for later, patch in zip(since, patches, strict=True):
-            later.change_labels(_made_again(book, later.kind, patch))
+            later.change_labels(_made_again(table, later.kind, patch))
         # What was undone since was to be redone on labels without the object.
         self._journal.drop_undone(of=waiting.target)
 
 
-def _made_again(book: ObjectTable, kind: Kind, patch: LabelsPatch) -> LabelsPatch:
+def _made_again(table: ObjectTable, kind: EntryKind, patch: LabelsPatch) -> LabelsPatch:
     """Do again, on other labels, what was done and taken back."""
     gone = [label for label, (_, row) in patch.rows.items() if row is None]
     kept = {label: row for label, (_, row) in patch.rows.items() if row is not None}
     # Pixels that belong to another object now are none of those that were meant.
-    if kind is Kind.DELETE:
-        return label_writer.delete(book, *gone)
-    if kind is Kind.RELABEL:
-        return label_writer.relabel(book, *gone, *kept)
+    if kind is EntryKind.DELETE:
+        return label_writer.delete(table, *gone)
+    if kind is EntryKind.RELABEL:
+        return label_writer.relabel(table, *gone, *kept)
     pixels = []
     for change in patch.pixels:
-        pixels.append(change.made_on(book.target.array))
-        pixels[-1].apply(book.target.array)
+        pixels.append(change.made_on(table.target.array))
+        pixels[-1].apply(table.target.array)
     areas = {
-        label: _counted(book, label, after.box)
+        label: _counted(table, label, after.box)
         for label, (_, after) in patch.extents.items()
-        if after is not None and not book.follows(label)
+        if after is not None and not table.follows(label)
     }
     after = patch.next_label[1]
-    return book.make(
+    return table.make(
         pixels, {**dict.fromkeys(gone), **kept}, areas=areas, uses=0 if after is None else after - 1, written=True
     )
 
 
-def _counted(book: ObjectTable, label: int, box: Box) -> Extent:
-    return Extent(int(np.count_nonzero(np.asarray(book.target.array[box]) == label)), box)
+def _counted(table: ObjectTable, label: int, box: Box) -> Extent:
+    return Extent(int(np.count_nonzero(np.asarray(table.target.array[box]) == label)), box)

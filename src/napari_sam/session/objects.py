@@ -7,7 +7,7 @@ from napari_sam.errors import UserError
 from napari_sam.labels.edits import PixelChange
 from napari_sam.labels.label_array import check_fits
 from napari_sam.planes.geometry import Plane
-from napari_sam.session.history.entry import Kind
+from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.labels import label_writer
 from napari_sam.session.labels.object_row import ObjectRow, TableRow
 from napari_sam.session.labels.target import ObjectTable, Target
@@ -22,37 +22,37 @@ class Objects:
 
     Parameters
     ----------
-    work
+    workspace
         The object in work, and the journal.
-    segmenting
+    answering
         Who knows the image.
-    reporting
+    reporter
         What the user is told.
     leave
         Stops what goes on with the object in work.
     """
 
     def __init__(
-        self, work: Workspace, segmenting: PromptAnswering, reporting: StatusReporter, leave: Callable[[], None]
+        self, workspace: Workspace, answering: PromptAnswering, reporter: StatusReporter, leave: Callable[[], None]
     ) -> None:
-        self._work = work
-        self._segmenting = segmenting
-        self._reporting = reporting
+        self._workspace = workspace
+        self._answering = answering
+        self._reporter = reporter
         self._leave = leave
 
     def __len__(self) -> int:
-        book = self._work.labelling.book
-        return 0 if book is None else len(book.rows)
+        table = self._workspace.writer.table
+        return 0 if table is None else len(table.rows)
 
     def __contains__(self, label: object) -> bool:
-        book = self._work.labelling.book
-        return book is not None and label in book.rows
+        table = self._workspace.writer.table
+        return table is not None and label in table.rows
 
     @property
     def labels(self) -> list[int]:
         """The ids of the objects, ascending."""
-        book = self._work.labelling.book
-        return [] if book is None else sorted(book.rows)
+        table = self._workspace.writer.table
+        return [] if table is None else sorted(table.rows)
 
     def row(self, label: int) -> TableRow:
         """Return what the table shows of one object.
@@ -62,8 +62,8 @@ class Objects:
         UserError
             If there is none of that id.
         """
-        book, row = self._find(label)
-        return TableRow.of(row, book.extents[label], self._segmenting.source)
+        table, row = self._find(label)
+        return TableRow.of(row, table.extents[label], self._answering.source)
 
     def place(self, label: int) -> tuple[Plane, tuple[float, float]]:
         """Find where to look to see an object: one of its planes, and (row, column) of its middle there.
@@ -89,16 +89,16 @@ class Objects:
         """
         _, row = self._find(label)
         self._leave()
-        draft, work = self._work.draft, self._work
+        draft, workspace = self._workspace.draft, self._workspace
         if draft and draft.label == label and draft.refines:
             return
         if draft and not self._as_accepted():
             raise UserError("Another object is in work: accept or reject it first.")
-        self._reporting.clear()
+        self._reporter.clear()
         before, state = draft.state, row.state()
-        with work.replacing(Kind.REOPEN, before):
-            work.start(replace(state, label=label, refines=True))
-        work.tell_draft()
+        with workspace.replacing(EntryKind.REOPEN, before):
+            workspace.start(replace(state, label=label, refines=True))
+        workspace.tell_draft()
 
     def rename(self, label: int, name: str) -> None:
         """Give an object a name; an empty one for none.
@@ -108,10 +108,10 @@ class Objects:
         UserError
             If there is none of that id.
         """
-        book, row = self._find(label)
+        table, row = self._find(label)
         if name != row.name:
-            patch = book.make(rows={label: replace(row, name=name)})
-            self._work.changed_labels(Kind.RENAME, book.target, patch)
+            patch = table.make(rows={label: replace(row, name=name)})
+            self._workspace.changed_labels(EntryKind.RENAME, table.target, patch)
 
     def delete(self, label: int) -> None:
         """Remove an object: all its pixels become background.
@@ -121,14 +121,14 @@ class Objects:
         UserError
             If there is none of that id.
         """
-        book, _ = self._find(label)
+        table, _ = self._find(label)
         self._leave()
-        self._reporting.clear()
-        before = self._work.draft.state
+        self._reporter.clear()
+        before = self._workspace.draft.state
         if self._in_work(label):
-            self._work.start(DraftState())
-        self._work.changed_labels(Kind.DELETE, book.target, label_writer.delete(book, label), before)
-        self._work.tell_draft()
+            self._workspace.start(DraftState())
+        self._workspace.changed_labels(EntryKind.DELETE, table.target, label_writer.delete(table, label), before)
+        self._workspace.tell_draft()
 
     def relabel(self, label: int, new: int) -> None:
         """Give an object another id.
@@ -138,16 +138,16 @@ class Objects:
         UserError
             If there is none of that id, or the new one is taken or does not fit.
         """
-        book, _ = self._find(label)
+        table, _ = self._find(label)
         if new == label:
             return
         self.check_free(new)
         self._leave()
-        self._reporting.clear()
-        before = self._work.draft.state
+        self._reporter.clear()
+        before = self._workspace.draft.state
         if self._in_work(label):
-            self._work.draft.label = new
-        self._work.changed_labels(Kind.RELABEL, book.target, label_writer.relabel(book, label, new), before)
+            self._workspace.draft.label = new
+        self._workspace.changed_labels(EntryKind.RELABEL, table.target, label_writer.relabel(table, label, new), before)
 
     def check_free(self, label: int) -> None:
         """Refuse an id that another object has, or that does not fit.
@@ -157,50 +157,50 @@ class Objects:
         UserError
             Which of these it is.
         """
-        book = self._book()
+        table = self._table()
         if label < 1:
             raise UserError(f"{label} cannot be an object's id: ids start at 1.")
-        check_fits(label, book.target.array.dtype)
-        if label in book.rows or label in self._work.finishing.labels(book.target):
+        check_fits(label, table.target.array.dtype)
+        if label in table.rows or label in self._workspace.deferred.labels(table.target):
             raise UserError(f"There is an object {label} already: reopen it, or choose another id.")
 
     def painted(self, target: Target, change: PixelChange) -> None:
         """Record what something else (a brush) changed in labels; the pixels are there already."""
-        book = self._work.labelling.book_of(target)
-        change = self._on_top(book, change)
+        table = self._workspace.writer.table_of(target)
+        change = self._on_top(table, change)
         largest = max(change.written(), default=0)
-        patch = book.make([change], uses=max(largest, 0), written=True)
-        self._work.changed_labels(Kind.PAINT, target, patch, shown=True)
+        patch = table.make([change], uses=max(largest, 0), written=True)
+        self._workspace.changed_labels(EntryKind.PAINT, target, patch, shown=True)
 
-    def _on_top(self, book: ObjectTable, change: PixelChange) -> PixelChange:
+    def _on_top(self, table: ObjectTable, change: PixelChange) -> PixelChange:
         """Put on top what was painted before all of an earlier deed was written, as if painted after it."""
-        if not book.unwritten:
+        if not table.unwritten:
             return change
-        array = book.target.array
+        array = table.target.array
         change.revert(array)
-        book.unwritten.write(change.box)
+        table.unwritten.write(change.box)
         change = change.made_on(array)
         change.apply(array)
         return change
 
-    def _book(self) -> ObjectTable:
-        book = self._work.labelling.book
-        if book is None:
+    def _table(self) -> ObjectTable:
+        table = self._workspace.writer.table
+        if table is None:
             raise UserError("Choose the labels to write into first.")
-        return book
+        return table
 
     def _find(self, label: int) -> tuple[ObjectTable, ObjectRow]:
-        book = self._book()
-        if label in self._work.finishing.labels(book.target):
+        table = self._table()
+        if label in self._workspace.deferred.labels(table.target):
             raise UserError(f"Object {label} is still being finished: try again when its mask is there.")
-        if label not in book.rows:
+        if label not in table.rows:
             raise UserError(f"There is no accepted object {label}.")
-        return book, book.rows[label]
+        return table, table.rows[label]
 
     def _in_work(self, label: int) -> bool:
-        return self._work.draft.refines and self._work.draft.label == label
+        return self._workspace.draft.refines and self._workspace.draft.label == label
 
     def _as_accepted(self) -> bool:
         """Tell whether the object in work was reopened and not changed since: leaving it loses nothing."""
-        entry = self._work.journal.next_undo
-        return entry is not None and entry.kind is Kind.REOPEN
+        entry = self._workspace.journal.next_undo
+        return entry is not None and entry.kind is EntryKind.REOPEN

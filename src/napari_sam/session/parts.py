@@ -16,8 +16,8 @@ from napari_sam.session.workspace import Workspace
 
 
 def current_status(
-    segmenting: PromptAnswering,
-    work: Workspace,
+    answering: PromptAnswering,
+    workspace: Workspace,
     propagation: Propagation,
     batch: Batch,
     saving: SessionSaver,
@@ -25,14 +25,14 @@ def current_status(
     note: str,
 ) -> Status:
     """Find the one thing that is worth telling; `error` and `note` are the sentences for the user."""
-    view = segmenting.view
-    if segmenting.source is None:
+    view = answering.view
+    if answering.source is None:
         return Status(State.NO_IMAGE, "Choose an image.")
     if propagation.active:
         return Status(State.PROPAGATING, error, *propagation.progress)
     if batch.active:
         return Status(State.SEGMENTING, error, *batch.progress)
-    if work.draft.in_flight or work.finishing:
+    if workspace.draft.in_flight or workspace.deferred:
         return Status(State.SEGMENTING, error)
     if error:
         return Status(State.ERROR, error)
@@ -63,48 +63,48 @@ class SessionParts:
     def __init__(self, signals: SessionSignals, post_to_main: PostToMain, engine: Engine, model: str) -> None:
         self._signals = signals
         self.scheduler = scheduler = Scheduler(post_to_main)
-        self.reporting = reporting = StatusReporter(signals, self._status)
-        self.segmenting = segmenting = PromptAnswering(
+        self.reporter = reporter = StatusReporter(signals, self._status)
+        self.answering = answering = PromptAnswering(
             scheduler,
             engine,
             model,
-            on_change=reporting.report,
+            on_change=reporter.report,
             on_answer=self._answered,
             on_failure=self._not_answered,
-            on_error=reporting.fail,
+            on_error=reporter.fail,
         )
-        self.work = work = Workspace(scheduler, segmenting, signals, reporting)
-        self.prompting = PromptEditor(work, segmenting, scheduler, signals, reporting)
-        self.propagation = Propagation(scheduler, engine, work, segmenting, signals, reporting)
-        self.batch = Batch(scheduler, work, segmenting, signals, reporting)
-        self.saving = SessionSaver(scheduler, work, segmenting, signals, reporting)
-        self.objects = Objects(work, segmenting, reporting, self.propagation.stop)
-        self.opening = SourceSelection(segmenting, work, self.prompting, self.propagation, self.batch, reporting)
-        self.deciding = Decisions(work, self.objects, self.propagation, signals, reporting)
+        self.workspace = workspace = Workspace(scheduler, answering, signals, reporter)
+        self.prompting = PromptEditor(workspace, answering, scheduler, signals, reporter)
+        self.propagation = Propagation(scheduler, engine, workspace, answering, signals, reporter)
+        self.batch = Batch(scheduler, workspace, answering, signals, reporter)
+        self.saving = SessionSaver(scheduler, workspace, answering, signals, reporter)
+        self.objects = Objects(workspace, answering, reporter, self.propagation.stop)
+        self.opening = SourceSelection(answering, workspace, self.prompting, self.propagation, self.batch, reporter)
+        self.deciding = Decisions(workspace, self.objects, self.propagation, signals, reporter)
         for signal in (signals.label_changed, signals.objects_changed, signals.history_changed):
-            signal.connect(reporting.report)
-        reporting.report()
+            signal.connect(reporter.report)
+        reporter.report()
 
     def _status(self, error: str, note: str) -> Status:
-        return current_status(self.segmenting, self.work, self.propagation, self.batch, self.saving, error, note)
+        return current_status(self.answering, self.workspace, self.propagation, self.batch, self.saving, error, note)
 
-    def _answered(self, question: PromptRequest) -> None:
+    def _answered(self, request: PromptRequest) -> None:
         """Take a request that has its answer, for the object in work or for one that was accepted since."""
-        shown = question.shown
-        if self.work.draft.questions.get(question.plane) is question and shown is not None:
-            self.reporting.note = "" if shown.mask.area else "No object was found there: add a click or draw a box."
+        shown = request.shown
+        if self.workspace.draft.requests.get(request.plane) is request and shown is not None:
+            self.reporter.note = "" if shown.mask.area else "No object was found there: add a click or draw a box."
             self._signals.masks_changed.emit()
         self._go_on()
 
-    def _not_answered(self, question: PromptRequest, error: Exception) -> None:
-        self.work.finishing.fail(question, error)
-        self.reporting.fail(error)
+    def _not_answered(self, request: PromptRequest, error: Exception) -> None:
+        self.workspace.deferred.fail(request, error)
+        self.reporter.fail(error)
         self._go_on()
 
     def _go_on(self) -> None:
         """Do what waited for an answer."""
-        self.work.finishing.finish()
-        if not self.work.draft.in_flight:
+        self.workspace.deferred.finish()
+        if not self.workspace.draft.in_flight:
             self.propagation.answered()
-        self.segmenting.resume()
-        self.reporting.report()
+        self.answering.resume()
+        self.reporter.report()

@@ -9,7 +9,7 @@ from napari_sam.labels.label_masks import label_mask
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.session.compute.scheduler import Priority, Scheduler
-from napari_sam.session.history.entry import Kind
+from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.object.draft import Draft, PromptKind, PromptRequest
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.status import SessionSignals, State, StatusReporter
@@ -21,31 +21,31 @@ class PromptEditor:
 
     Parameters
     ----------
-    work
+    workspace
         The object in work.
-    segmenting
+    answering
         Who answers.
     scheduler
         Where labels are read.
     signals
         Who is told of changes.
-    reporting
+    reporter
         What the user is told.
     """
 
     def __init__(
         self,
-        work: Workspace,
-        segmenting: PromptAnswering,
+        workspace: Workspace,
+        answering: PromptAnswering,
         scheduler: Scheduler,
         signals: SessionSignals,
-        reporting: StatusReporter,
+        reporter: StatusReporter,
     ) -> None:
-        self._work = work
-        self._segmenting = segmenting
+        self._workspace = workspace
+        self._answering = answering
         self._scheduler = scheduler
         self._signals = signals
-        self._reporting = reporting
+        self._reporter = reporter
         self._earlier: dict[tuple[Plane, Prompts], PromptRequest] = {}
         self._earlier_of: Draft | None = None
 
@@ -71,50 +71,50 @@ class PromptEditor:
         UserError
             If there is no image.
         """
-        work = self._work
-        changed = {plane: new for plane, new in prompts.items() if new != _prompts_on(work.draft, plane)}
+        workspace = self._workspace
+        changed = {plane: new for plane, new in prompts.items() if new != _prompts_on(workspace.draft, plane)}
         if not changed:
             return
-        if self._segmenting.opened is None:
+        if self._answering.opened is None:
             raise UserError("Choose an image first.")
-        self._reporting.clear()
+        self._reporter.clear()
         stopped, asked = [], []
-        with work.deed(Kind.PROMPT, work.labelling.target) as draft:
+        with workspace.deed(EntryKind.PROMPT, workspace.writer.target) as draft:
             if label is not None:
                 draft.label, draft.refines = label, True
             if self._earlier_of is not draft:
                 self._earlier, self._earlier_of = {}, draft
             for plane, new in changed.items():
-                former = draft.questions.get(plane)
+                former = draft.requests.get(plane)
                 stopped.append(former)
                 if former is not None:
                     self._earlier[plane, former.prompts] = former
                 earlier = self._earlier.get((plane, new))
-                question: PromptRequest | None = None
+                request: PromptRequest | None = None
                 if earlier is not None and earlier.answer is not None:
-                    question = earlier.again()
+                    request = earlier.again()
                 elif new:
-                    question = _question(draft, plane, new, self._segmenting.expected_size)
-                draft.put(plane, question)
-                asked.append(question)
+                    request = _request(draft, plane, new, self._answering.expected_size)
+                draft.put(plane, request)
+                asked.append(request)
         for left in stopped:
             if left is not None:
-                self._segmenting.stop(left)
-        for question in asked:
-            if question is not None and question.answer is None:
-                self._segmenting.ask(question)
-        if any(question is None or question.answer is not None for question in asked):
+                self._answering.stop(left)
+        for request in asked:
+            if request is not None and request.answer is None:
+                self._answering.ask(request)
+        if any(request is None or request.answer is not None for request in asked):
             self._signals.masks_changed.emit()
 
     def expect_point(self, plane: Plane, point: Point) -> None:
         """Have the answer begun for a point that is about to be added on one plane, it seems."""
-        draft = self._work.draft
+        draft = self._workspace.draft
         prompts = _prompts_on(draft, plane).with_point(point)
-        self._segmenting.expect(_question(draft, plane, prompts, self._segmenting.expected_size))
+        self._answering.expect(_request(draft, plane, prompts, self._answering.expected_size))
 
     def expect_nothing(self) -> None:
         """Expect no point to be added after all."""
-        self._segmenting.expect(None)
+        self._answering.expect(None)
 
     def suppose_point(self, plane: Plane, point: Point) -> None:
         """Have the answer begun, where it would take long, for a first point that may be added on one plane.
@@ -122,10 +122,10 @@ class PromptEditor:
         That is where the size of objects is not known, so that several levels are tried. The plane is to be embedded,
         or else the answer would depend on when it is.
         """
-        segmenting, view = self._segmenting, self._segmenting.view
-        known = bool(self._work.draft) or segmenting.expected_size is not None
+        answering, view = self._answering, self._answering.view
+        known = bool(self._workspace.draft) or answering.expected_size is not None
         if not known and view.plane == plane and view.state is State.READY:
-            segmenting.suppose(_question(self._work.draft, plane, Prompts((point,)), None))
+            answering.suppose(_request(self._workspace.draft, plane, Prompts((point,)), None))
 
     def choose(self, plane: Plane | None, candidate: int) -> None:
         """Take another candidate on one plane.
@@ -135,14 +135,14 @@ class PromptEditor:
         UserError
             If there is no mask on it.
         """
-        question = None if plane is None else self._work.draft.questions.get(plane)
-        if question is None or question.answer is None:
+        request = None if plane is None else self._workspace.draft.requests.get(plane)
+        if request is None or request.answer is None:
             raise UserError("There is no mask to choose from on this plane: click an object first.")
-        chosen = candidate % len(question.answer.candidates)
-        if question.shown is not None and question.shown.chosen == chosen:
+        chosen = candidate % len(request.answer.candidates)
+        if request.shown is not None and request.shown.chosen == chosen:
             return
-        with self._work.deed(Kind.CHOOSE) as draft:
-            draft.choose(question.plane, chosen)
+        with self._workspace.deed(EntryKind.CHOOSE) as draft:
+            draft.choose(request.plane, chosen)
         self._signals.masks_changed.emit()
 
     def remove_last(self) -> None:
@@ -153,7 +153,7 @@ class PromptEditor:
         UserError
             If there is none.
         """
-        draft = self._work.draft
+        draft = self._workspace.draft
         if not draft.order:
             raise UserError("There is no click to remove.")
         plane, kind = draft.order[-1]
@@ -168,7 +168,7 @@ class PromptEditor:
         UserError
             If there are none.
         """
-        if plane is None or plane not in self._work.draft.questions:
+        if plane is None or plane not in self._workspace.draft.requests:
             raise UserError("There are no prompts on this plane.")
         self.set({plane: Prompts()})
         self._signals.prompts_changed.emit()
@@ -185,7 +185,7 @@ class PromptEditor:
         label
             The id in the target that accepting the object replaces, if it is one of the target's own labels.
         """
-        draft = self._work.draft
+        draft = self._workspace.draft
         self.set({plane: replace(_prompts_on(draft, plane), mask=mask)}, None if draft else label)
         self._signals.prompts_changed.emit()
         self._signals.label_changed.emit()
@@ -209,7 +209,7 @@ class PromptEditor:
         UserError
             If the array does not fit the image, or the id is 0.
         """
-        source = self._segmenting.source
+        source = self._answering.source
         if source is None:
             raise UserError("Choose an image first.")
         if tuple(labels.shape) != source.shape:
@@ -242,32 +242,32 @@ class PromptEditor:
         UserError
             If there is no image.
         """
-        if self._segmenting.source is None:
+        if self._answering.source is None:
             raise UserError("Choose an image first.")
 
         def found(mask: Mask) -> None:
             if mask.area:
                 self.set_mask(plane, mask, label)
             else:
-                self._reporting.fail(UserError(missing))
+                self._reporter.fail(UserError(missing))
 
         self._scheduler.submit(
             "label prompt",
             lambda _: read(),
             priority=Priority.CLICK,
             on_result=found,
-            on_error=self._reporting.fail,
+            on_error=self._reporter.fail,
         )
 
 
 def _prompts_on(draft: Draft, plane: Plane) -> Prompts:
-    question = draft.questions.get(plane)
-    return Prompts() if question is None else question.prompts
+    request = draft.requests.get(plane)
+    return Prompts() if request is None else request.prompts
 
 
-def _question(draft: Draft, plane: Plane, prompts: Prompts, size: float | None) -> PromptRequest:
+def _request(draft: Draft, plane: Plane, prompts: Prompts, size: float | None) -> PromptRequest:
     """Make the request for prompts that replace the draft's; what is shown is fed back where they correct it."""
-    former = draft.questions.get(plane)
+    former = draft.requests.get(plane)
     shown = None if former is None else former.shown
     fed = None
     if former is not None and shown is not None and _corrects(former.prompts, prompts):

@@ -11,7 +11,7 @@ from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.session.compute.engine import Engine, OpenedImage
 from napari_sam.session.compute.scheduler import Priority, Scheduler
-from napari_sam.session.history.entry import Kind
+from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.object.draft import CandidateOrigin, Draft, PropagationOrigin
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.status import SessionSignals, StatusReporter
@@ -125,13 +125,13 @@ class Propagation:
     ----------
     scheduler, engine
         Where it is computed, and by what.
-    work
+    workspace
         The object in work.
-    segmenting
+    answering
         Who knows the image and the plane in view.
     signals
         Who is told of planes that are reached: a few times a second, and after the last.
-    reporting
+    reporter
         What the user is told.
 
     Attributes
@@ -144,17 +144,17 @@ class Propagation:
         self,
         scheduler: Scheduler,
         engine: Engine,
-        work: Workspace,
-        segmenting: PromptAnswering,
+        workspace: Workspace,
+        answering: PromptAnswering,
         signals: SessionSignals,
-        reporting: StatusReporter,
+        reporter: StatusReporter,
     ) -> None:
         self._scheduler = scheduler
         self._engine = engine
-        self._work = work
-        self._segmenting = segmenting
+        self._workspace = workspace
+        self._answering = answering
         self._signals = signals
-        self._reporting = reporting
+        self._reporter = reporter
         self._draft: Draft | None = None
         self._former: Proposal = {}, None
         self._waiting: tuple[Draft, Callable[[], None]] | None = None
@@ -183,22 +183,22 @@ class Propagation:
         UserError
             If there is no object on planes like the one in view, or the image has no axis to go along.
         """
-        draft, plane = self._work.draft, self._segmenting.view.plane
-        source, opened = self._segmenting.source, self._segmenting.opened
+        draft, plane = self._workspace.draft, self._answering.view.plane
+        source, opened = self._answering.source, self._answering.opened
         if plane is None or source is None or opened is None:
             raise UserError("Choose an image and show one of its planes first.")
         if draft.in_flight:
             self._waiting = draft, partial(self._try_to_propagate, axis, start, stop)
         else:
-            course = propagation_range(draft, plane, source.shape, axis, start, stop)
-            self._reporting.clear()
-            self._start(draft, course, opened)
+            span = propagation_range(draft, plane, source.shape, axis, start, stop)
+            self._reporter.clear()
+            self._start(draft, span, opened)
             self._signals.masks_changed.emit()
-        self._reporting.report()
+        self._reporter.report()
 
     def answered(self) -> None:
         """Go on, as the prompts of the object in work are all answered."""
-        if self._waiting is not None and self._waiting[0] is self._work.draft:
+        if self._waiting is not None and self._waiting[0] is self._workspace.draft:
             _, then = self._waiting
             self._waiting = None
             then()
@@ -206,8 +206,8 @@ class Propagation:
     def cancel(self) -> None:
         """Stop, and tell how far it came."""
         self.stop()
-        self._reporting.note = f"Propagation was stopped; {len(self._work.draft.proposal)} planes were reached."
-        self._reporting.report()
+        self._reporter.note = f"Propagation was stopped; {len(self._workspace.draft.proposal)} planes were reached."
+        self._reporter.report()
 
     def stop(self) -> None:
         """Stop; the planes that were reached stay proposed."""
@@ -219,28 +219,28 @@ class Propagation:
         try:
             self.propagate(axis, start, stop)
         except UserError as error:
-            self._reporting.fail(error)
+            self._reporter.fail(error)
 
-    def _start(self, draft: Draft, course: PropagationRange, opened: OpenedImage) -> None:
+    def _start(self, draft: Draft, span: PropagationRange, opened: OpenedImage) -> None:
         self.stop()
-        carried = PropagationOrigin(course.plane, course.axis, course.first, course.last, course.origins)
+        carried = PropagationOrigin(span.plane, span.axis, span.first, span.last, span.origins)
         self._former = draft.proposal, draft.carried
         draft.proposal, draft.carried = {}, carried
-        self._draft, self.progress = draft, (0, course.total)
+        self._draft, self.progress = draft, (0, span.total)
 
         def steps(token: CancelToken) -> Iterator[PropagatedPlane]:
             return self._engine.propagate(
                 opened.segmenter(),
-                course.plane,
-                course.keys,
-                course.axis,
-                start=course.first,
-                stop=course.last,
+                span.plane,
+                span.keys,
+                span.axis,
+                start=span.first,
+                stop=span.last,
                 cancel=token,
             )
 
         def reached(plane: PropagatedPlane) -> None:
-            draft.proposal[course.plane.at(course.axis, plane.index)] = replace(plane, areas=())
+            draft.proposal[span.plane.at(span.axis, plane.index)] = replace(plane, areas=())
             carried.reached, carried.areas = carried.reached + 1, carried.areas + plane.areas
             carried.setup = opened.setup
             self.progress = (self.progress[0] + 1, self.progress[1])
@@ -251,12 +251,12 @@ class Propagation:
         def done() -> None:
             carried.complete = True
             self._ended()
-            self._reporting.note = _summary(draft)
-            self._reporting.report()
+            self._reporter.note = _summary(draft)
+            self._reporter.report()
 
         def failed(error: Exception) -> None:
             self._ended()
-            self._reporting.fail(error)
+            self._reporter.fail(error)
 
         self._scheduler.submit_steps(
             _KEY, steps, priority=Priority.PROPAGATION, on_step=reached, on_done=done, on_error=failed
@@ -274,14 +274,14 @@ class Propagation:
         """Record what a propagation reached that ended, one way or another, as one step of the journal."""
         reached = draft.proposal, draft.carried
         draft.proposal, draft.carried = former
-        if draft is self._work.draft and (reached[0] or former[0]):
-            with self._work.deed(Kind.PROPAGATE):
+        if draft is self._workspace.draft and (reached[0] or former[0]):
+            with self._workspace.deed(EntryKind.PROPAGATE):
                 draft.proposal, draft.carried = reached
 
     def _tell(self) -> None:
         self._untold = False
         self._signals.masks_changed.emit()
-        self._reporting.report()
+        self._reporter.report()
         self._told_at = time.monotonic()
 
 

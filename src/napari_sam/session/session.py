@@ -102,12 +102,12 @@ class Session(SessionOverview):
         """
         if target is not None:
             check_shape(target, self.source)
-        self._work.choose_target(target, next_label)
+        self._workspace.choose_target(target, next_label)
 
     def restore_target(self, target: Target, restored: Restored) -> None:
         """Accept objects into labels that were read back from disk, with all that is known of their objects."""
         check_shape(target, self.source)
-        self._work.restore_target(target, restored)
+        self._workspace.restore_target(target, restored)
 
     def forget_target(self, target: Target) -> None:
         """Forget labels that are gone, or replaced: nothing in them is undone, and nothing is written there, any more.
@@ -115,8 +115,8 @@ class Session(SessionOverview):
         Undoing an accept into them still brings the object's prompts back.
         """
         self._batch.forget(target)
-        self._work.forget_target(target)
-        self._reporting.report()
+        self._workspace.forget_target(target)
+        self._reporter.report()
 
     def painted(self, target: Target, change: PixelChange) -> None:
         """Record that something else (a brush) changed pixels of labels: that is undone in its turn.
@@ -131,7 +131,7 @@ class Session(SessionOverview):
         change
             What is different, already in the array.
         """
-        if change.count and self._work.labelling.knows(target):
+        if change.count and self._workspace.writer.knows(target):
             self.objects.painted(target, change)
 
     # Prompts: see `PromptEditor`
@@ -143,7 +143,7 @@ class Session(SessionOverview):
     def set_all_prompts(self, prompts: Mapping[Plane, Prompts]) -> None:
         """Replace the object's prompts on several planes, in one step of the journal; its masks there follow."""
         self._prompting.set(prompts)
-        self._reporting.report()
+        self._reporter.report()
 
     def expect_point(self, plane: Plane, point: Point) -> None:
         """Say that a point is likely to be added on one plane in a moment; the answer to it is begun."""
@@ -184,12 +184,12 @@ class Session(SessionOverview):
     def remove_last(self) -> None:
         """Take back the prompt that was given last, on whatever plane it is."""
         self._prompting.remove_last()
-        self._reporting.report()
+        self._reporter.report()
 
     def clear(self, plane: Plane | None = None) -> None:
         """Remove the object's prompts on one plane (the one in view by default)."""
         self._prompting.clear(plane or self.plane)
-        self._reporting.report()
+        self._reporter.report()
 
     # The object in work: see `Decisions`
 
@@ -273,5 +273,5 @@ class Session(SessionOverview):
 
     def close(self) -> bool:
         """Cancel everything and end the inference thread; tell whether it ended in time."""
-        self._work.close()
+        self._workspace.close()
         return self.scheduler.close()

@@ -24,13 +24,13 @@ class SessionSaver:
     ----------
     scheduler
         Where it is written.
-    work
+    workspace
         The labels, and what was done to them.
-    segmenting
+    answering
         Who knows the image, which gives its axes and scale.
     signals
         Who is told that the files are complete.
-    reporting
+    reporter
         What the user is told.
 
     Attributes
@@ -42,16 +42,16 @@ class SessionSaver:
     def __init__(
         self,
         scheduler: Scheduler,
-        work: Workspace,
-        segmenting: PromptAnswering,
+        workspace: Workspace,
+        answering: PromptAnswering,
         signals: SessionSignals,
-        reporting: StatusReporter,
+        reporter: StatusReporter,
     ) -> None:
         self._scheduler = scheduler
-        self._work = work
-        self._segmenting = segmenting
+        self._workspace = workspace
+        self._answering = answering
         self._signals = signals
-        self._reporting = reporting
+        self._reporter = reporter
         self.active = False
 
     def save(self, path: Path) -> None:
@@ -62,12 +62,12 @@ class SessionSaver:
         UserError
             If there are no labels.
         """
-        work, target, source = self._work, self._work.labelling.target, self._segmenting.source
+        workspace, target, source = self._workspace, self._workspace.writer.target, self._answering.source
         if target is None or source is None:
             raise UserError("There are no labels to save yet: accept an object first.")
-        self._reporting.clear()
-        recording, image, array = work.recording.of(target), work.image, target.array
-        draft = record_of(work.draft.state, work.draft.label) if work.draft else None
+        self._reporter.clear()
+        recording, image, array = workspace.recording.of(target), workspace.image, target.array
+        draft = record_of(workspace.draft.state, workspace.draft.label) if workspace.draft else None
 
         def write(_: CancelToken) -> tuple[Done, ...]:
             from napari_sam.export.save_labels import save_labels
@@ -84,20 +84,20 @@ class SessionSaver:
             return done
 
         def saved(done: tuple[Done, ...]) -> None:
-            self.active = work.write_at_once = False
+            self.active = workspace.write_at_once = False
             self._signals.saved.emit(target, done)
-            self._reporting.note = f"Saved {path.name}."
-            self._reporting.report()
+            self._reporter.note = f"Saved {path.name}."
+            self._reporter.report()
 
         def failed(error: Exception) -> None:
-            self.active = work.write_at_once = False
-            self._reporting.fail(error)
+            self.active = workspace.write_at_once = False
+            self._reporter.fail(error)
 
         # What is recorded while the labels are read is in them by then.
-        work.labelling.book_of(target).unwritten.write()
-        self.active = work.write_at_once = True
+        workspace.writer.table_of(target).unwritten.write()
+        self.active = workspace.write_at_once = True
         self._scheduler.submit("save", write, priority=Priority.VIEW, on_result=saved, on_error=failed)
-        self._reporting.report()
+        self._reporter.report()
 
 
 def _axis_letters(source: ImageSource) -> str | None:

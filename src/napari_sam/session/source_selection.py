@@ -16,33 +16,33 @@ class SourceSelection:
 
     Parameters
     ----------
-    segmenting
+    answering
         Who opens images with models.
-    work
+    workspace
         The object in work.
     prompting
         Who knows earlier answers.
     propagation, batch
         What is stopped when the image is another one.
-    reporting
+    reporter
         What the user is told.
     """
 
     def __init__(
         self,
-        segmenting: PromptAnswering,
-        work: Workspace,
+        answering: PromptAnswering,
+        workspace: Workspace,
         prompting: PromptEditor,
         propagation: Propagation,
         batch: Batch,
-        reporting: StatusReporter,
+        reporter: StatusReporter,
     ) -> None:
-        self._segmenting = segmenting
-        self._work = work
+        self._answering = answering
+        self._workspace = workspace
         self._prompting = prompting
         self._propagation = propagation
         self._batch = batch
-        self._reporting = reporting
+        self._reporter = reporter
 
     def set_image(self, source: ImageSource | None, axes: tuple[int, int], contrast: Contrast | None) -> None:
         """Work on another image, or none.
@@ -60,50 +60,50 @@ class SourceSelection:
         """
         self._propagation.stop()
         self._batch.stop()
-        self._segmenting.show(source, axes, contrast)
-        self._work.new_image()
+        self._answering.show(source, axes, contrast)
+        self._workspace.new_image()
         self.open()
 
     def set_model(self, model: str) -> None:
         """Use another model; the object's prompts are answered again by it."""
-        if model != self._segmenting.model:
-            self._segmenting.model = model
-            self._segmenting.accepted_size = None
+        if model != self._answering.model:
+            self._answering.model = model
+            self._answering.accepted_size = None
             self.open()
 
     def set_contrast(self, contrast: Contrast | None) -> None:
         """Scale the encoder's input by other limits; None to measure them."""
-        if contrast != self._segmenting.contrast:
-            self._segmenting.contrast = contrast
+        if contrast != self._answering.contrast:
+            self._answering.contrast = contrast
             self.open()
 
     def set_object_size(self, diameter: float | None) -> None:
         """Say how large objects are, in plane pixels, or None for auto; the object's prompts are answered again."""
-        if diameter != self._segmenting.object_size:
-            self._segmenting.object_size = diameter
-            self._reporting.error = ""
-            self._segmenting.embed(anew=True)
+        if diameter != self._answering.object_size:
+            self._answering.object_size = diameter
+            self._reporter.error = ""
+            self._answering.embed(anew=True)
             self._answer_again()
 
     def open(self) -> None:
         """Open the image with the model, and have the object's prompts answered again."""
-        self._reporting.clear()
-        self._segmenting.open()
+        self._reporter.clear()
+        self._answering.open()
         self._answer_again()
 
     def look_at(self, plane: Plane, center: tuple[float, float] | None) -> None:
         """Embed a plane that is in view, around a (row, column), ahead of the first click."""
-        if self._segmenting.source is None:
+        if self._answering.source is None:
             return
-        if plane != self._segmenting.view.plane:
-            self._reporting.error = ""
-        self._segmenting.look_at(plane, center)
+        if plane != self._answering.view.plane:
+            self._reporter.error = ""
+        self._answering.look_at(plane, center)
 
     def look_away(self, why: str) -> None:
         """Note that no plane of the image is in view, for a reason told in one sentence."""
-        self._segmenting.look_away(why)
-        self._reporting.report()
+        self._answering.look_away(why)
+        self._reporter.report()
 
     def _answer_again(self) -> None:
         self._prompting.forget_answers()
-        self._segmenting.ask_again(self._work.draft)
+        self._answering.ask_again(self._workspace.draft)

@@ -78,7 +78,7 @@ class SessionSignals:
     label_changed()
         `current_label` is different.
     collided(Collides)
-        A batch is done and meets pixels of other labels: `Session.write_batch` says what becomes of it.
+        A batch is done and meets pixels of other labels: `Session.batch.write` says what becomes of it.
     crashed(Exception)
         A computation raised something unexpected.
     """

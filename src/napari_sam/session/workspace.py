@@ -10,7 +10,7 @@ from napari_sam.labels.edits import Box, hull
 from napari_sam.labels.paint import Collision
 from napari_sam.session.compute.scheduler import Scheduler
 from napari_sam.session.deferred_accepts import DeferredAccepts
-from napari_sam.session.history.entry import DraftPatch, Entry, Kind
+from napari_sam.session.history.entry import DraftPatch, Entry, EntryKind
 from napari_sam.session.history.journal import Journal
 from napari_sam.session.history.spill import Spillable
 from napari_sam.session.labels.label_writer import LabelWriter
@@ -33,11 +33,11 @@ class Workspace:
     ----------
     scheduler
         Where free ids are looked up.
-    segmenting
+    answering
         Who answers prompts.
     signals
         Who is told of changes.
-    reporting
+    reporter
         What the user is told.
 
     Attributes
@@ -48,40 +48,40 @@ class Workspace:
         What was done.
     recording : Recordings
         What was done to labels and not undone, so that it can be written down.
-    labelling : LabelWriter
+    writer : LabelWriter
         The labels.
-    finishing : DeferredAccepts
+    deferred : DeferredAccepts
         Objects that were accepted and are yet to be written.
     write_at_once : bool
         Whether labels may not lag behind the journal, as somebody else reads all of them.
     """
 
     def __init__(
-        self, scheduler: Scheduler, segmenting: PromptAnswering, signals: SessionSignals, reporting: StatusReporter
+        self, scheduler: Scheduler, answering: PromptAnswering, signals: SessionSignals, reporter: StatusReporter
     ) -> None:
         self._scheduler = scheduler
-        self._segmenting = segmenting
+        self._answering = answering
         self._signals = signals
-        self._reporting = reporting
+        self._reporter = reporter
         self._image = 0
         self.write_at_once = False
         self._told_at = 0.0
         self.draft = Draft()
         self.journal = Journal()
         self.recording = Recordings(self.journal, lambda: self._image)
-        self.labelling = LabelWriter(scheduler, self._ids_found, self._ids_failed)
-        self.finishing = DeferredAccepts(self.labelling, self.journal, self._written, self._not_written)
+        self.writer = LabelWriter(scheduler, self._ids_found, self._ids_failed)
+        self.deferred = DeferredAccepts(self.writer, self.journal, self._written, self._not_written)
         self.journal.changed.connect(signals.history_changed.emit)
 
     @property
     def current_label(self) -> int | None:
         """The id that the object in work will get; None while that is not known."""
-        return self.labelling.next_label if self.draft.label is None else self.draft.label
+        return self.writer.next_label if self.draft.label is None else self.draft.label
 
     # Doing
 
     @contextmanager
-    def deed(self, kind: Kind, target: Target | None = None) -> Iterator[Draft]:
+    def deed(self, kind: EntryKind, target: Target | None = None) -> Iterator[Draft]:
         """Change the object in work inside, as one entry of the journal.
 
         Parameters
@@ -97,14 +97,20 @@ class Workspace:
         self.journal.record(Entry(kind, Spillable(patch, patch.nbytes), target=target))
 
     @contextmanager
-    def replacing(self, kind: Kind, before: DraftState) -> Iterator[None]:
+    def replacing(self, kind: EntryKind, before: DraftState) -> Iterator[None]:
         """Put another object to work inside, as one entry of the journal; its id is one of the chosen labels."""
         yield
         patch = DraftPatch.between(before, self.draft.state)
-        self.journal.record(Entry(kind, Spillable(patch, patch.nbytes), target=self.labelling.target))
+        self.journal.record(Entry(kind, Spillable(patch, patch.nbytes), target=self.writer.target))
 
     def changed_labels(
-        self, kind: Kind, target: Target, patch: LabelsPatch, before: DraftState | None = None, *, shown: bool = False
+        self,
+        kind: EntryKind,
+        target: Target,
+        patch: LabelsPatch,
+        before: DraftState | None = None,
+        *,
+        shown: bool = False,
     ) -> None:
         """Record what was done to labels, and to the object in work since it was `before`; tell of it.
 
@@ -118,9 +124,9 @@ class Workspace:
 
     def write_on(self, target: Target) -> None:
         """Write a slice of what labels are owed, go on soon if there is more, and tell of it now and then."""
-        if not self.labelling.knows(target):
+        if not self.writer.knows(target):
             return
-        unwritten = self.labelling.book_of(target).unwritten
+        unwritten = self.writer.table_of(target).unwritten
         unwritten.write_some()
         if not unwritten or time.monotonic() - self._told_at >= _TELL_EVERY_S:
             box = unwritten.written_box()
@@ -143,22 +149,22 @@ class Workspace:
         UserError
             If it cannot be written; nothing is different then.
         """
-        target, draft, before = self.labelling.target, self.draft, self.draft.state
+        target, draft, before = self.writer.target, self.draft, self.draft.state
         assert target is not None
         if draft.label is None:
-            draft.label = self.labelling.next_label
-        entry = Entry(Kind.ACCEPT, target=target, collision=collision)
-        ready = not draft.in_flight and draft.label is not None and not self.finishing.labels(target)
+            draft.label = self.writer.next_label
+        entry = Entry(EntryKind.ACCEPT, target=target, collision=collision)
+        ready = not draft.in_flight and draft.label is not None and not self.deferred.labels(target)
         patch = None
         if ready and draft.label is not None:
             try:
-                patch = self.labelling.write(draft, draft.label, target, collision)
+                patch = self.writer.write(draft, draft.label, target, collision)
             except Exception:
                 draft.label = before.label
                 raise
             entry.change_labels(patch)
         else:
-            self.finishing.add(entry, draft)
+            self.deferred.add(entry, draft)
         self.start(DraftState())
         entry.change_draft(DraftPatch.between(before, self.draft.state))
         self.journal.record(entry)
@@ -175,22 +181,22 @@ class Workspace:
         """
         draft = Draft(image=self._image)
         draft.restore(state)
-        entry = Entry(Kind.ACCEPT, target=target, collision=collision)
-        self.finishing.add(entry, draft)
+        entry = Entry(EntryKind.ACCEPT, target=target, collision=collision)
+        self.deferred.add(entry, draft)
         # To undo it brings the object to work, in place of the one that is in work now.
         entry.change_draft(DraftPatch.between(state, self.draft.state))
         self.journal.record(entry)
-        for question in draft.questions.values():
-            if question.answer is None:
-                self._segmenting.ask(question)
-        self.finishing.finish()
+        for request in draft.requests.values():
+            if request.answer is None:
+                self._answering.ask(request)
+        self.deferred.finish()
 
     def start(self, state: DraftState) -> None:
         """Go on with another object; the one in work is left as it is."""
         old = self.draft
         self.draft = Draft(image=self._image)
         self.draft.restore(state)
-        self._segmenting.turn_to(self.draft, old, self.finishing.__contains__)
+        self._answering.turn_to(self.draft, old, self.deferred.__contains__)
 
     # Taking back and doing again
 
@@ -205,29 +211,29 @@ class Workspace:
     def redo(self) -> None:
         """Do again what was undone last."""
         self.journal.redo(self._do_again)
-        self.finishing.finish()
+        self.deferred.finish()
         self.tell_draft()
 
     def _take_back(self, entry: Entry) -> None:
-        self.finishing.call_off(entry)
+        self.deferred.call_off(entry)
         self._move(entry, forward=False)
 
     def _do_again(self, entry: Entry) -> None:
         if entry.pending:
             # It was undone before it was written.
             entry.change_labels(None)
-            self.finishing.add(entry, self.draft)
+            self.deferred.add(entry, self.draft)
         self._move(entry, forward=True)
 
     def _move(self, entry: Entry, *, forward: bool) -> None:
         patch = None if entry.labels is None else entry.labels.content()
         if patch is not None and entry.target is not None:
             later = not self.write_at_once and not entry.pending
-            self.labelling.book_of(entry.target).exchange(patch, forward=forward, later=later)
+            self.writer.table_of(entry.target).exchange(patch, forward=forward, later=later)
         if entry.draft is not None:
             change = entry.draft.content()
             self.start(change.moved(self.draft.state, forward=forward))
-            if change.label[0] != change.label[1] and entry.target is not self.labelling.target:
+            if change.label[0] != change.label[1] and entry.target is not self.writer.target:
                 self.draft.label, self.draft.refines = None, False
         if patch is not None and entry.target is not None:
             self.tell_labels(entry.target, None)
@@ -250,25 +256,25 @@ class Workspace:
 
     def choose_target(self, target: Target | None, next_label: int | None) -> None:
         """Accept into other labels."""
-        if target is not self.labelling.target:
+        if target is not self.writer.target:
             # An id of the former labels means nothing in these.
             self.draft.label, self.draft.refines = None, False
-        self.labelling.choose(target, next_label)
+        self.writer.choose(target, next_label)
         self._signals.label_changed.emit()
         self._signals.objects_changed.emit()
 
     def restore_target(self, target: Target, restored: Restored) -> None:
         """Accept into labels that were read back, with their objects."""
         self.recording.begin(target, restored.annotation)
-        self.labelling.book_of(target).fill(restored.rows, restored.extents)
+        self.writer.table_of(target).fill(restored.rows, restored.extents)
         self.choose_target(target, restored.next_label)
 
     def forget_target(self, target: Target) -> None:
         """Forget labels that are gone."""
-        if target is self.labelling.target:
+        if target is self.writer.target:
             self.draft.label, self.draft.refines = None, False
-        self.finishing.forget(target)
-        self.labelling.forget(target)
+        self.deferred.forget(target)
+        self.writer.forget(target)
         self.journal.forget_target(target)
         self.recording.forget(target)
         self._signals.label_changed.emit()
@@ -276,12 +282,12 @@ class Workspace:
 
     def close(self) -> None:
         """Close it: nothing is written any more, and nothing can be undone; what labels are owed they get first."""
-        for book in self.labelling.books:
-            book.unwritten.write()
-            box = book.unwritten.written_box()
+        for table in self.writer.tables:
+            table.unwritten.write()
+            box = table.unwritten.written_box()
             if box is not None:
-                self._signals.labels_changed.emit(book.target, box)
-        self.finishing.clear()
+                self._signals.labels_changed.emit(table.target, box)
+        self.deferred.clear()
         self.journal.close()
 
     # Telling
@@ -314,13 +320,13 @@ class Workspace:
         if patch is None or entry.target is None:
             return
         if draft.image == self._image:
-            self._segmenting.accepted_size = draft.diameter
+            self._answering.accepted_size = draft.diameter
         since = self.journal.since(entry)
         boxes = [
             later.labels.content().box for later in since if later.target is entry.target and later.labels is not None
         ]
-        self._reporting.clear()
-        self._reporting.note = f"Object {draft.label} was accepted."
+        self._reporter.clear()
+        self._reporter.note = f"Object {draft.label} was accepted."
         self.tell_labels(entry.target, hull(box for box in (patch.box, *boxes) if box is not None))
 
     def _not_written(self, entry: Entry, draft: Draft, error: Exception) -> None:
@@ -329,7 +335,7 @@ class Workspace:
             self.journal.remove(entry, self._take_back)
             self.tell_draft()
         self._signals.objects_changed.emit()
-        self._reporting.error = (
+        self._reporter.error = (
             str(error)
             if isinstance(error, UserError)
             else f"An unexpected error kept object {draft.label} from being written ({type(error).__name__}: {error})."
@@ -338,8 +344,8 @@ class Workspace:
             self._signals.crashed.emit(error)
 
     def _ids_found(self, _: Target) -> None:
-        self.finishing.finish()
+        self.deferred.finish()
         self._signals.label_changed.emit()
 
     def _ids_failed(self, error: Exception) -> None:
-        self.finishing.fail_all(error)
+        self.deferred.fail_all(error)

@@ -95,7 +95,7 @@ class Canvas:
 
     Parameters
     ----------
-    stage
+    context
         The viewer and the session.
     picking
         Takes the click where a label is to be picked.
@@ -113,7 +113,7 @@ class Canvas:
 
     def __init__(
         self,
-        stage: ViewerContext,
+        context: ViewerContext,
         picking: LabelPicking,
         follow_view: Callable[[], None],
         read_prompts: Callable[[], None],
@@ -121,7 +121,7 @@ class Canvas:
         soon: Callable[[], None],
         rest: Rest,
     ) -> None:
-        self._stage = stage
+        self._context = context
         self._picking = picking
         self._follow_view = follow_view
         self._read_prompts = read_prompts
@@ -142,40 +142,40 @@ class Canvas:
 
     def clicked(self, position: Position, positive: bool) -> None:
         """Take a click, adding or excluding - or picking a label, when asked to."""
-        self._stage.tell("")
+        self._context.tell("")
         if self._picking.active:
             self._picking.stop()
-            self._stage.try_to(lambda: self._picking.pick_at(self._stage.world(position)))
+            self._context.try_to(lambda: self._picking.pick_at(self._context.world(position)))
         else:
-            self._stage.try_to(lambda: self._add_click(position, positive))
+            self._context.try_to(lambda: self._add_click(position, positive))
             self._soon()
 
     def dragging(self, start: Position, end: Position) -> None:
         """Show a box that is being dragged."""
-        self._stage.session.expect_nothing()
+        self._context.session.prompts.expect_nothing()
         self._try_quietly(lambda: self._show_box(start, end))
 
     def dragged(self, start: Position, end: Position) -> None:
         """Take a box that was dragged."""
-        self._stage.tell("")
-        self._stage.try_to(lambda: self._drop_box(start, end))
+        self._context.tell("")
+        self._context.try_to(lambda: self._drop_box(start, end))
         self._soon()
 
     def scribbling(self, path: Sequence[Position], positive: bool) -> None:
         """Show a scribble that is being drawn."""
-        self._stage.session.expect_nothing()
+        self._context.session.prompts.expect_nothing()
         self._try_quietly(lambda: self._show_scribble(path, positive))
 
     def scribbled(self, path: Sequence[Position], positive: bool) -> None:
         """Take a scribble that was drawn."""
-        self._stage.tell("")
-        self._stage.try_to(lambda: self._drop_scribble(path, positive))
+        self._context.tell("")
+        self._context.try_to(lambda: self._drop_scribble(path, positive))
         self._soon()
 
     def scrolled(self, step: int) -> None:
         """Take a turn of the wheel while Shift was held."""
-        self._stage.tell("")
-        self._stage.try_to(lambda: self._cycle(step))
+        self._context.tell("")
+        self._context.try_to(lambda: self._cycle(step))
 
     def _try_quietly(self, deed: Callable[[], None]) -> None:
         """Do a deed without what is said when a gesture ends, which need not be said at every step of it."""
@@ -188,14 +188,14 @@ class Canvas:
         _, view = self._where()
         row, column = view.plane.from_data(tuple(position))
         if not self._picking.active and self._reaches(view, np.asarray([(row, column)])):
-            self._stage.session.suppose_point(view.plane, Point(row, column))
+            self._context.session.prompts.suppose_point(view.plane, Point(row, column))
 
     def _expect_click(self, position: Position, positive: bool) -> None:
         _, view = self._where()
         row, column = view.plane.from_data(tuple(position))
         if self._reaches(view, np.asarray([(row, column)])):
             self._follow_view()
-            self._stage.session.expect_point(view.plane, Point(row, column, positive))
+            self._context.session.prompts.expect_point(view.plane, Point(row, column, positive))
 
     def _add_click(self, position: Position, positive: bool) -> None:
         own, view = self._where()
@@ -225,7 +225,7 @@ class Canvas:
         vertices = np.asarray([view.plane.from_data(tuple(at)) for at in path])
         if not self._reaches(view, vertices):
             raise UserError("That scribble is outside the image: draw it along an object inside.")
-        tolerance = STROKE_TOLERANCE * self._stage.screen_pixel
+        tolerance = STROKE_TOLERANCE * self._context.screen_pixel
         smooth = approximate_polygon(self._clipped(view, vertices), tolerance)  # type: ignore[no-untyped-call]
         scribble = Scribble(tuple((float(row), float(column)) for row, column in smooth), positive)
         own.prompts.show_scribble(view.plane, scribble, instead=self._scribbling)
@@ -241,19 +241,19 @@ class Canvas:
         self._warn()
 
     def _where(self) -> tuple[PluginLayers, View]:
-        image, own, view = self._stage.in_view()
+        image, own, view = self._context.in_view()
         if not image.visible:
             raise UserError(f"'{image.name}' is hidden: show it, or choose another image.")
         return own, view
 
     def _warn(self) -> None:
         """Say at once what will stand in the way of accepting."""
-        target = self._stage.session.target
+        target = self._context.session.labels.target
         if isinstance(target, LayerTarget):
-            self._stage.try_to(lambda: check_writable(target.layer))
+            self._context.try_to(lambda: check_writable(target.layer))
 
     def _shape(self, view: View) -> tuple[int, int]:
-        source = self._stage.session.source
+        source = self._context.session.image.source
         assert source is not None
         return view.plane.shape(source.shape)
 

@@ -26,7 +26,7 @@ class KeyboardCursor:
 
     Parameters
     ----------
-    stage
+    context
         The viewer and the session.
     canvas
         Where its prompts go.
@@ -47,13 +47,13 @@ class KeyboardCursor:
 
     def __init__(
         self,
-        stage: ViewerContext,
+        context: ViewerContext,
         canvas: Canvas,
         redraw: Callable[[], None],
         unnoticed: Callable[[], AbstractContextManager[None]],
         on_change: Callable[[bool], None],
     ) -> None:
-        self._stage = stage
+        self._context = context
         self._canvas = canvas
         self._redraw = redraw
         self._unnoticed = unnoticed
@@ -95,7 +95,7 @@ class KeyboardCursor:
         if self.active:
             self.stop()
             return
-        image, own, view = self._stage.in_view()
+        image, own, view = self._context.in_view()
         own.draw()
         self._clicks = own.prompts.points
         self.layer = Points(
@@ -108,8 +108,8 @@ class KeyboardCursor:
             **placement_of(image),
         )
         self.layer.editable = False
-        layers = self._stage.viewer.layers
-        self._stage.extra.append(self.layer)
+        layers = self._context.viewer.layers
+        self._context.extra.append(self.layer)
         with self._unnoticed():
             layers.insert(layers.index(self._clicks), self.layer)
             layers.selection.active = self._clicks
@@ -125,15 +125,15 @@ class KeyboardCursor:
         if layer is None:
             return
         self._drop_box()
-        self._stage.extra.remove(layer)
+        self._context.extra.remove(layer)
         if self._clicks is not None:
             for key in self._keys:
                 self._clicks.bind_key(key, None)
-        if layer in self._stage.viewer.layers:
+        if layer in self._context.viewer.layers:
             with self._unnoticed():
-                active = self._stage.viewer.layers.selection.active
-                self._stage.viewer.layers.remove(layer)
-                self._stage.viewer.layers.selection.active = active
+                active = self._context.viewer.layers.selection.active
+                self._context.viewer.layers.remove(layer)
+                self._context.viewer.layers.selection.active = active
         self._on_change(False)
 
     def removed(self, layer: Layer) -> None:
@@ -145,7 +145,7 @@ class KeyboardCursor:
         """Follow the viewer to another plane or zoom."""
         if self.layer is None:
             return
-        view = self._stage.resolve()
+        view = self._context.resolve()
         if isinstance(view, View):
             self._show(view)
         else:
@@ -153,14 +153,14 @@ class KeyboardCursor:
 
     def raise_to_top(self) -> None:
         """Bring its layer right below the clicks, where nothing hides it."""
-        layers = self._stage.viewer.layers
+        layers = self._context.viewer.layers
         if self.layer is not None and self._clicks in layers:
             layers.move(layers.index(self.layer), layers.index(self._clicks))
 
     def _bound(self, deed: Callable[[], None]) -> Callable[[Points], None]:
         def press(_: Points) -> None:
-            self._stage.tell("")
-            self._stage.try_to(deed)
+            self._context.tell("")
+            self._context.try_to(deed)
 
         return press
 
@@ -168,26 +168,26 @@ class KeyboardCursor:
         return lambda: self._move(direction, times)
 
     def _move(self, direction: tuple[int, int], times: int) -> None:
-        _, _, view = self._stage.in_view()
-        step = times * max(1.0, round(_STEP_PIXELS * self._stage.screen_pixel))
+        _, _, view = self._context.in_view()
+        step = times * max(1.0, round(_STEP_PIXELS * self._context.screen_pixel))
         self._at = (self._at[0] + direction[0] * step, self._at[1] + direction[1] * step)
         self._show(view)
         self._keep_in_sight(view)
         if self._corner is None:
-            self._canvas.hovered(self._position(view), np.asarray(self._at) / self._stage.screen_pixel)
+            self._canvas.hovered(self._position(view), np.asarray(self._at) / self._context.screen_pixel)
         else:
             self._canvas.dragging(*self._borders(view, self._corner))
 
     def _click(self, positive: bool) -> None:
-        _, _, view = self._stage.in_view()
+        _, _, view = self._context.in_view()
         self._canvas.clicked(self._position(view), positive)
 
     def _box(self) -> None:
         """Set the first corner of a box, or the second one."""
-        _, _, view = self._stage.in_view()
+        _, _, view = self._context.in_view()
         if self._corner is None:
             self._corner = self._at
-            self._stage.tell("One corner of a box: move to the opposite one and press I again.")
+            self._context.tell("One corner of a box: move to the opposite one and press I again.")
             return
         corner, self._corner = self._corner, None
         if corner == self._at:
@@ -196,7 +196,7 @@ class KeyboardCursor:
 
     def _turn_page(self, step: int) -> None:
         """Go to the next plane along the slider that was used last."""
-        dims = self._stage.viewer.dims
+        dims = self._context.viewer.dims
         axis = dims.last_used if dims.last_used in dims.not_displayed else (*dims.not_displayed, None)[0]
         if axis is None:
             raise UserError("This image has a single plane.")
@@ -218,8 +218,8 @@ class KeyboardCursor:
 
     def _show(self, view: View) -> None:
         """Draw it, inside the image, and let napari's own cursor be there too."""
-        source, layer = self._stage.session.source, self.layer
-        if source is None or layer is None or self._stage.image is None:
+        source, layer = self._context.session.image.source, self.layer
+        if source is None or layer is None or self._context.image is None:
             return
         if self._plane is None or self._plane.axes != view.plane.axes:
             self._at = (float(round(view.center[0])), float(round(view.center[1])))
@@ -228,11 +228,11 @@ class KeyboardCursor:
         self._plane = view.plane
         rows, columns = view.plane.shape(source.shape)
         self._at = (min(max(self._at[0], 0.0), rows - 1.0), min(max(self._at[1], 0.0), columns - 1.0))
-        place(layer, self._stage.image)
+        place(layer, self._context.image)
         layer.data = self._position(view)[None]
-        layer.size = _SIZE_PIXELS * self._stage.screen_pixel
+        layer.size = _SIZE_PIXELS * self._context.screen_pixel
         layer.selected_data = set()
-        self._stage.viewer.cursor.position = tuple(self._stage.world(self._position(view)))
+        self._context.viewer.cursor.position = tuple(self._context.world(self._position(view)))
 
     def _keep_in_sight(self, view: View) -> None:
         """Move the camera after it where it leaves the visible part."""
@@ -240,7 +240,7 @@ class KeyboardCursor:
             abs(at - middle) > extent / 2 for at, middle, extent in zip(self._at, view.center, view.extent, strict=True)
         ]
         if any(away):
-            world = self._stage.world(self._position(view))
-            camera = camera_of(self._stage.viewer)
-            center = [float(world[axis]) for axis in self._stage.viewer.dims.displayed]
+            world = self._context.world(self._position(view))
+            camera = camera_of(self._context.viewer)
+            center = [float(world[axis]) for axis in self._context.viewer.dims.displayed]
             camera.center = (*tuple(camera.center)[: 3 - len(center)], *center)

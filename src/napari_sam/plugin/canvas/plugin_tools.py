@@ -70,7 +70,7 @@ class PluginTools:
 
     Parameters
     ----------
-    stage
+    context
         Where they are.
     layer_list
         Takes no notice of them.
@@ -84,14 +84,14 @@ class PluginTools:
 
     def __init__(
         self,
-        stage: ViewerContext,
+        context: ViewerContext,
         layer_list: LayerList,
         mirror: LayerSync,
         canvas: Canvas,
         cursor: KeyboardCursor,
         do: Callable[[Action], None],
     ) -> None:
-        self._stage = stage
+        self._context = context
         self._layer_list = layer_list
         self._mirror = mirror
         self._canvas = canvas
@@ -100,33 +100,33 @@ class PluginTools:
 
     def make(self) -> None:
         """Put new layers on the chosen image, in place of the former ones."""
-        stage = self._stage
-        assert stage.image is not None
+        context = self._context
+        assert context.image is not None
         self.remove()
         with self._layer_list.unnoticed():
-            stage.own = PluginLayers(stage.viewer, stage.image, self._canvas)
-            prompts = stage.own.prompts
+            context.own = PluginLayers(context.viewer, context.image, self._canvas)
+            prompts = context.own.prompts
             for layer in (prompts.points, prompts.shapes):
                 bind_keys(layer, self._do)
             prompts.edited.connect(self._mirror.read_prompts)
             prompts.unlinked.connect(unbind_keys)
-            ClickClipboard(prompts, lambda: stage.session.plane)
-            stage.own.draw()
+            ClickClipboard(prompts, lambda: context.session.image.plane)
+            context.own.draw()
 
     def remove(self) -> None:
         """Take the layers away."""
-        own = self._stage.own
+        own = self._context.own
         if own is None:
             return
         self._cursor.stop()
-        self._stage.own = None
+        self._context.own = None
         own.prompts.edited.disconnect(self._mirror.read_prompts)
         own.remove()
         own.prompts.unlinked.disconnect(unbind_keys)
 
     def removed(self, layer: Layer) -> None:
         """Drop the prompts that were read from a layer, if any were, when it left the viewer."""
-        own = self._stage.own
+        own = self._context.own
         if own is None:
             return
         if layer in own.prompts.linked:
@@ -139,31 +139,31 @@ class PluginTools:
 
     def raise_to_top(self) -> None:
         """Bring the layers above all others."""
-        if self._stage.own is not None:
-            self._stage.own.raise_to_top()
+        if self._context.own is not None:
+            self._context.own.raise_to_top()
             self._cursor.raise_to_top()
 
     def draw(self) -> None:
         """Make the Points layer ready for gestures; layers that were removed come back."""
-        if self._stage.image is None:
-            self._stage.tell("Choose an image first.")
+        if self._context.image is None:
+            self._context.tell("Choose an image first.")
             return
-        if self._stage.own is None or not self._stage.own.whole:
+        if self._context.own is None or not self._context.own.whole:
             self.make()
             self._mirror.show_prompts()
             self._mirror.show_masks()
-        if self._stage.own is not None:
-            self._stage.own.draw()
+        if self._context.own is not None:
+            self._context.own.draw()
 
     def edit_points(self) -> None:
         """Make the Points layer active with napari's tool to select and move points."""
-        if self._stage.own is not None and self._stage.own.whole:
-            self._select_in(self._stage.own.prompts.points)
+        if self._context.own is not None and self._context.own.whole:
+            self._select_in(self._context.own.prompts.points)
 
     def edit_shapes(self) -> None:
         """Make the Shapes layer active with napari's tool to select and move shapes."""
-        if self._stage.own is not None and self._stage.own.whole:
-            self._select_in(self._stage.own.prompts.shapes)
+        if self._context.own is not None and self._context.own.whole:
+            self._select_in(self._context.own.prompts.shapes)
 
     def turn_polarity(self) -> None:
         """Turn the selected clicks or scribbles, or the last one, from adding to excluding or back.
@@ -173,17 +173,17 @@ class PluginTools:
         UserError
             If there is none.
         """
-        if self._stage.own is None:
+        if self._context.own is None:
             raise UserError("Choose an image first.")
-        active = self._stage.viewer.layers.selection.active
-        self._stage.own.prompts.turn_polarity(active if isinstance(active, Points | Shapes) else None)
+        active = self._context.viewer.layers.selection.active
+        self._context.own.prompts.turn_polarity(active if isinstance(active, Points | Shapes) else None)
 
     def toggle_preview(self) -> None:
         """Hide the preview, or show it again."""
-        if self._stage.own is not None:
-            layer = self._stage.own.preview.layer
+        if self._context.own is not None:
+            layer = self._context.own.preview.layer
             layer.visible = not layer.visible
 
     def _select_in(self, layer: Points | Shapes) -> None:
-        self._stage.viewer.layers.selection.active = layer
+        self._context.viewer.layers.selection.active = layer
         layer.mode = "select"

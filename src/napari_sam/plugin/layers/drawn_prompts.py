@@ -18,7 +18,7 @@ from napari_sam.plugin.layers.layer_prompts import (
     LayerPrompt,
     Outlines,
     axes_text,
-    column,
+    feature_column,
 )
 from napari_sam.plugin.layers.placement import placement_of
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
@@ -54,7 +54,7 @@ def turn_polarity(layer: Points | Shapes, which: Iterable[int]) -> None:
     at = [int(index) for index in which if isinstance(layer, Points) or layer.shape_type[index] in STROKES]
     if not at:
         raise UserError("There is no click or scribble to turn: select one; boxes and outlines always add.")
-    polarities = column(layer, "polarity", POSITIVE)
+    polarities = feature_column(layer, "polarity", POSITIVE)
     for index in at:
         polarities[index] = POSITIVE if polarities[index] == NEGATIVE else NEGATIVE
     layer.features = layer.features.assign(polarity=np.asarray(polarities, object))
@@ -279,7 +279,7 @@ class PromptShapes:
             Displayed axes of those that say nothing.
         """
         said = {each.at: each for each in found}
-        polarities = column(self.layer, "polarity", POSITIVE)
+        polarities = feature_column(self.layer, "polarity", POSITIVE)
         drawings: list[tuple[LayerPrompt | None, PromptShape]] = []
         for at, (kind, vertices) in enumerate(zip(self.layer.shape_type, self.layer.data, strict=True)):
             on = said[at].plane.axes if at in said else axes
@@ -301,7 +301,7 @@ class PromptShapes:
         """Give scribbles the colour of their polarity."""
         if not len(self.layer.data):
             return
-        polarities = column(self.layer, "polarity", POSITIVE)
+        polarities = feature_column(self.layer, "polarity", POSITIVE)
         colours = transform_color(
             [
                 COLOURS.get(polarity, COLOURS[POSITIVE]) if kind in STROKES else REGION_COLOUR

@@ -42,7 +42,7 @@ class ImageChooser:
 
     Parameters
     ----------
-    stage
+    context
         The viewer and the session; the chosen layer is its `image`.
     tools
         The plugin's own layers, which lie on the chosen one.
@@ -56,13 +56,13 @@ class ImageChooser:
 
     def __init__(
         self,
-        stage: ViewerContext,
+        context: ViewerContext,
         tools: PluginTools,
         picking: LabelPicking,
         follow_view: Callable[[], None],
         on_change: Callable[[], None],
     ) -> None:
-        self._stage = stage
+        self._context = context
         self._tools = tools
         self._picking = picking
         self._follow_view = follow_view
@@ -72,31 +72,31 @@ class ImageChooser:
     @property
     def layers(self) -> list[Image]:
         """The image layers that may be chosen, the topmost first."""
-        return [layer for layer in reversed(self._stage.viewer.layers) if isinstance(layer, Image)]
+        return [layer for layer in reversed(self._context.viewer.layers) if isinstance(layer, Image)]
 
     def choose_first(self) -> None:
         """Choose a visible image layer, if there is any: a selected one first, then the topmost."""
         visible = [layer for layer in self.layers if layer.visible]
-        selected = [layer for layer in visible if layer in self._stage.viewer.layers.selection]
+        selected = [layer for layer in visible if layer in self._context.viewer.layers.selection]
         for layer in (*selected, *visible):
             self.choose(layer)
             return
 
     def choose(self, layer: Image | None) -> None:
         """Segment another image, or none."""
-        if layer is self._stage.image:
+        if layer is self._context.image:
             return
-        self._stage.tell("")
+        self._context.tell("")
         self.drop()
         if layer is None:
-            self._stage.session.set_image(None)
+            self._context.session.image.choose(None)
         else:
             try:
                 self._show(layer)
             except UserError as error:
-                self._stage.image = None
-                self._stage.session.set_image(None)
-                self._stage.tell(str(error))
+                self._context.image = None
+                self._context.session.image.choose(None)
+                self._context.tell(str(error))
             else:
                 layer.events.data.connect(self._on_data)
                 self._tools.make()
@@ -106,29 +106,31 @@ class ImageChooser:
     def drop(self) -> None:
         """Leave the chosen layer alone; the plugin's own layers on it go."""
         self._picking.stop()
-        if self._stage.image is not None:
-            self._stage.image.events.data.disconnect(self._on_data)
-        self._stage.image = None
+        if self._context.image is not None:
+            self._context.image.events.data.disconnect(self._on_data)
+        self._context.image = None
         self._tools.remove()
 
     def use_layer_contrast(self, use: bool) -> None:
         """Scale the network's input by the image layer's contrast limits, or by limits measured on the stack."""
         self._layer_contrast = use
-        source = self._stage.session.source
-        if self._stage.image is not None and source is not None:
-            self._stage.session.set_contrast(contrast_of(self._stage.image, source.n_channels) if use else None)
+        source = self._context.session.image.source
+        if self._context.image is not None and source is not None:
+            self._context.session.image.set_contrast(
+                contrast_of(self._context.image, source.n_channels) if use else None
+            )
 
     def _show(self, layer: Image) -> None:
         source = source_of(layer)
         contrast = contrast_of(layer, source.n_channels) if self._layer_contrast else None
-        view = resolve_view(self._stage.viewer.dims, layer)
+        view = resolve_view(self._context.viewer.dims, layer)
         axes = (layer.ndim - 2, layer.ndim - 1) if isinstance(view, str) else view.plane.axes
-        self._stage.image = layer
-        self._stage.session.set_image(source, axes=axes, contrast=contrast)
+        self._context.image = layer
+        self._context.session.image.choose(source, axes=axes, contrast=contrast)
 
     def _on_data(self) -> None:
         """Take other pixels in the same layer for another image."""
-        image = self._stage.image
+        image = self._context.image
         if image is not None:
-            self._stage.image = None
+            self._context.image = None
             self.choose(image)

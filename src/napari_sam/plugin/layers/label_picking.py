@@ -84,7 +84,7 @@ class LabelPicking:
 
     Parameters
     ----------
-    stage
+    context
         The viewer and the session.
     on_change
         Told `active` when it is different.
@@ -95,8 +95,8 @@ class LabelPicking:
         Whether the next click picks a label.
     """
 
-    def __init__(self, stage: ViewerContext, on_change: Callable[[bool], None]) -> None:
-        self._stage = stage
+    def __init__(self, context: ViewerContext, on_change: Callable[[bool], None]) -> None:
+        self._context = context
         self._on_change = on_change
         self.active = False
 
@@ -105,8 +105,8 @@ class LabelPicking:
         """The Labels layers that labels may be picked from, the topmost first."""
         return [
             layer
-            for layer in reversed(self._stage.viewer.layers)
-            if isinstance(layer, Labels) and not self._stage.is_own(layer)
+            for layer in reversed(self._context.viewer.layers)
+            if isinstance(layer, Labels) and not self._context.is_own(layer)
         ]
 
     def pick_at(self, world: NDArray[np.float64]) -> None:
@@ -117,7 +117,7 @@ class LabelPicking:
         UserError
             If there is none, or no plane in view.
         """
-        self._stage.in_view()
+        self._context.in_view()
         found = label_under([layer for layer in self.layers if layer.visible], world)
         if found is None:
             raise UserError("There is no label there: point at a label of a visible Labels layer.")
@@ -125,7 +125,7 @@ class LabelPicking:
 
     def pick_under_cursor(self) -> None:
         """Refine the label under the mouse."""
-        self.pick_at(np.asarray(self._stage.viewer.cursor.position, float))
+        self.pick_at(np.asarray(self._context.viewer.cursor.position, float))
 
     def refine(self, layer: Labels, label: int) -> None:
         """Refine a label on the plane in view.
@@ -135,14 +135,14 @@ class LabelPicking:
         UserError
             If it is the background, or no plane is in view.
         """
-        image, _, view = self._stage.in_view()
+        image, _, view = self._context.in_view()
         if not label:
             raise UserError("Label 0 is the background; pick a label to refine.")
-        target = self._stage.session.target
+        target = self._context.session.labels.target
         own = isinstance(target, LayerTarget) and target.layer is layer
-        read = mask_reader(layer, image, view.plane, label, self._stage.point, own=own)
+        read = mask_reader(layer, image, view.plane, label, self._context.point, own=own)
         missing = f"Label {label} of '{layer.name}' has no pixels on this plane of '{image.name}'."
-        self._stage.session.refine_mask(view.plane, read, missing, label if own else None)
+        self._context.session.prompts.refine_mask(view.plane, read, missing, label if own else None)
 
     def start(self) -> None:
         """Refine the active Labels layer's selected label; else let the next click pick one, or no longer.
@@ -152,15 +152,15 @@ class LabelPicking:
         UserError
             If there is no image, or no plane in view.
         """
-        active = self._stage.viewer.layers.selection.active
-        if isinstance(active, Labels) and not self._stage.is_own(active):
+        active = self._context.viewer.layers.selection.active
+        if isinstance(active, Labels) and not self._context.is_own(active):
             self.refine(active, int(active.selected_label))
             return
-        _, own, _ = self._stage.in_view()
+        _, own, _ = self._context.in_view()
         self._set(not self.active)
         if self.active:
             own.draw()
-            self._stage.tell("Click the label to refine.")
+            self._context.tell("Click the label to refine.")
 
     def stop(self) -> None:
         """Let clicks be clicks again."""

@@ -125,7 +125,7 @@ def read_points(layer: Points, to_image: ToImage, axes: Axes) -> list[LayerPromp
     if not len(layer.data):
         return []
     positions = to_image(layer.data)
-    polarities, objects = column(layer, "polarity", POSITIVE), objects_of(layer)
+    polarities, objects = feature_column(layer, "polarity", POSITIVE), object_ids_of(layer)
     found = []
     for at, (position, shown) in enumerate(zip(positions, axes_of(layer, axes, positions.shape[1]), strict=True)):
         if not np.isfinite(position).all():
@@ -151,7 +151,7 @@ def read_shapes(
         The image's.
     """
     found = []
-    polarities, objects = column(layer, "polarity", POSITIVE), objects_of(layer)
+    polarities, objects = feature_column(layer, "polarity", POSITIVE), object_ids_of(layer)
     kinds = list(layer.shape_type)
     for at, (corners, shown) in enumerate(zip(layer.data, axes_of(layer, axes, len(shape)), strict=True)):
         vertices = to_image(corners)
@@ -209,7 +209,7 @@ def upright(corners: NDArray[np.float64]) -> bool:
     return bool((np.abs(sides).min(axis=1) <= _UPRIGHT * np.maximum(np.abs(sides).max(axis=1), 1.0)).all())
 
 
-def column(layer: Points | Shapes, name: str, default: str) -> list[str]:
+def feature_column(layer: Points | Shapes, name: str, default: str) -> list[str]:
     """Return a feature of every point or shape as text; what is empty, or no text, has the default."""
     features = layer.features
     if name not in features:
@@ -219,7 +219,7 @@ def column(layer: Points | Shapes, name: str, default: str) -> list[str]:
     return (values + [default] * len(layer.data))[: len(layer.data)]
 
 
-def objects_of(layer: Points | Shapes) -> list[int | None]:
+def object_ids_of(layer: Points | Shapes) -> list[int | None]:
     """Return the feature "object" of every point or shape: a positive integer, or None."""
     features = layer.features
     count = len(layer.data)
@@ -230,7 +230,7 @@ def objects_of(layer: Points | Shapes) -> list[int | None]:
 
 def axes_of(layer: Points | Shapes, default: Axes, ndim: int) -> list[Axes]:
     """Return the displayed axes of every point or shape."""
-    return [axes_from(text, default, ndim) for text in column(layer, "axes", axes_text(default))]
+    return [axes_from(text, default, ndim) for text in feature_column(layer, "axes", axes_text(default))]
 
 
 def axes_text(axes: Axes) -> str:

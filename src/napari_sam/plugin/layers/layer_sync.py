@@ -79,16 +79,16 @@ class LayerSync:
 
     Parameters
     ----------
-    stage
+    context
         The session, and the layers.
     before_masks
         Called before masks are shown.
     """
 
-    def __init__(self, stage: ViewerContext, before_masks: Callable[[], None]) -> None:
-        self._stage = stage
+    def __init__(self, context: ViewerContext, before_masks: Callable[[], None]) -> None:
+        self._context = context
         self._before_masks = before_masks
-        session = stage.session
+        session = context.session
         session.prompts_changed.connect(self.show_prompts)
         session.masks_changed.connect(self.show_masks)
         session.labels_changed.connect(self._show_labels)
@@ -96,7 +96,7 @@ class LayerSync:
 
     def close(self) -> None:
         """Follow the session no more."""
-        session = self._stage.session
+        session = self._context.session
         session.prompts_changed.disconnect(self.show_prompts)
         session.masks_changed.disconnect(self.show_masks)
         session.labels_changed.disconnect(self._show_labels)
@@ -104,36 +104,36 @@ class LayerSync:
 
     def read_prompts(self) -> None:
         """Change the session's prompts as the prompt layers changed; mask prompts that no layer shows stay."""
-        if self._stage.own is None:
+        if self._context.own is None:
             return
-        session = self._stage.session
-        read = self._stage.own.prompts.read()
+        session = self._context.session
+        read = self._context.own.prompts.read()
         changed = {}
-        for plane in dict.fromkeys([*session.draft.prompts, *read]):
-            prompts, earlier = read.get(plane, Prompts()), session.prompts(plane).mask
+        for plane in dict.fromkeys([*session.current.draft.prompts, *read]):
+            prompts, earlier = read.get(plane, Prompts()), session.prompts.on(plane).mask
             if prompts.mask is None and (earlier is None or earlier.outline is None):
                 prompts = replace(prompts, mask=earlier)
             changed[plane] = prompts
-        self._stage.try_to(partial(session.set_all_prompts, changed))
+        self._context.try_to(partial(session.prompts.set_all, changed))
 
     def show_prompts(self) -> None:
         """Show the prompts of the object in work."""
-        if self._stage.own is not None:
-            self._stage.own.prompts.write(self._stage.session.draft.prompts)
+        if self._context.own is not None:
+            self._context.own.prompts.write(self._context.session.current.draft.prompts)
 
     def show_masks(self) -> None:
         """Show the masks of the object in work."""
         self._before_masks()
-        if self._stage.own is None:
+        if self._context.own is None:
             return
-        draft = self._stage.session.draft
+        draft = self._context.session.current.draft
         propagated = [plane for plane in draft.proposal if plane not in draft.segmentations]
         doubtful = [plane for plane in propagated if draft.proposal[plane].confidence < DOUBTFUL]
-        self._stage.own.preview.show(draft.masks, propagated, doubtful, self._stage.session.plane)
+        self._context.own.preview.show(draft.masks, propagated, doubtful, self._context.session.image.plane)
 
     def _show_object(self) -> None:
-        if self._stage.own is not None:
-            self._stage.own.prompts.show_object(self._stage.session.current_label)
+        if self._context.own is not None:
+            self._context.own.prompts.show_object(self._context.session.current.label)
 
     def _show_labels(self, target: Target, box: Sequence[slice]) -> None:
         if isinstance(target, LayerTarget):

@@ -29,7 +29,7 @@ GRAIN = 128
 Box = list[tuple[int, int]]
 
 
-class Canvas:
+class CroppedDrawing:
     """A cropped array of the image's axes that masks are drawn into, plane by plane.
 
     Parameters
@@ -103,7 +103,7 @@ class Preview:
                 colours[kind + part] = (*colour, opacity)
         self._image = image
         self._shape = image_shape(image)
-        self._canvas = Canvas((0,) * image.ndim, (1,) * image.ndim)
+        self._canvas = CroppedDrawing((0,) * image.ndim, (1,) * image.ndim)
         self.layer = Labels(
             self._canvas.values,
             name=PREVIEW_NAME,
@@ -182,7 +182,7 @@ class Preview:
             # Another array in the layer would cost much more: napari builds its shaders anew for it.
             self._canvas.move_to(corner)
         else:
-            self._canvas = Canvas(corner, shape)
+            self._canvas = CroppedDrawing(corner, shape)
 
     def _move_layer(self, *, anew: bool) -> None:
         """Put the layer where the canvas lies; `anew` if the canvas has another array."""

@@ -116,7 +116,7 @@ class PromptSources:
 
     Parameters
     ----------
-    stage
+    context
         The viewer and the session.
     picking
         Refines labels.
@@ -129,8 +129,8 @@ class PromptSources:
         The layer; None for the plugin's own ones.
     """
 
-    def __init__(self, stage: ViewerContext, picking: LabelPicking, on_linked: Callable[[Layer], None]) -> None:
-        self._stage = stage
+    def __init__(self, context: ViewerContext, picking: LabelPicking, on_linked: Callable[[Layer], None]) -> None:
+        self._context = context
         self._picking = picking
         self._on_linked = on_linked
         self.chosen: Points | Shapes | Labels | None = None
@@ -140,8 +140,8 @@ class PromptSources:
         """Layers that may be chosen, the topmost first."""
         return [
             layer
-            for layer in reversed(self._stage.viewer.layers)
-            if isinstance(layer, Points | Shapes | Labels) and not self._stage.is_own(layer)
+            for layer in reversed(self._context.viewer.layers)
+            if isinstance(layer, Points | Shapes | Labels) and not self._context.is_own(layer)
         ]
 
     def removed(self, layer: Layer) -> None:
@@ -163,14 +163,14 @@ class PromptSources:
         source = self.chosen
         if source is None:
             raise UserError("The plugin's own clicks and shapes count already: choose another layer.")
-        image, own, view = self._stage.in_view()
+        image, own, view = self._context.in_view()
         if isinstance(source, Labels):
             self._picking.refine(source, int(source.selected_label))
             return
-        to_image = world_map(source, image, self._stage.point)
+        to_image = world_map(source, image, self._context.point)
         if not own.prompts.found_in(source, to_image, view.plane.axes):
             raise UserError(f"'{source.name}' holds no prompts on '{image.name}': add points or shapes to it.")
-        point = self._stage.point
+        point = self._context.point
         # Either layer may be moved meanwhile.
         own.prompts.link(source, lambda positions: world_map(source, image, point)(positions), view.plane.axes)
         self._on_linked(source)
@@ -191,20 +191,20 @@ class PromptSources:
         UserError
             If there are none, or the object in work would be lost.
         """
-        image, own, view = self._stage.in_view()
+        image, own, view = self._context.in_view()
         shape = image_shape(image)
         planes = ParallelPlanes.everywhere(view.plane, shape) if everywhere else ParallelPlanes(view.plane, shape)
         source, layers = self.chosen, own.prompts
         if isinstance(source, Labels):
             return self._labels(source, image, planes)
         if source is not None:
-            to_image = world_map(source, image, self._stage.point)
+            to_image = world_map(source, image, self._context.point)
             there = layers.found_in(source, to_image, view.plane.axes)
             found = objects_of_prompts(each for each in there if each.plane in planes)
         else:
             there = layers.found_in(layers.shapes)
             found = objects_of_regions(each for each in there if each.plane in planes)
-            if not only_regions(self._stage.session.draft.prompts, planes):
+            if not only_regions(self._context.session.current.draft.prompts, planes):
                 raise UserError("The object in work has other prompts too: accept or reject it first.")
         if not found:
             where = "on any plane like this one" if everywhere else "on this plane"
@@ -214,11 +214,11 @@ class PromptSources:
     def segment_each(self, collision: Collision, *, everywhere: bool) -> None:
         """Make an object of each; see `objects`."""
         objects = self.objects(everywhere=everywhere)
-        self._stage.session.segment_each(objects, collision, instead=self.chosen is None)
+        self._context.session.batch.segment(objects, collision, instead=self.chosen is None)
 
     def _labels(self, layer: Labels, image: Image, planes: ParallelPlanes) -> BatchObjects:
         """Read the labels on some planes; a layer of fewer axes than the image is on the plane in view alone."""
-        target = self._stage.session.target
+        target = self._context.session.labels.target
         mine = isinstance(target, LayerTarget) and target.layer is layer
-        read = masks_reader(layer, image, planes.last(layer.ndim), self._stage.point, own=mine)
+        read = masks_reader(layer, image, planes.last(layer.ndim), self._context.point, own=mine)
         return lambda: (objects_of_labels(masks, plane) for plane, masks in read())

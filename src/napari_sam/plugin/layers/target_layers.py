@@ -184,7 +184,7 @@ class TargetLayers:
 
     Parameters
     ----------
-    stage
+    context
         The viewer and the session.
     unnoticed
         Inside it, layers come and go without the plugin taking notice.
@@ -198,14 +198,14 @@ class TargetLayers:
 
     def __init__(
         self,
-        stage: ViewerContext,
+        context: ViewerContext,
         unnoticed: Callable[[], AbstractContextManager[None]],
         undo: Callable[[], None],
         redo: Callable[[], None],
         on_change: Callable[[], None],
         later: Callable[[Callable[[], None]], None],
     ) -> None:
-        self._stage = stage
+        self._context = context
         self._unnoticed = unnoticed
         self._undo = undo
         self._redo = redo
@@ -218,14 +218,14 @@ class TargetLayers:
     @property
     def fitting(self) -> list[Labels]:
         """The Labels layers that fit the image, the topmost first."""
-        source = self._stage.session.source
+        source = self._context.session.image.source
         if source is None:
             return []
         return [
             layer
-            for layer in reversed(self._stage.viewer.layers)
+            for layer in reversed(self._context.viewer.layers)
             if isinstance(layer, Labels)
-            and not self._stage.is_own(layer)
+            and not self._context.is_own(layer)
             and not layer.multiscale
             and tuple(layer.data.shape) == source.shape
         ]
@@ -233,26 +233,26 @@ class TargetLayers:
     @property
     def chosen(self) -> Labels | None:
         """The chosen layer; None for one that is yet to be made."""
-        target = self._stage.session.target
+        target = self._context.session.labels.target
         return target.layer if isinstance(target, LayerTarget) else None
 
     def choose(self, layer: Labels | None) -> None:
         """Accept objects into another layer; None for one that is made when first needed."""
-        stage = self._stage
-        stage.tell("")
+        context = self._context
+        context.tell("")
         try:
             if layer is None:
-                stage.session.set_target(None)
+                context.session.labels.choose(None)
             else:
                 check_writable(layer)
-                stage.session.set_target(self._target_of(layer))
-                if stage.image is not None and not placed_alike(layer, stage.image):
-                    stage.tell(
-                        f"'{layer.name}' lies elsewhere than '{stage.image.name}' (another scale or translate): "
+                context.session.labels.choose(self._target_of(layer))
+                if context.image is not None and not placed_alike(layer, context.image):
+                    context.tell(
+                        f"'{layer.name}' lies elsewhere than '{context.image.name}' (another scale or translate): "
                         "objects are written pixel by pixel and appear displaced."
                     )
         except UserError as error:
-            stage.tell(str(error))
+            context.tell(str(error))
         self._on_change()
 
     def ensure(self, *, wanted: bool = False) -> None:
@@ -268,13 +268,13 @@ class TargetLayers:
         """
         if self.chosen is not None:
             check_writable(self.chosen)
-        session, image = self._stage.session, self._stage.image
-        if session.target is not None or image is None or self._stage.own is None:
+        session, image = self._context.session, self._context.image
+        if session.labels.target is not None or image is None or self._context.own is None:
             return
-        if not session.draft.masks and not session.draft.in_flight and not wanted:
+        if not session.current.draft.masks and not session.current.draft.in_flight and not wanted:
             return
         self._to_insert = layer = new_labels(image, NEW_LABELS_NAME)
-        session.set_target(self._target_of(layer), next_label=1)
+        session.labels.choose(self._target_of(layer), next_label=1)
         self._later(self._insert_pending)
 
     def _insert_pending(self) -> None:
@@ -291,12 +291,12 @@ class TargetLayers:
         UserError
             If no image is chosen, or they do not fit it.
         """
-        image = self._stage.image
+        image = self._context.image
         if image is None:
             raise UserError("Choose the image that the session was made on first.")
         layer = labels_on(image, restored.labels, restored.name)
         target = LayerTarget(layer)
-        self._stage.session.restore_target(target, restored)
+        self._context.session.labels.restore(target, restored)
         self._insert(layer)
         self._follow(layer, target)
         self._on_change()
@@ -313,7 +313,7 @@ class TargetLayers:
             target = self._targets.pop(layer)
             self._strokes.pop(layer).close()
             layer.events.data.disconnect(self._on_data)
-            self._stage.session.forget_target(target)
+            self._context.session.labels.forget(target)
 
     def close(self, *, window: bool) -> None:
         """Leave the layers to napari; `window` if its window closes."""
@@ -335,7 +335,7 @@ class TargetLayers:
 
     def _insert(self, layer: Labels) -> None:
         """Add a layer below the plugin's own, or above the image; what is active stays so."""
-        layers, own, image = self._stage.viewer.layers, self._stage.own, self._stage.image
+        layers, own, image = self._context.viewer.layers, self._context.own, self._context.image
         active = layers.selection.active
         at = len(layers)
         if own is not None and own.preview.layer in layers:
@@ -351,12 +351,12 @@ class TargetLayers:
         """Forget labels that were replaced as a whole: what was accepted into them cannot be undone in the new ones."""
         target = self._targets.get(event.source)
         if target is not None:
-            chosen = self._stage.session.target is target
-            self._stage.session.forget_target(target)
+            chosen = self._context.session.labels.target is target
+            self._context.session.labels.forget(target)
             if chosen:
                 self.choose(event.source)
 
     def _painted(self, layer: Labels, change: PixelChange) -> None:
         """Tell the session of a stroke on a layer that is or was chosen."""
         if layer in self._targets:
-            self._stage.session.painted(self._targets[layer], change)
+            self._context.session.labels.painted(self._targets[layer], change)

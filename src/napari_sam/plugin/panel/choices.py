@@ -223,9 +223,9 @@ class Choices(QWidget):
 
     def show_model(self) -> None:
         """Show which model the session uses."""
-        model = self._session.model
+        model = self._session.model.name
         # The first model that is loaded measures it, if it was not measured before.
-        if self._speed is None and self._session.setup is not None:
+        if self._speed is None and self._session.model.setup is not None:
             self._show_advice()
         if self.model.currentData() == model:
             return
@@ -245,7 +245,7 @@ class Choices(QWidget):
 
     def _choose_model(self, index: int) -> None:
         if not self._filling:
-            self._session.set_model(self.model.itemData(index))
+            self._session.model.choose(self.model.itemData(index))
             self._offer(self.model.itemData(index))
 
     def _offer(self, model: str) -> None:
@@ -255,14 +255,14 @@ class Choices(QWidget):
     def _show_advice(self) -> None:
         """Show what the chosen model is for and how long it takes here; while the mouse rests, which one to choose."""
         self._speed = self._speed or known_speed()
-        spec = REGISTRY.get(self._session.model)
+        spec = REGISTRY.get(self._session.model.name)
         self.advice.setText("" if spec is None else model_advice(spec, self._speed))
         self.advice.setVisible(spec is not None)
         self.model.setToolTip("" if self._speed is None else general_advice(self._speed))
 
     def _downloaded(self, name: str) -> None:
-        if name == self._session.model:
-            self._session.open_again()
+        if name == self._session.model.name:
+            self._session.model.open()
 
     def _choose_labels(self, index: int) -> None:
         if not self._filling:
@@ -270,4 +270,4 @@ class Choices(QWidget):
             self._controller.choose_target(labels if isinstance(labels, Labels) else None)
 
     def _choose_size(self, diameter: int) -> None:
-        self._session.set_object_size(float(diameter) if diameter else None)
+        self._session.model.set_object_size(float(diameter) if diameter else None)

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 from napari_sam.labels.paint import Collision, describe
 from napari_sam.plugin.actions import CONTROLS, Action
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.panel.widgets import SPACING, action_button, button, column, row, title
+from napari_sam.plugin.panel.widgets import SPACING, action_button, button, column_layout, row, title
 from napari_sam.session.status import Status
 
 MOST = 3
@@ -132,7 +132,7 @@ class CollisionRows(QWidget):
         inside.addWidget(self.sentence)
         inside.addLayout(row(self.keep, self.back))
         inside.addWidget(self.overwrite)
-        rows = column(self)
+        rows = column_layout(self)
         rows.addLayout(line)
         rows.addWidget(self.question)
         for each, answer in (
@@ -183,7 +183,7 @@ class ObjectRows(QWidget):
         grid.setSpacing(SPACING)
         for at, action in enumerate(_ACTIONS):
             grid.addWidget(self.buttons[action], at // 2, at % 2)
-        rows = column(self)
+        rows = column_layout(self)
         rows.addWidget(self.title)
         rows.addWidget(self.candidates)
         rows.addLayout(grid)
@@ -191,25 +191,25 @@ class ObjectRows(QWidget):
 
     def show_status(self, _: Status) -> None:
         """Say what can be done in this state."""
-        session, draft = self._session, self._session.draft
+        session, draft = self._session, self._session.current.draft
         for action, possible in (
             (Action.ACCEPT, bool(draft.masks) or bool(draft.in_flight)),
-            (Action.REJECT, bool(draft) or session.propagating),
-            (Action.HIDE, session.source is not None),
-            (Action.NEXT, session.source is not None),
+            (Action.REJECT, bool(draft) or session.volume.active),
+            (Action.HIDE, session.image.source is not None),
+            (Action.NEXT, session.image.source is not None),
         ):
             self.buttons[action].setEnabled(possible)
         self.candidates.show_candidates()
 
     def show_label(self) -> None:
         """Show the object's id."""
-        label = self._session.current_label
+        label = self._session.current.label
         if label is None:
-            label = 1 if self._session.target is None else None
-        refines = " (refines a label)" if self._session.draft.refines else ""
+            label = 1 if self._session.labels.target is None else None
+        refines = " (refines a label)" if self._session.current.draft.refines else ""
         self.title.setText("<b>Object</b>" if label is None else f"<b>Object {label}</b>{refines}")
 
     def show_history(self) -> None:
         """Say whether there is anything to undo or redo."""
-        self.buttons[Action.UNDO].setEnabled(self._session.journal.can_undo)
-        self.buttons[Action.REDO].setEnabled(self._session.journal.can_redo)
+        self.buttons[Action.UNDO].setEnabled(self._session.history.journal.can_undo)
+        self.buttons[Action.REDO].setEnabled(self._session.history.journal.can_redo)

@@ -171,8 +171,8 @@ class ObjectTableWidget(QWidget):
             columns.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
             columns.setStretchLastSection(True)
             widest = ("0000", "soma 1", "00–00", "0000 µm³", ".00 / .00")
-            for column, text in enumerate(widest):
-                columns.resizeSection(column, self.view.fontMetrics().horizontalAdvance(text) + 12)
+            for column_layout, text in enumerate(widest):
+                columns.resizeSection(column_layout, self.view.fontMetrics().horizontalAdvance(text) + 12)
         self.reopen_button = button("Reopen", "Enter", "Go on with the selected object: all its prompts come back.")
         self.delete_button = button("Delete", "Del", "Remove the selected object from the labels.")
         buttons = QHBoxLayout()
@@ -276,11 +276,11 @@ class ObjectTableWidget(QWidget):
 
     def _choose_next_id(self, label: int) -> None:
         self._controller.told.emit("")
-        self._controller.try_to(lambda: self._controller.session.set_next_label(label or None))
+        self._controller.try_to(lambda: self._controller.session.current.set_label(label or None))
         self._show_next_id()
 
     def _show_next_id(self) -> None:
-        draft = self._controller.session.draft
+        draft = self._controller.session.current.draft
         before = self.next_id.blockSignals(True)
         self.next_id.setValue(draft.label or 0)
         self.next_id.setEnabled(not draft.refines)

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.layers.drawn_prompts import COLOURS, REGION_COLOUR
-from napari_sam.plugin.panel.widgets import SPACING, action_button, button, choose, column, combo, row, title
+from napari_sam.plugin.panel.widgets import SPACING, action_button, button, choose, column_layout, combo, row, title
 from napari_sam.plugin.settings import recall, remember
 from napari_sam.session.status import State, Status
 
@@ -148,7 +148,7 @@ class SourceRow(QWidget):
         buttons.setSpacing(SPACING)
         buttons.addWidget(self.layer, 1)
         buttons.addWidget(self.use)
-        rows = column(self)
+        rows = column_layout(self)
         rows.addLayout(buttons)
         rows.addLayout(row(*self.each.values()))
         self.layer.currentIndexChanged.connect(self._choose)
@@ -215,7 +215,7 @@ class PromptRows(QWidget):
         self.help.setWordWrap(True)
         self.hint: FirstHint | None = FirstHint(self.help.show) if FirstHint.wanted() else None
         self.help.setVisible(self.hint is None)
-        rows = column(self)
+        rows = column_layout(self)
         rows.addWidget(title("Prompts"))
         if self.hint is not None:
             rows.addWidget(self.hint)
@@ -241,9 +241,9 @@ class PromptRows(QWidget):
     def show_status(self, status: Status) -> None:
         """Say what can be done in this state."""
         session = self._session
-        self.buttons[Action.REMOVE_LAST].setEnabled(bool(session.draft.order))
-        self.buttons[Action.POLARITY].setEnabled(bool(session.draft.order))
-        self.buttons[Action.CLEAR].setEnabled(session.plane in session.draft.prompts)
+        self.buttons[Action.REMOVE_LAST].setEnabled(bool(session.current.draft.order))
+        self.buttons[Action.POLARITY].setEnabled(bool(session.current.draft.order))
+        self.buttons[Action.CLEAR].setEnabled(session.image.plane in session.current.draft.prompts)
         in_view = status.state not in (State.NO_IMAGE, State.NO_PLANE)
         for action in (Action.PICK, Action.CURSOR):
             self.buttons[action].setEnabled(in_view)

@@ -4,7 +4,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.panel.widgets import action_button, column, combo, row, title
+from napari_sam.plugin.panel.widgets import action_button, column_layout, combo, row, title
 from napari_sam.session.status import State, Status
 
 
@@ -28,7 +28,7 @@ class StackRows(QWidget):
         along = QHBoxLayout()
         along.addWidget(self._label)
         along.addWidget(self.axis, 1)
-        rows = column(self)
+        rows = column_layout(self)
         rows.addWidget(title("Stack"))
         rows.addLayout(along)
         rows.addLayout(row(*self.buttons.values()))
@@ -51,13 +51,13 @@ class StackRows(QWidget):
 
     def show_status(self, status: Status) -> None:
         """Say what can be done in this state."""
-        session, draft = self._session, self._session.draft
+        session, draft = self._session, self._session.current.draft
         has_masks = bool(draft.masks) or bool(draft.in_flight)
         in_view = status.state not in (State.NO_IMAGE, State.NO_PLANE)
         self.buttons[Action.PROPAGATE].setEnabled(
-            has_masks and in_view and not session.propagating and bool(self.axis.count())
+            has_masks and in_view and not session.volume.active and bool(self.axis.count())
         )
-        self.buttons[Action.CANCEL].setEnabled(session.propagating or session.batching)
+        self.buttons[Action.CANCEL].setEnabled(session.volume.active or session.batch.active)
 
     def _choose(self, index: int) -> None:
         if not self._filling:

@@ -116,7 +116,7 @@ def row(*parts: QWidget) -> QHBoxLayout:
     return made
 
 
-def column(parent: QWidget) -> QVBoxLayout:
+def column_layout(parent: QWidget) -> QVBoxLayout:
     """Make a layout for `parent` without margins of its own."""
     made = QVBoxLayout(parent)
     made.setContentsMargins(0, 0, 0, 0)

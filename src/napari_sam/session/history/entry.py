@@ -16,14 +16,14 @@ from napari_sam.session.object.draft import DraftState, Given, PromptRequest, Pr
 from napari_sam.volume.propagate import PropagatedPlane
 
 
-def masks_of(question: PromptRequest | None) -> Iterable[Mask]:
+def masks_of(request: PromptRequest | None) -> Iterable[Mask]:
     """Yield every mask that a request holds."""
-    if question is None:
+    if request is None:
         return
-    for mask in (question.prompts.mask, question.fed):
+    for mask in (request.prompts.mask, request.fed):
         if mask is not None:
             yield mask
-    for answer in (question.answer, question.former):
+    for answer in (request.answer, request.former):
         yield from _candidates(answer)
 
 
@@ -95,13 +95,13 @@ class DraftPatch:
     ----------
     label, refines, carried
         Before and after.
-    questions, proposal, order
+    requests, proposal, order
         Differences of the fields of `DraftState`.
     """
 
     label: tuple[int | None, int | None]
     refines: tuple[bool, bool]
-    questions: _Entries[PromptRequest]
+    requests: _Entries[PromptRequest]
     proposal: _Entries[PropagatedPlane]
     order: _Tail[Given]
     carried: tuple[PropagationOrigin | None, PropagationOrigin | None]
@@ -112,7 +112,7 @@ class DraftPatch:
         return cls(
             (before.label, after.label),
             (before.refines, after.refines),
-            _Entries.between(before.questions, after.questions),
+            _Entries.between(before.requests, after.requests),
             _Entries.between(before.proposal, after.proposal),
             _Tail.between(before.order, after.order),
             (before.carried, after.carried),
@@ -124,7 +124,7 @@ class DraftPatch:
         return DraftState(
             self.label[to] if self.label[0] != self.label[1] else state.label,
             self.refines[to] if self.refines[0] != self.refines[1] else state.refines,
-            self.questions.moved(state.questions, to),
+            self.requests.moved(state.requests, to),
             self.proposal.moved(state.proposal, to),
             self.order.moved(state.order, to),
             self.carried[to] if self.carried[0] is not self.carried[1] else state.carried,
@@ -136,9 +136,9 @@ class DraftPatch:
         return weight(self._masks()) + 64 * sum(len(tail) for tail in self.order.tails) + 512
 
     def _masks(self) -> Iterable[Mask]:
-        for pair in self.questions.changed.values():
-            for question in pair:
-                yield from masks_of(question)
+        for pair in self.requests.changed.values():
+            for request in pair:
+                yield from masks_of(request)
         for planes in self.proposal.changed.values():
             for reached in planes:
                 if reached is not None and reached.mask is not None:
@@ -149,7 +149,7 @@ _P = TypeVar("_P", DraftPatch, LabelsPatch)
 _serials = count()
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """The kind of thing that was done, in the user's words."""
 
     PROMPT = "prompt"
@@ -189,7 +189,7 @@ class Entry:
         Counts entries.
     """
 
-    kind: Kind
+    kind: EntryKind
     draft: Spillable[DraftPatch] | None = None
     labels: Spillable[LabelsPatch] | None = None
     target: Target | None = None

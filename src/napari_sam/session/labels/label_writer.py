@@ -19,12 +19,12 @@ from napari_sam.session.labels.target import ObjectTable, Target
 from napari_sam.session.object.draft import Draft
 
 
-def delete(book: ObjectTable, label: int) -> LabelsPatch:
+def delete(table: ObjectTable, label: int) -> LabelsPatch:
     """Remove an object: all its pixels become background.
 
     Parameters
     ----------
-    book
+    table
         Of the labels that it is in.
     label
         Its id.
@@ -34,15 +34,15 @@ def delete(book: ObjectTable, label: int) -> LabelsPatch:
     LabelsPatch
         What changed.
     """
-    return book.make(_repainted(book, label, 0), {label: None})
+    return table.make(_repainted(table, label, 0), {label: None})
 
 
-def relabel(book: ObjectTable, label: int, new: int) -> LabelsPatch:
+def relabel(table: ObjectTable, label: int, new: int) -> LabelsPatch:
     """Give an object another id.
 
     Parameters
     ----------
-    book
+    table
         Of the labels that it is in.
     label, new
         Its id, and the one that it gets, which no object has.
@@ -52,25 +52,25 @@ def relabel(book: ObjectTable, label: int, new: int) -> LabelsPatch:
     LabelsPatch
         What changed.
     """
-    repainted = _repainted(book, label, new)
+    repainted = _repainted(table, label, new)
     # An object that was painted over has no pixels from which it would show where they are.
-    shows = book.follows(new) and (bool(repainted) or new in book.extents)
-    return book.make(
+    shows = table.follows(new) and (bool(repainted) or new in table.extents)
+    return table.make(
         repainted,
-        {label: None, new: replace(book.rows[label], label=new)},
-        areas=None if shows else {new: book.extents[label]},
+        {label: None, new: replace(table.rows[label], label=new)},
+        areas=None if shows else {new: table.extents[label]},
         uses=new,
     )
 
 
-def _repainted(book: ObjectTable, label: int, new: int) -> list[PixelChange]:
+def _repainted(table: ObjectTable, label: int, new: int) -> list[PixelChange]:
     """Make the change that gives all pixels of a label another one."""
-    book.unwritten.write()
-    box = book.extents[label].box
-    where = np.asarray(book.target.array[box]) == label
+    table.unwritten.write()
+    box = table.extents[label].box
+    where = np.asarray(table.target.array[box]) == label
     if not where.any():
         return []
-    dtype = np.dtype(book.target.array.dtype)
+    dtype = np.dtype(table.target.array.dtype)
     return [PixelChange.of(box, where, dtype.type(label), dtype.type(new))]
 
 
@@ -98,43 +98,43 @@ class LabelWriter:
         self._scheduler = scheduler
         self._on_found = on_found
         self._on_error = on_error
-        self._books: dict[Target, ObjectTable] = {}
+        self._tables: dict[Target, ObjectTable] = {}
         self.target: Target | None = None
 
     @property
-    def book(self) -> ObjectTable | None:
+    def table(self) -> ObjectTable | None:
         """Object table of the chosen labels."""
-        return None if self.target is None else self._books[self.target]
+        return None if self.target is None else self._tables[self.target]
 
     @property
     def next_label(self) -> int | None:
         """The next free id in the chosen labels; None while that is not known."""
-        return None if self.book is None else self.book.next_label
+        return None if self.table is None else self.table.next_label
 
-    def book_of(self, target: Target) -> ObjectTable:
+    def table_of(self, target: Target) -> ObjectTable:
         """Return the object table of labels that were chosen at some time."""
-        return self._books.setdefault(target, ObjectTable(target))
+        return self._tables.setdefault(target, ObjectTable(target))
 
     @property
-    def books(self) -> tuple[ObjectTable, ...]:
+    def tables(self) -> tuple[ObjectTable, ...]:
         """Object tables of all labels that were chosen at some time."""
-        return tuple(self._books.values())
+        return tuple(self._tables.values())
 
     def knows(self, target: Target) -> bool:
         """Tell whether these labels were chosen at some time, and are not gone."""
-        return target in self._books
+        return target in self._tables
 
     def choose(self, target: Target | None, first_free: int | None = None) -> None:
         """Take other labels; the next free id is looked up unless it is given."""
         self.target = target
         if target is None:
             return
-        book = self.book_of(target)
+        table = self.table_of(target)
         if first_free is not None:
-            book.starts_at(first_free)
+            table.starts_at(first_free)
             return
-        book.next_label = None
-        book.unwritten.write()
+        table.next_label = None
+        table.unwritten.write()
         array = target.array
         self._scheduler.submit(
             ("ids", id(target)),
@@ -156,9 +156,9 @@ class LabelWriter:
         if not masks:
             raise UserError("Nothing was accepted: no object was found there.")
         check_fits(label, target.array.dtype)
-        book = self.book_of(target)
-        book.unwritten.write()
-        former, known = book.rows.get(label), book.extents.get(label)
+        table = self.table_of(target)
+        table.unwritten.write()
+        former, known = table.rows.get(label), table.extents.get(label)
         left = {} if former is None else dict.fromkeys(former.state().planes, _NOTHING)
         edit = paint(
             target.array,
@@ -171,25 +171,25 @@ class LabelWriter:
         if not edit.changed and former is None:
             raise UserError("Nothing would change: every pixel has this label, or belongs to another object.")
         row = ObjectRow.of(draft, label, "" if former is None else former.name)
-        return book.make(
+        return table.make(
             [PixelChange.from_edit(edit)] if edit.changed else [],
             {label: row},
-            areas=None if book.follows(label) else {label: _extent_on_planes(draft, label, target, edit)},
+            areas=None if table.follows(label) else {label: _extent_on_planes(draft, label, target, edit)},
             uses=label,
         )
 
     def forget(self, target: Target) -> None:
         """Forget labels that are gone, or were replaced."""
         self._scheduler.cancel(("ids", id(target)))
-        book = self._books.pop(target, None)
-        if book is not None:
+        table = self._tables.pop(target, None)
+        if table is not None:
             # Whoever still has them has them whole.
-            book.unwritten.write()
+            table.unwritten.write()
         if self.target is target:
             self.target = None
 
     def _found(self, target: Target, label: int) -> None:
-        self.book_of(target).starts_at(label)
+        self.table_of(target).starts_at(label)
         self._on_found(target)
 
 

@@ -28,8 +28,8 @@ def unpack(packed: bytes) -> DraftState:
     """Unpack what was packed; only for what this process packed itself."""
     state = pickle.loads(zlib.decompress(packed))
     assert isinstance(state, DraftState)
-    for question in state.questions.values():
-        question.in_flight = False
+    for request in state.requests.values():
+        request.in_flight = False
     return state
 
 
@@ -111,7 +111,7 @@ class ObjectRow:
         carried = [
             reached.confidence
             for plane, reached in draft.proposal.items()
-            if plane in masks and plane not in draft.questions
+            if plane in masks and plane not in draft.requests
         ]
         return cls(
             label=label,

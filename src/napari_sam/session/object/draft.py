@@ -200,7 +200,7 @@ class DraftState:
 
     label: int | None = None
     refines: bool = False
-    questions: Mapping[Plane, PromptRequest] = field(default_factory=dict)
+    requests: Mapping[Plane, PromptRequest] = field(default_factory=dict)
     proposal: Mapping[Plane, PropagatedPlane] = field(default_factory=dict)
     order: tuple[Given, ...] = ()
     carried: PropagationOrigin | None = None
@@ -208,7 +208,7 @@ class DraftState:
     @property
     def planes(self) -> tuple[Plane, ...]:
         """Planes that it has prompts or masks on."""
-        return tuple(dict.fromkeys([*self.questions, *self.proposal]))
+        return tuple(dict.fromkeys([*self.requests, *self.proposal]))
 
 
 @dataclass(eq=False)
@@ -221,7 +221,7 @@ class Draft:
         Its id in the labels, or None for the next free one (decided when it is accepted).
     refines
         Whether `label` already has pixels in the labels, which accepting replaces.
-    questions
+    requests
         The prompts of every prompted plane with their answer, where that is there.
     proposal
         Planes that propagation reached.
@@ -235,41 +235,41 @@ class Draft:
 
     label: int | None = None
     refines: bool = False
-    questions: dict[Plane, PromptRequest] = field(default_factory=dict)
+    requests: dict[Plane, PromptRequest] = field(default_factory=dict)
     proposal: dict[Plane, PropagatedPlane] = field(default_factory=dict)
     order: tuple[Given, ...] = ()
     carried: PropagationOrigin | None = None
     image: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.questions) or bool(self.proposal)
+        return bool(self.requests) or bool(self.proposal)
 
     @property
     def state(self) -> DraftState:
         """All of it, as it is now; later changes of the draft leave it alone (answers that come are in both)."""
-        return DraftState(self.label, self.refines, dict(self.questions), dict(self.proposal), self.order, self.carried)
+        return DraftState(self.label, self.refines, dict(self.requests), dict(self.proposal), self.order, self.carried)
 
     def restore(self, state: DraftState) -> None:
         """Be as at another moment."""
         self.label, self.refines = state.label, state.refines
-        self.questions, self.proposal = dict(state.questions), dict(state.proposal)
+        self.requests, self.proposal = dict(state.requests), dict(state.proposal)
         self.order, self.carried = state.order, state.carried
 
     @property
     def prompts(self) -> dict[Plane, Prompts]:
         """Prompts per plane; never empty ones."""
-        return {plane: question.prompts for plane, question in self.questions.items()}
+        return {plane: request.prompts for plane, request in self.requests.items()}
 
     @property
     def segmentations(self) -> dict[Plane, Segmentation]:
         """The newest answer per prompted plane, with the user's choice of candidate."""
-        shown = {plane: question.shown for plane, question in self.questions.items()}
+        shown = {plane: request.shown for plane, request in self.requests.items()}
         return {plane: answer for plane, answer in shown.items() if answer is not None}
 
     @property
     def in_flight(self) -> set[Plane]:
         """Planes whose prompts are being answered."""
-        return {plane for plane, question in self.questions.items() if question.in_flight}
+        return {plane for plane, request in self.requests.items() if request.in_flight}
 
     @property
     def key_masks(self) -> dict[Plane, Mask]:
@@ -290,15 +290,15 @@ class Draft:
         area = max((mask.area for mask in self.masks.values()), default=0)
         return 2 * math.sqrt(area / math.pi) if area else None
 
-    def put(self, plane: Plane, question: PromptRequest | None) -> None:
+    def put(self, plane: Plane, request: PromptRequest | None) -> None:
         """Replace the prompts on one plane; None for none."""
-        old_question = self.questions.get(plane)
+        old_question = self.requests.get(plane)
         old = Prompts() if old_question is None else old_question.prompts
-        prompts = Prompts() if question is None else question.prompts
-        if question is None:
-            self.questions.pop(plane, None)
+        prompts = Prompts() if request is None else request.prompts
+        if request is None:
+            self.requests.pop(plane, None)
         else:
-            self.questions[plane] = question
+            self.requests[plane] = request
         for kind, before, after in (
             (PromptKind.POINT, len(old.points), len(prompts.points)),
             (PromptKind.SCRIBBLE, len(old.scribbles), len(prompts.scribbles)),
@@ -315,15 +315,15 @@ class Draft:
 
     def choose(self, plane: Plane, candidate: int) -> None:
         """Take another candidate of the answer on one plane."""
-        self.questions[plane] = self.questions[plane].choosing(candidate)
+        self.requests[plane] = self.requests[plane].choosing(candidate)
 
     def renew(self, plane: Plane, object_size: float | None) -> None:
         """Forget the answer on one plane: something else will answer."""
-        self.questions[plane].renew(object_size)
+        self.requests[plane].renew(object_size)
 
     def source_of(self, plane: Plane) -> Origin | None:
         """Find where the mask shown on a plane comes from; None if there is none."""
-        shown = self.questions[plane].shown_from if plane in self.questions else None
+        shown = self.requests[plane].shown_from if plane in self.requests else None
         return self.carried if shown is None and plane in self.proposal else shown
 
     def _forget_last(self, plane: Plane, kind: PromptKind) -> None:

@@ -123,59 +123,59 @@ class PromptAnswering:
         """Go on embedding what is in view, if that gave way to a click."""
         self.view.resume(self.opened, self.expected_size)
 
-    def expect(self, question: PromptRequest | None) -> None:
+    def expect(self, request: PromptRequest | None) -> None:
         """Begin to answer a request that is likely to be made in a moment; None for none."""
-        if question is None or self.opened is None:
+        if request is None or self.opened is None:
             self._early.forget()
         else:
-            self._early.expect(SpeculativeRequest.of(self.opened, question))
+            self._early.expect(SpeculativeRequest.of(self.opened, request))
 
-    def suppose(self, question: PromptRequest) -> None:
+    def suppose(self, request: PromptRequest) -> None:
         """Begin to answer a request that may be made in a moment, when there is nothing else to do."""
         if self.opened is not None:
-            self._early.suppose(SpeculativeRequest.of(self.opened, question))
+            self._early.suppose(SpeculativeRequest.of(self.opened, request))
 
-    def ask(self, question: PromptRequest) -> None:
+    def ask(self, request: PromptRequest) -> None:
         """Have a request answered."""
         opened = self.opened
         if opened is None:
             return
-        self.view.give_way_to(question.plane)
-        question.in_flight, question.failed = True, False
+        self.view.give_way_to(request.plane)
+        request.in_flight, request.failed = True, False
         self._scheduler.submit(
-            ("segment", question.serial),
-            self._early.take(SpeculativeRequest.of(opened, question)),
+            ("segment", request.serial),
+            self._early.take(SpeculativeRequest.of(opened, request)),
             priority=Priority.CLICK,
-            on_result=partial(self._answered, question, opened),
-            on_error=partial(self._failed, question),
+            on_result=partial(self._answered, request, opened),
+            on_error=partial(self._failed, request),
         )
         self._on_change()
 
     def ask_again(self, draft: Draft) -> None:
         """Have all of the draft's prompts answered anew."""
-        for plane, question in draft.questions.items():
-            self.stop(question)
+        for plane, request in draft.requests.items():
+            self.stop(request)
             draft.renew(plane, self.expected_size)
-            self.ask(question)
+            self.ask(request)
 
-    def stop(self, question: PromptRequest) -> None:
+    def stop(self, request: PromptRequest) -> None:
         """Stop answering a request that needs no answer any more."""
-        self._scheduler.cancel(("segment", question.serial))
-        question.in_flight = False
+        self._scheduler.cancel(("segment", request.serial))
+        request.in_flight = False
 
     def turn_to(self, draft: Draft, former: Draft, needed: Callable[[PromptRequest], bool]) -> None:
         """Turn to another draft: what only the former one asked is not answered; what has no answer is asked."""
-        for plane, question in former.questions.items():
-            if question.in_flight and draft.questions.get(plane) is not question and not needed(question):
-                self.stop(question)
-        for question in draft.questions.values():
-            if question.answer is None and not question.in_flight:
-                self.ask(question)
+        for plane, request in former.requests.items():
+            if request.in_flight and draft.requests.get(plane) is not request and not needed(request):
+                self.stop(request)
+        for request in draft.requests.values():
+            if request.answer is None and not request.in_flight:
+                self.ask(request)
 
-    def _answered(self, question: PromptRequest, opened: OpenedImage, answer: Segmentation) -> None:
-        question.take(answer, opened.setup)
-        self._on_answer(question)
+    def _answered(self, request: PromptRequest, opened: OpenedImage, answer: Segmentation) -> None:
+        request.take(answer, opened.setup)
+        self._on_answer(request)
 
-    def _failed(self, question: PromptRequest, error: Exception) -> None:
-        question.in_flight, question.failed = False, True
-        self._on_failure(question, error)
+    def _failed(self, request: PromptRequest, error: Exception) -> None:
+        request.in_flight, request.failed = False, True
+        self._on_failure(request, error)

@@ -56,9 +56,9 @@ class SpeculativeRequest:
     object_size: float | None
 
     @classmethod
-    def of(cls, opened: OpenedImage, question: PromptRequest) -> Self:
+    def of(cls, opened: OpenedImage, request: PromptRequest) -> Self:
         """Make what a request asks of an image."""
-        return cls(opened, question.plane, question.prompts, question.fed, question.object_size)
+        return cls(opened, request.plane, request.prompts, request.fed, request.object_size)
 
     def answer(self, cancel: CancelToken) -> Segmentation:
         """Have the model answer; on the inference thread only."""
@@ -76,19 +76,19 @@ class SpeculativeRequest:
 
 
 class _SpeculativeAnswer:
-    def __init__(self, inquiry: SpeculativeRequest, *, rehearsed: bool) -> None:
-        self.inquiry = inquiry
+    def __init__(self, likely: SpeculativeRequest, *, rehearsed: bool) -> None:
+        self.likely = likely
         self._rehearsed = rehearsed
         self._answer: Segmentation | None = None
 
     def compute(self, cancel: CancelToken) -> None:
-        self._answer = self.inquiry.rehearsed(cancel) if self._rehearsed else self.inquiry.answer(cancel)
+        self._answer = self.likely.rehearsed(cancel) if self._rehearsed else self.likely.answer(cancel)
 
     def take(self, cancel: CancelToken) -> Segmentation:
         if self._answer is None:
-            return self.inquiry.answer(cancel)
+            return self.likely.answer(cancel)
         if self._rehearsed:
-            self.inquiry.opened.segmenter().take_in(self.inquiry.plane, self._answer, cancel)
+            self.likely.opened.segmenter().take_in(self.likely.plane, self._answer, cancel)
         return self._answer
 
 
@@ -108,17 +108,17 @@ class SpeculativeAnswers:
         self._scheduler = scheduler
         self._early: _SpeculativeAnswer | None = None
 
-    def expect(self, inquiry: SpeculativeRequest) -> None:
+    def expect(self, likely: SpeculativeRequest) -> None:
         """Begin to answer; what was expected before is forgotten."""
-        if self._early is None or self._early.inquiry != inquiry:
-            self._submit(_SpeculativeAnswer(inquiry, rehearsed=False), Priority.CLICK)
+        if self._early is None or self._early.likely != likely:
+            self._submit(_SpeculativeAnswer(likely, rehearsed=False), Priority.CLICK)
         else:
             self._scheduler.hurry(_KEY, Priority.CLICK)
 
-    def suppose(self, inquiry: SpeculativeRequest) -> None:
+    def suppose(self, likely: SpeculativeRequest) -> None:
         """Begin to answer what may be asked or may not, without a trace unless it is; everything else goes first."""
-        if self._early is None or self._early.inquiry != inquiry:
-            self._submit(_SpeculativeAnswer(inquiry, rehearsed=True), Priority.SUPPOSED)
+        if self._early is None or self._early.likely != likely:
+            self._submit(_SpeculativeAnswer(likely, rehearsed=True), Priority.SUPPOSED)
 
     def forget(self) -> None:
         """Forget what was expected: nothing is likely to be asked any more."""
@@ -126,15 +126,15 @@ class SpeculativeAnswers:
             self._early = None
             self._scheduler.cancel(_KEY)
 
-    def take(self, inquiry: SpeculativeRequest) -> Callable[[CancelToken], Segmentation]:
+    def take(self, likely: SpeculativeRequest) -> Callable[[CancelToken], Segmentation]:
         """Return what computes the answer to a request that is made now; at once, if it was expected.
 
         It is to run after what was submitted before.
         """
         early = self._early
-        if early is None or early.inquiry != inquiry:
+        if early is None or early.likely != likely:
             self.forget()
-            return inquiry.answer
+            return likely.answer
         self._early = None
         self._scheduler.hurry(_KEY, Priority.CLICK)
         return early.take

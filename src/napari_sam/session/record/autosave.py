@@ -18,7 +18,7 @@ from napari_sam.session.labels.packed_labels import PackedLabels
 from napari_sam.session.labels.target import Target
 from napari_sam.session.record.annotation import Annotation
 from napari_sam.session.record.event_json import Palette, event_to_json, labels_to_json, object_to_json
-from napari_sam.session.record.log_file import Kind, LogWriter, Record
+from napari_sam.session.record.log_file import LogWriter, Record, RecordKind
 from napari_sam.session.record.log_folder import SessionFolder
 from napari_sam.session.record.object_record import ObjectRecord, record_of
 from napari_sam.session.record.recording import Done
@@ -42,12 +42,12 @@ _BLOCK = 2**22
 
 def target_records(about: dict[str, Any], prior: Annotation | None) -> Iterator[Record]:
     """Yield the records of labels that are followed from now on, and of what had been done to them before."""
-    yield Kind.TARGET, about
+    yield RecordKind.TARGET, about
     if prior is not None:
         palette = Palette()
         events = [event_to_json(event, palette) for event in prior.events]
         base = [labels_to_json(part) for part in prior.base]
-        yield Kind.PRIOR, {"target": about["number"], **palette.to_json(), "base": base, "events": events}
+        yield RecordKind.PRIOR, {"target": about["number"], **palette.to_json(), "base": base, "events": events}
 
 
 def base_records(number: int, array: Any) -> Iterator[Record]:
@@ -58,7 +58,7 @@ def base_records(number: int, array: Any) -> Iterator[Record]:
         if where.any():
             bounds = tuple((part.start, part.stop) for part in box)
             packed = PackedLabels.of(bounds, where, region[where])
-            yield Kind.BASE, {"target": number, "labels": labels_to_json(packed)}
+            yield RecordKind.BASE, {"target": number, "labels": labels_to_json(packed)}
 
 
 def put_records(number: int, done: tuple[Done, ...], based: bool) -> Iterator[Record]:
@@ -75,13 +75,13 @@ def put_records(number: int, done: tuple[Done, ...], based: bool) -> Iterator[Re
         }
         for each in done
     ]
-    yield Kind.PUT, {"target": number, **palette.to_json(), "done": content}
+    yield RecordKind.PUT, {"target": number, **palette.to_json(), "done": content}
 
 
 def drop_records(number: int, done: Done) -> Iterator[Record]:
     """Yield the records of what was undone."""
     pixels = [labels_to_json(PackedLabels.before(change)) for change in reversed(done.pixels)]
-    yield Kind.DROP, {"target": number, "serial": done.serial, "pixels": pixels}
+    yield RecordKind.DROP, {"target": number, "serial": done.serial, "pixels": pixels}
 
 
 def draft_records(
@@ -91,7 +91,7 @@ def draft_records(
     palette = Palette()
     draft = None if record is None else object_to_json(record, palette)
     waiting = [{**each, "object": object_to_json(of, palette)} for each, of in accepted]
-    yield Kind.DRAFT, {**about, **palette.to_json(), "object": draft, "waiting": waiting}
+    yield RecordKind.DRAFT, {**about, **palette.to_json(), "object": draft, "waiting": waiting}
 
 
 VERSION = 1
@@ -130,9 +130,9 @@ class Autosave:
         self._based: set[int] = set()
         self._saved: dict[Target, tuple[Done, ...] | None] = {}
         self._dirty = self._asked = self._lost = False
-        session.recording.put.connect(self._put)
-        session.recording.dropped.connect(self._dropped)
-        session.recording.forgotten.connect(self._forgotten)
+        session.record.recordings.put.connect(self._put)
+        session.record.recordings.dropped.connect(self._dropped)
+        session.record.recordings.forgotten.connect(self._forgotten)
         session.saved.connect(self._save)
         # The journal tells of prompts that are not answered yet: that may take long.
         for signal in (
@@ -153,8 +153,11 @@ class Autosave:
         """True if labels were changed that were not saved since, or are yet to be changed by what was accepted."""
         return (
             self._lost
-            or bool(self._session.waiting)
-            or any(self._session.recording.of(target).done != self._saved.get(target, ()) for target in self._targets)
+            or bool(self._session.record.waiting)
+            or any(
+                self._session.record.recordings.of(target).done != self._saved.get(target, ())
+                for target in self._targets
+            )
         )
 
     def begin_with(self, target: Target, then: Callable[[], None]) -> None:
@@ -199,7 +202,7 @@ class Autosave:
             self._writer = LogWriter(self._folder.log, weak_callback(self._tick), weak_callback(self._writing_failed))
             self._writer.start()
             begin = {"version": VERSION, "written_by": current_versions(), "began": datetime.now(UTC).isoformat()}
-            self._writer.write(lambda: iter([(Kind.BEGIN, begin)]))
+            self._writer.write(lambda: iter([(RecordKind.BEGIN, begin)]))
         return self._writer
 
     def _forgotten(self, target: Target, done: tuple[Done, ...]) -> None:
@@ -236,7 +239,7 @@ class Autosave:
 
     def _touch(self) -> None:
         self._dirty = True
-        if self._writer is None and (self._session.draft or self._session.waiting):
+        if self._writer is None and (self._session.current.draft or self._session.record.waiting):
             # From now on the writing thread asks.
             self._collect()
 
@@ -260,7 +263,7 @@ class Autosave:
             return
         self._dirty = False
         session = self._session
-        draft, waiting, source = session.draft, session.waiting, session.source
+        draft, waiting, source = session.current.draft, session.record.waiting, session.image.source
         if source is None or (not draft and not waiting and self._writer is None):
             return
         writer = self._open()
@@ -282,24 +285,26 @@ class Autosave:
             for entry, each in waiting.items()
         ]
         about = {
-            "image": session.image,
-            "target": None if session.target is None else self._targets.get(session.target),
-            "model": session.model,
-            "object_size": session.object_size,
-            "contrast": None if session.contrast is None else [list(pair) for pair in session.contrast.limits],
+            "image": session.image.number,
+            "target": None if session.labels.target is None else self._targets.get(session.labels.target),
+            "model": session.model.name,
+            "object_size": session.model.object_size,
+            "contrast": None
+            if session.image.contrast is None
+            else [list(pair) for pair in session.image.contrast.limits],
         }
         writer.write(partial(draft_records, about, record, accepted))
 
     def _image(self, writer: LogWriter) -> None:
         session = self._session
-        image, source = session.image, session.source
+        image, source = session.image.number, session.image.source
         if source is None or image in self._images:
             return
         self._images.add(image)
 
         def write(fingerprint: str) -> None:
             about = image_to_json(replace(ImageIdentity.unread(source), fingerprint=fingerprint))
-            writer.write(lambda: iter([(Kind.IMAGE, {"number": image, "image": about})]))
+            writer.write(lambda: iter([(RecordKind.IMAGE, {"number": image, "image": about})]))
 
         def identify() -> None:
             found: list[str] = []
@@ -321,12 +326,12 @@ class Autosave:
             number = self._targets[target]
             if written is not None:
                 # What is written slowly is so in order: after the labels of before, if there were any.
-                writer.write_slowly(iter(()), (Kind.BASE_DONE, {"target": number}), written)
+                writer.write_slowly(iter(()), (RecordKind.BASE_DONE, {"target": number}), written)
             return number
         self._numbered += 1
         number = self._targets[target] = self._numbered
-        prior = self._session.recording.of(target).prior
-        empty = prior is None and self._session.began_empty(target)
+        prior = self._session.record.recordings.of(target).prior
+        empty = prior is None and self._session.labels.began_empty(target)
         array = target.array
         about = {
             "number": number,
@@ -338,5 +343,5 @@ class Autosave:
         writer.write(partial(target_records, about, prior), written if empty else None)
         if not empty:
             self._based.add(number)
-            writer.write_slowly(base_records(number, array), (Kind.BASE_DONE, {"target": number}), written)
+            writer.write_slowly(base_records(number, array), (RecordKind.BASE_DONE, {"target": number}), written)
         return number

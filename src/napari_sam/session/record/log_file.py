@@ -17,7 +17,7 @@ _HEAD = struct.Struct("<IIB")
 _LARGEST = 2**30
 
 
-class Kind(IntEnum):
+class RecordKind(IntEnum):
     """The kind of a record: what it says."""
 
     BEGIN = 1
@@ -31,7 +31,7 @@ class Kind(IntEnum):
     DRAFT = 9
 
 
-def frame(kind: Kind, content: dict[str, Any]) -> bytes:
+def frame(kind: RecordKind, content: dict[str, Any]) -> bytes:
     """Return a record as it stands in the file."""
     body = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 1)
     return packed_frame(kind, body)
@@ -62,7 +62,7 @@ def unpacked(body: bytes) -> Any:
     return json.loads(zlib.decompress(body))
 
 
-Record: TypeAlias = tuple[Kind, dict[str, Any]]
+Record: TypeAlias = tuple[RecordKind, dict[str, Any]]
 Job: TypeAlias = Callable[[], Iterator[Record]]
 """Makes records, on the writing thread."""
 Then: TypeAlias = Callable[[], None] | None
@@ -246,7 +246,7 @@ class LogWriter:
             raise OSError(f"the log has grown to {MAX_BYTES >> 30} GiB")
         self._file.write(data)
         self._size += len(data)
-        if kind is Kind.DRAFT:
+        if kind is RecordKind.DRAFT:
             self._drafts += self._last_draft
             self._last_draft = len(data)
 
@@ -255,11 +255,13 @@ class LogWriter:
         assert self._file is not None
         self._file.flush()
         temporary = self._path.with_suffix(".new")
-        last = max((at for at, (kind, _) in enumerate(packed_frames(self._path)) if kind == Kind.DRAFT), default=-1)
+        last = max(
+            (at for at, (kind, _) in enumerate(packed_frames(self._path)) if kind == RecordKind.DRAFT), default=-1
+        )
         with temporary.open("wb") as file:
             file.write(MAGIC)
             for at, (kind, body) in enumerate(packed_frames(self._path)):
-                if kind != Kind.DRAFT or at == last:
+                if kind != RecordKind.DRAFT or at == last:
                     file.write(packed_frame(kind, body))
             self._size = file.tell()
             file.flush()

@@ -165,14 +165,14 @@ def record_of(state: DraftState, label: int | None, name: str = "") -> ObjectRec
     """
     steps = _Steps()
     planes = []
-    for plane, question in state.questions.items():
-        shown, origin = question.shown, question.shown_from
+    for plane, request in state.requests.items():
+        shown, origin = request.shown, request.shown_from
         planes.append(
             PlaneRecord(
                 plane,
-                steps.number(CandidateOrigin(question.asked))
-                if question.answer is None
-                else steps.number(_answer(question)),
+                steps.number(CandidateOrigin(request.asked))
+                if request.answer is None
+                else steps.number(_answer(request)),
                 None if shown is None or origin is None else steps.number(origin),
                 () if shown is None else shown.candidates,
                 0 if shown is None else shown.chosen,
@@ -194,8 +194,8 @@ def record_of(state: DraftState, label: int | None, name: str = "") -> ObjectRec
     return ObjectRecord(label, name, tuple(steps.steps), tuple(planes), order, state.refines)
 
 
-def _answer(question: PromptRequest) -> CandidateOrigin:
-    return CandidateOrigin(question.asked, question.chosen)
+def _answer(request: PromptRequest) -> CandidateOrigin:
+    return CandidateOrigin(request.asked, request.chosen)
 
 
 class _Steps:
@@ -264,7 +264,7 @@ def state_of(record: ObjectRecord) -> DraftState:
         If the record contradicts itself.
     """
     origins = _origins(record)
-    questions: dict[Plane, PromptRequest] = {}
+    requests: dict[Plane, PromptRequest] = {}
     proposal: dict[Plane, PropagatedPlane] = {}
     carried = None
     for each in record.planes:
@@ -277,12 +277,12 @@ def state_of(record: ObjectRecord) -> DraftState:
             )
             carried = origin if isinstance(origin, PropagationOrigin) else carried
         else:
-            questions[each.plane] = _question(each, record, origins, origin)
-    order = _order(record, {plane: question.prompts for plane, question in questions.items()})
-    return DraftState(record.label, record.refines, questions, proposal, order, carried)
+            requests[each.plane] = _request(each, record, origins, origin)
+    order = _order(record, {plane: request.prompts for plane, request in requests.items()})
+    return DraftState(record.label, record.refines, requests, proposal, order, carried)
 
 
-def _question(each: PlaneRecord, record: ObjectRecord, origins: list[Origin], origin: Origin | None) -> PromptRequest:
+def _request(each: PlaneRecord, record: ObjectRecord, origins: list[Origin], origin: Origin | None) -> PromptRequest:
     assert each.asked is not None
     step, asked = record.steps[each.asked], origins[each.asked]
     if not isinstance(step, SegmentStep) or not isinstance(asked, CandidateOrigin):
@@ -291,11 +291,11 @@ def _question(each: PlaneRecord, record: ObjectRecord, origins: list[Origin], or
     if answer is not None and isinstance(origin, CandidateOrigin) and origin.asked is asked.asked:
         if step.chosen is not None and not 0 <= step.chosen < len(each.candidates):
             raise ValueError("there is no such candidate")
-        question = PromptRequest(
+        request = PromptRequest(
             each.plane, step.prompts, object_size=step.object_size, answer=answer, chosen=step.chosen
         )
-        question.asked = asked.asked
-        return question
+        request.asked = asked.asked
+        return request
     # It will be asked: with the mask that it was to correct, as that is recorded.
     fed = None if step.corrects is None else _recorded_mask(record, each.plane, step.corrects)
     return PromptRequest(

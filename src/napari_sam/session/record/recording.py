@@ -11,7 +11,7 @@ from psygnal import Signal
 from napari_sam.labels.edits import PixelChange
 from napari_sam.labels.label_array import blocks
 from napari_sam.labels.paint import Collision
-from napari_sam.session.history.entry import Entry, Kind
+from napari_sam.session.history.entry import Entry, EntryKind
 from napari_sam.session.history.journal import Journal
 from napari_sam.session.labels.object_row import Extent, ObjectRow
 from napari_sam.session.labels.packed_labels import Bounds, PackedLabels
@@ -38,7 +38,7 @@ class Done:
 
     serial: int
     image: int
-    kind: Kind
+    kind: EntryKind
     collision: Collision
     pixels: tuple[PixelChange, ...]
     rows: dict[int, tuple[ObjectRow | None, ObjectRow | None]]
@@ -49,16 +49,16 @@ class Done:
 
         What was done on another image cannot be computed again on this one: its pixels are kept instead.
         """
-        if self.kind is Kind.ACCEPT and self.image == image:
+        if self.kind is EntryKind.ACCEPT and self.image == image:
             accepted = [self._accepted(label, *pair) for label, pair in self.rows.items()]
             return [each for each in accepted if each is not None]
         gone = [label for label, (_, after) in self.rows.items() if after is None]
         kept = [(label, after) for label, (_, after) in self.rows.items() if after is not None]
-        if self.kind is Kind.DELETE:
+        if self.kind is EntryKind.DELETE:
             return [Deleted(label, self._bounds(label)) for label in gone]
-        if self.kind is Kind.RELABEL and len(gone) == len(kept) == 1:
+        if self.kind is EntryKind.RELABEL and len(gone) == len(kept) == 1:
             return [Relabelled(gone[0], kept[0][0], self._bounds(gone[0]))]
-        if self.kind is Kind.RENAME:
+        if self.kind is EntryKind.RENAME:
             return [Renamed(label, row.name) for label, row in kept]
         objects = tuple(record_of(row.state(), label, row.name) for label, row in kept)
         painted: list[Event] = [Painted(PackedLabels.after(change)) for change in self.pixels]

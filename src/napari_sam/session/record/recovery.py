@@ -18,7 +18,7 @@ from napari_sam.prompts.json_form import MALFORMED, items, number, numbers, text
 from napari_sam.session.labels.packed_labels import PackedLabels
 from napari_sam.session.record.annotation import Accepted, Annotation, Event, Painted
 from napari_sam.session.record.event_json import Palette, event_from_json, labels_from_json, object_from_json
-from napari_sam.session.record.log_file import Kind, packed_frames, unpacked
+from napari_sam.session.record.log_file import RecordKind, packed_frames, unpacked
 from napari_sam.session.record.log_folder import LOG, SessionFolder, abandoned
 from napari_sam.session.record.object_record import ObjectRecord
 from napari_sam.session.record.restored import Restored, restore
@@ -103,10 +103,10 @@ def unfinished_sessions(parent: Path) -> list[Unfinished]:
         image, deeds, changed = None, 0, (path / LOG).stat().st_mtime
         worth = False
         for kind, body in packed_frames(path / LOG):
-            if kind == Kind.IMAGE:
+            if kind == RecordKind.IMAGE:
                 image = body
-            deeds += kind in (Kind.PUT, Kind.DROP)
-            worth = worth or kind in (Kind.PUT, Kind.PRIOR, Kind.DRAFT)
+            deeds += kind in (RecordKind.PUT, RecordKind.DROP)
+            worth = worth or kind in (RecordKind.PUT, RecordKind.PRIOR, RecordKind.DRAFT)
         if image is None or not worth:
             continue
         try:
@@ -208,19 +208,19 @@ class _Reader:
 
     def take(self, kind: int, content: dict[str, Any]) -> None:
         match kind:
-            case Kind.BEGIN:
+            case RecordKind.BEGIN:
                 if whole(content["version"]) > 1:
                     raise UserError("A newer version of napari-sam left this session; update napari-sam.")
-            case Kind.IMAGE:
+            case RecordKind.IMAGE:
                 # What is known of an image later may come after another image was taken.
                 self._image = max(self._image, whole(content["number"]))
                 self._images[whole(content["number"])] = image_from_json(content["image"])
-            case Kind.TARGET:
+            case RecordKind.TARGET:
                 dtype = np.dtype(text(content["dtype"])).name
                 self._targets[whole(content["number"])] = _Labels(
                     text(content["name"]), wholes(content["shape"]), dtype, bool(content["empty"])
                 )
-            case Kind.PRIOR:
+            case RecordKind.PRIOR:
                 target, palette = self._targets[content["target"]], Palette.from_json(content)
                 target.prior = Annotation(
                     target.shape,
@@ -228,11 +228,11 @@ class _Reader:
                     _labels(content["base"]),
                     tuple(event_from_json(event, palette) for event in items(content["events"])),
                 )
-            case Kind.BASE:
+            case RecordKind.BASE:
                 self._targets[content["target"]].base.append(labels_from_json(content["labels"]))
-            case Kind.BASE_DONE:
+            case RecordKind.BASE_DONE:
                 self._targets[content["target"]].complete = True
-            case Kind.PUT:
+            case RecordKind.PUT:
                 target, palette = self._targets[content["target"]], Palette.from_json(content)
                 for each in items(content["done"]):
                     events = tuple(event_from_json(event, palette) for event in items(each["events"]))
@@ -240,11 +240,11 @@ class _Reader:
                     target.done[whole(each["serial"])] = (whole(each["image"]), events, pixels)
                     target.writes.extend(pixels)
                     target.before.extend(_labels(each["before"]))
-            case Kind.DROP:
+            case RecordKind.DROP:
                 target = self._targets[content["target"]]
                 target.done.pop(whole(content["serial"]), None)
                 target.writes.extend(_labels(content["pixels"]))
-            case Kind.DRAFT:
+            case RecordKind.DRAFT:
                 self._draft = content
 
     def recovered(self) -> Recovered:

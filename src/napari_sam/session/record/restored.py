@@ -42,7 +42,7 @@ class Restored:
 def restore(name: str, labels: Any, annotation: Annotation, *, complete: bool = True) -> Restored:
     """Make a table of the objects in labels."""
     rows = {}
-    for label, record in objects_of(annotation).items():
+    for label, record in accepted_objects(annotation).items():
         draft = Draft()
         try:
             draft.restore(state_of(record))
@@ -56,7 +56,7 @@ def restore(name: str, labels: Any, annotation: Annotation, *, complete: bool = 
     return Restored(name, labels, annotation, rows, extents, free, complete)
 
 
-def objects_of(annotation: Annotation) -> dict[int, ObjectRecord]:
+def accepted_objects(annotation: Annotation) -> dict[int, ObjectRecord]:
     """Find the objects that there are after all that was done, by label."""
     objects: dict[int, ObjectRecord] = {}
     for event in annotation.events:

@@ -24,7 +24,7 @@ Output = Annotated[
 ]
 
 
-def demo(
+def demo_command(
     stack: Stack = None,
     point: Point = None,
     model: ModelName = "nano",

@@ -21,13 +21,13 @@ from napari_sam.cli.arguments import (
     PromptWords,
     Stack,
 )
-from napari_sam.cli.run import check_output, make_segmenter, open_and_read, steps, write_object
+from napari_sam.cli.run import check_output, make_segmenter, open_and_read, steps, write_object_labels
 from napari_sam.errors import UserError
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 
 
-def segment(
+def segment_command(
     image: Image,
     output: Output,
     point: Points = None,
@@ -55,7 +55,7 @@ def segment(
         step()
         found = segmenter.segment(on, said, object_size=object_size).mask
         step()
-        write_object(output, [(on, found)], source)
+        write_object_labels(output, [(on, found)], source)
         step()
     if not found.area:
         typer.echo("Warning: nothing was found there; the labels are empty.", err=True)
@@ -67,7 +67,7 @@ Last = Annotated[int | None, typer.Option("--last", metavar="Z", help="Go no fur
 Axis = Annotated[int | None, typer.Option("--axis", metavar="N", help="The axis to go along; by default Z.")]
 
 
-def propagate(
+def propagate_command(
     stack: Stack,
     output: Output,
     point: Points = None,
@@ -112,7 +112,7 @@ def propagate(
         if each.mask is not None:
             found[base.at(along, each.index)] = each.mask
 
-    write_object(output, found.items(), source)
+    write_object_labels(output, found.items(), source)
     positions = sorted(on.index[along] for on in found)
     voxels = sum(each.area for each in found.values())
     typer.echo(f"{output}: {voxels} voxels on {len(found)} planes, {positions[0]} to {positions[-1]}")

@@ -21,7 +21,7 @@ SessionFile = Annotated[
 ]
 
 
-def replay(session: SessionFile, image: Image, output: Output) -> None:
+def replay_command(session: SessionFile, image: Image, output: Output) -> None:
     """Do again what was done in a session, on the same image with the same model, and write the labels.
 
     Every click, choice, propagation, brush stroke and deletion is done again in its order. Where the session's own

@@ -5,11 +5,21 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtCore import QThread
 from session_deeds import Z4
 
 from napari_sam.session.status import State
 from napari_sam.testing.fake_engine import FakeEngine, blobs
+from napari_sam.testing.notification_guard import NotificationGuard
 from napari_sam.testing.plugin_in_viewer import DockedPlugin, HeadlessPlugin
+
+
+@pytest.fixture(autouse=True)
+def notices() -> Iterator[NotificationGuard]:
+    """Fails a test that makes napari warn or show an error, or a thread fail, unless it said so by `expect`."""
+    with NotificationGuard() as notices:
+        yield notices
+    assert not notices.unexpected, "\n".join(map(str, notices.unexpected))
 
 
 @pytest.fixture
@@ -47,7 +57,10 @@ def make_desk(make_napari_viewer, engine) -> Iterator[Callable[..., DockedPlugin
     desks = []
 
     def make(**attributes) -> DockedPlugin:
-        desks.append(DockedPlugin(make_napari_viewer(show=True), engine, blobs(), **attributes))
+        viewer = make_napari_viewer(show=True)
+        # napari's fixture prevents it; in a user's window it runs.
+        QThread.start(viewer.window._qt_window.status_thread)
+        desks.append(DockedPlugin(viewer, engine, blobs(), **attributes))
         return desks[-1]
 
     yield make

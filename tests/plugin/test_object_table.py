@@ -44,6 +44,17 @@ def test_what_the_cells_say(bench, qtbot) -> None:
     table.close_table()
 
 
+def test_another_image_has_none_of_the_objects_of_the_last(bench, qtbot) -> None:
+    table = ObjectTableWidget(bench.controller)
+    qtbot.addWidget(table)
+    accept_two(bench)
+    qtbot.waitUntil(lambda: table.model.labels == [1, 2])
+    bench.controller.images.choose(bench.viewer.add_image(np.zeros((9, 40, 50)), name="others"))
+    bench.settle()
+    qtbot.waitUntil(lambda: table.model.labels == [])
+    table.close_table()
+
+
 def test_names_are_edited_in_place_and_undone(bench, qtbot) -> None:
     table = ObjectTableWidget(bench.controller)
     qtbot.addWidget(table)

@@ -174,6 +174,10 @@ class SegmentController:
         """The chosen Labels layer; None for one that is yet to be made."""
         return self.targets.chosen
 
+    def is_own(self, layer: Layer) -> bool:
+        """Tell whether a layer is the plugin's own."""
+        return self._context.is_own(layer)
+
     def choose_target(self, layer: Labels | None) -> None:
         """Accept objects into another Labels layer; None for one that is made when first needed."""
         self.targets.choose(layer)

@@ -19,7 +19,7 @@ from napari_sam.plugin.actions import Action
 from napari_sam.plugin.canvas.canvas import PointerRest
 from napari_sam.plugin.canvas.drawing_hold import DrawingHold, MainThread
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.napari_internals import camera_of
+from napari_sam.plugin.napari_internals import StatusReading, camera_of
 from napari_sam.plugin.panel.choices import Choices
 from napari_sam.plugin.panel.object_rows import ObjectRows
 from napari_sam.plugin.panel.object_table import ObjectTableWidget
@@ -189,6 +189,7 @@ class SegmentWidget(QWidget):
             rest=self._rest,
         )
         self.controller.collision = preferred.collision
+        self._status_reading = StatusReading(viewer, self.controller.is_own, self._main_thread.post)
         logs = sessions_folder()
         self.autosave = Autosave(
             self.session,
@@ -386,6 +387,7 @@ class SegmentWidget(QWidget):
     def _on_closed(self, window: bool) -> None:
         for timer in (self._slider_timer, self._camera_timer, self._progress_timer):
             timer.stop()
+        self._status_reading.close()
         self._hold.end()
         self._rest.over()
         self.choices.download.cancel()

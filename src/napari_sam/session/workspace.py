@@ -253,8 +253,8 @@ class Workspace:
         """Take another image: its objects start anew; accepts that wait are still written."""
         self._image += 1
         self.journal.forget_drafts()
-        self.writer.choose(None)
         self.start(DraftState())
+        self.choose_target(None, None)
         self.tell_draft()
 
     def choose_target(self, target: Target | None, next_label: int | None) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from napari._qt.qt_main_window import Window
 from napari.components import ViewerModel
-from napari.layers import Labels
+from napari.layers import Labels, Shapes
 from napari.layers.base import Layer
 from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtTest import QTest
@@ -28,7 +28,9 @@ from napari_sam.plugin.napari_internals import (
     canvas_position,
     canvas_widget,
     docked_widgets,
+    finish_drawing,
     forget_history,
+    is_drawing,
     one_refresh,
     unwrapped,
     upload_box,
@@ -61,6 +63,8 @@ def layer() -> Labels:
         (Layer, "_block_refresh"),
         (PublicOnlyProxy(ONE), "__wrapped__"),
         (Window, "dock_widgets"),
+        (Shapes, "_finish_drawing"),
+        (Shapes(ndim=2), "_is_creating"),
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )
@@ -129,6 +133,19 @@ def test_the_layers_own_history_is_emptied_where_it_can_be(layer) -> None:
     forget_history(layer)
     assert not layer._undo_history
     forget_history(SimpleNamespace())
+
+
+def test_a_shape_in_the_making_is_finished_or_its_tool_is_changed(monkeypatch) -> None:
+    layer = Shapes(ndim=2)
+    layer.mode = "add_polygon"
+    assert not is_drawing(layer)
+    finish_drawing(layer)
+    assert layer.mode == "add_polygon"
+    monkeypatch.delattr(Shapes, "_finish_drawing")
+    finish_drawing(layer)
+    assert layer.mode == "select"
+    del layer._is_creating
+    assert not is_drawing(layer)
 
 
 def test_what_is_no_proxy_is_returned_as_it_is(layer) -> None:

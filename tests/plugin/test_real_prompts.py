@@ -57,6 +57,30 @@ def test_a_polygon_drawn_with_naparis_tool_is_finished_by_enter(desk) -> None:
     assert desk.widget.controller.target_layer is None
 
 
+def test_a_polygon_that_is_left_half_drawn_is_what_there_is_of_it(desk) -> None:
+    # Found by the monkey: the layer showed a triangle, the session knew its first corner.
+    shapes_tool(desk, Qt.Key.Key_P)
+    for corner in ((21, 27), (21, 42), (36, 42), (36, 27)):
+        desk.hand.hover(corner)
+        desk.hand.click(corner)
+        QTest.qWait(20)
+        assert not desk.session.current.draft
+    desk.hand.press(desk.widget.prompts.draw)
+    desk.hand.until(lambda: desk.area() == 81)
+    assert desk.session.prompts.on(Z4).mask is not None
+    assert desk.session.prompts.on(Z4).scribbles == ()
+
+
+def test_the_first_corner_of_a_polygon_that_is_left_is_no_prompt(desk) -> None:
+    shapes_tool(desk, Qt.Key.Key_P)
+    desk.hand.hover((21, 27))
+    desk.hand.click((21, 27))
+    desk.hand.press(desk.widget.prompts.draw)
+    QTest.qWait(20)
+    assert len(desk.shapes.data) == 0
+    assert not desk.session.current.draft
+
+
 def test_a_line_is_turned_by_key_with_its_colour(desk) -> None:
     desk.click(A)
     desk.click(B)

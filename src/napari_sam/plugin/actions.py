@@ -7,6 +7,8 @@ from enum import StrEnum
 from napari.layers import Layer, Shapes
 from napari.utils.events import Event
 
+from napari_sam.plugin.layers.linked_layers import DRAWN_BY_CORNERS
+
 
 class Action(StrEnum):
     """An action of a key or a button."""
@@ -115,7 +117,6 @@ CONTROLS: dict[Action, Control] = {
 }
 
 # napari finishes shapes that are drawn vertex by vertex with these keys.
-_DRAWING_MODES = {"add_polygon", "add_polygon_lasso", "add_path", "add_polyline"}
 _DRAWING_ENDS = (Action.ACCEPT, Action.REJECT)
 
 
@@ -155,7 +156,7 @@ class LayerKeys:
         """Leave to napari the keys with which a drawing is ended, as long as there may be one."""
         layer = event.source
         for action in _DRAWING_ENDS:
-            if str(layer.mode) in _DRAWING_MODES:
+            if str(layer.mode) in DRAWN_BY_CORNERS:
                 layer.bind_key(CONTROLS[action].key, None)
             else:
                 self._bind(layer, action)

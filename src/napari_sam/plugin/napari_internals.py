@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import numpy as np
-from napari.layers import Labels, Layer
+from napari.layers import Labels, Layer, Points, Shapes
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QApplication, QWidget
 
@@ -95,6 +95,25 @@ def forget_history(layer: Labels) -> None:
         history = getattr(unwrapped(layer), name, None)
         if history is not None:
             history.clear()
+
+
+def is_drawing(layer: Points | Shapes) -> bool:
+    """Tell whether a shape of a layer is being drawn corner by corner; without `_is_creating` none ever is."""
+    return bool(getattr(unwrapped(layer), "_is_creating", False))
+
+
+def finish_drawing(layer: Shapes) -> None:
+    """Finish the shape that is being drawn, as a double click does; a shape of too few corners goes.
+
+    Without `_is_creating` and `_finish_drawing` it is finished by choosing the tool to select, which keeps the corner
+    that follows the pointer.
+    """
+    layer = unwrapped(layer)
+    creating, finish = getattr(layer, "_is_creating", None), getattr(layer, "_finish_drawing", None)
+    if creating is None or finish is None:
+        layer.mode = "select"
+    elif creating:
+        finish()
 
 
 def camera_of(viewer: Any) -> Any:

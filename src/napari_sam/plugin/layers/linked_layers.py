@@ -4,10 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from napari.layers import Points, Shapes
 
 from napari_sam.plugin.layers.layer_prompts import Axes, ToImage
+from napari_sam.plugin.napari_internals import is_drawing
 
+DRAWN_BY_CORNERS = ("add_polygon", "add_polygon_lasso", "add_path", "add_polyline")
+"""Modes of a Shapes layer in which a shape grows corner by corner."""
 _PAST = ("added", "changed", "removed")
 _PLACEMENT = ("scale", "translate", "rotate", "shear", "affine")
 
@@ -43,8 +47,14 @@ class LayerWatch:
 
     def _on_data(self, event: Any) -> None:
         # napari tells twice: before, in the present tense, and afterwards.
-        if str(getattr(event, "action", "changed")) in _PAST:
-            self._edited()
+        action = str(getattr(event, "action", "changed"))
+        if action not in _PAST:
+            return
+        if action == "added" and self._begun:
+            # It is told of again when it is finished.
+            self._seen = self._signature()
+            return
+        self._edited()
 
     def _on_features(self, _: Any) -> None:
         self._edited()
@@ -54,8 +64,16 @@ class LayerWatch:
 
     def _on_refresh(self, _: Any) -> None:
         """Notice points being pasted and a shape's type changing, which tell of nothing but a new drawing."""
-        if self._signature() != self._seen:
+        if self._signature() != self._seen and not is_drawing(self.layer):
             self._edited()
+
+    @property
+    def _begun(self) -> bool:
+        """Whether the last shape is the first corner of a drawing, which the pointer has not left yet."""
+        if not isinstance(self.layer, Shapes) or str(self.layer.mode) not in DRAWN_BY_CORNERS or not self.layer.data:
+            return False
+        corners = np.asarray(self.layer.data[-1])
+        return bool((corners == corners[0]).all())
 
     def _edited(self) -> None:
         self._seen = self._signature()

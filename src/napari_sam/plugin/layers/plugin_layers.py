@@ -8,6 +8,7 @@ from napari.layers import Image, Layer
 from napari_sam.plugin.layers.gestures import Gestures, GestureTarget, WheelGesture
 from napari_sam.plugin.layers.preview import Preview
 from napari_sam.plugin.layers.prompt_layers import PromptLayers
+from napari_sam.plugin.napari_internals import finish_drawing
 
 
 class PluginLayers:
@@ -40,6 +41,7 @@ class PluginLayers:
             image.events.affine,
         ):
             event.connect(self._follow_image)
+        viewer.layers.selection.events.active.connect(self._on_active)
 
     def __iter__(self) -> Iterator[Layer]:
         yield from (self.preview.layer, self.prompts.shapes, self.prompts.points)
@@ -68,6 +70,7 @@ class PluginLayers:
 
     def remove(self) -> None:
         """Take the layers out of the viewer."""
+        self._viewer.layers.selection.events.active.disconnect(self._on_active)
         self.gestures.close()
         self._wheel.close()
         self.prompts.close()
@@ -82,6 +85,11 @@ class PluginLayers:
         for layer in self:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
+
+    def _on_active(self) -> None:
+        # napari would let a half-drawn shape wait until its layer is chosen again: in the layer, and yet no prompt.
+        if self._viewer.layers.selection.active is not self.prompts.shapes:
+            finish_drawing(self.prompts.shapes)
 
     def _follow_image(self) -> None:
         self.prompts.place(self.image)

@@ -63,13 +63,16 @@ class ModelUser:
 class ModelUsers:
     """Makes users of a model; those of one plane share its embeddings."""
 
-    def __init__(self, model: Model, object_size: float | None) -> None:
-        self.model, self.object_size = model, object_size
+    def __init__(self, model: Model, object_size: float | None, local_corrections: bool = True) -> None:
+        self.model, self.object_size, self.local_corrections = model, object_size, local_corrections
         self.latest: tuple[LabelledPlane, Segmenter] | None = None
 
     def __call__(self, labelled: LabelledPlane) -> Answer:
         if self.latest is None or self.latest[0] is not labelled:
-            self.latest = (labelled, Segmenter(self.model, labelled.source, labelled.contrast))
+            segmenter = Segmenter(
+                self.model, labelled.source, labelled.contrast, local_corrections=self.local_corrections
+            )
+            self.latest = (labelled, segmenter)
         return ModelUser(self.latest[1], labelled, self.object_size)
 
 
@@ -189,7 +192,8 @@ def main() -> None:
     parser.add_argument(
         "--methods",
         default="auto,sized,watershed,flood",
-        help="also sized*F, and bfloat16: automatic size as in auto, images encoded in bfloat16",
+        help="also sized*F; free: as auto, but corrections may change what is far from them; "
+        "bfloat16: as auto, images encoded in bfloat16",
     )
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -208,6 +212,7 @@ def main() -> None:
         users = {method: ModelUsers(model, size * factor(method)) for method in wanted if method.startswith("sized")}
         users |= {
             "auto": ModelUsers(model, None),
+            "free": ModelUsers(model, None, local_corrections=False),
             "bfloat16": ModelUsers(rounded, None),
             "watershed": ClassicalUsers(Watershed),
             "flood": ClassicalUsers(FloodFill),

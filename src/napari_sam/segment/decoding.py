@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,7 @@ from napari_sam.planes.geometry import Mask, Window
 from napari_sam.planes.resample import sample_grid
 from napari_sam.prompts.encoding import POSITIVE, EncodedPrompts, encode_prompts
 from napari_sam.prompts.prompt import Box, Prompts
+from napari_sam.segment.correction import confined
 from napari_sam.segment.segmentation import Segmentation
 
 SAMPLED_AT_ONCE = 2**17
@@ -191,6 +192,7 @@ def decode_window(
     *,
     previous: Mask | None,
     multimask: bool,
+    local: bool = True,
 ) -> DecodedWindow:
     """Decode one object's prompts on one embedded window.
 
@@ -208,6 +210,8 @@ def decode_window(
         The mask that the prompts correct.
     multimask
         Three candidates if True, else one.
+    local
+        Whether corrections of `previous` change what is far from them but little, see `confined`.
     """
     network = model.network
     encoded = encode_prompts(prompts, embedded.window, network.mask_stride, previous)
@@ -219,7 +223,11 @@ def decode_window(
         multimask,
     )
     (decoded,) = _decoded(prediction, [embedded], [encoded], network.mask_stride, plane_shape, [prompts])
-    return decoded
+    if previous is None or encoded.mask is None or not local:
+        return decoded
+    places = decoded.grid.to_window(embedded.window.to_plane(encoded.points[0][:, ::-1]))
+    kept = [confined(each, encoded.mask[0, 0], places, encoded.labels[0]) for each in decoded.logits]
+    return replace(decoded, logits=np.stack(kept))
 
 
 def decode_windows(

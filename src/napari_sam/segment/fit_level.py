@@ -68,6 +68,8 @@ class LevelFit:
         Encode no more than a window at a time.
     cancel
         Checked between the encoder's blocks.
+    local
+        Whether corrections change what is far from them but little.
     """
 
     embedder: Embedder
@@ -77,6 +79,7 @@ class LevelFit:
     multimask: bool
     tight: bool
     cancel: CancelToken | None
+    local: bool = True
 
     def level_for_prompts(self, object_size: float | None) -> float:
         """Return the level that the prompts themselves, or the object's diameter (units), ask for."""
@@ -160,6 +163,7 @@ class LevelFit:
             self.shape,
             previous=self.previous,
             multimask=self.multimask,
+            local=self.local,
         )
 
     def _better(self, mask: Mask, window: Window, level: float) -> float | None:

@@ -48,6 +48,8 @@ class Setup:
         Limits that the encoder's input was scaled by, whether measured or given.
     channels
         Channels that the network was shown; None for the default ones.
+    local_corrections
+        Whether corrections change what is far from them but little; versions before 0.2 did not know it.
     """
 
     model: str
@@ -56,3 +58,4 @@ class Setup:
     device: str = "cpu"
     contrast: Contrast | None = None
     channels: tuple[int, ...] | None = None
+    local_corrections: bool = False

@@ -39,6 +39,8 @@ class Segmenter:
         Where embeddings are kept; None makes one of the default size.
     channels
         Channels to show the network; None leaves the choice to the reader of windows.
+    local_corrections
+        Whether corrections change what is far from them but little (see `confined`).
     """
 
     def __init__(
@@ -49,7 +51,9 @@ class Segmenter:
         *,
         store: EmbeddingStore | None = None,
         channels: tuple[int, ...] | None = None,
+        local_corrections: bool = True,
     ) -> None:
+        self.local_corrections = local_corrections
         self.model = model
         self.source = source
         self.embedder = Embedder(model, source, contrast, store, channels)
@@ -66,6 +70,7 @@ class Segmenter:
             str(model.device),
             self.embedder.contrast,
             self.embedder.channels,
+            self.local_corrections,
         )
 
     def traced(self, areas: Sequence[Window] = ()) -> tuple[Self, AreaTrace]:
@@ -187,7 +192,9 @@ class Segmenter:
                 self._reference = ReferenceSegmenter(self.model, self.source)
             return self._reference.segment(plane, prompts, previous, multimask, cancel)
         trace = AreaTrace(self.embedder, areas)
-        found = self._fitted(LevelFit(trace, plane, prompts, previous, multimask, tight, cancel), object_size)
+        found = self._fitted(
+            LevelFit(trace, plane, prompts, previous, multimask, tight, cancel, self.local_corrections), object_size
+        )
         return replace(found, areas=trace.take())
 
     @property

@@ -188,7 +188,14 @@ class NetworkEngine:
                 f"(SHA-256 {setup.digest[:12]} then, {model.digest[:12]} now); use the version of then."
             )
         contrast = setup.contrast or measure_contrast(source, (source.ndim - 2, source.ndim - 1))
-        return Segmenter(model, source, contrast, store=self._store(), channels=setup.channels)
+        return Segmenter(
+            model,
+            source,
+            contrast,
+            store=self._store(),
+            channels=setup.channels,
+            local_corrections=setup.local_corrections,
+        )
 
     def _store(self) -> "EmbeddingStore | None":
         """Make a store for the embeddings of one image; None leaves that to the segmenter."""

@@ -119,12 +119,21 @@ def _numbered(kind: str, values: Sequence[A], number: int) -> A:
 def _setup_form(setup: Setup) -> SetupForm:
     limits = None if setup.contrast is None else setup.contrast.limits
     nonfinite = setup.contrast is not None and setup.contrast.has_nonfinite
-    return SetupForm(setup.model, setup.digest, setup.precision, setup.device, limits, nonfinite, setup.channels)
+    return SetupForm(
+        setup.model,
+        setup.digest,
+        setup.precision,
+        setup.device,
+        limits,
+        nonfinite,
+        setup.channels,
+        setup.local_corrections,
+    )
 
 
 def _read_setup(form: SetupForm) -> Setup:
     contrast = None if form.contrast is None else Contrast(form.contrast, form.nonfinite)
-    return Setup(form.model, form.digest, form.precision, form.device, contrast, form.channels)
+    return Setup(form.model, form.digest, form.precision, form.device, contrast, form.channels, form.local_corrections)
 
 
 def object_form(record: ObjectRecord, palette: Palette) -> ObjectForm:

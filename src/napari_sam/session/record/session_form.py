@@ -47,6 +47,7 @@ class SetupForm(Form):
     contrast: Annotated[tuple[Pair, ...], Meta(description="[low, high] per channel")] | None
     nonfinite: Annotated[bool, Meta(description="Whether what the contrast was measured on held NaN or infinity")]
     channels: tuple[int, ...] | None
+    local_corrections: Annotated[bool, Meta(description="Whether corrections were kept to what is near them")] = False
 
 
 class PixelsForm(Form):

@@ -338,7 +338,7 @@ def measure_decoding(options: argparse.Namespace) -> dict[str, Any]:
 def decode_times(desk: Desk, found: list[Place]) -> tuple[list[float], list[float]]:
     """Seconds of each decode, inline and through the scheduler; the plane in view must be embedded."""
     session = desk.session
-    segmenter, plane, size = session._segmenting.opened.segmenter(), session.image.plane, 40.0
+    segmenter, plane, size = session._answering.opened.segmenter(), session.image.plane, 40.0
     session.scheduler.wait_idle(60)
     times: tuple[list[float], list[float]] = [], []
     for _, row, column in found:

@@ -38,8 +38,8 @@ def saved(tmp_path_factory, sample, target) -> tuple[Path, Path, np.ndarray]:
     posts.settle(session)
     session.current.accept()
     posts.settle(session)
-    work = session._work
-    annotation = annotation_of(made.array, None, work.recording.of(made).done, work.image, None)
+    recording = session.record.recordings.of(made)
+    annotation = annotation_of(made.array, None, recording.done, session.image.number, None)
     session.close()
     save_labels(labels, made.array)
     path = session_path(labels)

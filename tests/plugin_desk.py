@@ -13,10 +13,20 @@ class Desk:
     """A shown viewer with the docked widget and a hand."""
 
     def __init__(self, viewer, engine: FakeEngine, data: np.ndarray, **attributes) -> None:
+        self._open(viewer, engine, lambda: viewer.add_image(data, name="cells", **attributes))
+
+    @classmethod
+    def on(cls, viewer, engine: FakeEngine, open_image) -> "Desk":
+        """Make a desk on the image layer that `open_image` adds to the viewer."""
+        desk = cls.__new__(cls)
+        desk._open(viewer, engine, open_image)
+        return desk
+
+    def _open(self, viewer, engine: FakeEngine, open_image) -> None:
         self.viewer = viewer
         self.engine = engine
         viewer.window.resize(1300, 1000)
-        self.image = viewer.add_image(data, name="cells", **attributes)
+        self.image = open_image()
         self.widget = SegmentWidget(viewer, engine=engine)
         self.dock = viewer.window.add_dock_widget(self.widget, name="Segment", area="right")
         self.hand = Hand(viewer)

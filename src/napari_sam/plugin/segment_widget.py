@@ -21,6 +21,7 @@ from napari_sam.plugin.canvas.drawing_hold import DrawingHold, MainThread
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.napari_internals import camera_of
 from napari_sam.plugin.panel.choices import Choices
+from napari_sam.plugin.panel.notice_rows import NoticeRows
 from napari_sam.plugin.panel.object_rows import ObjectRows
 from napari_sam.plugin.panel.object_table import ObjectTableWidget
 from napari_sam.plugin.panel.prompt_rows import PromptRows
@@ -210,6 +211,7 @@ class SegmentWidget(QWidget):
         self.table = ObjectTableWidget(self.controller)
         self.buttons = {**self.prompts.buttons, **self.object.buttons, **self.stack.buttons}
         self.restore_row = RestoreRow(self.restoring)
+        self.notices = NoticeRows(self.session.notices, self.controller.try_to)
         self.save_button = button(
             "Save labels…",
             "",
@@ -251,6 +253,7 @@ class SegmentWidget(QWidget):
         self.objects.collapse(animate=False)
         files = QWidget()
         column_layout(files).addLayout(row(self.save_button, self.open_button))
+        rows.addWidget(self.notices)
         rows.addWidget(self.restore_row)
         groups = (self.choices, self.status, self.prompts, self.object, self.stack, self.objects, files)
         for group in groups:

@@ -6,6 +6,7 @@ from napari_sam.session.compute.engine import Engine, NetworkEngine
 from napari_sam.session.compute.scheduler import PostToMain, Scheduler
 from napari_sam.session.current_object import CurrentObject
 from napari_sam.session.label_selection import LabelSelection
+from napari_sam.session.notices import Notices
 from napari_sam.session.object.draft import PromptRequest
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.objects import Objects
@@ -58,6 +59,8 @@ class Session(SessionSignals):
         Undo and redo.
     record : SessionRecord
         What was done, and its files.
+    notices : Notices
+        What is not as it should be, as long as it is so.
     scheduler : Scheduler
         Where everything is computed.
     """
@@ -65,6 +68,7 @@ class Session(SessionSignals):
     def __init__(self, post_to_main: PostToMain, *, engine: Engine | None = None, model: str = "nano") -> None:
         engine = engine or NetworkEngine()
         self.scheduler = scheduler = Scheduler(post_to_main)
+        self.notices = Notices()
         self._reporter = reporter = StatusReporter(self, self._current_status)
         self._answering = answering = PromptAnswering(
             scheduler,

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.labels.edits import PixelChange
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.plugin.layers.layer_axes import remembered_axes
 from napari_sam.plugin.layers.placement import image_shape, placed_alike, placement_of
 from napari_sam.plugin.napari_internals import forget_history
 from napari_sam.plugin.viewer_context import ViewerContext
@@ -59,17 +61,17 @@ def check_writable(layer: Labels) -> None:
         raise UserError(f"'{layer.name}' is read-only; duplicate the layer, or choose new labels.")
 
 
-def new_labels(image: Image, name: str) -> Labels:
+def new_labels(image: Image, name: str, source: ImageSource | None = None) -> Labels:
     """Make an empty Labels layer on an image: of its shape and at its place.
 
     uint16 takes the least memory that 65,535 objects fit into, and every program reads it.
     """
-    return labels_on(image, np.zeros(image_shape(image), np.uint16), name)
+    return labels_on(image, np.zeros(image_shape(image), np.uint16), name, source)
 
 
-def labels_on(image: Image, labels: NDArray[Any], name: str) -> Labels:
-    """Make a Labels layer at the place of an image."""
-    return Labels(labels, name=name, **placement_of(image))
+def labels_on(image: Image, labels: NDArray[Any], name: str, source: ImageSource | None = None) -> Labels:
+    """Make a Labels layer at the place of an image, that remembers the axes which only its file (`source`) tells."""
+    return Labels(labels, name=name, metadata=remembered_axes(image, source), **placement_of(image))
 
 
 class StrokeWatch:
@@ -268,7 +270,7 @@ class TargetLayers:
             return
         if not session.current.draft.masks and not session.current.draft.in_flight and not wanted:
             return
-        self._to_insert = layer = new_labels(image, NEW_LABELS_NAME)
+        self._to_insert = layer = new_labels(image, NEW_LABELS_NAME, session.image.source)
         session.labels.choose(self._target_of(layer), next_label=1)
         self._later(self._insert_pending)
 
@@ -289,7 +291,7 @@ class TargetLayers:
         image = self._context.image
         if image is None:
             raise UserError("Choose the image that the session was made on first.")
-        layer = labels_on(image, restored.labels, restored.name)
+        layer = labels_on(image, restored.labels, restored.name, self._context.session.image.source)
         target = LayerTarget(layer)
         self._context.session.labels.restore(target, restored)
         self._insert(layer)

@@ -14,7 +14,6 @@ from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from napari_sam.errors import UserError
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.canvas.canvas import PointerRest
 from napari_sam.plugin.canvas.drawing_hold import DrawingHold, MainThread
@@ -193,9 +192,11 @@ class SegmentWidget(QWidget):
             self.session,
             logs,
             self._main_thread.post,
-            weak_callback(self._cannot_log),
+            # A notice says it, for as long as it is so.
+            lambda _: None,
             enabled=preferred.autosave,
         )
+        self.autosave.ask_folder = weak_callback(self.ask_log_folder)
         self.restoring = SessionRestorer(self.controller, self.autosave, logs)
         self.viewer = viewer
         # Whatever happens to the window, threads and log end: when Qt deletes the widget, when Python does, at exit.
@@ -374,8 +375,11 @@ class SegmentWidget(QWidget):
         self.status.tell("")
         self.controller.try_to(deed)
 
-    def _cannot_log(self, error: UserError) -> None:
-        self.status.tell(str(error))
+    def ask_log_folder(self) -> None:
+        """Ask where the log of this session is to be written from now on."""
+        folder = QFileDialog.getExistingDirectory(self, "Folder for the log of this session")
+        if folder:
+            self.autosave.move_to(Path(folder))
 
     def _on_slider(self) -> None:
         self.stack.fill()

@@ -183,6 +183,11 @@ class Recordings:
         """Return the recording of what was done to one target."""
         return self._targets.setdefault(target, TargetRecording(target))
 
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Labels to which something was done, now or before they were chosen."""
+        return tuple(each.target for each in self._targets.values() if each.done or each.prior is not None)
+
     def begin(self, target: Target, prior: Annotation) -> None:
         """Begin with what had been done to labels before they were chosen."""
         self._targets[target] = TargetRecording(target, prior)

@@ -1,0 +1,87 @@
+"""What is not as it should be stands at the top of the panel as long as it is so, with what can be done about it."""
+
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QFileDialog
+
+from napari_sam.session.notices import Notice, NoticeKind, Notices, Remedy
+from napari_sam.session.record import autosave as autosave_module
+from napari_sam.session.record import log_watch
+from napari_sam.session.record.log_file import LogWriter
+from napari_sam.session.record.recovery import unfinished_sessions
+
+A, B = (12, 12), (28, 34)
+
+
+def test_notices_come_gravest_first_and_tell_only_of_changes() -> None:
+    notices, told = Notices(), []
+    notices.changed.connect(lambda: told.append(1))
+    notices.show(NoticeKind.AXES, Notice("axes", grave=False))
+    notices.show(NoticeKind.AUTOSAVE, Notice("off", (Remedy("Try", "", print),)))
+    notices.show(NoticeKind.AUTOSAVE, Notice("off", (Remedy("Try", "", id),)))
+    assert [kind for kind, _ in notices] == [NoticeKind.AUTOSAVE, NoticeKind.AXES]
+    assert len(told) == 2
+    notices.show(NoticeKind.AXES, None)
+    notices.show(NoticeKind.AXES, None)
+    assert len(told) == 3
+    assert notices[NoticeKind.AXES] is None
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Refuses to log until it is emptied."""
+    full = [True]
+    append, has_room = LogWriter._append, log_watch.has_room
+
+    def refuse(writer, record) -> None:
+        if full:
+            raise OSError(28, "No space left on device")
+        append(writer, record)
+
+    monkeypatch.setattr(LogWriter, "_append", refuse)
+    monkeypatch.setattr(autosave_module, "has_room", lambda folder, needed: not full and has_room(folder, needed))
+    monkeypatch.setattr(log_watch, "CHECK_S", 0.05)
+    monkeypatch.setattr(autosave_module, "FIRST_RETRY_S", 0.05)
+    return full
+
+
+def accept(desk, at) -> None:
+    desk.click(at)
+    desk.hand.key(Qt.Key.Key_Return)
+    desk.hand.until(lambda: not desk.session.current.draft)
+
+
+def row(desk, kind=NoticeKind.AUTOSAVE):
+    return desk.widget.notices.rows.get(kind)
+
+
+def test_autosave_that_is_off_is_seen_until_it_goes_on(full_disk, desk) -> None:
+    assert not desk.widget.notices.isVisible()
+    accept(desk, A)
+    desk.hand.until(lambda: row(desk) is not None)
+    accept(desk, B)
+    assert desk.widget.status.message.text().replace("\u200b", "") == "Object 2 was accepted."
+    assert row(desk).isVisible()
+    assert "Autosave is off" in row(desk).sentence.text()
+    assert row(desk).mapTo(desk.widget, row(desk).rect().topLeft()).y() < 30
+    desk.hand.press(row(desk).buttons["Try again"])
+    assert "still has no room" in desk.widget.status.message.text()
+    full_disk.clear()
+    desk.hand.until(lambda: row(desk) is None)
+    assert not desk.widget.notices.isVisible()
+
+
+def test_another_folder_is_chosen_by_the_button(full_disk, desk, monkeypatch, tmp_path) -> None:
+    accept(desk, A)
+    desk.hand.until(lambda: row(desk) is not None)
+    monkeypatch.setattr(desk.widget.autosave, "_retry_at", float("inf"))
+    full_disk.clear()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "elsewhere"))
+    desk.hand.press(row(desk).buttons["Another folder…"])
+    desk.hand.until(lambda: row(desk) is None)
+    assert tmp_path / "elsewhere" in desk.widget.autosave.folder.parents
+    QTest.qWait(50)
+    parent = desk.widget.autosave._parent
+    desk.widget.autosave.close()
+    assert [each.deeds for each in unfinished_sessions(parent)] == [1]

@@ -150,6 +150,7 @@ class SteppedSession:
         if self.writer is not None:
             self.writer._file.close()
             self.autosave._folder.release()
+            self.autosave._watch.close()
         assert self.session.close()
 
 

@@ -1,6 +1,8 @@
 """What is not as it should be stands at the top of the panel as long as it is so, with what can be done about it."""
 
+import numpy as np
 import pytest
+from plugin_bench import Z4
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
@@ -85,3 +87,31 @@ def test_another_folder_is_chosen_by_the_button(full_disk, desk, monkeypatch, tm
     parent = desk.widget.autosave._parent
     desk.widget.autosave.close()
     assert [each.deeds for each in unfinished_sessions(parent)] == [1]
+
+
+def test_full_labels_are_widened_by_the_button_and_keep_colours_and_name(desk) -> None:
+    array = np.zeros((9, 40, 50), np.uint8)
+    array[:, 30:36, 2:8] = 255
+    layer = desk.viewer.add_labels(array, name="mine")
+    desk.widget.controller.choose_target(layer)
+    desk.hand.until(lambda: row(desk, NoticeKind.LABELS) is not None)
+    desk.hand.press(desk.widget.prompts.draw)
+    desk.click(A)
+    desk.hand.key(Qt.Key.Key_Return)
+    assert "widen" in desk.widget.status.message.text()
+    colour = layer.get_color(255)
+    assert row(desk, NoticeKind.LABELS).isVisible()
+    desk.hand.press(row(desk, NoticeKind.LABELS).buttons["Widen to uint16"])
+    assert row(desk, NoticeKind.LABELS) is None
+    assert layer.data.dtype == np.uint16
+    assert desk.widget.controller.target_layer is layer
+    assert (layer.name, layer.editable) == ("mine", True)
+    np.testing.assert_array_equal(layer.get_color(255), colour)
+    assert desk.area() == 81
+    desk.hand.key(Qt.Key.Key_Return)
+    desk.hand.until(lambda: layer.data[Z4.index[0], 12, 12] == 256)
+    desk.hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    desk.hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert layer.data.dtype == np.uint8
+    np.testing.assert_array_equal(layer.data, array)
+    assert row(desk, NoticeKind.LABELS) is not None

@@ -86,7 +86,7 @@ class Session(SessionSignals):
         self.batch = Batch(scheduler, workspace, answering, self, reporter)
         self.record = SessionRecord(scheduler, workspace, answering, self, reporter)
         self.objects = Objects(workspace, answering, reporter, self.volume.stop)
-        self.labels = LabelSelection(workspace, answering, self.objects, self.batch, reporter)
+        self.labels = LabelSelection(workspace, answering, self.objects, self.batch, reporter, self, self.notices)
         self.model = ModelSelection(answering, workspace, self.prompts, reporter)
         self.image = ImageSelection(answering, workspace, self.volume, self.batch, self.model, reporter)
         self.current = CurrentObject(workspace, self.objects, self.volume, self, reporter)

@@ -25,10 +25,16 @@ class LayerTarget:
     ----------
     layer
         The layer.
+
+    Attributes
+    ----------
+    retyping : bool
+        Whether its data are being replaced by the same labels of another type.
     """
 
     def __init__(self, layer: Labels) -> None:
         self.layer = layer
+        self.retyping = False
 
     @property
     def name(self) -> str:
@@ -39,6 +45,14 @@ class LayerTarget:
     def array(self) -> Any:
         """The layer's data."""
         return self.layer.data
+
+    def retype(self, dtype: np.dtype[Any]) -> None:
+        """Hold the same labels in an array of another integer type; the layer keeps its colours and name."""
+        self.retyping = True
+        try:
+            self.layer.data = np.asarray(self.layer.data).astype(dtype)
+        finally:
+            self.retyping = False
 
 
 def check_writable(layer: Labels) -> None:
@@ -347,7 +361,7 @@ class TargetLayers:
     def _on_data(self, event: Any) -> None:
         """Forget labels that were replaced as a whole: what was accepted into them cannot be undone in the new ones."""
         target = self._targets.get(event.source)
-        if target is not None:
+        if target is not None and not target.retyping:
             chosen = self._context.session.labels.target is target
             self._context.session.labels.forget(target)
             if chosen:

@@ -65,7 +65,7 @@ def base_records(number: int, array: Any) -> Iterator[Record]:
             yield RecordKind.BASE, {"target": number, "labels": labels_to_json(packed)}
 
 
-def put_records(number: int, done: tuple[Done, ...], based: bool) -> Iterator[Record]:
+def put_records(number: int, done: tuple[Done, ...], based: bool, dtype: str) -> Iterator[Record]:
     """Yield the record of what was done to labels, with how they were before where they are `based` on others."""
     # One record for all of them: together they are one state of the labels.
     palette = Palette()
@@ -79,7 +79,7 @@ def put_records(number: int, done: tuple[Done, ...], based: bool) -> Iterator[Re
         }
         for each in done
     ]
-    yield RecordKind.PUT, {"target": number, **palette.to_json(), "done": content}
+    yield RecordKind.PUT, {"target": number, "dtype": dtype, **palette.to_json(), "done": content}
 
 
 def drop_records(number: int, done: Done) -> Iterator[Record]:
@@ -96,6 +96,10 @@ def draft_records(
     draft = None if record is None else object_to_json(record, palette)
     waiting = [{**each, "object": object_to_json(of, palette)} for each, of in accepted]
     yield RecordKind.DRAFT, {**about, **palette.to_json(), "object": draft, "waiting": waiting}
+
+
+def _dtype_name(target: Target) -> str:
+    return str(np.dtype(target.array.dtype).name)
 
 
 VERSION = 1
@@ -301,7 +305,7 @@ class Autosave:
             number = self._number(target, writer, one_logged)
             done = self._session.record.recordings.of(target).done
             if done:
-                writer.write(partial(put_records, number, done, number in self._based))
+                writer.write(partial(put_records, number, done, number in self._based, _dtype_name(target)))
         self._dirty = True
         self._collect()
         writer.write(lambda: iter(()), partial(self._post, one_logged))
@@ -339,7 +343,7 @@ class Autosave:
 
     def _start_watch(self) -> None:
         if self._watch is None:
-            self._watch = LogWatch(weak_callback(self._look))
+            self._watch = LogWatch(self._look)
 
     def _look(self) -> None:
         # On the thread of the watch.
@@ -415,7 +419,7 @@ class Autosave:
         self._image()
         if writer is not None:
             number = self._number(target, writer)
-            writer.write(partial(put_records, number, tuple(done), number in self._based))
+            writer.write(partial(put_records, number, tuple(done), number in self._based, _dtype_name(target)))
 
     def _dropped(self, target: Target, done: Done) -> None:
         writer = self._open()
@@ -529,7 +533,7 @@ class Autosave:
             "number": number,
             "name": target.name,
             "shape": [int(size) for size in array.shape],
-            "dtype": np.dtype(array.dtype).name,
+            "dtype": _dtype_name(target),
             "empty": empty,
         }
         writer.write(partial(target_records, about, prior), written if empty else None)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
+from weakref import WeakMethod
 
 MARGIN = 2**20
 """Bytes that are to be free beside those that a new log needs at once."""
@@ -50,16 +51,16 @@ def reason_of(error: Exception) -> str:
 
 
 class LogWatch:
-    """A thread that looks at something again and again until it is closed.
+    """A thread that looks at something again and again until it is closed, or what looks is gone.
 
     Parameters
     ----------
     look
-        Called there every `CHECK_S` seconds.
+        Called there every `CHECK_S` seconds; the thread does not keep its object alive.
     """
 
     def __init__(self, look: Callable[[], None]) -> None:
-        self._look = look
+        self._look = WeakMethod(look)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="napari-sam-autosave-watch", daemon=True)
         self._thread.start()
@@ -72,4 +73,9 @@ class LogWatch:
 
     def _run(self) -> None:
         while not self._over.wait(CHECK_S):
-            self._look()
+            look = self._look()
+            if look is None:
+                return
+            look()
+            # Not held while it waits.
+            del look

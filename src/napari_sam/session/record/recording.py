@@ -237,7 +237,9 @@ def annotation_of(
         base = _base(array, done)
         prior = Annotation(tuple(int(size) for size in array.shape), np.dtype(array.dtype).name, base)
     events = [event for each in done for event in each.events(image)]
-    return Annotation(prior.shape, prior.dtype, prior.base, (*prior.events, *events), draft)
+    # They may have been widened since.
+    dtype = np.dtype(array.dtype).name
+    return Annotation(prior.shape, dtype, prior.base, (*prior.events, *events), draft)
 
 
 def _base(array: Any, done: tuple[Done, ...]) -> tuple[PackedLabels, ...]:

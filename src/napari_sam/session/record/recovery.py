@@ -180,7 +180,7 @@ class _Labels:
                 events.extend(Painted(part, objects) for part in pixels)
             else:
                 events.extend(made)
-        annotation = Annotation(prior.shape, prior.dtype, prior.base, tuple(events))
+        annotation = Annotation(prior.shape, self.dtype, prior.base, tuple(events))
         return restore(self.name, labels, annotation, complete=self.complete)
 
     def _base(self, labels: NDArray[Any]) -> tuple[PackedLabels, ...]:
@@ -234,6 +234,8 @@ class _Reader:
                 self._targets[content["target"]].complete = True
             case RecordKind.PUT:
                 target, palette = self._targets[content["target"]], Palette.from_json(content)
+                # Labels may have been widened; logs of before do not tell.
+                target.dtype = np.result_type(target.dtype, text(content.get("dtype", target.dtype))).name
                 for each in items(content["done"]):
                     events = tuple(event_from_json(event, palette) for event in items(each["events"]))
                     pixels = _labels(each["pixels"])

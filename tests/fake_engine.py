@@ -77,6 +77,7 @@ class FakeSegmenter:
     engine: FakeEngine
     source: ImageSource
     setup: Setup = field(default_factory=lambda: Setup("fake"))
+    fell_back: str = ""
 
     def prepare(self, plane, center=None, object_size=None, cancel=None) -> Iterator[tuple[int, int]]:
         self.engine.prepared.append((plane, center, object_size))

@@ -1,5 +1,7 @@
 """What is not as it should be stands at the top of the panel as long as it is so, with what can be done about it."""
 
+import threading
+
 import numpy as np
 import pytest
 from plugin_bench import Z4
@@ -115,3 +117,53 @@ def test_full_labels_are_widened_by_the_button_and_keep_colours_and_name(desk) -
     assert layer.data.dtype == np.uint8
     np.testing.assert_array_equal(layer.data, array)
     assert row(desk, NoticeKind.LABELS) is not None
+
+
+def test_a_mask_that_is_behind_is_faint_and_said_to_be_until_its_answer_comes(desk) -> None:
+    desk.click(A)
+    assert row(desk, NoticeKind.ANSWER) is None
+    desk.engine.gate = threading.Event()
+    desk.hand.click(B)
+    assert row(desk, NoticeKind.ANSWER) is None
+    desk.hand.until(lambda: row(desk, NoticeKind.ANSWER) is not None)
+    assert row(desk, NoticeKind.ANSWER).isVisible()
+    assert "Segmenting" in desk.widget.status.state.text()
+    assert desk.preview.opacity == pytest.approx(0.4)
+    desk.engine.gate.set()
+    desk.hand.until(lambda: row(desk, NoticeKind.ANSWER) is None)
+    assert desk.preview.opacity == 1
+    assert desk.area() == 162
+
+
+def test_labels_that_are_locked_say_so_until_they_are_unlocked(desk) -> None:
+    accept(desk, A)
+    layer = desk.widget.controller.target_layer
+    layer.editable = False
+    assert "is locked" in row(desk, NoticeKind.LOCKED).sentence.text()
+    desk.hand.press(row(desk, NoticeKind.LOCKED).buttons["Unlock"])
+    assert layer.editable
+    assert row(desk, NoticeKind.LOCKED) is None
+    layer.editable = False
+    desk.widget.controller.choose_target(None)
+    assert row(desk, NoticeKind.LOCKED) is None
+
+
+def test_an_image_whose_pixels_are_replaced_says_so_until_it_is_answered(desk) -> None:
+    accept(desk, A)
+    desk.hand.until(lambda: desk.widget.controller.target_layer in desk.viewer.layers)
+    layer = desk.widget.controller.target_layer
+    desk.click(B)
+    desk.image.data = desk.image.data // 2
+    shown = row(desk, NoticeKind.IMAGE)
+    assert "were replaced. The object in work is gone. 'objects' holds" in shown.sentence.text().replace("\u200b", "")
+    assert desk.widget.controller.target_layer is None
+    desk.ready()
+    assert row(desk, NoticeKind.IMAGE) is shown
+    desk.hand.press(shown.buttons["Go on in 'objects'"])
+    assert row(desk, NoticeKind.IMAGE) is None
+    assert desk.widget.controller.target_layer is layer
+
+
+def test_pixels_that_are_replaced_before_anything_was_done_are_no_news(desk) -> None:
+    desk.image.data = desk.image.data // 2
+    assert row(desk, NoticeKind.IMAGE) is None

@@ -31,6 +31,7 @@ from napari_sam.plugin.panel.widgets import ColumnScroll, button, column_layout,
 from napari_sam.plugin.preferences import preferences
 from napari_sam.plugin.session_restorer import SessionRestorer
 from napari_sam.session.compute.engine import Engine, NetworkEngine
+from napari_sam.session.notices import NoticeKind
 from napari_sam.session.record.autosave import Autosave, weak_callback
 from napari_sam.session.record.log_folder import sessions_folder
 from napari_sam.session.record.session_file import SUFFIX
@@ -212,7 +213,7 @@ class SegmentWidget(QWidget):
         self.table = ObjectTableWidget(self.controller)
         self.buttons = {**self.prompts.buttons, **self.object.buttons, **self.stack.buttons}
         self.restore_row = RestoreRow(self.restoring)
-        self.notices = NoticeRows(self.session.notices, self.controller.try_to)
+        self.notices = NoticeRows(self.session.notices, self.controller.try_to, weak_callback(self._notices_shown))
         self.save_button = button(
             "Save labels…",
             "",
@@ -306,6 +307,10 @@ class SegmentWidget(QWidget):
         for event in (camera.center, camera.zoom):
             event.connect(self._on_camera)
 
+    def _notices_shown(self) -> None:
+        # A mask that is behind is seen to be so where the eyes are.
+        self.controller.tools.fade_preview(NoticeKind.ANSWER in self.notices.rows)
+
     def _pressed(self, action: Action, _: bool = False) -> None:
         if action is Action.PICK:
             self.controller.start_picking()
@@ -391,6 +396,7 @@ class SegmentWidget(QWidget):
     def _on_closed(self, window: bool) -> None:
         for timer in (self._slider_timer, self._camera_timer, self._progress_timer):
             timer.stop()
+        self.notices.close_rows()
         self._hold.end()
         self._rest.over()
         self.choices.download.cancel()

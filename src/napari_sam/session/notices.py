@@ -50,11 +50,14 @@ class Notice:
         What can be done about it.
     grave
         True if work may be lost; False for what is merely good to know.
+    patience
+        Seconds that it has to be true before it is worth a place on the screen.
     """
 
     sentence: str
     remedies: tuple[Remedy, ...] = ()
     grave: bool = True
+    patience: float = 0.0
 
 
 class Notices:

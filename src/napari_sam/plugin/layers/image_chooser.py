@@ -1,6 +1,7 @@
 """Choosing the image layer."""
 
 from collections.abc import Callable
+from functools import partial
 
 from napari.layers import Image
 
@@ -12,7 +13,8 @@ from napari_sam.plugin.layers.label_picking import LabelPicking
 from napari_sam.plugin.layers.layer_axes import LayerAxes, axes_of
 from napari_sam.plugin.layers.view import resolve_view
 from napari_sam.plugin.viewer_context import ViewerContext
-from napari_sam.session.notices import Notice, NoticeKind
+from napari_sam.session.labels.target import Target
+from napari_sam.session.notices import Notice, NoticeKind, Remedy
 
 
 def source_of(layer: Image) -> ImageSource:
@@ -141,7 +143,40 @@ class ImageChooser:
 
     def _on_data(self) -> None:
         """Take other pixels in the same layer for another image."""
-        image = self._context.image
-        if image is not None:
-            self._context.image = None
-            self.choose(image)
+        image, session = self._context.image, self._context.session
+        if image is None:
+            return
+        target, worked = session.labels.target, bool(session.current.draft)
+        self._context.image = None
+        self.choose(image)
+        if target is not None or worked:
+            self._tell_replaced(target, worked)
+
+    def _tell_replaced(self, target: Target | None, worked: bool) -> None:
+        """Show a notice that the pixels are others, until that is answered.
+
+        Parameters
+        ----------
+        target
+            The labels that were chosen.
+        worked
+            Whether an object was in work.
+        """
+        image, session = self._context.image, self._context.session
+        if image is None:
+            return
+
+        def go_on(into: Target | None) -> None:
+            session.notices.show(NoticeKind.IMAGE, None)
+            if into is not None:
+                session.labels.choose(into)
+                self._on_change()
+
+        remedies = [Remedy("All right", "Go on with the new pixels, and with new labels.", partial(go_on, None))]
+        if target is not None:
+            text, tip = f"Go on in '{target.name}'", "Accept objects of the new pixels into the labels of before."
+            remedies.insert(0, Remedy(text, tip, partial(go_on, target)))
+        dropped = " The object in work is gone." if worked else ""
+        labels = "" if target is None else f" '{target.name}' holds objects of the former ones."
+        sentence = f"The pixels of '{image.name}' were replaced.{dropped}{labels}"
+        session.notices.show(NoticeKind.IMAGE, Notice(sentence, tuple(remedies)))

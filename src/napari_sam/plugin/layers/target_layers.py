@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from napari_sam.plugin.layers.layer_axes import remembered_axes
 from napari_sam.plugin.layers.placement import image_shape, placed_alike, placement_of
 from napari_sam.plugin.napari_internals import forget_history
 from napari_sam.plugin.viewer_context import ViewerContext
+from napari_sam.session.notices import Notice, NoticeKind, Remedy
 from napari_sam.session.record.restored import Restored
 
 
@@ -225,21 +227,36 @@ class TargetLayers:
         self._to_insert: Labels | None = None
         self._targets: dict[Labels, LayerTarget] = {}
         self._strokes: dict[Labels, StrokeWatch] = {}
+        # The session tells this whenever labels are chosen, or gone.
+        context.session.label_changed.connect(self._show_locked)
+
+    @property
+    def offered(self) -> dict[Labels, str]:
+        """All Labels layers of the user's, the topmost first, and why one cannot be chosen; "" where it can."""
+        source = self._context.session.image.source
+        if source is None:
+            return {}
+        return {
+            layer: self._obstacle(layer, source.shape)
+            for layer in reversed(self._context.viewer.layers)
+            if isinstance(layer, Labels) and not self._context.is_own(layer)
+        }
 
     @property
     def fitting(self) -> list[Labels]:
-        """The Labels layers that fit the image, the topmost first."""
-        source = self._context.session.image.source
-        if source is None:
-            return []
-        return [
-            layer
-            for layer in reversed(self._context.viewer.layers)
-            if isinstance(layer, Labels)
-            and not self._context.is_own(layer)
-            and not layer.multiscale
-            and tuple(layer.data.shape) == source.shape
-        ]
+        """The Labels layers that can be chosen, the topmost first."""
+        return [layer for layer, obstacle in self.offered.items() if not obstacle]
+
+    def _obstacle(self, layer: Labels, shape: tuple[int, ...]) -> str:
+        """Say why objects cannot be accepted into a layer, as quickly as a list is filled."""
+        try:
+            check_writable(layer)
+        except UserError as error:
+            return str(error)
+        found = tuple(int(size) for size in layer.data.shape)
+        if found != shape:
+            return f"'{layer.name}' has shape {found} and the image {shape}: choose labels of the image's shape."
+        return self._negative.get(layer, "")
 
     @property
     def chosen(self) -> Labels | None:
@@ -324,15 +341,28 @@ class TargetLayers:
             target = self._targets.pop(layer)
             self._strokes.pop(layer).close()
             layer.events.data.disconnect(self._on_data)
+            layer.events.editable.disconnect(self._show_locked)
             self._context.session.labels.forget(target)
 
     def close(self, *, window: bool) -> None:
         """Leave the layers to napari; `window` if its window closes."""
         if not window:
             self._insert_pending()
+        self._context.session.label_changed.disconnect(self._show_locked)
+        for layer in self._targets:
+            layer.events.editable.disconnect(self._show_locked)
         for strokes in self._strokes.values():
             strokes.close()
         self._strokes.clear()
+
+    def _show_locked(self) -> None:
+        """Show a notice while the chosen labels are locked."""
+        layer, notice = self.chosen, None
+        if layer is not None and not layer.editable and not layer.multiscale:
+            sentence = f"'{layer.name}' is locked (not editable): nothing can be accepted into it. Unlock it to go on."
+            tip = "Make the layer editable again."
+            notice = Notice(sentence, (Remedy("Unlock", tip, partial(setattr, layer, "editable", True)),))
+        self._context.session.notices.show(NoticeKind.LOCKED, notice)
 
     def _target_of(self, layer: Labels) -> LayerTarget:
         if layer not in self._targets:
@@ -343,6 +373,7 @@ class TargetLayers:
         self._targets[layer] = target
         self._strokes[layer] = StrokeWatch(layer, self._painted, self._undo, self._redo)
         layer.events.data.connect(self._on_data)
+        layer.events.editable.connect(self._show_locked)
 
     def _insert(self, layer: Labels) -> None:
         """Add a layer below the plugin's own, or above the image; what is active stays so."""

@@ -1,9 +1,10 @@
 """The rows at the top of the panel that say what is not as it should be, as long as it is so."""
 
+import time
 from collections.abc import Callable
 from functools import partial
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_sam.plugin.panel.widgets import SPACING, breakable, button, column_layout
@@ -61,20 +62,57 @@ class NoticeRows(QWidget):
         What is shown.
     try_to
         Does what may refuse with a sentence for the user.
+    on_change
+        Called when others are on the screen.
+
+    Attributes
+    ----------
+    rows : dict
+        What is on the screen.
     """
 
-    def __init__(self, notices: Notices, try_to: Callable[[Callable[[], object]], None]) -> None:
+    def __init__(
+        self,
+        notices: Notices,
+        try_to: Callable[[Callable[[], object]], None],
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__()
         self._notices = notices
         self._try_to = try_to
+        self._on_change = on_change
         self.rows: dict[NoticeKind, NoticeRow] = {}
+        self._since: dict[NoticeKind, float] = {}
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.fill)
         column_layout(self)
+        self.setVisible(False)
         notices.changed.connect(self.fill)
         self.fill()
 
+    def close_rows(self) -> None:
+        """Follow the notices no more."""
+        self._timer.stop()
+        self._notices.changed.disconnect(self.fill)
+
     def fill(self) -> None:
         """Show the notices that are true now; those that are the same stay as they are."""
-        layout, shown = self.layout(), dict(self._notices)
+        now, notices = time.monotonic(), dict(self._notices)
+        self._since = {kind: self._since.get(kind, now) for kind in notices}
+        waits = {kind: self._since[kind] + notice.patience - now for kind, notice in notices.items()}
+        shown = {kind: notice for kind, notice in notices.items() if waits[kind] <= 0}
+        later = [wait for wait in waits.values() if wait > 0]
+        if later:
+            self._timer.start(round(1000 * min(later)) + 1)
+        else:
+            self._timer.stop()
+        if shown != {kind: row.notice for kind, row in self.rows.items()}:
+            self._show(shown)
+            self._on_change()
+
+    def _show(self, shown: dict[NoticeKind, Notice]) -> None:
+        layout = self.layout()
         assert isinstance(layout, QVBoxLayout)
         for kind, row in list(self.rows.items()):
             if shown.get(kind) != row.notice:

@@ -25,9 +25,9 @@ _HEADLINES = {
     State.WAITING: "Waiting to embed this plane",
     State.EMBEDDING: "Embedding this plane",
     State.READY: "Ready: click an object",
-    State.SEGMENTING: "PromptAnswering",
+    State.SEGMENTING: "Segmenting",
     State.PROPAGATING: "Propagating",
-    State.SAVING: "SessionSaver",
+    State.SAVING: "Saving",
     State.ERROR: "Could not be done",
 }
 

@@ -495,6 +495,7 @@ class Autosave:
 
         def write(fingerprint: str) -> None:
             self._images[image] = replace(self._images[image], fingerprint=fingerprint)
+            session.record.compare(image, fingerprint)
             self._write_image(image)
 
         def identify() -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_sam.errors import UserError
 from napari_sam.labels.edits import PixelChange
 from napari_sam.planes.image_source import ImageSource
+from napari_sam.plugin.layers.label_obstacles import LabelObstacles, check_writable
 from napari_sam.plugin.layers.layer_axes import remembered_axes
 from napari_sam.plugin.layers.placement import image_shape, placed_alike, placement_of
 from napari_sam.plugin.napari_internals import forget_history
@@ -55,26 +56,6 @@ class LayerTarget:
             self.layer.data = np.asarray(self.layer.data).astype(dtype)
         finally:
             self.retyping = False
-
-
-def check_writable(layer: Labels) -> None:
-    """Say no to labels that napari shows but that cannot be written.
-
-    Raises
-    ------
-    UserError
-        For multiscale, dask, read-only and locked labels.
-    """
-    if layer.multiscale:
-        raise UserError(f"'{layer.name}' is multiscale and cannot be edited; choose a single-scale Labels layer.")
-    if not hasattr(layer.data, "__setitem__") or type(layer.data).__module__.startswith("dask."):
-        raise UserError(
-            f"'{layer.name}' is read on demand and cannot be edited; load it into memory, or choose new labels."
-        )
-    if not layer.editable:
-        raise UserError(f"'{layer.name}' is locked (not editable): unlock it, or choose other labels to accept into.")
-    if isinstance(layer.data, np.ndarray) and not layer.data.flags.writeable:
-        raise UserError(f"'{layer.name}' is read-only; duplicate the layer, or choose new labels.")
 
 
 def new_labels(image: Image, name: str, source: ImageSource | None = None) -> Labels:
@@ -227,6 +208,7 @@ class TargetLayers:
         self._to_insert: Labels | None = None
         self._targets: dict[Labels, LayerTarget] = {}
         self._strokes: dict[Labels, StrokeWatch] = {}
+        self._obstacles = LabelObstacles(context.session.scheduler, on_change)
         # The session tells this whenever labels are chosen, or gone.
         context.session.label_changed.connect(self._show_locked)
 
@@ -237,7 +219,7 @@ class TargetLayers:
         if source is None:
             return {}
         return {
-            layer: self._obstacle(layer, source.shape)
+            layer: self._obstacles.of(layer, source.shape)
             for layer in reversed(self._context.viewer.layers)
             if isinstance(layer, Labels) and not self._context.is_own(layer)
         }
@@ -247,16 +229,15 @@ class TargetLayers:
         """The Labels layers that can be chosen, the topmost first."""
         return [layer for layer, obstacle in self.offered.items() if not obstacle]
 
-    def _obstacle(self, layer: Labels, shape: tuple[int, ...]) -> str:
-        """Say why objects cannot be accepted into a layer, as quickly as a list is filled."""
-        try:
-            check_writable(layer)
-        except UserError as error:
-            return str(error)
-        found = tuple(int(size) for size in layer.data.shape)
-        if found != shape:
-            return f"'{layer.name}' has shape {found} and the image {shape}: choose labels of the image's shape."
-        return self._negative.get(layer, "")
+    def hint(self, layer: Labels) -> str:
+        """Say what is to be known of a layer that can be chosen; "" for nothing."""
+        image = self._context.image
+        if image is None or placed_alike(layer, image):
+            return ""
+        return (
+            f"'{layer.name}' lies elsewhere than '{image.name}' (another scale or translate): "
+            "objects are written pixel by pixel and appear displaced."
+        )
 
     @property
     def chosen(self) -> Labels | None:
@@ -273,12 +254,12 @@ class TargetLayers:
                 context.session.labels.choose(None)
             else:
                 check_writable(layer)
+                source = context.session.image.source
+                obstacle = "" if source is None else self._obstacles.of(layer, source.shape)
+                if obstacle:
+                    raise UserError(obstacle)
                 context.session.labels.choose(self._target_of(layer))
-                if context.image is not None and not placed_alike(layer, context.image):
-                    context.tell(
-                        f"'{layer.name}' lies elsewhere than '{context.image.name}' (another scale or translate): "
-                        "objects are written pixel by pixel and appear displaced."
-                    )
+                context.tell(self.hint(layer))
         except UserError as error:
             context.tell(str(error))
         self._on_change()
@@ -341,7 +322,7 @@ class TargetLayers:
             target = self._targets.pop(layer)
             self._strokes.pop(layer).close()
             layer.events.data.disconnect(self._on_data)
-            layer.events.editable.disconnect(self._show_locked)
+            layer.events.editable.disconnect(self._on_editable)
             self._context.session.labels.forget(target)
 
     def close(self, *, window: bool) -> None:
@@ -350,10 +331,14 @@ class TargetLayers:
             self._insert_pending()
         self._context.session.label_changed.disconnect(self._show_locked)
         for layer in self._targets:
-            layer.events.editable.disconnect(self._show_locked)
+            layer.events.editable.disconnect(self._on_editable)
         for strokes in self._strokes.values():
             strokes.close()
         self._strokes.clear()
+
+    def _on_editable(self) -> None:
+        self._show_locked()
+        self._on_change()
 
     def _show_locked(self) -> None:
         """Show a notice while the chosen labels are locked."""
@@ -373,7 +358,7 @@ class TargetLayers:
         self._targets[layer] = target
         self._strokes[layer] = StrokeWatch(layer, self._painted, self._undo, self._redo)
         layer.events.data.connect(self._on_data)
-        layer.events.editable.connect(self._show_locked)
+        layer.events.editable.connect(self._on_editable)
 
     def _insert(self, layer: Labels) -> None:
         """Add a layer below the plugin's own, or above the image; what is active stays so."""

@@ -53,7 +53,8 @@ def test_depth_is_offered_first_and_the_ball_is_carried_along_it(opened) -> None
 
 
 def test_labels_are_saved_as_the_file_says_and_the_layer_stays_as_it_is(opened, path, tmp_path) -> None:
-    assert "pixel size z 0.5 µm" in opened.widget.notices.rows[NoticeKind.AXES].sentence.text().replace("\u200b", "")
+    said = opened.widget.notices.rows[NoticeKind.AXES].sentence.text().replace("\u200b", "")
+    assert "axes z, c, y, x, pixel size 0.5 x 0.1 x 0.1 µm (z, y, x)" in said
     opened.click((20, 25))
     opened.hand.key(Qt.Key.Key_Return)
     opened.hand.until(lambda: opened.widget.controller.target_layer in opened.viewer.layers)

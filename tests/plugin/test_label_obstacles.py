@@ -75,10 +75,11 @@ def entries(desk):
 def test_the_list_greys_them_with_the_reason_as_tooltip_as_long_as_it_is_true(desk, entries) -> None:
     layer = desk.viewer.add_labels(np.zeros(SHAPE, np.uint8), name="mine")
     desk.viewer.add_labels(np.zeros((9, 20, 25), np.uint8), name="half", scale=(1, 2, 2))
+    desk.viewer.add_labels(np.zeros((40, 50), np.uint8), name="flat")
     desk.viewer.add_labels(np.zeros(SHAPE, np.uint8), name="moved", translate=(0, 5, 5))
     assert entries()["New labels layer"] == (True, "")
     assert entries()["mine"] == (True, "")
-    assert entries()["half"][0] is False
+    assert entries()["half"][0] is entries()["flat"][0] is False
     assert "shape (9, 20, 25)" in entries()["half"][1]
     assert entries()["moved"][0] is True
     assert "lies elsewhere" in entries()["moved"][1]

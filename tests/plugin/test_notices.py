@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
 
+from napari_sam.errors import UserError
 from napari_sam.session.notices import Notice, NoticeKind, Notices, Remedy
 from napari_sam.session.record import autosave as autosave_module
 from napari_sam.session.record import log_watch
@@ -121,18 +122,32 @@ def test_full_labels_are_widened_by_the_button_and_keep_colours_and_name(desk) -
 
 def test_a_mask_that_is_behind_is_faint_and_said_to_be_until_its_answer_comes(desk) -> None:
     desk.click(A)
-    assert row(desk, NoticeKind.ANSWER) is None
     desk.engine.gate = threading.Event()
+    place = desk.widget.prompts.pos()
     desk.hand.click(B)
-    assert row(desk, NoticeKind.ANSWER) is None
+    assert desk.preview.opacity == 1
+    desk.hand.until(lambda: desk.preview.opacity < 0.5)
+    assert "does not include your last click yet" in desk.widget.status.message.text().replace("\u200b", "")
+    assert "Segmenting" in desk.widget.status.state.text()
+    # What passes moves nothing in the panel.
+    assert desk.widget.prompts.pos() == place
+    desk.engine.gate.set()
+    desk.hand.until(lambda: desk.preview.opacity == 1)
+    assert "last click" not in desk.widget.status.message.text()
+    assert desk.area() == 162
+
+
+def test_a_mask_that_will_never_include_the_last_click_is_said_to_be_at_the_top(desk) -> None:
+    desk.click(A)
+    desk.engine.error = UserError("There is not enough memory.")
+    desk.hand.click(B)
     desk.hand.until(lambda: row(desk, NoticeKind.ANSWER) is not None)
     assert row(desk, NoticeKind.ANSWER).isVisible()
-    assert "Segmenting" in desk.widget.status.state.text()
-    assert desk.preview.opacity == pytest.approx(0.4)
-    desk.engine.gate.set()
+    assert desk.preview.opacity < 0.5
+    desk.engine.error = None
+    desk.hand.key(Qt.Key.Key_U)
     desk.hand.until(lambda: row(desk, NoticeKind.ANSWER) is None)
     assert desk.preview.opacity == 1
-    assert desk.area() == 162
 
 
 def test_labels_that_are_locked_say_so_until_they_are_unlocked(desk) -> None:

@@ -308,8 +308,10 @@ class SegmentWidget(QWidget):
             event.connect(self._on_camera)
 
     def _notices_shown(self) -> None:
+        passing = self.notices.passing
+        self.status.show_passing(" ".join(notice.sentence for notice in passing.values()))
         # A mask that is behind is seen to be so where the eyes are.
-        self.controller.tools.fade_preview(NoticeKind.ANSWER in self.notices.rows)
+        self.controller.tools.fade_preview(NoticeKind.ANSWER in {**passing, **self.notices.rows})
 
     def _pressed(self, action: Action, _: bool = False) -> None:
         if action is Action.PICK:

@@ -42,14 +42,18 @@ class NoticeRules:
         """Say that the mask on the screen is the answer to former prompts, or that there is none to these."""
         draft = self._workspace.draft
         old = [request for request in draft.requests.values() if request.answer is None and request.prompts]
+        # Where nothing is shown yet, nothing that is shown can be taken for the answer.
+        shown = [request for request in old if request.former is not None]
         if any(request.failed for request in old):
             return Notice(
                 "The mask does not include your last click: it could not be computed. Take the click back (U) or click "
                 "again.",
             )
-        if any(request.in_flight for request in old):
+        if any(request.in_flight for request in shown):
             return Notice(
-                "The mask does not include your last click yet: it is being computed.", grave=False, patience=PATIENCE_S
+                "The mask does not include your last click yet: it is being computed.",
+                grave=False,
+                patience=PATIENCE_S,
             )
         return None
 

@@ -51,7 +51,7 @@ class Notice:
     grave
         True if work may be lost; False for what is merely good to know.
     patience
-        Seconds that it has to be true before it is worth a place on the screen.
+        Seconds that it has to be true before it is worth a place on the screen; more than 0 for what passes by itself.
     """
 
     sentence: str

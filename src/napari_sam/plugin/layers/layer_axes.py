@@ -37,10 +37,7 @@ class LayerAxes:
         """What to tell the user; empty where everything is the layer's own."""
         if not self.borrowed:
             return ""
-        return (
-            f"The layer came without what its file says: {self.borrowed}. That is used for carrying objects and for "
-            "saving; the layer stays as it is."
-        )
+        return f"From the file, as the layer has none and stays as it is: {self.borrowed}."
 
 
 def axes_of(layer: Image) -> LayerAxes:
@@ -63,7 +60,7 @@ def axes_of(layer: Image) -> LayerAxes:
     if sizeless and of_file.scale is not None and of_file.units is not None:
         scale, units = of_file.scale, of_file.units
         parts.append(f"pixel size {_size_text(of_file.names, scale, units)}")
-    return LayerAxes(names, scale, units, " and ".join(parts))
+    return LayerAxes(names, scale, units, ", ".join(parts))
 
 
 def _is_sizeless(layer: Layer, units: tuple[str, ...]) -> bool:
@@ -71,13 +68,14 @@ def _is_sizeless(layer: Layer, units: tuple[str, ...]) -> bool:
 
 
 def _size_text(names: tuple[str, ...], scale: tuple[float, ...], units: tuple[str, ...]) -> str:
-    """Return sizes of those axes that have a unit, as in "z 0.5 µm, y 0.1 µm"."""
-    sized = [
-        f"{name} {size:.4g} {unit_symbol(unit)}"
-        for name, size, unit in zip(names, scale, units, strict=True)
-        if unit_name(unit) != "pixel"
+    """Return sizes of those axes that have a unit, as in "0.5 x 0.1 x 0.1 µm (z, y, x)"."""
+    sized = [at for at, unit in enumerate(units) if unit_name(unit) != "pixel"] or list(range(len(names)))
+    symbols = [unit_symbol(units[at]) for at in sized]
+    alike = len(set(symbols)) == 1
+    sizes = [
+        f"{scale[at]:.4g}" if alike else f"{scale[at]:.4g} {symbol}" for at, symbol in zip(sized, symbols, strict=True)
     ]
-    return ", ".join(sized) or " x ".join(f"{size:.4g}" for size in scale)
+    return f"{' x '.join(sizes)}{f' {symbols[0]}' if alike else ''} ({', '.join(names[at] for at in sized)})"
 
 
 def remembered_axes(image: Image, source: ImageSource | None) -> dict[str, Any]:

@@ -232,7 +232,7 @@ class TargetLayers:
     def hint(self, layer: Labels) -> str:
         """Say what is to be known of a layer that can be chosen; "" for nothing."""
         image = self._context.image
-        if image is None or placed_alike(layer, image):
+        if image is None or layer.ndim != image.ndim or placed_alike(layer, image):
             return ""
         return (
             f"'{layer.name}' lies elsewhere than '{image.name}' (another scale or translate): "

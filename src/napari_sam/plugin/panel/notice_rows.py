@@ -68,7 +68,9 @@ class NoticeRows(QWidget):
     Attributes
     ----------
     rows : dict
-        What is on the screen.
+        What is on the screen here.
+    passing : dict
+        What passes by itself, and is to be shown where room is kept for it: else all below would move, and back.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class NoticeRows(QWidget):
         self._try_to = try_to
         self._on_change = on_change
         self.rows: dict[NoticeKind, NoticeRow] = {}
+        self.passing: dict[NoticeKind, Notice] = {}
         self._since: dict[NoticeKind, float] = {}
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -107,8 +110,12 @@ class NoticeRows(QWidget):
             self._timer.start(round(1000 * min(later)) + 1)
         else:
             self._timer.stop()
-        if shown != {kind: row.notice for kind, row in self.rows.items()}:
-            self._show(shown)
+        before = self.passing, {kind: row.notice for kind, row in self.rows.items()}
+        self.passing = {kind: notice for kind, notice in shown.items() if notice.patience}
+        stays = {kind: notice for kind, notice in shown.items() if not notice.patience}
+        if before[1] != stays:
+            self._show(stays)
+        if before != (self.passing, stays):
             self._on_change()
 
     def _show(self, shown: dict[NoticeKind, Notice]) -> None:

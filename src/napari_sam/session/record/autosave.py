@@ -405,8 +405,8 @@ class Autosave:
         self._start_watch()
         reason = f"{self._log_parent}: {reason_of(error)}"
         sentence = (
-            f"Autosave is off ({reason}): what you do now is lost if napari stops. Save often, make room, or choose "
-            "another folder; it goes on by itself, with all that was done, when it can write there again."
+            f"Autosave is off ({reason}): what you do now is lost if napari stops. Save often, or make room: then it "
+            "goes on by itself, with all that was done."
         )
         tip = "Write the log again where it was, with all that was done."
         remedies = self._remedies(Remedy("Try again", tip, self.retry))

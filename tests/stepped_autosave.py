@@ -11,8 +11,9 @@ from scripted_session import Posts
 from napari_sam.labels.edits import tiled
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.labels.target import ArrayTarget
-from napari_sam.session.record.autosave import Autosave, draft_records
+from napari_sam.session.record.autosave import Autosave
 from napari_sam.session.record.log_file import LogWriter
+from napari_sam.session.record.log_records import draft_records
 from napari_sam.session.session import Session
 
 
@@ -159,4 +160,4 @@ def log_in_steps(monkeypatch) -> None:
     monkeypatch.setattr("napari_sam.session.batch_plan.tiled", partial(tiled, size=5))
     monkeypatch.setattr("napari_sam.session.labels.target.SLICE_CHANGES", 1)
     monkeypatch.setattr("napari_sam.session.record.autosave.LogWriter", SteppedWriter)
-    monkeypatch.setattr("napari_sam.session.record.autosave._BLOCK", 5000)
+    monkeypatch.setattr("napari_sam.session.record.log_records._BLOCK", 5000)

@@ -151,6 +151,20 @@ def test_another_folder_may_be_chosen_and_is_looked_into_after_a_crash(
     assert (other / "thesis").is_dir()
 
 
+def test_a_session_that_is_closed_begins_no_other_log(session, target, main, autosave, disk, tmp_path):
+    accept(session, main, A)
+    assert autosave.wait_written()
+    disk.full = True
+    session.objects.rename(1, "first")
+    main.run_until(lambda: notice(session) is not None)
+    disk.full = False
+    go_on = autosave._go_on
+    autosave.close()
+    go_on()
+    (unfinished,) = unfinished_sessions(tmp_path / "sessions")
+    assert unfinished.deeds == 1
+
+
 def test_a_folder_that_cannot_be_written_is_refused(autosave, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="cannot be written to"):

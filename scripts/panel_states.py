@@ -18,6 +18,7 @@ from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.segment_widget import SegmentWidget
 from napari_sam.session.compute.engine import NetworkEngine, PlaneSegmenter
+from napari_sam.session.notices import Notice, NoticeKind, Remedy
 from napari_sam.session.propagation import DOUBTFUL
 from napari_sam.session.record.log_folder import sessions_folder
 from napari_sam.session.status import State
@@ -114,6 +115,7 @@ class States:
                 self.question,
                 self.three_d,
                 self.error,
+                self.notices,
             ):
                 state()
                 self._show(state.__name__)
@@ -250,6 +252,29 @@ class States:
         self._until(lambda: self._state is not State.NO_PLANE)
         self.widget.session.model.choose("my-model.pth")
         self._until(lambda: self._state is State.ERROR)
+
+    def notices(self) -> None:
+        """What is not as it should be, as long as it is so."""
+        show, remedy = self.widget.session.notices.show, "Nothing: this is only shown."
+        show(
+            NoticeKind.AUTOSAVE,
+            Notice(
+                "Autosave is off (/data/sessions: No space left on device): what you do now is lost if napari stops. "
+                "Save often, or make room: then it goes on by itself, with all that was done.",
+                (Remedy("Another folder…", remedy, bool), Remedy("Try again", remedy, bool)),
+            ),
+        )
+        show(
+            NoticeKind.LABELS,
+            Notice(
+                "'objects' is full: labels of type uint8 hold ids up to 255. Widen them to go on, or choose new ones.",
+                (Remedy("Widen to uint16", remedy, bool),),
+            ),
+        )
+        show(
+            NoticeKind.AXES,
+            Notice("From the file, as the layer has none and stays as it is: axes z, y, x.", grave=False),
+        )
 
     def _look_at(self, plane: Plane) -> None:
         self.viewer.dims.set_point(range(3), self.image.data_to_world(plane.to_data(self.aim.row, self.aim.column)))

@@ -40,5 +40,7 @@ def _own_downloads_in_wider_fixtures(tmp_path_factory: pytest.TempPathFactory) -
 def _no_log_is_written_on() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
-    left = [each for each in threading.enumerate() if each.name == "napari-sam-autosave" and each not in before]
+    left = [
+        each for each in threading.enumerate() if each.name.startswith("napari-sam-autosave") and each not in before
+    ]
     assert not left, f"{len(left)} threads write the log of a session that is over"

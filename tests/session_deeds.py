@@ -29,6 +29,7 @@ def accept(session, main, point: Point, collision: Collision = Collision.KEEP) -
 def crash(autosave: Autosave) -> None:
     """As if the process had been killed once everything was written."""
     assert autosave.wait_written()
+    autosave._watch.close()
     autosave._writer.close()
     autosave._folder.release()
     autosave._writer = autosave._folder = None

@@ -9,8 +9,9 @@ import killed_sessions
 from napari_sam.labels.edits import tiled
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.labels.target import ArrayTarget
-from napari_sam.session.record.autosave import Autosave, draft_records
+from napari_sam.session.record.autosave import Autosave
 from napari_sam.session.record.log_file import LogWriter
+from napari_sam.session.record.log_records import draft_records
 from napari_sam.session.session import Session
 from napari_sam.testing.event_loop import ManualEventLoop
 from napari_sam.testing.fake_engine import FakeEngine
@@ -150,6 +151,7 @@ class SteppedSession:
         if self.writer is not None:
             self.writer._file.close()
             self.autosave._folder.release()
+            self.autosave._watch.close()
         assert self.session.close()
 
 
@@ -158,4 +160,4 @@ def log_in_steps(monkeypatch) -> None:
     monkeypatch.setattr("napari_sam.session.batch_plan.tiled", partial(tiled, size=5))
     monkeypatch.setattr("napari_sam.session.labels.target.SLICE_CHANGES", 1)
     monkeypatch.setattr("napari_sam.session.record.autosave.LogWriter", SteppedWriter)
-    monkeypatch.setattr("napari_sam.session.record.autosave._BLOCK", 5000)
+    monkeypatch.setattr("napari_sam.session.record.log_records._BLOCK", 5000)

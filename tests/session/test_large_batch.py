@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import tifffile
+from session_deeds import crash
 
 from napari_sam.labels.edits import PixelChange
 from napari_sam.labels.paint import Collision
@@ -293,11 +294,7 @@ def test_after_a_crash_in_the_midst_all_of_it_comes_back(session, main, target, 
     autosave = Autosave(session, tmp_path, main.post, lambda error: pytest.fail(str(error)))
     begin(session, main)
     half = target.array.copy()
-    assert autosave.wait_written()
-    autosave._writer.close()
-    autosave._folder.release()
-    autosave._writer = autosave._folder = None
-    autosave._failed = True
+    crash(autosave)
     (restored,) = recover(unfinished_sessions(tmp_path)[0].path).targets
     main.settle(session)
     assert (half != target.array).any()

@@ -125,7 +125,7 @@ def check_fits(label: int, dtype: DTypeLike) -> None:
     if not 0 <= label <= largest:
         raise UserError(
             f"Label {label} does not fit into labels of type {kind}, which end at {largest}; "
-            "convert them to a wider type."
+            "widen them to another type first."
         )
 
 
@@ -141,3 +141,9 @@ def smallest_dtype(label: int) -> np.dtype[np.unsignedinteger[Any]]:
         if 0 <= label <= np.iinfo(kind).max:
             return np.dtype(kind)
     raise UserError(f"Label {label} fits into no unsigned integer type.")
+
+
+def wider_dtype(dtype: DTypeLike) -> np.dtype[Any] | None:
+    """Return the next wider integer type of the same sign; None for the widest."""
+    kind = np.dtype(dtype)
+    return None if kind.itemsize >= 8 else np.dtype(f"{kind.kind}{2 * kind.itemsize}")

@@ -64,6 +64,11 @@ class Model:
         What is known about the model.
     precision
         In which images are encoded.
+
+    Attributes
+    ----------
+    fell_back : str
+        Sentence that says why it moved to the CPU; empty where it did not.
     """
 
     name: str
@@ -72,6 +77,7 @@ class Model:
     digest: str
     spec: ModelSpec
     precision: Precision = Precision.FLOAT32
+    fell_back: str = field(default="", init=False)
     _shares: WorkShares = field(default_factory=WorkShares, init=False, repr=False)
 
     def images_at_once(self, pixels: int) -> int:
@@ -209,8 +215,11 @@ class Model:
     def _give_up(self, device: torch.device) -> None:
         self._place(CPU)
         free_unused(device)
+        self.fell_back = (
+            f"{device.type.upper()} has too little memory for {self.name}: it goes on on the CPU, which is slower."
+        )
         warnings.warn(
-            f"{device.type.upper()} has too little memory for {self.name}: it goes on on the CPU, which is slower.",
+            self.fell_back,
             UserNotice,
             stacklevel=2,
         )

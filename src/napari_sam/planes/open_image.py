@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,30 @@ def open_image(path: str | os.PathLike[str]) -> ImageSource:
     if start.startswith(b"\x93NUMPY"):
         return _guarded(file, _open_npy)
     return _guarded(file, _open_picture)
+
+
+def open_header(path: Path) -> ImageSource | None:
+    """Open an image for its axes, channels, pixel size and units, without reading pixels.
+
+    Returns
+    -------
+    ImageSource or None
+        Its pixels mean nothing. None where the file is missing or of a kind that states none of these.
+
+    Raises
+    ------
+    UserError
+        If it is damaged.
+    OSError
+        If it cannot be read.
+    """
+    if path.is_dir():
+        return _guarded(path, open_zarr) if any((path / name).exists() for name in _ZARR_FILES) else None
+    if not path.is_file():
+        return None
+    with path.open("rb") as opened:
+        start = opened.read(8)
+    return _guarded(path, partial(open_tiff, header_only=True)) if start.startswith(_TIFF_STARTS) else None
 
 
 def _guarded(path: Path, open_it: Callable[[Path], ImageSource]) -> ImageSource:

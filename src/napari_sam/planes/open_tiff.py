@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import tifffile
 
 from napari_sam.errors import UserError
@@ -75,11 +76,18 @@ IN_MEMORY_BYTES = 64 * 2**20
 _SPATIAL = "ZYX"
 
 
-def open_tiff(path: Path) -> ImageSource:
+def open_tiff(path: Path, *, header_only: bool = False) -> ImageSource:
     """Open the first series of a TIFF file.
 
     Up to 64 MB are read at once; larger files are mapped into memory where they are not compressed, or else read
     page by page or tile by tile (with zarr installed).
+
+    Parameters
+    ----------
+    path
+        The file.
+    header_only
+        Read no pixels: they are all 0, and take no memory.
 
     Raises
     ------
@@ -102,7 +110,7 @@ def open_tiff(path: Path) -> ImageSource:
         names = _axis_names("".join(letter for at, letter in enumerate(axes) if not _is_channel(at, axes, rgb)))
         sizes = _sizes(file)
         return ImageSource(
-            _pixels(path, series),
+            np.broadcast_to(series.dtype.type(0), series.shape) if header_only else _pixels(path, series),
             rgb=rgb,
             channel_axis=channel_axis,
             axis_labels=names,

@@ -8,6 +8,7 @@ from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
 from napari_sam.labels.paint import Collides, Collision
+from napari_sam.planes.file_axes import is_unnamed, looks_like_channels
 from napari_sam.plugin.accept_dialog import AcceptDialog, Candidates
 from napari_sam.plugin.actions import Action, LayerKeys
 from napari_sam.plugin.canvas.canvas import Canvas, NoRest, Rest
@@ -22,6 +23,7 @@ from napari_sam.plugin.layers.prompt_sources import PromptSources
 from napari_sam.plugin.layers.target_layers import TargetLayers
 from napari_sam.plugin.layers.view import displayed_axes, jump_to
 from napari_sam.plugin.layers.viewer_context import ViewerContext
+from napari_sam.session.propagation import depth_axes
 from napari_sam.session.session import Session
 
 _ANSWERS = {
@@ -30,6 +32,18 @@ _ANSWERS = {
     Action.REJECT: None,
 }
 """What the keys mean while the user is asked about pixels of other labels."""
+
+
+def axis_text(axis: int, name: str, length: int) -> str:
+    """Say in a few words which axis it is, and whether it is none to carry objects along.
+
+    Parameters
+    ----------
+    axis, name, length
+        Its number, its name (possibly only a number too) and how many positions it has.
+    """
+    text = f"axis {axis}" if is_unnamed(name) else name
+    return f"{text} ({length} positions: looks like channels)" if looks_like_channels(name, length) else text
 
 
 class SegmentController:
@@ -184,12 +198,13 @@ class SegmentController:
 
     @property
     def propagation_axes(self) -> dict[int, str]:
-        """Data axes that an object can be carried along, with names, the likeliest first."""
-        image = self._context.image
-        if image is None:
+        """Data axes that an object can be carried along, with what to call them, the likeliest first."""
+        image, source = self._context.image, self.session.image.source
+        if image is None or source is None:
             return {}
-        shown = displayed_axes(self.viewer.dims, image.ndim)
-        return {axis: str(image.axis_labels[axis]) for axis in reversed(range(image.ndim)) if axis not in shown}
+        axes = depth_axes(source, displayed_axes(self.viewer.dims, image.ndim))
+        names = source.axis_labels or ("",) * source.ndim
+        return {axis: axis_text(axis, names[axis], source.shape[axis]) for axis in axes}
 
     # Following the viewer
 

@@ -1,6 +1,7 @@
 """Choosing the image layer."""
 
 from collections.abc import Callable
+from functools import partial
 
 from napari.layers import Image
 
@@ -9,24 +10,32 @@ from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.plugin.canvas.plugin_tools import PluginTools
 from napari_sam.plugin.layers.label_picking import LabelPicking
+from napari_sam.plugin.layers.layer_axes import LayerAxes, axes_of
 from napari_sam.plugin.layers.view import resolve_view
 from napari_sam.plugin.layers.viewer_context import ViewerContext
+from napari_sam.session.labels.target import Target
+from napari_sam.session.notices import Notice, NoticeKind, Remedy
 
 
 def source_of(layer: Image) -> ImageSource:
-    """Return the layer's data, never read as a whole.
+    """Return the layer's data, never read as a whole, with the axes of its file where the layer has none.
 
     Raises
     ------
     UserError
         If its values cannot be segmented (complex numbers, say).
     """
+    return source_with(layer, axes_of(layer))
+
+
+def source_with(layer: Image, axes: LayerAxes) -> ImageSource:
+    """Return the layer's data, with axes that were found before."""
     return ImageSource(
         list(layer.data) if layer.multiscale else layer.data,
         rgb=bool(layer.rgb),
-        scale=tuple(float(step) for step in layer.scale),
-        axis_labels=tuple(layer.axis_labels),
-        units=tuple(str(unit) for unit in layer.units),
+        scale=axes.scale,
+        axis_labels=axes.names,
+        units=axes.units,
         path=layer.source.path or "",
     )
 
@@ -88,6 +97,7 @@ class ImageChooser:
             return
         self._context.tell("")
         self.drop()
+        self._context.session.notices.show(NoticeKind.AXES, None)
         if layer is None:
             self._context.session.image.choose(None)
         else:
@@ -121,16 +131,52 @@ class ImageChooser:
             )
 
     def _show(self, layer: Image) -> None:
-        source = source_of(layer)
+        layer_axes = axes_of(layer)
+        source = source_with(layer, layer_axes)
         contrast = contrast_of(layer, source.n_channels) if self._layer_contrast else None
         view = resolve_view(self._context.viewer.dims, layer)
         axes = (layer.ndim - 2, layer.ndim - 1) if isinstance(view, str) else view.plane.axes
         self._context.image = layer
         self._context.session.image.choose(source, axes=axes, contrast=contrast)
+        told = layer_axes.sentence
+        self._context.session.notices.show(NoticeKind.AXES, Notice(told, grave=False) if told else None)
 
     def _on_data(self) -> None:
         """Take other pixels in the same layer for another image."""
-        image = self._context.image
-        if image is not None:
-            self._context.image = None
-            self.choose(image)
+        image, session = self._context.image, self._context.session
+        if image is None:
+            return
+        target, worked = session.labels.target, bool(session.current.draft)
+        self._context.image = None
+        self.choose(image)
+        if target is not None or worked:
+            self._tell_replaced(target, worked)
+
+    def _tell_replaced(self, target: Target | None, worked: bool) -> None:
+        """Show a notice that the pixels are others, until that is answered.
+
+        Parameters
+        ----------
+        target
+            The labels that were chosen.
+        worked
+            Whether an object was in work.
+        """
+        image, session = self._context.image, self._context.session
+        if image is None:
+            return
+
+        def go_on(into: Target | None) -> None:
+            session.notices.show(NoticeKind.IMAGE, None)
+            if into is not None:
+                session.labels.choose(into)
+                self._on_change()
+
+        remedies = [Remedy("All right", "Go on with the new pixels, and with new labels.", partial(go_on, None))]
+        if target is not None:
+            text, tip = f"Go on in '{target.name}'", "Accept objects of the new pixels into the labels of before."
+            remedies.insert(0, Remedy(text, tip, partial(go_on, target)))
+        dropped = " The object in work is gone." if worked else ""
+        labels = "" if target is None else f" '{target.name}' holds objects of the former ones."
+        sentence = f"The pixels of '{image.name}' were replaced.{dropped}{labels}"
+        session.notices.show(NoticeKind.IMAGE, Notice(sentence, tuple(remedies)))

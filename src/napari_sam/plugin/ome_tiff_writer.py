@@ -4,6 +4,7 @@ from typing import Any
 
 from napari_sam.errors import UserError
 from napari_sam.export.save_labels import axis_letters, save_labels
+from napari_sam.plugin.layers.layer_axes import with_remembered
 
 
 def write_ome_tiff(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -16,7 +17,8 @@ def write_ome_tiff(path: str, data: Any, attributes: dict[str, Any]) -> list[str
     data
         The layer's labels; of several scales the finest is written.
     attributes
-        The layer's `scale`, `units` and `axis_labels` are written. OME-TIFF has no place for the others.
+        The layer's `scale`, `units` and `axis_labels` are written, or those that it remembers of the image's file.
+        OME-TIFF has no place for the others.
 
     Returns
     -------
@@ -29,12 +31,13 @@ def write_ome_tiff(path: str, data: Any, attributes: dict[str, Any]) -> list[str
         If the file cannot be written, or an id is negative or beyond 32 bits: none is ever narrowed.
     """
     finest = data[0] if attributes.get("multiscale") else data
-    scale, units = attributes.get("scale"), attributes.get("units")
+    placed = with_remembered(attributes)
+    scale, units = placed.get("scale"), placed.get("units")
     try:
         save_labels(
             path,
             finest,
-            axes=axis_letters(attributes.get("axis_labels")),
+            axes=axis_letters(placed.get("axis_labels")),
             scale=None if scale is None else [float(step) for step in scale],
             units=None if units is None else [str(unit) for unit in units],
         )

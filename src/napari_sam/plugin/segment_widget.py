@@ -14,13 +14,13 @@ from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from napari_sam.errors import UserError
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.canvas.canvas import PointerRest
 from napari_sam.plugin.canvas.drawing_hold import DrawingHold, MainThread
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.napari_internals import StatusReading, camera_of
 from napari_sam.plugin.panel.choices import Choices
+from napari_sam.plugin.panel.notice_rows import NoticeRows
 from napari_sam.plugin.panel.object_rows import ObjectRows
 from napari_sam.plugin.panel.object_table import ObjectTableWidget
 from napari_sam.plugin.panel.prompt_rows import PromptRows
@@ -31,6 +31,7 @@ from napari_sam.plugin.panel.widgets import ColumnScroll, button, column_layout,
 from napari_sam.plugin.preferences import preferences
 from napari_sam.plugin.session_restorer import SessionRestorer
 from napari_sam.session.compute.engine import Engine, NetworkEngine
+from napari_sam.session.notices import NoticeKind
 from napari_sam.session.record.autosave import Autosave, weak_callback
 from napari_sam.session.record.log_folder import sessions_folder
 from napari_sam.session.record.session_file import SUFFIX
@@ -195,9 +196,11 @@ class SegmentWidget(QWidget):
             self.session,
             logs,
             self._main_thread.post,
-            weak_callback(self._cannot_log),
+            # A notice says it, for as long as it is so.
+            lambda _: None,
             enabled=preferred.autosave,
         )
+        self.autosave.ask_folder = weak_callback(self.ask_log_folder)
         self.restoring = SessionRestorer(self.controller, self.autosave, logs)
         self.viewer = viewer
         # Whatever happens to the window, threads and log end: when Qt deletes the widget, when Python does, at exit.
@@ -213,6 +216,7 @@ class SegmentWidget(QWidget):
         self.table = ObjectTableWidget(self.controller)
         self.buttons = {**self.prompts.buttons, **self.object.buttons, **self.stack.buttons}
         self.restore_row = RestoreRow(self.restoring)
+        self.notices = NoticeRows(self.session.notices, self.controller.try_to, weak_callback(self._notices_shown))
         self.save_button = button(
             "Save labels…",
             "",
@@ -254,6 +258,7 @@ class SegmentWidget(QWidget):
         self.objects.collapse(animate=False)
         files = QWidget()
         column_layout(files).addLayout(row(self.save_button, self.open_button))
+        rows.addWidget(self.notices)
         rows.addWidget(self.restore_row)
         groups = (self.choices, self.status, self.prompts, self.object, self.stack, self.objects, files)
         for group in groups:
@@ -304,6 +309,12 @@ class SegmentWidget(QWidget):
         camera = camera_of(viewer).events
         for event in (camera.center, camera.zoom):
             event.connect(self._on_camera)
+
+    def _notices_shown(self) -> None:
+        passing = self.notices.passing
+        self.status.show_passing(" ".join(notice.sentence for notice in passing.values()))
+        # A mask that is behind is seen to be so where the eyes are.
+        self.controller.tools.fade_preview(NoticeKind.ANSWER in {**passing, **self.notices.rows})
 
     def _pressed(self, action: Action, _: bool = False) -> None:
         if action is Action.PICK:
@@ -374,8 +385,11 @@ class SegmentWidget(QWidget):
         self.status.tell("")
         self.controller.try_to(deed)
 
-    def _cannot_log(self, error: UserError) -> None:
-        self.status.tell(str(error))
+    def ask_log_folder(self) -> None:
+        """Ask where the log of this session is to be written from now on."""
+        folder = QFileDialog.getExistingDirectory(self, "Folder for the log of this session")
+        if folder:
+            self.autosave.move_to(Path(folder))
 
     def _on_slider(self) -> None:
         self.stack.fill()
@@ -388,6 +402,7 @@ class SegmentWidget(QWidget):
         for timer in (self._slider_timer, self._camera_timer, self._progress_timer):
             timer.stop()
         self._status_reading.close()
+        self.notices.close_rows()
         self._hold.end()
         self._rest.over()
         self.choices.download.cancel()

@@ -73,6 +73,11 @@ class Segmenter:
             self.local_corrections,
         )
 
+    @property
+    def fell_back(self) -> str:
+        """Sentence that says why the model moved to the CPU; empty where it did not."""
+        return self.model.fell_back
+
     def traced(self, areas: Sequence[Window] = ()) -> tuple[Self, AreaTrace]:
         """Return the same segmenter, with its embeddings, and a trace of the areas that it uses from now on.
 

@@ -146,7 +146,10 @@ class DeferredAccepts:
         """Write an object as if that had been done when it was accepted: what was painted since stays on top."""
         table = self._writer.table_of(waiting.target)
         since = [
-            later for later in self._journal.since(entry) if later.target is waiting.target and later.labels is not None
+            later
+            for later in self._journal.since(entry)
+            # Another type of the array changes no label, and the object may need it.
+            if later.target is waiting.target and later.labels is not None and later.kind is not EntryKind.WIDEN
         ]
         patches = [later.labels.content() for later in since if later.labels is not None]
         for patch in reversed(patches):

@@ -8,7 +8,9 @@ from typing import TypeAlias
 
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
+from napari_sam.planes.file_axes import likeliest_depth
 from napari_sam.planes.geometry import Mask, Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.compute.engine import Engine, OpenedImage
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.history.entry import EntryKind
@@ -105,6 +107,12 @@ def propagation_range(
     )
 
 
+def depth_axes(source: ImageSource, shown: tuple[int, int]) -> list[int]:
+    """Find the axes that an object on planes of the axes `shown` can be carried along, the likeliest depth first."""
+    names = source.axis_labels or ("",) * source.ndim
+    return likeliest_depth([axis for axis in range(source.ndim) if axis not in shown], names, source.shape)
+
+
 Proposal: TypeAlias = tuple[dict[Plane, PropagatedPlane], PropagationOrigin | None]
 """The planes that were reached, and the propagation that reached them."""
 DOUBTFUL = 0.65
@@ -174,7 +182,7 @@ class Propagation:
         Parameters
         ----------
         axis
-            The data axis to go along; None for the last one that is not displayed.
+            The data axis to go along; None for the likeliest depth of those that are not displayed.
         start, stop
             First and last position, inclusive; None for the ends of the image.
 
@@ -190,6 +198,8 @@ class Propagation:
         if draft.in_flight:
             self._waiting = draft, partial(self._try_to_propagate, axis, start, stop)
         else:
+            if axis is None:
+                axis = next(iter(depth_axes(source, plane.axes)), None)
             span = propagation_range(draft, plane, source.shape, axis, start, stop)
             self._reporter.clear()
             self._start(draft, span, opened)

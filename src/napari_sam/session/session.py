@@ -6,6 +6,8 @@ from napari_sam.session.compute.engine import Engine, NetworkEngine
 from napari_sam.session.compute.scheduler import PostToMain, Scheduler
 from napari_sam.session.current_object import CurrentObject
 from napari_sam.session.label_selection import LabelSelection
+from napari_sam.session.notice_rules import NoticeRules
+from napari_sam.session.notices import Notices
 from napari_sam.session.object.draft import PromptRequest
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.objects import Objects
@@ -58,6 +60,8 @@ class Session(SessionSignals):
         Undo and redo.
     record : SessionRecord
         What was done, and its files.
+    notices : Notices
+        What is not as it should be, as long as it is so.
     scheduler : Scheduler
         Where everything is computed.
 
@@ -97,6 +101,7 @@ class Session(SessionSignals):
     def __init__(self, post_to_main: PostToMain, *, engine: Engine | None = None, model: str = "nano") -> None:
         engine = engine or NetworkEngine()
         self.scheduler = scheduler = Scheduler(post_to_main)
+        self.notices = Notices()
         self._reporter = reporter = StatusReporter(self, self._current_status)
         self._answering = answering = PromptAnswering(
             scheduler,
@@ -112,13 +117,14 @@ class Session(SessionSignals):
         self.prompts = PromptEditor(workspace, answering, scheduler, self, reporter)
         self.volume = Propagation(scheduler, engine, workspace, answering, self, reporter)
         self.batch = Batch(scheduler, workspace, answering, self, reporter)
-        self.record = SessionRecord(scheduler, workspace, answering, self, reporter)
+        self.record = SessionRecord(scheduler, workspace, answering, self, reporter, self.notices)
         self.objects = Objects(workspace, answering, reporter, self.volume.stop)
-        self.labels = LabelSelection(workspace, answering, self.objects, self.batch, reporter)
+        self.labels = LabelSelection(workspace, answering, self.objects, self.batch, reporter, self, self.notices)
         self.model = ModelSelection(answering, workspace, self.prompts, reporter)
-        self.image = ImageSelection(answering, workspace, self.volume, self.batch, self.model, reporter)
+        self.image = ImageSelection(answering, workspace, self.volume, self.batch, self.model, reporter, self.notices)
         self.current = CurrentObject(workspace, self.objects, self.volume, self, reporter)
         self.history = History(workspace, self.volume, reporter)
+        self._rules = NoticeRules(workspace, answering, self, self.notices)
         for signal in (self.label_changed, self.objects_changed, self.history_changed):
             signal.connect(reporter.report)
         reporter.report()

@@ -10,6 +10,7 @@ from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.deferred_accepts import DeferredAccept
 from napari_sam.session.history.entry import Entry
+from napari_sam.session.notices import Notice, NoticeKind, Notices, Remedy
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.record.object_record import record_of
 from napari_sam.session.record.recording import Done, Recordings, annotation_of
@@ -35,6 +36,8 @@ class SessionRecord:
         Who is told that the files are complete.
     reporter
         What the user is told.
+    notices
+        Where it stands that the image is not the same as before.
 
     Attributes
     ----------
@@ -49,12 +52,15 @@ class SessionRecord:
         answering: PromptAnswering,
         signals: SessionSignals,
         reporter: StatusReporter,
+        notices: Notices,
     ) -> None:
         self._scheduler = scheduler
         self._workspace = workspace
         self._answering = answering
         self._signals = signals
         self._reporter = reporter
+        self._notices = notices
+        self._fingerprints: dict[int, str] = {}
         self.saving = False
 
     @property
@@ -85,7 +91,7 @@ class SessionRecord:
         recording, image, array = workspace.recording.of(target), workspace.image, target.array
         draft = record_of(workspace.draft.state, workspace.draft.label) if workspace.draft else None
 
-        def write(_: CancelToken) -> tuple[Done, ...]:
+        def write(_: CancelToken) -> tuple[tuple[Done, ...], str]:
             from napari_sam.export.save_labels import save_labels
 
             for _attempt in range(_ATTEMPTS):
@@ -95,11 +101,13 @@ class SessionRecord:
                     # Nothing was done meanwhile, or the two files would be of different moments.
                     break
             annotation = annotation_of(array, recording.prior, done, image, draft)
-            content = SessionContent(ImageIdentity.of(source), annotation, path.name, current_versions())
-            write_session(session_path(path), content)
-            return done
+            identity = ImageIdentity.of(source)
+            write_session(session_path(path), SessionContent(identity, annotation, path.name, current_versions()))
+            return done, identity.fingerprint
 
-        def saved(done: tuple[Done, ...]) -> None:
+        def saved(result: tuple[tuple[Done, ...], str]) -> None:
+            done, fingerprint = result
+            self.compare(image, fingerprint)
             self.saving = workspace.write_at_once = False
             self._signals.saved.emit(target, done)
             self._reporter.note = f"Saved {path.name}."
@@ -114,6 +122,39 @@ class SessionRecord:
         self.saving = workspace.write_at_once = True
         self._scheduler.submit("save", write, priority=Priority.VIEW, on_result=saved, on_error=failed)
         self._reporter.report()
+
+    def compare(self, image: int, fingerprint: str) -> None:
+        """Note how an image looked just now, and show a notice while it looks otherwise than when that was noted first.
+
+        Parameters
+        ----------
+        image
+            Its serial number.
+        fingerprint
+            See `ImageIdentity`.
+        """
+        if image != self._workspace.image:
+            return
+        if self._fingerprints.setdefault(image, fingerprint) == fingerprint:
+            self._notices.show(NoticeKind.IMAGE, None)
+            return
+
+        def read_anew() -> None:
+            self._fingerprints[image] = fingerprint
+            self._notices.show(NoticeKind.IMAGE, None)
+            # What was embedded is of the former pixels.
+            self._answering.open()
+
+        tip = "Go on with the image as it is now; what was accepted before stays."
+        self._notices.show(
+            NoticeKind.IMAGE,
+            Notice(
+                "The pixels of the image are others than when you began on it: objects of before may not fit them, and "
+                "the saved session cannot be replayed to the same labels. Put the former pixels back, or go on with "
+                "these.",
+                (Remedy("Go on with these pixels", tip, read_anew),),
+            ),
+        )
 
 
 def _axis_letters(source: ImageSource) -> str | None:

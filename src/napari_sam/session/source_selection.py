@@ -5,6 +5,7 @@ from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.segment.segmentation import Setup
 from napari_sam.session.batch import Batch
+from napari_sam.session.notices import NoticeKind, Notices
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.prompt_editor import PromptEditor
 from napari_sam.session.propagation import Propagation
@@ -92,6 +93,8 @@ class ImageSelection:
         What the image is opened with.
     reporter
         What the user is told.
+    notices
+        Those about the former image go with it.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class ImageSelection:
         batch: Batch,
         model: ModelSelection,
         reporter: StatusReporter,
+        notices: Notices,
     ) -> None:
         self._answering = answering
         self._workspace = workspace
@@ -109,6 +113,7 @@ class ImageSelection:
         self._batch = batch
         self._model = model
         self._reporter = reporter
+        self._notices = notices
 
     @property
     def source(self) -> ImageSource | None:
@@ -150,6 +155,7 @@ class ImageSelection:
         self._batch.stop()
         self._answering.show(source, axes, contrast)
         self._workspace.new_image()
+        self._notices.show(NoticeKind.IMAGE, None)
         self._model.open()
 
     def set_contrast(self, contrast: Contrast | None) -> None:

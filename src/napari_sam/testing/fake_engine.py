@@ -142,6 +142,7 @@ class FakeSegmenter:
     engine: FakeEngine
     source: ImageSource
     setup: Setup = field(default_factory=lambda: Setup("fake"))
+    fell_back: str = ""
 
     def prepare(
         self,

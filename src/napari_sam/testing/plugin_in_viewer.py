@@ -1,7 +1,7 @@
 """The plugin in a viewer with an engine of the test's own: without a window, and docked in a shown one."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from napari.components import ViewerModel
@@ -122,10 +122,20 @@ class DockedPlugin(_OwnLayers):
     """
 
     def __init__(self, viewer: "Viewer", engine: FakeEngine, data: Any, **attributes: Any) -> None:
+        self._open(viewer, engine, lambda: viewer.add_image(data, name="cells", **attributes))
+
+    @classmethod
+    def on(cls, viewer: "Viewer", engine: FakeEngine, open_image: Callable[[], Image]) -> Self:
+        """Dock the widget beside the image layer that `open_image` adds to the viewer."""
+        plugin = cls.__new__(cls)
+        plugin._open(viewer, engine, open_image)
+        return plugin
+
+    def _open(self, viewer: "Viewer", engine: FakeEngine, open_image: Callable[[], Image]) -> None:
         self.viewer = viewer
         self.engine = engine
         viewer.window.resize(1300, 1000)
-        self.image: Image = viewer.add_image(data, name="cells", **attributes)
+        self.image = open_image()
         self.widget = SegmentWidget(viewer, engine=engine)
         self.controller = self.widget.controller
         self.dock = viewer.window.add_dock_widget(self.widget, name="Segment", area="right")

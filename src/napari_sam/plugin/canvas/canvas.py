@@ -9,9 +9,10 @@ from qtpy.QtCore import QObject, QTimer
 from skimage.measure import approximate_polygon
 
 from napari_sam.errors import UserError
+from napari_sam.plugin.layers.label_obstacles import check_writable
 from napari_sam.plugin.layers.label_picking import LabelPicking
 from napari_sam.plugin.layers.plugin_layers import PluginLayers
-from napari_sam.plugin.layers.target_layers import LayerTarget, check_writable
+from napari_sam.plugin.layers.target_layers import LayerTarget
 from napari_sam.plugin.layers.view import View
 from napari_sam.plugin.layers.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Box, Point, Scribble

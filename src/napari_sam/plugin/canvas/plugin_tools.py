@@ -180,6 +180,11 @@ class PluginTools:
         active = self._context.viewer.layers.selection.active
         self._context.own.prompts.turn_polarity(active if isinstance(active, Points | Shapes) else None)
 
+    def fade_preview(self, faded: bool) -> None:
+        """Draw the preview faintly, as it is not the answer to what was clicked last; or as ever."""
+        if self._context.own is not None:
+            self._context.own.preview.fade(faded)
+
     def toggle_preview(self) -> None:
         """Hide the preview, or show it again."""
         if self._context.own is not None:

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from napari.components import ViewerModel
-from napari.layers import Layer
+from napari.layers import Labels, Layer
 
 
 class LayerList:
-    """An observer that tells of layers that come, go, or have another name or place.
+    """An observer that tells of layers that come, go, have another name or place, and of labels replaced or locked.
 
     Parameters
     ----------
@@ -45,6 +45,7 @@ class LayerList:
         self._layers.events.reordered.connect(self._renamed)
         for layer in self._layers:
             layer.events.name.connect(self._renamed)
+            self._follow(layer)
 
     @contextmanager
     def unnoticed(self) -> Iterator[None]:
@@ -62,11 +63,13 @@ class LayerList:
         self._layers.events.reordered.disconnect(self._renamed)
         for layer in self._layers:
             layer.events.name.disconnect(self._renamed)
+            self._leave(layer)
 
     def _inserted(self, event: Any) -> None:
         event.value.events.name.connect(self._renamed)
         if self._unnoticed:
             return
+        self._follow(event.value)
         self._on_change()
         if not self._arriving:
             self._arriving = True
@@ -78,8 +81,21 @@ class LayerList:
 
     def _removed(self, event: Any) -> None:
         event.value.events.name.disconnect(self._renamed)
+        self._leave(event.value)
         self._on_removed(event.value)
         self._on_change()
 
     def _renamed(self) -> None:
         self._on_change()
+
+    def _follow(self, layer: Layer) -> None:
+        """Be told of what decides whether labels can be chosen; the plugin's own layers come unnoticed."""
+        if isinstance(layer, Labels):
+            layer.events.data.connect(self._renamed)
+            layer.events.editable.connect(self._renamed)
+
+    def _leave(self, layer: Layer) -> None:
+        # Disconnecting what was never connected is no error.
+        if isinstance(layer, Labels):
+            layer.events.data.disconnect(self._renamed)
+            layer.events.editable.disconnect(self._renamed)

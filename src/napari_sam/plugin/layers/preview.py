@@ -32,6 +32,9 @@ Chosen, not measured.
 Box = list[tuple[int, int]]
 
 
+FADED = 0.4
+
+
 class CroppedDrawing:
     """A cropped array of the image's axes that masks are drawn into, plane by plane.
 
@@ -115,6 +118,16 @@ class Preview:
             **placement_of(image),
         )
         self.layer.editable = False
+        # The opacity before it was faded.
+        self._clear: float | None = None
+
+    def fade(self, faded: bool) -> None:
+        """Draw the layer faintly, or with the opacity that it had before."""
+        if faded and self._clear is None:
+            self._clear = float(self.layer.opacity)
+            self.layer.opacity = FADED * self._clear
+        elif not faded and self._clear is not None:
+            self.layer.opacity, self._clear = self._clear, None
 
     def place(self) -> None:
         """Follow the image to another place in the world."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,13 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.labels.edits import PixelChange
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.plugin.layers.label_obstacles import LabelObstacles, check_writable
+from napari_sam.plugin.layers.layer_axes import remembered_axes
 from napari_sam.plugin.layers.placement import image_shape, placed_alike, placement_of
 from napari_sam.plugin.layers.viewer_context import ViewerContext
 from napari_sam.plugin.napari_internals import forget_history
+from napari_sam.session.notices import Notice, NoticeKind, Remedy
 from napari_sam.session.record.restored import Restored
 
 
@@ -23,10 +28,16 @@ class LayerTarget:
     ----------
     layer
         The layer.
+
+    Attributes
+    ----------
+    retyping : bool
+        Whether its data are being replaced by the same labels of another type.
     """
 
     def __init__(self, layer: Labels) -> None:
         self.layer = layer
+        self.retyping = False
 
     @property
     def name(self) -> str:
@@ -38,38 +49,26 @@ class LayerTarget:
         """The layer's data."""
         return self.layer.data
 
-
-def check_writable(layer: Labels) -> None:
-    """Say no to labels that napari shows but that cannot be written.
-
-    Raises
-    ------
-    UserError
-        For multiscale, dask, read-only and locked labels.
-    """
-    if layer.multiscale:
-        raise UserError(f"'{layer.name}' is multiscale and cannot be edited; choose a single-scale Labels layer.")
-    if not hasattr(layer.data, "__setitem__") or type(layer.data).__module__.startswith("dask."):
-        raise UserError(
-            f"'{layer.name}' is read on demand and cannot be edited; load it into memory, or choose new labels."
-        )
-    if not layer.editable:
-        raise UserError(f"'{layer.name}' is locked (not editable): unlock it, or choose other labels to accept into.")
-    if isinstance(layer.data, np.ndarray) and not layer.data.flags.writeable:
-        raise UserError(f"'{layer.name}' is read-only; duplicate the layer, or choose new labels.")
+    def retype(self, dtype: np.dtype[Any]) -> None:
+        """Hold the same labels in an array of another integer type; the layer keeps its colours and name."""
+        self.retyping = True
+        try:
+            self.layer.data = np.asarray(self.layer.data).astype(dtype)
+        finally:
+            self.retyping = False
 
 
-def new_labels(image: Image, name: str) -> Labels:
+def new_labels(image: Image, name: str, source: ImageSource | None = None) -> Labels:
     """Make an empty Labels layer on an image: of its shape and at its place.
 
     uint16 takes the least memory that 65,535 objects fit into, and every program reads it.
     """
-    return labels_on(image, np.zeros(image_shape(image), np.uint16), name)
+    return labels_on(image, np.zeros(image_shape(image), np.uint16), name, source)
 
 
-def labels_on(image: Image, labels: NDArray[Any], name: str) -> Labels:
-    """Make a Labels layer at the place of an image."""
-    return Labels(labels, name=name, **placement_of(image))
+def labels_on(image: Image, labels: NDArray[Any], name: str, source: ImageSource | None = None) -> Labels:
+    """Make a Labels layer at the place of an image, that remembers the axes which only its file (`source`) tells."""
+    return Labels(labels, name=name, metadata=remembered_axes(image, source), **placement_of(image))
 
 
 class StrokeWatch:
@@ -209,21 +208,36 @@ class TargetLayers:
         self._to_insert: Labels | None = None
         self._targets: dict[Labels, LayerTarget] = {}
         self._strokes: dict[Labels, StrokeWatch] = {}
+        self._obstacles = LabelObstacles(context.session.scheduler, on_change)
+        # The session tells this whenever labels are chosen, or gone.
+        context.session.label_changed.connect(self._show_locked)
+
+    @property
+    def offered(self) -> dict[Labels, str]:
+        """All Labels layers of the user's, the topmost first, and why one cannot be chosen; "" where it can."""
+        source = self._context.session.image.source
+        if source is None:
+            return {}
+        return {
+            layer: self._obstacles.of(layer, source.shape)
+            for layer in reversed(self._context.viewer.layers)
+            if isinstance(layer, Labels) and not self._context.is_own(layer)
+        }
 
     @property
     def fitting(self) -> list[Labels]:
-        """The Labels layers that fit the image, the topmost first."""
-        source = self._context.session.image.source
-        if source is None:
-            return []
-        return [
-            layer
-            for layer in reversed(self._context.viewer.layers)
-            if isinstance(layer, Labels)
-            and not self._context.is_own(layer)
-            and not layer.multiscale
-            and tuple(layer.data.shape) == source.shape
-        ]
+        """The Labels layers that can be chosen, the topmost first."""
+        return [layer for layer, obstacle in self.offered.items() if not obstacle]
+
+    def hint(self, layer: Labels) -> str:
+        """Say what is to be known of a layer that can be chosen; "" for nothing."""
+        image = self._context.image
+        if image is None or layer.ndim != image.ndim or placed_alike(layer, image):
+            return ""
+        return (
+            f"'{layer.name}' lies elsewhere than '{image.name}' (another scale or translate): "
+            "objects are written pixel by pixel and appear displaced."
+        )
 
     @property
     def chosen(self) -> Labels | None:
@@ -240,12 +254,12 @@ class TargetLayers:
                 context.session.labels.choose(None)
             else:
                 check_writable(layer)
+                source = context.session.image.source
+                obstacle = "" if source is None else self._obstacles.of(layer, source.shape)
+                if obstacle:
+                    raise UserError(obstacle)
                 context.session.labels.choose(self._target_of(layer))
-                if context.image is not None and not placed_alike(layer, context.image):
-                    context.tell(
-                        f"'{layer.name}' lies elsewhere than '{context.image.name}' (another scale or translate): "
-                        "objects are written pixel by pixel and appear displaced."
-                    )
+                context.tell(self.hint(layer))
         except UserError as error:
             context.tell(str(error))
         self._on_change()
@@ -268,7 +282,7 @@ class TargetLayers:
             return
         if not session.current.draft.masks and not session.current.draft.in_flight and not wanted:
             return
-        self._to_insert = layer = new_labels(image, NEW_LABELS_NAME)
+        self._to_insert = layer = new_labels(image, NEW_LABELS_NAME, session.image.source)
         session.labels.choose(self._target_of(layer), next_label=1)
         self._later(self._insert_pending)
 
@@ -289,7 +303,7 @@ class TargetLayers:
         image = self._context.image
         if image is None:
             raise UserError("Choose the image that the session was made on first.")
-        layer = labels_on(image, restored.labels, restored.name)
+        layer = labels_on(image, restored.labels, restored.name, self._context.session.image.source)
         target = LayerTarget(layer)
         self._context.session.labels.restore(target, restored)
         self._insert(layer)
@@ -308,15 +322,32 @@ class TargetLayers:
             target = self._targets.pop(layer)
             self._strokes.pop(layer).close()
             layer.events.data.disconnect(self._on_data)
+            layer.events.editable.disconnect(self._on_editable)
             self._context.session.labels.forget(target)
 
     def close(self, *, window: bool) -> None:
         """Leave the layers to napari; `window` if its window closes."""
         if not window:
             self._insert_pending()
+        self._context.session.label_changed.disconnect(self._show_locked)
+        for layer in self._targets:
+            layer.events.editable.disconnect(self._on_editable)
         for strokes in self._strokes.values():
             strokes.close()
         self._strokes.clear()
+
+    def _on_editable(self) -> None:
+        self._show_locked()
+        self._on_change()
+
+    def _show_locked(self) -> None:
+        """Show a notice while the chosen labels are locked."""
+        layer, notice = self.chosen, None
+        if layer is not None and not layer.editable and not layer.multiscale:
+            sentence = f"'{layer.name}' is locked (not editable): nothing can be accepted into it. Unlock it to go on."
+            tip = "Make the layer editable again."
+            notice = Notice(sentence, (Remedy("Unlock", tip, partial(setattr, layer, "editable", True)),))
+        self._context.session.notices.show(NoticeKind.LOCKED, notice)
 
     def _target_of(self, layer: Labels) -> LayerTarget:
         if layer not in self._targets:
@@ -327,6 +358,7 @@ class TargetLayers:
         self._targets[layer] = target
         self._strokes[layer] = StrokeWatch(layer, self._painted, self._undo, self._redo)
         layer.events.data.connect(self._on_data)
+        layer.events.editable.connect(self._on_editable)
 
     def _insert(self, layer: Labels) -> None:
         """Add a layer below the plugin's own, or above the image; what is active stays so."""
@@ -345,7 +377,7 @@ class TargetLayers:
     def _on_data(self, event: Any) -> None:
         """Forget labels that were replaced as a whole: what was accepted into them cannot be undone in the new ones."""
         target = self._targets.get(event.source)
-        if target is not None:
+        if target is not None and not target.retyping:
             chosen = self._context.session.labels.target is target
             self._context.session.labels.forget(target)
             if chosen:

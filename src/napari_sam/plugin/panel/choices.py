@@ -8,6 +8,7 @@ from pathlib import Path
 from napari.layers import Image, Labels
 from psygnal import Signal
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSpinBox, QWidget
 
 from napari_sam.errors import UserError
@@ -218,11 +219,20 @@ class Choices(QWidget):
             choose(self.image, controller.image)
             self.labels.clear()
             self.labels.addItem(NEW_LABELS, None)
-            for labels in controller.targets.fitting:
+            for labels, obstacle in controller.targets.offered.items():
                 self.labels.addItem(labels.name, labels)
+                self._explain_last(obstacle, controller.targets.hint(labels))
             choose(self.labels, controller.target_layer)
         finally:
             self._filling = False
+
+    def _explain_last(self, obstacle: str, hint: str) -> None:
+        """Have the last labels of the list, which cannot be chosen if there is an obstacle, say why or what of them."""
+        at, items = self.labels.count() - 1, self.labels.model()
+        self.labels.setItemData(at, obstacle or hint, Qt.ItemDataRole.ToolTipRole)
+        item = items.item(at) if isinstance(items, QStandardItemModel) else None
+        if item is not None:
+            item.setEnabled(not obstacle)
 
     def show_setup(self) -> None:
         """Show which model and object size the session uses, as they may come from a session that is restored."""

@@ -47,7 +47,8 @@ class StackRows(QWidget):
             finally:
                 self._filling = False
         for part in (self.axis, self._label):
-            part.setVisible(len(axes) > 1)
+            # A single one is shown where there is something to say about it.
+            part.setVisible(len(axes) > 1 or any("(" in name for name in axes.values()))
 
     def show_status(self, status: Status) -> None:
         """Say what can be done in this state."""

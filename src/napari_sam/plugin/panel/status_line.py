@@ -25,9 +25,9 @@ _HEADLINES = {
     State.WAITING: "Waiting to embed this plane",
     State.EMBEDDING: "Embedding this plane",
     State.READY: "Ready: click an object",
-    State.SEGMENTING: "PromptAnswering",
+    State.SEGMENTING: "Segmenting",
     State.PROPAGATING: "Propagating",
-    State.SAVING: "SessionSaver",
+    State.SAVING: "Saving",
     State.ERROR: "Could not be done",
 }
 
@@ -91,7 +91,7 @@ class StatusLine(QWidget):
         layout.addLayout(top)
         for part in (self.bar, self.message):
             layout.addWidget(part)
-        self._told = ""
+        self._told = self._passing = ""
         self._status = Status(State.NO_IMAGE)
 
     def show_status(self, status: Status) -> None:
@@ -115,11 +115,16 @@ class StatusLine(QWidget):
         self._told = sentence
         self._write()
 
+    def show_passing(self, sentence: str) -> None:
+        """Show a sentence where there is no other one, until an empty one takes its place."""
+        self._passing = sentence
+        self._write()
+
     def _write(self) -> None:
         # Room for two lines, so that nothing below moves when a sentence comes; napari's style comes late.
         self._two_lines.ensurePolished()
         self.message.setMinimumHeight(self._two_lines.sizeHint().height())
-        self.message.setText(breakable(self._told or self._status.sentence))
+        self.message.setText(breakable(self._told or self._status.sentence or self._passing))
 
 
 def _message(text: str = "", parent: QWidget | None = None) -> QLabel:

@@ -41,6 +41,11 @@ class PlaneSegmenter(Protocol):
         """Setup that it computes with."""
         ...
 
+    @property
+    def fell_back(self) -> str:
+        """Sentence that says why it no longer computes where it began to; empty where it does."""
+        ...
+
     def prepare(
         self,
         plane: Plane,
@@ -253,3 +258,8 @@ class OpenedImage:
         """Setup that computes its answers; None while it was not opened. Any thread may ask."""
         # The model as it was asked for: a path, where it is a file of the user's.
         return None if self._segmenter is None else replace(self._segmenter.setup, model=self._model)
+
+    @property
+    def fell_back(self) -> str:
+        """Sentence that says why it is no longer computed where it began; empty where it is. Any thread may ask."""
+        return "" if self._segmenter is None else self._segmenter.fell_back

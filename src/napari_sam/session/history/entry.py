@@ -165,6 +165,7 @@ class EntryKind(StrEnum):
     RELABEL = "new id"
     DELETE = "deleted object"
     LABEL = "id of the next object"
+    WIDEN = "wider labels"
 
 
 @dataclass(eq=False)

@@ -221,12 +221,15 @@ class LabelsPatch:
         Per label, before and after; None for none.
     next_label
         Before and after.
+    dtype
+        Name of the array's type before and after; None where it stays.
     """
 
     pixels: tuple[PixelChange, ...] = ()
     rows: dict[int, tuple[ObjectRow | None, ObjectRow | None]] = field(default_factory=dict)
     extents: dict[int, tuple[Extent | None, Extent | None]] = field(default_factory=dict)
     next_label: tuple[int | None, int | None] = (None, None)
+    dtype: tuple[str, str] | None = None
 
     @property
     def box(self) -> Box | None:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import DTypeLike
+
 from napari_sam.labels.edits import Box, Growth, PixelChange, hull
 from napari_sam.session.labels.object_row import Extent, LabelsPatch, ObjectRow
 
@@ -26,6 +29,10 @@ class Target(Protocol):
         """
         ...
 
+    def retype(self, dtype: np.dtype[Any]) -> None:
+        """Hold the same labels in an array of another integer type."""
+        ...
+
 
 class ArrayTarget:
     """A bare array as a target.
@@ -41,6 +48,10 @@ class ArrayTarget:
     def __init__(self, array: Any, name: str = "labels") -> None:
         self.array = array
         self.name = name
+
+    def retype(self, dtype: np.dtype[Any]) -> None:
+        """Hold the same labels in a copy of another integer type."""
+        self.array = np.asarray(self.array).astype(dtype)
 
 
 SLICE_ELEMENTS = 2**18
@@ -239,9 +250,19 @@ class ObjectTable:
         _put(self.extents, extents)
         return LabelsPatch(pixels, changed_rows, changed_extents, self.saw(uses) if uses else (None, None))
 
+    def retype(self, dtype: DTypeLike) -> LabelsPatch:
+        """Have the labels held in an array of another integer type; return what to give to `exchange`."""
+        before, after = np.dtype(self.target.array.dtype), np.dtype(dtype)
+        self.revision += 1
+        self.unwritten.write()
+        self.target.retype(after)
+        return LabelsPatch(dtype=(before.name, after.name))
+
     def exchange(self, patch: LabelsPatch, *, forward: bool, later: bool = False) -> None:
         """Take a change back, or make it again; with `later`, its pixels are left to `unwritten`."""
         self.revision += 1
+        if patch.dtype is not None:
+            self._turn(np.dtype(patch.dtype[int(forward)]))
         pixels = patch.pixels if forward else patch.pixels[::-1]
         if later:
             self.unwritten.put(self.target.array, pixels, forward=forward)
@@ -257,6 +278,13 @@ class ObjectTable:
         _put(self.extents, {label: pair[to] for label, pair in patch.extents.items()})
         if patch.next_label[0] != patch.next_label[1] and self.next_label == patch.next_label[1 - to]:
             self.next_label = patch.next_label[to]
+
+    def _turn(self, dtype: np.dtype[Any]) -> None:
+        """Have the labels of another type, unless ids that something else wrote meanwhile do not fit into it."""
+        array = self.target.array
+        self.unwritten.write()
+        if np.can_cast(array.dtype, dtype) or int(np.max(array, initial=0)) <= np.iinfo(dtype).max:
+            self.target.retype(dtype)
 
     def _extents_after(self, growth: Growth) -> dict[int, Extent | None]:
         after: dict[int, Extent | None] = {}

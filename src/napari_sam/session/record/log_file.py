@@ -8,6 +8,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -112,6 +113,10 @@ class LogWriter:
         self._closing = False
         self._waited_for = False
         self._busy = False
+        # When what is to be written was given first; what is being written; what is written slowly.
+        self._given: float | None = None
+        self._writing: float | None = None
+        self._given_slowly: float | None = None
         self._drafts = 0
         self._last_draft = 0
         self._size = 0
@@ -126,6 +131,7 @@ class LogWriter:
         """Have records made and written, in the order in which this is called."""
         with self._wake:
             self._jobs.append((job, then))
+            self._given = self._given or time.monotonic()
             self._wake.notify_all()
 
     def write_slowly(self, records: Iterator[Record], last: Record, then: Then = None) -> None:
@@ -136,7 +142,14 @@ class LogWriter:
         """
         with self._wake:
             self._slow.append((records, last, then))
+            self._given_slowly = self._given_slowly or time.monotonic()
             self._wake.notify_all()
+
+    @property
+    def lag(self) -> float:
+        """Seconds that what has waited longest has waited to be on disk; any thread may ask."""
+        since = [at for at in (self._given, self._writing, self._given_slowly) if at is not None]
+        return time.monotonic() - min(since) if since else 0.0
 
     @property
     def unsettled(self) -> bool:
@@ -198,7 +211,9 @@ class LogWriter:
             self._on_error(error)
         finally:
             if self._file is not None:
-                self._file.close()
+                # Closing writes what a full disk did not take before, and fails as writing did.
+                with suppress(OSError):
+                    self._file.close()
 
     def _round(self) -> bool:
         """Write what there is, and rest; False when all is done."""
@@ -210,6 +225,7 @@ class LogWriter:
                 self.settle()
             jobs = list(self._jobs)
             self._jobs.clear()
+            self._writing, self._given = self._given, None
             # What it refers to was given before it, and is among these jobs or the former ones.
             slow = bool(self._slow)
             self._busy = busy = bool(jobs) or slow
@@ -226,6 +242,9 @@ class LogWriter:
                 then()
         with self._wake:
             self._busy = False
+            self._writing = None
+            if not self._slow and not self._read:
+                self._given_slowly = None
             ended = self._closing and not self._left
             self._wake.notify_all()
         if ended:

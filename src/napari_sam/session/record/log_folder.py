@@ -1,6 +1,7 @@
 """The folders that the logs of sessions lie in, one each, and the sessions that own them."""
 
 import os
+import re
 import shutil
 import time
 from datetime import UTC, datetime
@@ -13,19 +14,37 @@ from platformdirs import user_data_path
 FOLDER_VARIABLE = "NAPARI_SAM_SESSIONS"
 """Environment variable that names another folder for the logs."""
 
-LOG, LOCK = "log", "lock"
+LOG, LOCK, FOLDERS = "log", "lock", "folders"
 # Chosen: a month.
 KEPT_SECONDS = 30 * 24 * 3600
 """A log that nobody asked for is removed after so long."""
 
 # Chosen: that another process removes a new folder five times in a row is not to be expected.
 _ATTEMPTS = 5
+_NAMED = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
 
 def sessions_folder() -> Path:
     """Return the folder of logs: ``$NAPARI_SAM_SESSIONS``, or one in the user's data directory."""
     chosen = os.environ.get(FOLDER_VARIABLE)
     return Path(chosen).expanduser().absolute() if chosen else user_data_path("napari-sam", False) / "sessions"
+
+
+def remember_folder(parent: Path, other: Path) -> None:
+    """Have logs looked for in another folder too, by those who look in `parent`; raises `OSError` if it is full."""
+    known = remembered_folders(parent)
+    if other not in (parent, *known):
+        parent.mkdir(parents=True, exist_ok=True)
+        (parent / FOLDERS).write_text("".join(f"{each}\n" for each in (*known, other)), "utf-8")
+
+
+def remembered_folders(parent: Path) -> list[Path]:
+    """Return the other folders that logs were written to."""
+    try:
+        lines = (parent / FOLDERS).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [Path(line) for line in lines if line]
 
 
 class SessionFolder:
@@ -83,13 +102,12 @@ class SessionFolder:
 
 
 def abandoned(parent: Path) -> list[Path]:
-    """Find folders with a log that no running session has, newest first; remove those that are too old, or empty."""
-    if not parent.is_dir():
-        return []
+    """Find folders with a log that no running session has, newest first; remove those that are too old, or empty.
+
+    They are looked for in `parent` and in the other folders that logs were written to.
+    """
     found = []
-    for path in parent.iterdir():
-        if not path.is_dir():
-            continue
+    for path in (path for each in (parent, *remembered_folders(parent)) for path in _inside(each)):
         folder = SessionFolder.claim(path)
         if folder is None:
             continue
@@ -103,3 +121,10 @@ def abandoned(parent: Path) -> list[Path]:
             folder.release()
             found.append((changed, path))
     return [path for _, path in sorted(found, reverse=True)]
+
+
+def _inside(parent: Path) -> list[Path]:
+    """Return the session folders in a folder; whatever else lies there, in one that a user chose, is none of ours."""
+    if not parent.is_dir():
+        return []
+    return [path for path in parent.iterdir() if _NAMED.fullmatch(path.name) and path.is_dir()]

@@ -183,6 +183,11 @@ class Recordings:
         """Return the recording of what was done to one target."""
         return self._targets.setdefault(target, TargetRecording(target))
 
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Labels to which something was done, now or before they were chosen."""
+        return tuple(each.target for each in self._targets.values() if each.done or each.prior is not None)
+
     def begin(self, target: Target, prior: Annotation) -> None:
         """Begin with what had been done to labels before they were chosen."""
         self._targets[target] = TargetRecording(target, prior)
@@ -232,7 +237,9 @@ def annotation_of(
         base = _base(array, done)
         prior = Annotation(tuple(int(size) for size in array.shape), np.dtype(array.dtype).name, base)
     events = [event for each in done for event in each.events(image)]
-    return Annotation(prior.shape, prior.dtype, prior.base, (*prior.events, *events), draft)
+    # They may have been widened since.
+    dtype = np.dtype(array.dtype).name
+    return Annotation(prior.shape, dtype, prior.base, (*prior.events, *events), draft)
 
 
 def _base(array: Any, done: tuple[Done, ...]) -> tuple[PackedLabels, ...]:

@@ -206,7 +206,7 @@ class _Labels:
                 events.extend(Painted(part, objects) for part in pixels)
             else:
                 events.extend(made)
-        annotation = Annotation(prior.shape, prior.dtype, prior.base, tuple(events))
+        annotation = Annotation(prior.shape, self.dtype, prior.base, tuple(events))
         return restore(self.name, labels, annotation, complete=self.complete)
 
     def _base(self, labels: NDArray[Any]) -> tuple[PackedLabels, ...]:
@@ -253,6 +253,8 @@ class _Reader:
                 self._targets[done.target].complete = True
             case PutRecord() as put:
                 target, palette = self._targets[put.target], Palette(put.setups, put.areas)
+                # Labels may have been widened.
+                target.dtype = np.result_type(target.dtype, put.dtype or target.dtype).name
                 for each in put.done:
                     pixels = tuple(map(read_pixels, each.pixels))
                     target.done[each.serial] = (each.image, read_events(each.events, palette), pixels)

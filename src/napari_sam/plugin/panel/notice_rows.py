@@ -1,0 +1,135 @@
+"""The rows at the top of the panel that say what is not as it should be, as long as it is so."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_sam.plugin.panel.widgets import SPACING, breakable, button, column_layout
+from napari_sam.session.notices import Notice, NoticeKind, Notices
+
+_GRAVE, _GOOD_TO_KNOW = "#ff5a4f", "#e0a800"
+
+
+class NoticeRow(QFrame):
+    """A framed sentence with the buttons that do something about it.
+
+    Parameters
+    ----------
+    notice
+        What it shows.
+    try_to
+        Does what may refuse with a sentence for the user.
+    """
+
+    def __init__(self, notice: Notice, try_to: Callable[[Callable[[], object]], None]) -> None:
+        super().__init__()
+        self.notice = notice
+        colour = _GRAVE if notice.grave else _GOOD_TO_KNOW
+        self.setObjectName("notice")
+        self.setStyleSheet(f"#notice {{ border: 1px solid {colour}; border-radius: 3px; }}")
+        self.sentence = QLabel(breakable(notice.sentence))
+        self.sentence.setTextFormat(Qt.TextFormat.PlainText)
+        self.sentence.setWordWrap(True)
+        self.buttons: dict[str, QPushButton] = {}
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(6, 4, 6, 4)
+        rows.setSpacing(SPACING)
+        rows.addWidget(self.sentence)
+        if notice.remedies:
+            beside = QHBoxLayout()
+            beside.setSpacing(SPACING)
+            for remedy in notice.remedies:
+                made = self.buttons[remedy.text] = button(remedy.text, "", remedy.tip)
+                made.clicked.connect(partial(_pressed, try_to, remedy.do))
+                beside.addWidget(made)
+            beside.addStretch(1)
+            rows.addLayout(beside)
+
+
+def _pressed(try_to: Callable[[Callable[[], object]], None], do: Callable[[], object], _: bool = False) -> None:
+    try_to(do)
+
+
+class NoticeRows(QWidget):
+    """The notices of a session, one below the other; takes no room while there is none.
+
+    Parameters
+    ----------
+    notices
+        What is shown.
+    try_to
+        Does what may refuse with a sentence for the user.
+    on_change
+        Called when others are on the screen.
+
+    Attributes
+    ----------
+    rows : dict
+        What is on the screen here.
+    passing : dict
+        What passes by itself, and is to be shown where room is kept for it: else all below would move, and back.
+    """
+
+    def __init__(
+        self,
+        notices: Notices,
+        try_to: Callable[[Callable[[], object]], None],
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__()
+        self._notices = notices
+        self._try_to = try_to
+        self._on_change = on_change
+        self.rows: dict[NoticeKind, NoticeRow] = {}
+        self.passing: dict[NoticeKind, Notice] = {}
+        self._since: dict[NoticeKind, float] = {}
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.fill)
+        column_layout(self)
+        self.setVisible(False)
+        notices.changed.connect(self.fill)
+        self.fill()
+
+    def close_rows(self) -> None:
+        """Follow the notices no more."""
+        self._timer.stop()
+        self._notices.changed.disconnect(self.fill)
+
+    def fill(self) -> None:
+        """Show the notices that are true now; those that are the same stay as they are."""
+        now, notices = time.monotonic(), dict(self._notices)
+        self._since = {kind: self._since.get(kind, now) for kind in notices}
+        waits = {kind: self._since[kind] + notice.patience - now for kind, notice in notices.items()}
+        shown = {kind: notice for kind, notice in notices.items() if waits[kind] <= 0}
+        later = [wait for wait in waits.values() if wait > 0]
+        if later:
+            self._timer.start(round(1000 * min(later)) + 1)
+        else:
+            self._timer.stop()
+        before = self.passing, {kind: row.notice for kind, row in self.rows.items()}
+        self.passing = {kind: notice for kind, notice in shown.items() if notice.patience}
+        stays = {kind: notice for kind, notice in shown.items() if not notice.patience}
+        if before[1] != stays:
+            self._show(stays)
+        if before != (self.passing, stays):
+            self._on_change()
+
+    def _show(self, shown: dict[NoticeKind, Notice]) -> None:
+        layout = self.layout()
+        assert isinstance(layout, QVBoxLayout)
+        for kind, row in list(self.rows.items()):
+            if shown.get(kind) != row.notice:
+                del self.rows[kind]
+                layout.removeWidget(row)
+                # Not at once: this may be what a button of it did.
+                row.hide()
+                row.deleteLater()
+        for at, (kind, notice) in enumerate(shown.items()):
+            if kind not in self.rows:
+                self.rows[kind] = NoticeRow(notice, self._try_to)
+                layout.insertWidget(at, self.rows[kind])
+        self.setVisible(bool(self.rows))

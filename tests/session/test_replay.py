@@ -113,7 +113,7 @@ def test_replaying_with_the_bundled_model_gives_the_same_labels(seed, stack, nan
             places.append((Plane((1, 2), (z, 0, 0)), int(row), int(column)))
             volumes.append(int((stack.nucleus_labels == label).sum()))
     source = ImageSource(stack.nuclei, scale=stack.scale)
-    session, user = worked(nano, source, places, seed, 30, np.zeros(source.shape, np.uint16))
+    session, user = worked(nano, source, places, seed, 16, np.zeros(source.shape, np.uint16))
     if session.current.draft:
         session.current.reject()
     # The largest go on for planes enough to be carried to, whatever candidate is chosen.

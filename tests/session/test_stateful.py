@@ -154,7 +154,8 @@ class Annotating(RuleBasedStateMachine):
     @rule(plane=planes, spot=spots)
     def draw_a_box(self, plane, spot) -> None:
         row, column = self.position(plane, spot)
-        self.session.prompts.add_box(plane, Box(row, column, row + 3, column + 3))
+        rows, columns = plane.shape(SHAPE)
+        self.session.prompts.add_box(plane, Box(row, column, min(row + 3, rows - 1), min(column + 3, columns - 1)))
         self.settle()
 
     @precondition(lambda self: self.draft.prompts)

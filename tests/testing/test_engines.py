@@ -39,8 +39,8 @@ class TestThresholdNetwork(EngineContract):
     def _threshold_model(self, monkeypatch: pytest.MonkeyPatch) -> None:
         loaded = load.load_model
 
-        def load_model(name: str, **options):
-            return threshold_model() if name in ("nano", "threshold") else loaded(name, **options)
+        def load_model(name: str, *arguments, **options):
+            return threshold_model() if name in ("nano", "threshold") else loaded(name, *arguments, **options)
 
         monkeypatch.setattr(load, "load_model", load_model)
 

@@ -58,3 +58,9 @@ def test_former_names_still_work_and_say_where_they_are_now(former: str, now: st
 
     with pytest.warns(DeprecationWarning, match=f"napari_sam.{now} now"):
         assert getattr(api, former) is getattr(napari_sam, now)
+
+
+def test_the_window_does_not_wait_for_torch() -> None:
+    code = "import sys, napari_sam.plugin.segment_widget; print('torch' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert said.stdout.split() == ["False"]

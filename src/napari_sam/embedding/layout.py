@@ -7,9 +7,13 @@ convolutional have areas of exactly one window.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from napari_sam.nn.network import PromptableNetwork
 from napari_sam.planes.geometry import Window
+
+if TYPE_CHECKING:
+    # It needs torch, which a window waits for only when there is an image.
+    from napari_sam.nn.network import PromptableNetwork
 
 MARGIN = 32
 """Network pixels of reflected context around a plane: what nano's encoder shrinks to one; chosen, not measured."""
@@ -52,7 +56,7 @@ class AreaLayout:
     growing: bool
 
     @classmethod
-    def of(cls, network: PromptableNetwork, plane_shape: tuple[int, int], step: tuple[float, float]) -> "AreaLayout":
+    def of(cls, network: "PromptableNetwork", plane_shape: tuple[int, int], step: tuple[float, float]) -> "AreaLayout":
         """Return the layout of `network`."""
         return cls(
             plane_shape,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
@@ -16,7 +17,10 @@ from napari_sam.planes.read_window import read_window
 from napari_sam.prompts.encoding import inner_point, mask_logits
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.level import diameter, pixel_aspect
-from napari_sam.segment.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    # It needs torch, which a window waits for only when there is an image.
+    from napari_sam.segment.segmenter import Segmenter
 
 
 class Stop(StrEnum):
@@ -135,7 +139,7 @@ class Evidence:
         return trust
 
 
-def evidence_for(mask: Mask, segmenter: Segmenter, plane: Plane, cancel: CancelToken | None = None) -> Evidence:
+def evidence_for(mask: Mask, segmenter: "Segmenter", plane: Plane, cancel: CancelToken | None = None) -> Evidence:
     """Gather what speaks for a decoded mask (one that has a window; not empty) on its plane."""
     if mask.window is None:
         raise ValueError("evidence needs a decoded mask")
@@ -149,14 +153,14 @@ def _share(value: float, standard: float) -> float:
     return min(max(value, 0.0) / max(standard, LEAST), 1.0)
 
 
-def _agreement(mask: Mask, segmenter: Segmenter, plane: Plane, cancel: CancelToken | None) -> float:
+def _agreement(mask: Mask, segmenter: "Segmenter", plane: Plane, cancel: CancelToken | None) -> float:
     size = diameter(mask, pixel_aspect(segmenter.source.scale, plane.axes))
     click = Prompts((inner_point(mask),))
     answers = segmenter.segment(plane, click, object_size=size, tight=True, cancel=cancel).candidates
     return max(overlap(answer, mask) for answer in answers)
 
 
-def _contrast(mask: Mask, step: tuple[float, float], segmenter: Segmenter, plane: Plane) -> tuple[float, ...]:
+def _contrast(mask: Mask, step: tuple[float, float], segmenter: "Segmenter", plane: Plane) -> tuple[float, ...]:
     margin = RING + 1
     rows, columns = (math.ceil((mask.box[axis + 2] - mask.box[axis]) / step[axis]) + 2 * margin for axis in (0, 1))
     window = Window((mask.box[0] - margin * step[0], mask.box[1] - margin * step[1]), step, (rows, columns))
@@ -195,7 +199,7 @@ class StopRule:
 
 
 def advance(
-    segmenter: Segmenter,
+    segmenter: "Segmenter",
     plane: Plane,
     axis: int,
     key: int,
@@ -232,7 +236,7 @@ def advance(
         neighbour = found
 
 
-def _carried(segmenter: Segmenter, plane: Plane, neighbour: Mask, cancel: CancelToken | None) -> Mask:
+def _carried(segmenter: "Segmenter", plane: Plane, neighbour: Mask, cancel: CancelToken | None) -> Mask:
     if cancel is not None:
         cancel.check()
     # The neighbour's logits are about another plane: only its outline is carried over.
@@ -240,14 +244,14 @@ def _carried(segmenter: Segmenter, plane: Plane, neighbour: Mask, cancel: Cancel
     return segmenter.segment(plane, prompts, tight=True, cancel=cancel).mask
 
 
-def _key_evidence(segmenter: Segmenter, plane: Plane, mask: Mask, cancel: CancelToken | None) -> Evidence:
+def _key_evidence(segmenter: "Segmenter", plane: Plane, mask: Mask, cancel: CancelToken | None) -> Evidence:
     """Gather what speaks for the key mask when prompted with itself, as its neighbours will be: a painted one too."""
     again = _carried(segmenter, plane, mask, cancel)
     return evidence_for(again, segmenter, plane, cancel) if again.area else Evidence(0.0, 0.0)
 
 
 def propagate(
-    segmenter: Segmenter,
+    segmenter: "Segmenter",
     plane: Plane,
     key_masks: Mapping[int, Mask],
     axis: int,

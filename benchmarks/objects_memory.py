@@ -30,6 +30,7 @@ class DiscEngine:
     """Answers every click with a disc."""
 
     setup = Setup("discs")
+    fell_back = ""
 
     def open(self, *_: Any) -> "DiscEngine":
         return self

@@ -198,6 +198,7 @@ class StatusReading:
     def __init__(
         self, viewer: Any, is_own: Callable[[Layer], bool], post_to_main: Callable[[Callable[[], None]], None]
     ) -> None:
+        viewer = unwrapped(viewer)
         self._viewer = weakref.ref(viewer)
         self._is_own = weakref.WeakMethod(is_own)
         self._post = post_to_main

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import QAbstractButton, QApplication, QFileDialog
 from benchmarks.event_loop import Heartbeat, Stall
 from benchmarks.monkey.facts import Reading
 from benchmarks.monkey.images import make_image
+from napari_sam.plugin.napari_internals import canvas_position, canvas_widget
 from napari_sam.plugin.segment_widget import SegmentWidget
 from napari_sam.session.compute.engine import NetworkEngine
 from napari_sam.testing.fake_engine import FakeEngine
@@ -39,21 +40,20 @@ class Pointer:
     """Mouse and keys on the canvas, by real events."""
 
     def __init__(self, viewer: Any) -> None:
-        self._vispy = viewer.window._qt_viewer.canvas
+        self._viewer = viewer
 
     @property
     def canvas(self) -> Any:
-        return self._vispy.native
+        return canvas_widget(self._viewer)
 
     def pixel(self, at: At) -> QPoint:
         size = self.canvas.size()
         return QPoint(round(at[0] * (size.width() - 1)), round(at[1] * (size.height() - 1)))
 
     def of_world(self, row: float, column: float) -> At:
-        transform = self._vispy.view.transform * self._vispy.view.scene.transform
-        x, y = transform.map([column, row, 0, 1])[:2]
+        x, y = canvas_position(self._viewer, row, column)
         size = self.canvas.size()
-        return float(x) / max(size.width() - 1, 1), float(y) / max(size.height() - 1, 1)
+        return x / max(size.width() - 1, 1), y / max(size.height() - 1, 1)
 
     def move(self, at: At, button: Any = None, modifier: str = "") -> None:
         position = QPointF(self.pixel(at))

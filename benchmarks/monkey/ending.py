@@ -1,6 +1,7 @@
 """The end of a run: everything undone and done again, saved and replayed; or killed, and brought back."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,25 +51,15 @@ def undo_and_redo(desk: Desk, beginnings: Beginnings) -> Fault | None:
     if reading is None or not desk.settle():
         return None
     end = reading.facts()
-    undone = 0
-    while reading.can_undo and undone < MOST_UNDONE:
-        reading.undo()
-        undone += 1
-        if undone % 20 == 0:
-            desk.wait(1)
+    undone = _go(desk, lambda: reading.can_undo, reading.undo, MOST_UNDONE)
     if not desk.settle():
         return Fault("undo", f"nothing settles after {undone} steps were undone: {reading.state()}")
     for layer, labels in beginnings.of.items():
         if layer in desk.viewer.layers and not np.array_equal(layer.data, labels):
             different = int((np.asarray(layer.data) != labels).sum())
             return Fault("undo", f"{different} pixels of '{layer.name}' are not what they were before {undone} steps")
-    redone = 0
     # What had been undone before the end stays so.
-    while reading.can_redo and redone < undone:
-        reading.redo()
-        redone += 1
-        if redone % 20 == 0:
-            desk.wait(1)
+    redone = _go(desk, lambda: reading.can_redo, reading.redo, undone)
     if not desk.settle():
         return Fault("redo", f"nothing settles after {redone} steps were done again: {reading.state()}")
     if redone != undone:
@@ -78,6 +69,17 @@ def undo_and_redo(desk: Desk, beginnings: Beginnings) -> Fault | None:
         if getattr(end, name) != getattr(again, name):
             return Fault("redo", f"{name} {getattr(end, name)} became {getattr(again, name)}")
     return None
+
+
+def _go(desk: Desk, may: Callable[[], bool], step: Callable[[], None], most: int) -> int:
+    """Go through the journal as far as it goes, or so many steps; return how many those were."""
+    gone = 0
+    while may() and gone < most:
+        step()
+        gone += 1
+        if gone % 20 == 0:
+            desk.wait(1)
+    return gone
 
 
 def save_and_replay(desk: Desk) -> Fault | None:

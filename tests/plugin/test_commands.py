@@ -169,7 +169,7 @@ def test_each_window_has_its_own_panel(make_desk, make_napari_viewer) -> None:
     second.viewer.dims.set_current_step(0, 4)
     second.hand.until(lambda: second.session.image.plane == Z4)
     second.ready()
-    commands.accept(first.viewer)
+    commands.accept_command(first.viewer)
     assert first.widget.status.message.text()
     assert not second.widget.status.message.text()
 

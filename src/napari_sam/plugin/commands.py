@@ -18,52 +18,52 @@ PANEL = "Segment (SAM for stacks)"
 NO_PANEL = f"Nothing is being segmented in this window: open the panel first (Plugins > {PANEL})."
 
 
-def accept(viewer: Viewer) -> None:
+def accept_command(viewer: Viewer) -> None:
     """Accept the object in work."""
     _do(viewer, Action.ACCEPT)
 
 
-def reject(viewer: Viewer) -> None:
+def reject_command(viewer: Viewer) -> None:
     """Reject the propagated planes; if there are none, the object in work."""
     _do(viewer, Action.REJECT)
 
 
-def next_object(viewer: Viewer) -> None:
+def next_object_command(viewer: Viewer) -> None:
     """Leave the object in work, and start the next one."""
     _do(viewer, Action.NEXT)
 
 
-def propagate(viewer: Viewer) -> None:
+def propagate_command(viewer: Viewer) -> None:
     """Carry the object in work through the stack."""
     _do(viewer, Action.PROPAGATE)
 
 
-def stop(viewer: Viewer) -> None:
+def stop_command(viewer: Viewer) -> None:
     """Stop propagating, or making many objects."""
     _do(viewer, Action.CANCEL)
 
 
-def undo(viewer: Viewer) -> None:
+def undo_command(viewer: Viewer) -> None:
     """Take back what was done last."""
     _do(viewer, Action.UNDO)
 
 
-def redo(viewer: Viewer) -> None:
+def redo_command(viewer: Viewer) -> None:
     """Do again what was undone last."""
     _do(viewer, Action.REDO)
 
 
-def save_labels(viewer: Viewer) -> None:
+def save_labels_command(viewer: Viewer) -> None:
     """Ask where to, and save the labels with their session there."""
     _with_panel(viewer, lambda panel: panel.ask_and_save())
 
 
-def open_session(viewer: Viewer) -> None:
+def open_session_command(viewer: Viewer) -> None:
     """Ask which saved session to go on with; the panel opens if it is not."""
     _act(_opened(viewer), lambda panel: panel.ask_and_open())
 
 
-def restore_session(viewer: Viewer) -> None:
+def restore_session_command(viewer: Viewer) -> None:
     """Bring the latest session back that was not saved; the panel opens if it is not."""
     _act(_opened(viewer), lambda panel: panel.restore_session())
 

@@ -138,8 +138,8 @@ class ImageChooser:
         axes = (layer.ndim - 2, layer.ndim - 1) if isinstance(view, str) else view.plane.axes
         self._context.image = layer
         self._context.session.image.choose(source, axes=axes, contrast=contrast)
-        told = layer_axes.sentence
-        self._context.session.notices.show(NoticeKind.AXES, Notice(told, grave=False) if told else None)
+        if layer_axes.sentence:
+            self._context.session.notices.show(NoticeKind.AXES, Notice(layer_axes.sentence, grave=False))
 
     def _on_data(self) -> None:
         """Take other pixels in the same layer for another image."""

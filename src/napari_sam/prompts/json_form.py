@@ -115,7 +115,7 @@ def window_form(window: Window) -> WindowForm:
     return (*window.origin, *window.step, *window.shape)
 
 
-def read_window(form: WindowForm) -> Window:
+def read_window_form(form: WindowForm) -> Window:
     """Return the window of a form."""
     return Window(form[0:2], form[2:4], form[4:6])
 
@@ -143,7 +143,7 @@ def read_mask(form: MaskForm) -> Mask:
     if form.logits is not None:
         height, width = form.logits.shape
         data = inflate(form.logits.float32, height * width * 4)
-        logits, window = np.frombuffer(data, "<f4").astype(np.float32), read_window(form.logits.window)
+        logits, window = np.frombuffer(data, "<f4").astype(np.float32), read_window_form(form.logits.window)
         logits = logits.reshape(height, width)
     if form.outline is not None:
         outline = Outline(form.outline.kind, np.array(form.outline.vertices, np.float64).reshape(-1, 2))

@@ -57,8 +57,8 @@ def confined(
     distance = ndimage.distance_transform_edt(apart)
     changes, count = ndimage.label((logits > 0) != inside)
     if count:
-        nearest = np.asarray(ndimage.minimum(distance, changes, range(1, count + 1)))
-        apart &= ~np.isin(changes, 1 + np.flatnonzero(nearest <= NEAR * diameter))
+        reached = np.unique(changes[distance <= NEAR * diameter])
+        apart &= (changes == 0) | ~np.isin(changes, reached)
         distance = ndimage.distance_transform_edt(apart)
     weight = np.exp(-((distance / (FADING * diameter)) ** 2))
     blended: NDArray[np.float32] = (weight * logits + (1 - weight) * former).astype(np.float32)

@@ -6,7 +6,6 @@ from pathlib import Path
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.image_identity import ImageIdentity
-from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.deferred_accepts import DeferredAccept
 from napari_sam.session.history.entry import Entry
@@ -92,11 +91,11 @@ class SessionRecord:
         draft = record_of(workspace.draft.state, workspace.draft.label) if workspace.draft else None
 
         def write(_: CancelToken) -> tuple[tuple[Done, ...], str]:
-            from napari_sam.export.save_labels import save_labels
+            from napari_sam.export.save_labels import axis_letters, save_labels
 
             for _attempt in range(_ATTEMPTS):
                 done = recording.done
-                save_labels(path, array, axes=_axis_letters(source), scale=source.scale, units=source.units)
+                save_labels(path, array, axes=axis_letters(source.axis_labels), scale=source.scale, units=source.units)
                 if recording.done == done:
                     # Nothing was done meanwhile, or the two files would be of different moments.
                     break
@@ -155,9 +154,3 @@ class SessionRecord:
                 (Remedy("Go on with these pixels", tip, read_anew),),
             ),
         )
-
-
-def _axis_letters(source: ImageSource) -> str | None:
-    """Return the image's axis labels as one letter each, where they are such letters."""
-    labels = tuple(source.axis_labels or ())
-    return "".join(labels) if labels and all(len(label) == 1 for label in labels) else None

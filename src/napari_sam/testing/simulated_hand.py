@@ -10,6 +10,8 @@ from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_sam.plugin.napari_internals import canvas_position, canvas_widget
+
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
@@ -35,24 +37,24 @@ class SimulatedHand:
     """
 
     def __init__(self, viewer: "Viewer") -> None:
-        self._vispy = viewer.window._qt_viewer.canvas
+        self._viewer = viewer
 
     @property
     def canvas(self) -> QWidget:
         """The widget that napari draws on."""
-        canvas: QWidget = self._vispy.native
+        canvas = canvas_widget(self._viewer)
+        assert canvas is not None, "the viewer has no window"
         return canvas
 
     def at(self, world: Sequence[float]) -> QPoint:
         """Return the pixel of the canvas at a world position."""
-        transform = self._vispy.view.transform * self._vispy.view.scene.transform
-        x, y = transform.map([world[1], world[0], 0, 1])[:2]
-        return QPoint(round(float(x)), round(float(y)))
+        x, y = canvas_position(self._viewer, world[0], world[1])
+        return QPoint(round(x), round(y))
 
     def world(self, pixel: QPoint) -> tuple[float, float]:
         """Return (row, column) of a pixel's corner, which napari takes for its place; the inverse of `at`."""
-        transform = self._vispy.view.transform * self._vispy.view.scene.transform
-        column, row = transform.imap([pixel.x(), pixel.y(), 0, 1])[:2]
+        view = self._viewer.window._qt_viewer.canvas.view
+        column, row = (view.transform * view.scene.transform).imap([pixel.x(), pixel.y(), 0, 1])[:2]
         return float(row), float(column)
 
     def click(

@@ -129,7 +129,7 @@ def read_points(layer: Points, to_image: ToImage, axes: Axes) -> list[LayerPromp
     positions = to_image(layer.data)
     polarities, objects = feature_column(layer, "polarity", POSITIVE), object_ids_of(layer)
     found = []
-    for at, (position, shown) in enumerate(zip(positions, axes_of(layer, axes, positions.shape[1]), strict=True)):
+    for at, (position, shown) in enumerate(zip(positions, prompt_axes(layer, axes, positions.shape[1]), strict=True)):
         if not np.isfinite(position).all():
             continue
         plane = plane_of(position[None], shown)
@@ -155,7 +155,7 @@ def read_shapes(
     found = []
     polarities, objects = feature_column(layer, "polarity", POSITIVE), object_ids_of(layer)
     kinds = list(layer.shape_type)
-    for at, (corners, shown) in enumerate(zip(layer.data, axes_of(layer, axes, len(shape)), strict=True)):
+    for at, (corners, shown) in enumerate(zip(layer.data, prompt_axes(layer, axes, len(shape)), strict=True)):
         vertices = to_image(corners)
         if not np.isfinite(vertices).all():
             continue
@@ -230,7 +230,7 @@ def object_ids_of(layer: Points | Shapes) -> list[int | None]:
     return ([_as_id(value) for value in features["object"]] + [None] * count)[:count]
 
 
-def axes_of(layer: Points | Shapes, default: Axes, ndim: int) -> list[Axes]:
+def prompt_axes(layer: Points | Shapes, default: Axes, ndim: int) -> list[Axes]:
     """Return the displayed axes of every point or shape."""
     return [axes_from(text, default, ndim) for text in feature_column(layer, "axes", axes_text(default))]
 

@@ -5,15 +5,15 @@ from collections.abc import Callable
 from functools import partial
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_sam.plugin.panel.widgets import SPACING, breakable, button, column_layout
+from napari_sam.plugin.panel.widgets import SPACING, FramedRow, breakable, button, column_layout
 from napari_sam.session.notices import Notice, NoticeKind, Notices
 
 _GRAVE, _GOOD_TO_KNOW = "#ff5a4f", "#e0a800"
 
 
-class NoticeRow(QFrame):
+class NoticeRow(FramedRow):
     """A framed sentence with the buttons that do something about it.
 
     Parameters
@@ -25,19 +25,11 @@ class NoticeRow(QFrame):
     """
 
     def __init__(self, notice: Notice, try_to: Callable[[Callable[[], object]], None]) -> None:
-        super().__init__()
+        super().__init__(_GRAVE if notice.grave else _GOOD_TO_KNOW)
         self.notice = notice
-        colour = _GRAVE if notice.grave else _GOOD_TO_KNOW
-        self.setObjectName("notice")
-        self.setStyleSheet(f"#notice {{ border: 1px solid {colour}; border-radius: 3px; }}")
-        self.sentence = QLabel(breakable(notice.sentence))
         self.sentence.setTextFormat(Qt.TextFormat.PlainText)
-        self.sentence.setWordWrap(True)
+        self.sentence.setText(breakable(notice.sentence))
         self.buttons: dict[str, QPushButton] = {}
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(6, 4, 6, 4)
-        rows.setSpacing(SPACING)
-        rows.addWidget(self.sentence)
         if notice.remedies:
             beside = QHBoxLayout()
             beside.setSpacing(SPACING)
@@ -46,7 +38,7 @@ class NoticeRow(QFrame):
                 made.clicked.connect(partial(_pressed, try_to, remedy.do))
                 beside.addWidget(made)
             beside.addStretch(1)
-            rows.addLayout(beside)
+            self.rows.addLayout(beside)
 
 
 def _pressed(try_to: Callable[[Callable[[], object]], None], do: Callable[[], object], _: bool = False) -> None:

@@ -5,20 +5,18 @@ from functools import partial
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QRadioButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_sam.labels.paint import Collision, describe
 from napari_sam.plugin.actions import CONTROLS, Action
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.panel.widgets import SPACING, action_button, button, column_layout, row, title
+from napari_sam.plugin.panel.widgets import SPACING, FramedRow, action_button, button, column_layout, row, title
 from napari_sam.session.status import Status
 
 MOST = 3
@@ -118,20 +116,13 @@ class CollisionRows(QWidget):
             group.addButton(choice)
             line.addWidget(choice)
         line.addStretch(1)
-        self.question = QFrame()
-        self.question.setObjectName("question")
-        self.question.setStyleSheet("#question { border: 1px solid #e0a800; border-radius: 3px; }")
-        self.sentence = QLabel()
-        self.sentence.setWordWrap(True)
+        self.question = FramedRow()
+        self.sentence = self.question.sentence
         self.keep = button("Keep", "Enter", "The others keep their pixels.")
         self.overwrite = button("Overwrite", "Shift+Enter", "Take the pixels.")
         self.back = button("Back", "Esc", "Write nothing; the object stays in work.")
-        inside = QVBoxLayout(self.question)
-        inside.setContentsMargins(6, 4, 6, 4)
-        inside.setSpacing(SPACING)
-        inside.addWidget(self.sentence)
-        inside.addLayout(row(self.keep, self.back))
-        inside.addWidget(self.overwrite)
+        self.question.rows.addLayout(row(self.keep, self.back))
+        self.question.rows.addWidget(self.overwrite)
         rows = column_layout(self)
         rows.addLayout(line)
         rows.addWidget(self.question)

@@ -3,14 +3,12 @@
 import time
 from pathlib import Path
 
-from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout
-
-from napari_sam.plugin.panel.widgets import SPACING, breakable, button, row
+from napari_sam.plugin.panel.widgets import FramedRow, breakable, button, row
 from napari_sam.plugin.session_restorer import SessionRestorer
 from napari_sam.session.record.recovery import Unfinished
 
 
-class RestoreRow(QFrame):
+class RestoreRow(FramedRow):
     """A row that says which session did not end as it should; hidden while there is none.
 
     Parameters
@@ -21,18 +19,10 @@ class RestoreRow(QFrame):
 
     def __init__(self, restoring: SessionRestorer) -> None:
         super().__init__()
-        self.setObjectName("restore")
-        self.setStyleSheet("#restore { border: 1px solid #e0a800; border-radius: 3px; }")
-        self.sentence = QLabel()
-        self.sentence.setWordWrap(True)
         self.restore = button("Restore", "", "Bring back its labels, its objects and the object that was in work.")
         self.discard = button("Discard", "", "Remove it for good; the next one, if any, is offered then.")
         self.later = button("Later", "", "Leave it: it is offered again next time, for a month.")
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(6, 4, 6, 4)
-        rows.setSpacing(SPACING)
-        rows.addWidget(self.sentence)
-        rows.addLayout(row(self.restore, self.discard, self.later))
+        self.rows.addLayout(row(self.restore, self.discard, self.later))
         restoring.offered.connect(self.show_offer)
         self.show_offer(restoring.offer)
 

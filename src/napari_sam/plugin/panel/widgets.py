@@ -116,6 +116,35 @@ def row(*parts: QWidget) -> QHBoxLayout:
     return made
 
 
+class FramedRow(QFrame):
+    """A row in a frame, so that it is seen: a sentence, and whatever is put below it.
+
+    Parameters
+    ----------
+    colour
+        Of the frame.
+
+    Attributes
+    ----------
+    sentence : QLabel
+        The sentence.
+    rows : QVBoxLayout
+        Where more goes.
+    """
+
+    def __init__(self, colour: str = "#e0a800") -> None:
+        super().__init__()
+        # By its name, or every label inside would have a frame as well.
+        self.setObjectName("framed")
+        self.setStyleSheet(f"#framed {{ border: 1px solid {colour}; border-radius: 3px; }}")
+        self.sentence = QLabel()
+        self.sentence.setWordWrap(True)
+        self.rows = QVBoxLayout(self)
+        self.rows.setContentsMargins(6, 4, 6, 4)
+        self.rows.setSpacing(SPACING)
+        self.rows.addWidget(self.sentence)
+
+
 def column_layout(parent: QWidget) -> QVBoxLayout:
     """Make a layout for `parent` without margins of its own."""
     made = QVBoxLayout(parent)

@@ -16,7 +16,7 @@ from napari_sam.prompts.json_form import (
     prompts_form,
     read_mask,
     read_prompts,
-    read_window,
+    read_window_form,
     window_form,
 )
 from napari_sam.segment.segmentation import Setup
@@ -73,7 +73,7 @@ class Palette:
 
     def __init__(self, setups: Iterable[SetupForm] = (), areas: Iterable[WindowForm] = ()) -> None:
         self._setups = [_read_setup(setup) for setup in setups]
-        self._areas = [read_window(area) for area in areas]
+        self._areas = [read_window_form(area) for area in areas]
         self._setup_numbers = {setup: at for at, setup in enumerate(self._setups)}
         self._area_numbers = {area: at for at, area in enumerate(self._areas)}
 

@@ -137,6 +137,10 @@ def summary(records: list[dict], method: str) -> dict[str, tuple[float, float, f
     return result
 
 
+MSA_AT = np.arange(50, 100, 5) / 100
+"""IoUs over which mSA is the mean."""
+
+
 def segmentation_accuracy(ious: NDArray[np.float64], at: float) -> float:
     """Share of true positives among true and false positives and misses, where every object has one answer."""
     reached = float(np.mean(ious >= at))
@@ -149,7 +153,7 @@ def published_measures(records: list[dict], method: str) -> dict[str, tuple[floa
     result = {}
     for measure_name in MEASURES:
         ious = np.array([record[measure_name] for record in mine])
-        accuracies = [segmentation_accuracy(ious, at) for at in np.arange(50, 100, 5) / 100]
+        accuracies = [segmentation_accuracy(ious, at) for at in MSA_AT]
         result[measure_name] = (accuracies[0], accuracies[5], float(np.mean(accuracies)))
     return result
 

@@ -18,7 +18,7 @@ from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.object.draft import Setup
 from napari_sam.session.session import Session
-from napari_sam.volume.propagate import PropagatedPlane
+from napari_sam.volume.carry import PropagatedPlane
 
 LOGITS = 256
 NOISE = np.random.default_rng(0).normal(size=(LOGITS, LOGITS)).astype(np.float32)

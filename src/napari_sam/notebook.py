@@ -30,6 +30,7 @@ from napari_sam.session.compute.engine import NetworkEngine
 from napari_sam.session.record.replay import replay
 from napari_sam.session.record.session_file import read_session
 from napari_sam.volume.propagate import propagate
+from napari_sam.volume.views import three_views
 
 Position = tuple[float, float]
 
@@ -215,6 +216,7 @@ def propagate_object(
     axes: tuple[int, int] = (-2, -1),
     start: int | None = None,
     stop: int | None = None,
+    views: bool | None = None,
 ) -> dict[int, Mask]:
     """Carry an object through a stack, from the planes on which it was segmented.
 
@@ -230,6 +232,9 @@ def propagate_object(
         (row axis, column axis) of the masks.
     start, stop
         First and last position, both inclusive; None for the ends of the image.
+    views
+        Whether three views of the object vote on each voxel (see `propagate`); None where that makes sense: not over
+        time, nor where it would take a model too long.
 
     Returns
     -------
@@ -259,8 +264,10 @@ def propagate_object(
     if not key_masks:
         raise UserError("There is nothing to propagate: segment the object on one plane first.")
     plane = plane_at(stack, next(iter(key_masks)), axes)
+    seen = three_views(stack.source, stack.model.name, axis) if views is None else views
     volume = dict(key_masks)
-    for reached in propagate(stack, plane, key_masks, axis, start=start, stop=stop):
+    for reached in propagate(stack, plane, key_masks, axis, start=start, stop=stop, views=seen):
+        volume.pop(reached.index, None)
         if reached.mask is not None:
             volume[reached.index] = reached.mask
     return dict(sorted(volume.items()))

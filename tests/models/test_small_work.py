@@ -46,7 +46,7 @@ def asked(model) -> dict[str, list[int]]:
     point, label = torch.full((1, 1, 2), 100.0), torch.ones((1, 1), dtype=torch.long)
     model.decode(features, point, label, None, True)
     model.decode(features, point.expand(9, 1, 2), label.expand(9, 1), None, True)
-    model.decode_each([features] * 3, point.expand(3, 1, 2), label.expand(3, 1), True)
+    model.decode_each([features] * 3, point.expand(3, 1, 2), label.expand(3, 1), None, True)
     return noted.threads
 
 
@@ -86,7 +86,7 @@ def test_what_is_shared_out_is_what_it_is_one_after_the_other(monkeypatch):
     def answers():
         encoded = model.encode(images)
         windows = [encoded.split()[at % 3] for at in range(5)]
-        return encoded, model.decode_each(windows, points, labels, False)
+        return encoded, model.decode_each(windows, points, labels, None, False)
 
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     encoded, together = answers()

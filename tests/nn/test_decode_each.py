@@ -50,15 +50,19 @@ def prompts(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.rand(count, 2, 2, dtype=torch.float64) * 60, torch.tensor([[1, 0]] * count)
 
 
+@pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("multimask", [False, True])
-def test_prompts_on_windows_of_their_own_are_decoded_as_if_alone(network, multimask):
+def test_prompts_on_windows_of_their_own_are_decoded_as_if_alone(network, multimask, masked):
+    side = 64 // network.mask_stride
+    mask = torch.randn(5, 1, side, side, dtype=torch.float64) if masked else None
     with torch.inference_mode():
         features, (points, labels) = windows(network, 5), prompts(5)
 
-        together = network.decode_each(features, points, labels, multimask)
+        together = network.decode_each(features, points, labels, mask, multimask)
 
         for at, window in enumerate(features):
-            alone = network.decode(window, points[at : at + 1], labels[at : at + 1], None, multimask)
+            own = None if mask is None else mask[at : at + 1]
+            alone = network.decode(window, points[at : at + 1], labels[at : at + 1], own, multimask)
             torch.testing.assert_close(together.logits[at], alone.logits[0], rtol=1e-10, atol=1e-10)
             torch.testing.assert_close(together.iou[at], alone.iou[0], rtol=1e-10, atol=1e-10)
 
@@ -89,7 +93,7 @@ def test_decoding_leaves_the_features_as_they_are(network):
         features, (points, labels) = windows(network, 3), prompts(3)
         before = [[tensor.clone() for tensor in (each.embedding, *each.high_res)] for each in features]
 
-        network.decode_each(features, points, labels, True)
+        network.decode_each(features, points, labels, None, True)
         network.decode(features[0], points, labels, None, True)
 
     for each, expected in zip(features, before, strict=True):

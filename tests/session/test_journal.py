@@ -18,7 +18,7 @@ from napari_sam.session.session import Session
 from napari_sam.testing.event_loop import ManualEventLoop
 from napari_sam.testing.fake_engine import FakeEngine
 from napari_sam.testing.scripted_user import ScriptedUser
-from napari_sam.volume.propagate import PropagatedPlane
+from napari_sam.volume.carry import PropagatedPlane
 
 
 def test_a_parcel_comes_back_from_disk_as_it_was() -> None:

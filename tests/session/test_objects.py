@@ -176,7 +176,7 @@ def test_five_hundred_objects_on_a_hundred_planes_take_little_memory(main, engin
     from napari_sam.planes.geometry import Plane
     from napari_sam.session.labels.object_row import ObjectRow
     from napari_sam.session.object.draft import Draft
-    from napari_sam.volume.propagate import PropagatedPlane
+    from napari_sam.volume.carry import PropagatedPlane
 
     rows, columns = np.mgrid[:120, :120]
     logits = np.zeros((256, 256), np.float32)

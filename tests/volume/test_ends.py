@@ -10,7 +10,9 @@ from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.segment.segmenter import Segmenter
 from napari_sam.testing.fake_network import ObedientNetwork, threshold_model
-from napari_sam.volume.propagate import PropagatedPlane, Stop, propagate
+from napari_sam.volume.carry import PropagatedPlane
+from napari_sam.volume.evidence import Stop
+from napari_sam.volume.propagate import propagate
 
 LAST = 4
 """The object ends here."""

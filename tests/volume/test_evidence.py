@@ -7,7 +7,7 @@ from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.segment.segmenter import Segmenter
 from napari_sam.testing.fake_network import threshold_model
-from napari_sam.volume.propagate import Evidence, evidence_for
+from napari_sam.volume.evidence import Evidence, evidence_for
 
 PLANE = Plane((0, 1), (0, 0))
 

@@ -8,7 +8,9 @@ from napari_sam.planes.geometry import Mask, Plane, overlap
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.segment.segmenter import Segmenter
 from napari_sam.testing.fake_network import threshold_model
-from napari_sam.volume.propagate import Stop, blend, propagate
+from napari_sam.volume.carry import blend
+from napari_sam.volume.evidence import Stop
+from napari_sam.volume.propagate import propagate
 
 PLANE = Plane((1, 2), (10, 0, 0))
 

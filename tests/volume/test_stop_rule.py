@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_sam.planes.geometry import Mask
-from napari_sam.volume.propagate import Stop, StopRule
+from napari_sam.volume.evidence import Stop, StopRule
 
 
 def _square(row, side=10):

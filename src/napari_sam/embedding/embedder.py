@@ -153,6 +153,33 @@ class Embedder:
         features = self._encoded(plane, chosen, cancel)
         return [_cut(*each, center) for each in zip(chosen, features, layouts, strict=True)]
 
+    def share(
+        self,
+        plane: Plane,
+        step: tuple[float, float],
+        centers: Sequence[tuple[float, float]],
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """Encode areas that hold the windows around several places at once, where that is less than each by itself.
+
+        Parameters
+        ----------
+        plane, step, cancel
+            As of `at`.
+        centers
+            (row, column) of each place.
+        """
+        if not self.model.network.fully_convolutional:
+            return
+        layout = self._layout(plane, step)
+        waiting = [center for center in centers if self._at_hand(plane, layout, center) is None]
+        for area in layout.covering():
+            held = [center for center in waiting if layout.holds(area, center)]
+            apart = {layout.around(center, tight=True) for center in held}
+            if len(apart) > 1 and area.pixels < sum(each.pixels for each in apart):
+                self._encode(plane, [self._known.setdefault(area, area)], cancel)
+                waiting = [center for center in waiting if center not in held]
+
     def ready(self, plane: Plane, step: tuple[float, float], center: tuple[float, float]) -> bool:
         """Tell whether `at` would answer without encoding."""
         return self._at_hand(plane, self._layout(plane, step), center) is not None

@@ -155,13 +155,18 @@ class Model:
             return MaskPrediction.joined(self._computed(len(points), decoded, small))
 
     def decode_each(
-        self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
+        self,
+        features: list[ImageFeatures],
+        points: Tensor,
+        labels: Tensor,
+        mask: Tensor | None,
+        multimask: bool,
     ) -> MaskPrediction:
         """Decode prompts, each on a window of its own, on the model's device; see `PromptableNetwork.decode_each`.
 
         Parameters
         ----------
-        features, points, labels, multimask
+        features, points, labels, mask, multimask
             As `PromptableNetwork.decode_each` takes them, on any device.
 
         Raises
@@ -175,6 +180,7 @@ class Model:
                 [window.on(self.device) for window in features[some]],
                 points[some].to(self.device),
                 labels[some].to(self.device),
+                None if mask is None else mask[some].to(self.device),
                 multimask,
             )
 

@@ -253,14 +253,19 @@ class Nano(nn.Module):
         return self._decode(features.embedding, features.high_res, points, labels, mask, None, masks)
 
     def decode_each(
-        self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
+        self,
+        features: list[ImageFeatures],
+        points: Tensor,
+        labels: Tensor,
+        mask: Tensor | None,
+        multimask: bool,
     ) -> MaskPrediction:
         """Decode N prompts, each on a window of its own; see `PromptableNetwork.decode_each`."""
         embedding = torch.cat([window.embedding for window in features])
         # Large maps are joined where they are grouped, which copies them anyway.
         high_res = tuple(zip(*(window.high_res for window in features), strict=True))
         masks = CANDIDATES if multimask else SINGLE_MASK
-        return self._decode(embedding, high_res, points, labels, None, None, masks)
+        return self._decode(embedding, high_res, points, labels, mask, None, masks)
 
     def decode_all(
         self,

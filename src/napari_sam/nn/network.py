@@ -160,7 +160,12 @@ class PromptableNetwork(Protocol):
         ...
 
     def decode_each(
-        self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
+        self,
+        features: list[ImageFeatures],
+        points: Tensor,
+        labels: Tensor,
+        mask: Tensor | None,
+        multimask: bool,
     ) -> MaskPrediction:
         """Decode N prompts, each on a window of its own.
 
@@ -168,7 +173,7 @@ class PromptableNetwork(Protocol):
         ----------
         features
             N times the features of one window.
-        points, labels, multimask
+        points, labels, mask, multimask
             As of `decode`.
         """
         ...

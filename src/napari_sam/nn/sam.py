@@ -127,14 +127,20 @@ class Sam(nn.Module):
         return MaskPrediction.joined(parts)
 
     def decode_each(
-        self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
+        self,
+        features: list[ImageFeatures],
+        points: Tensor,
+        labels: Tensor,
+        mask: Tensor | None,
+        multimask: bool,
     ) -> MaskPrediction:
         """Decode N prompts, each on a window of its own; see `PromptableNetwork.decode_each`."""
+        each = [
+            (points[at : at + 1], labels[at : at + 1], None if mask is None else mask[at : at + 1])
+            for at in range(len(features))
+        ]
         return MaskPrediction.joined(
-            [
-                self.decode(window, points[at : at + 1], labels[at : at + 1], None, multimask)
-                for at, window in enumerate(features)
-            ]
+            [self.decode(window, *said, multimask) for window, said in zip(features, each, strict=True)]
         )
 
     def _decode(

@@ -110,6 +110,11 @@ def looks_like_channels(name: str, length: int) -> bool:
     return name.lower() in _CHANNELS or (is_unnamed(name) and length <= FEW)
 
 
+def is_time(name: str) -> bool:
+    """Tell whether an axis is named as time is."""
+    return name.lower() in _TIME
+
+
 def is_unnamed(name: str) -> bool:
     """Tell whether an axis has no name of its own but, at most, the number that napari gives it."""
     return not name or name.lower().removeprefix("axis").strip().lstrip("-").isdigit()
@@ -132,7 +137,7 @@ def likeliest_depth(axes: Sequence[int], names: Sequence[str], shape: Sequence[i
         name = names[axis].lower()
         if name in _DEPTH:
             place = 0
-        elif name in _TIME:
+        elif is_time(name):
             place = 2
         elif looks_like_channels(name, shape[axis]):
             place = 4 if name in _CHANNELS else 3

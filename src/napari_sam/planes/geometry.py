@@ -97,6 +97,12 @@ class Window:
         """Convert plane coordinates to window positions, both (..., 2) as (row, column)."""
         return (np.asarray(positions, float) - self.origin) / self.step
 
+    def grid(self, box: tuple[int, int, int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the window positions of the plane's rows and columns in a box, half-open."""
+        rows = (np.arange(box[0], box[2], dtype=float) - self.origin[0]) / self.step[0]
+        columns = (np.arange(box[1], box[3], dtype=float) - self.origin[1]) / self.step[1]
+        return rows, columns
+
     def crop(self, row: int, column: int, shape: tuple[int, int]) -> "Window":
         """Return the part of this window that starts at its pixel (row, column) and has `shape` pixels."""
         row0, column0 = self.to_plane((row, column))
@@ -111,6 +117,11 @@ class Window:
             (self.step[0] * factor, self.step[1] * factor),
             (self.shape[0] // factor, self.shape[1] // factor),
         )
+
+    @property
+    def pixels(self) -> int:
+        """Number of window pixels."""
+        return self.shape[0] * self.shape[1]
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:

@@ -247,14 +247,16 @@ def decode_windows(
     embedded
         The features of the windows.
     prompts
-        For each window; no masks, and all as many tokens (see `encode_prompts`).
+        For each window; all as many tokens (see `encode_prompts`), and all with a mask prompt or none.
     """
     stride = model.network.mask_stride
     encoded = [encode_prompts(said, each.window, stride) for said, each in zip(prompts, embedded, strict=True)]
+    masks = [each.mask for each in encoded if each.mask is not None]
     prediction = model.decode_each(
         [each.features for each in embedded],
         torch.from_numpy(np.concatenate([each.points for each in encoded])),
         torch.from_numpy(np.concatenate([each.labels for each in encoded])),
+        torch.from_numpy(np.concatenate(masks)) if masks else None,
         multimask,
     )
     return _decoded(prediction, embedded, encoded, stride, plane_shape, prompts)

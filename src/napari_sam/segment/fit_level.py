@@ -246,26 +246,38 @@ class FirstDecode:
     tried: DecodedWindow | None = None
 
 
+def embed_together(begun: Sequence[FirstDecode]) -> None:
+    """Encode what several objects lie on at once, where that is less than a window for each."""
+    alike: dict[tuple[Plane, tuple[float, float]], list[FirstDecode]] = {}
+    for each in begun:
+        if each.level is not None:
+            alike.setdefault((each.fit.plane, step_at(each.level, each.fit._aspect)), []).append(each)
+    for (plane, step), group in alike.items():
+        centers = [each.fit._center() for each in group]
+        group[0].fit.embedder.share(plane, step, centers, group[0].fit.cancel)
+
+
 def decode_first(begun: Sequence[FirstDecode], together: int) -> Iterator[None]:
     """Decode objects at the level that each begins at, so many of them together.
 
-    Those are left alone that are decoded by themselves: at several levels, or with a mask prompt.
+    Those are left alone that are decoded by themselves, at several levels.
 
     Yields
     ------
     None
         After each window that had to be encoded, since something more urgent may come in between.
     """
-    alike: dict[tuple[tuple[int, int], int, bool], list[tuple[FirstDecode, EmbeddedWindow]]] = {}
+    alike: dict[tuple[tuple[int, int], int, bool, bool], list[tuple[FirstDecode, EmbeddedWindow]]] = {}
     for each in begun:
         fit = each.fit
-        if each.level is None or fit.prompts.mask is not None:
+        if each.level is None:
             continue
         ready = fit.ready(each.level)
         embedded = fit.embedded(each.level)
         model = fit.embedder.model
         tokens = encode_prompts(fit.prompts, embedded.window, model.network.mask_stride).points.shape[1]
-        alike.setdefault((fit.shape, tokens, fit.multimask), []).append((each, embedded))
+        masked = fit.prompts.mask is not None
+        alike.setdefault((fit.shape, tokens, fit.multimask, masked), []).append((each, embedded))
         if not ready:
             yield None
     for group in alike.values():

@@ -15,7 +15,7 @@ from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.segment.fit_level import FirstDecode, LevelFit, decode_first
+from napari_sam.segment.fit_level import FirstDecode, LevelFit, decode_first, embed_together
 from napari_sam.segment.level import level_for, level_of, pixel_aspect, prepared_levels, prompt_box, step_at
 from napari_sam.segment.reference_frame import ReferenceSegmenter
 from napari_sam.segment.segmentation import Segmentation, Setup
@@ -212,6 +212,7 @@ class Segmenter:
         asked: Sequence[tuple[Plane, Prompts]],
         *,
         object_size: float | None = None,
+        tight: bool = False,
         cancel: CancelToken | None = None,
     ) -> Iterator[Segmentation | UserError | None]:
         """Segment several objects, each as `segment` does, but those that allow it decoded together.
@@ -224,6 +225,8 @@ class Segmenter:
             A plane and all prompts for an object on it, of each.
         object_size, cancel
             See `segment`.
+        tight
+            Encode no more than a window for each, but what lies close together at once.
 
         Yields
         ------
@@ -243,8 +246,10 @@ class Segmenter:
             except UserError as error:
                 begun.append(error)
             else:
-                fit = LevelFit(self.embedder, plane, prompts, None, _ambiguous(prompts), False, cancel)
+                fit = LevelFit(self.embedder, plane, prompts, None, _ambiguous(prompts), tight, cancel)
                 begun.append(FirstDecode(fit, _first_level(fit, object_size)))
+        if tight:
+            embed_together([each for each in begun if isinstance(each, FirstDecode)])
         yield from decode_first([each for each in begun if isinstance(each, FirstDecode)], self.objects_at_once)
         for each in begun:
             if isinstance(each, UserError):

@@ -18,7 +18,8 @@ from napari_sam.session.object.draft import CandidateOrigin, Draft, PropagationO
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.status import SessionSignals, StatusReporter
 from napari_sam.session.workspace import Workspace
-from napari_sam.volume.propagate import PropagatedPlane
+from napari_sam.volume.carry import PropagatedPlane
+from napari_sam.volume.views import three_views
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,13 @@ class Propagation:
         """True if an object is being carried along, or is about to be."""
         return self._draft is not None or self._waiting is not None
 
-    def propagate(self, axis: int | None = None, start: int | None = None, stop: int | None = None) -> None:
+    def propagate(
+        self,
+        axis: int | None = None,
+        start: int | None = None,
+        stop: int | None = None,
+        views: bool | None = None,
+    ) -> None:
         """Carry the object along an axis, from its key planes outwards; a former proposal is dropped.
 
         While its prompts are being answered, that is waited for.
@@ -185,6 +192,8 @@ class Propagation:
             The data axis to go along; None for the likeliest depth of those that are not displayed.
         start, stop
             First and last position, inclusive; None for the ends of the image.
+        views
+            Whether three views of it vote; None for whether that makes sense, see `three_views`.
 
         Raises
         ------
@@ -196,13 +205,15 @@ class Propagation:
         if plane is None or source is None or opened is None:
             raise UserError("Choose an image and show one of its planes first.")
         if draft.in_flight:
-            self._waiting = draft, partial(self._try_to_propagate, axis, start, stop)
+            self._waiting = draft, partial(self._try_to_propagate, axis, start, stop, views)
         else:
             if axis is None:
                 axis = next(iter(depth_axes(source, plane.axes)), None)
             span = propagation_range(draft, plane, source.shape, axis, start, stop)
             self._reporter.clear()
-            self._start(draft, span, opened)
+            if views is None:
+                views = three_views(source, opened.model, span.axis)
+            self._start(draft, span, opened, views)
             self._signals.masks_changed.emit()
         self._reporter.report()
 
@@ -225,15 +236,15 @@ class Propagation:
         self._waiting = None
         self._ended()
 
-    def _try_to_propagate(self, axis: int | None, start: int | None, stop: int | None) -> None:
+    def _try_to_propagate(self, axis: int | None, start: int | None, stop: int | None, views: bool | None) -> None:
         try:
-            self.propagate(axis, start, stop)
+            self.propagate(axis, start, stop, views)
         except UserError as error:
             self._reporter.fail(error)
 
-    def _start(self, draft: Draft, span: PropagationRange, opened: OpenedImage) -> None:
+    def _start(self, draft: Draft, span: PropagationRange, opened: OpenedImage, views: bool) -> None:
         self.stop()
-        carried = PropagationOrigin(span.plane, span.axis, span.first, span.last, span.origins)
+        carried = PropagationOrigin(span.plane, span.axis, span.first, span.last, span.origins, views)
         self._former = draft.proposal, draft.carried
         draft.proposal, draft.carried = {}, carried
         self._draft, self.progress = draft, (0, span.total)
@@ -246,6 +257,7 @@ class Propagation:
                 span.axis,
                 start=span.first,
                 stop=span.last,
+                views=views,
                 cancel=token,
             )
 
@@ -253,7 +265,7 @@ class Propagation:
             draft.proposal[span.plane.at(span.axis, plane.index)] = replace(plane, areas=())
             carried.reached, carried.areas = carried.reached + 1, carried.areas + plane.areas
             carried.setup = opened.setup
-            self.progress = (self.progress[0] + 1, self.progress[1])
+            self.progress = (len(draft.proposal), self.progress[1])
             self._untold = True
             if time.monotonic() - self._told_at >= TELL_EVERY_S:
                 self._tell()

@@ -18,7 +18,7 @@ from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.session import Session
 from napari_sam.testing.event_loop import ManualEventLoop
 from napari_sam.testing.refusal import check_sentence, refused
-from napari_sam.volume.propagate import PropagatedPlane
+from napari_sam.volume.carry import PropagatedPlane
 
 SHAPE = (7, 80, 96)
 MIDDLE = Plane((1, 2), (3, 0, 0))

@@ -18,7 +18,8 @@ from napari_sam.prompts.prompt import Box, Prompts
 from napari_sam.segment.segmentation import Segmentation, Setup
 from napari_sam.segment.segmenter import check_prompts
 from napari_sam.session.compute.engine import PlaneSegmenter
-from napari_sam.volume.propagate import PropagatedPlane, planes_to_reach
+from napari_sam.volume.carry import PropagatedPlane
+from napari_sam.volume.propagate import planes_to_reach
 
 
 def blobs() -> NDArray[np.uint8]:
@@ -95,11 +96,12 @@ class FakeEngine:
         *,
         start: int | None = None,
         stop: int | None = None,
+        views: bool = False,
         cancel: CancelToken | None = None,
         areas: Sequence[Window] = (),
     ) -> Iterator[PropagatedPlane]:
         """Yield on each plane the object that lies below the nearest key plane's mask; .3 sure on every fifth."""
-        del areas
+        del areas, views
         assert isinstance(segmenter, FakeSegmenter)
         first, last = planes_to_reach(segmenter.source.shape, plane, axis, start, stop)
         keys = sorted(position for position, mask in key_masks.items() if mask.area)

@@ -52,12 +52,18 @@ class ThresholdNetwork:
         return MaskPrediction(torch.cat([grown, logits, shrunk], 1), torch.tensor([[0.5, 0.9, 0.7]]))
 
     def decode_each(
-        self, features: list[ImageFeatures], points: Tensor, labels: Tensor, multimask: bool
+        self,
+        features: list[ImageFeatures],
+        points: Tensor,
+        labels: Tensor,
+        mask: Tensor | None,
+        multimask: bool,
     ) -> MaskPrediction:
         """Decode a prompt on each window."""
+        masks = [None if mask is None else mask[at : at + 1] for at in range(len(features))]
         return MaskPrediction.joined(
             [
-                self.decode(window, points[at : at + 1], labels[at : at + 1], None, multimask)
+                self.decode(window, points[at : at + 1], labels[at : at + 1], masks[at], multimask)
                 for at, window in enumerate(features)
             ]
         )

@@ -14,7 +14,7 @@ from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation, Setup
-from napari_sam.volume.propagate import PropagatedPlane
+from napari_sam.volume.carry import PropagatedPlane
 
 if TYPE_CHECKING:
     from napari_sam.embedding.store import EmbeddingStore
@@ -126,10 +126,11 @@ class Engine(Protocol):
         *,
         start: int | None = None,
         stop: int | None = None,
+        views: bool = False,
         cancel: CancelToken | None = None,
         areas: Sequence[Window] = (),
     ) -> Iterator[PropagatedPlane]:
-        """Carry an object along an axis from its key planes."""
+        """Carry an object along an axis from its key planes, in three views if asked."""
         ...
 
 
@@ -217,6 +218,7 @@ class NetworkEngine:
         *,
         start: int | None = None,
         stop: int | None = None,
+        views: bool = False,
         cancel: CancelToken | None = None,
         areas: Sequence[Window] = (),
     ) -> Iterator[PropagatedPlane]:
@@ -224,7 +226,15 @@ class NetworkEngine:
         from napari_sam.volume.propagate import propagate
 
         return propagate(
-            cast("Segmenter", segmenter), plane, key_masks, axis, start=start, stop=stop, cancel=cancel, areas=areas
+            cast("Segmenter", segmenter),
+            plane,
+            key_masks,
+            axis,
+            start=start,
+            stop=stop,
+            views=views,
+            cancel=cancel,
+            areas=areas,
         )
 
 
@@ -243,7 +253,7 @@ class OpenedImage:
         self, engine: Engine, model: str, source: ImageSource, contrast: Contrast | None, axes: tuple[int, int]
     ) -> None:
         self.source = source
-        self._model = model
+        self.model = model
         self._open = partial(engine.open, model, source, contrast, axes)
         self._segmenter: PlaneSegmenter | None = None
 
@@ -257,7 +267,7 @@ class OpenedImage:
     def setup(self) -> Setup | None:
         """Setup that computes its answers; None while it was not opened. Any thread may ask."""
         # The model as it was asked for: a path, where it is a file of the user's.
-        return None if self._segmenter is None else replace(self._segmenter.setup, model=self._model)
+        return None if self._segmenter is None else replace(self._segmenter.setup, model=self.model)
 
     @property
     def fell_back(self) -> str:

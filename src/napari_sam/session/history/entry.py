@@ -13,7 +13,7 @@ from napari_sam.session.history.spill import HeldBytes, Spillable, SpillFolder
 from napari_sam.session.labels.object_row import LabelsPatch
 from napari_sam.session.labels.target import Target
 from napari_sam.session.object.draft import DraftState, Given, PromptRequest, PropagationOrigin
-from napari_sam.volume.propagate import PropagatedPlane
+from napari_sam.volume.carry import PropagatedPlane
 
 
 def masks_of(request: PromptRequest | None) -> Iterable[Mask]:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation, Setup
-from napari_sam.volume.propagate import PropagatedPlane
+from napari_sam.volume.carry import PropagatedPlane
 
 _serials = count()
 
@@ -68,8 +68,10 @@ class PropagationOrigin:
         The axis, and the first and last position along it, inclusive.
     keys
         Where the masks of the key planes came from, by position.
+    views
+        Whether three views voted.
     reached
-        How many planes it reached so far.
+        How many planes it reached so far; one that three views changed counts twice.
     complete
         Whether it went as far as it could.
     setup, areas
@@ -81,6 +83,7 @@ class PropagationOrigin:
     first: int
     last: int
     keys: dict[int, CandidateOrigin]
+    views: bool = False
     reached: int = 0
     complete: bool = False
     setup: Setup | None = None

@@ -158,7 +158,9 @@ def _step_form(step: Step, palette: Palette) -> StepForm:
     setup = None if step.setup is None else palette.setup_number(step.setup)
     areas = tuple(map(palette.area_number, step.areas))
     if isinstance(step, PropagateStep):
-        return PropagateForm(step.plane, setup, areas, step.axis, step.start, step.stop, step.keys, step.reached)
+        return PropagateForm(
+            step.plane, setup, areas, step.axis, step.start, step.stop, step.keys, step.reached, step.views
+        )
     prompts, size = prompts_form(step.prompts), step.object_size
     return SegmentForm(step.plane, setup, areas, prompts, size, step.corrects, step.with_logits, step.chosen)
 
@@ -167,7 +169,9 @@ def _read_step(form: StepForm, palette: Palette) -> Step:
     setup = None if form.setup is None else palette.setup(form.setup)
     areas = tuple(map(palette.area, form.areas))
     if isinstance(form, PropagateForm):
-        return PropagateStep(form.plane, form.axis, form.start, form.stop, form.keys, form.reached, setup, areas)
+        return PropagateStep(
+            form.plane, form.axis, form.start, form.stop, form.keys, form.reached, setup, areas, form.views
+        )
     prompts, size = read_prompts(form.prompts), form.object_size
     return SegmentStep(form.plane, prompts, size, form.corrects, form.with_logits, form.chosen, setup, areas)
 

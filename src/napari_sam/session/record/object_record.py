@@ -17,7 +17,7 @@ from napari_sam.session.object.draft import (
     PromptRequest,
     PropagationOrigin,
 )
-from napari_sam.volume.propagate import PropagatedPlane
+from napari_sam.volume.carry import PropagatedPlane
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ class PropagateStep:
         How many planes were reached before it was stopped; None if it was not.
     setup, areas
         See `SegmentStep`.
+    views
+        Whether three views voted; versions before 0.2 knew one.
     """
 
     plane: Plane
@@ -84,6 +86,7 @@ class PropagateStep:
     reached: int | None = None
     setup: Setup | None = None
     areas: tuple[Window, ...] = ()
+    views: bool = False
 
 
 Step: TypeAlias = SegmentStep | PropagateStep
@@ -242,6 +245,7 @@ class _Steps:
             None if origin.complete else origin.reached,
             origin.setup,
             origin.areas,
+            origin.views,
         )
 
 
@@ -341,6 +345,7 @@ def _origins(record: ObjectRecord) -> list[Origin]:
                 step.start,
                 step.stop,
                 keys,
+                step.views,
                 step.reached or 0,
                 step.reached is None,
                 step.setup,

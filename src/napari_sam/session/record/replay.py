@@ -16,7 +16,7 @@ from napari_sam.session.compute.engine import Engine, PlaneSegmenter
 from napari_sam.session.object.speculative import previous_mask_prompt
 from napari_sam.session.record.annotation import Accepted, Annotation, Deleted, Event, Painted, Relabelled
 from napari_sam.session.record.object_record import ObjectRecord, PropagateStep, SegmentStep
-from napari_sam.volume.propagate import PropagatedPlane
+from napari_sam.volume.carry import PropagatedPlane
 
 NOTHING = Mask((0, 0, 0, 0), np.zeros((0, 0), bool))
 
@@ -182,6 +182,7 @@ class Recomputing:
             step.axis,
             start=step.start,
             stop=step.stop,
+            views=step.views,
             areas=step.areas,
         )
         # Planes go by the axis: a correction asks for one of them.

@@ -90,7 +90,7 @@ class SegmentForm(Form, tag_field="do", tag="segment"):
         return () if self.corrects is None else (self.corrects,)
 
 
-class PropagateForm(Form, tag_field="do", tag="propagate"):
+class PropagateForm(Form, tag_field="do", tag="propagate", omit_defaults=True):
     """The step in which the object was carried along an axis; see `PropagateStep`."""
 
     plane: Plane

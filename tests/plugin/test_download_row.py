@@ -9,7 +9,7 @@ from napari_sam.models.cache import cached_path
 from napari_sam.models.registry import REGISTRY
 from napari_sam.plugin.canvas.drawing_hold import MainThread
 from napari_sam.plugin.panel import choices
-from napari_sam.plugin.panel.choices import DownloadRow
+from napari_sam.plugin.panel.image_section import DownloadRow
 
 
 class FakeFetch:

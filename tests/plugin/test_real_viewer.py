@@ -324,7 +324,7 @@ def test_object_size_and_model_are_handed_on(desk) -> None:
 
 def test_chosen_model_is_downloaded_and_opened(desk, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("NAPARI_SAM_CACHE", str(tmp_path))
-    monkeypatch.setattr("napari_sam.plugin.panel.choices.fetch", lambda name, **_: (tmp_path / "vit_b_lm.pt").touch())
+    monkeypatch.setattr("napari_sam.plugin.panel.image_section.fetch", lambda name, **_: (tmp_path / "vit_b_lm.pt").touch())
     row, choice = desk.widget.choices.download, desk.widget.choices.model
     assert not row.isVisible()
     choice.setCurrentIndex(choice.findData("vit_b_lm"))
@@ -413,7 +413,7 @@ def test_advice_and_device_are_shown(desk, monkeypatch) -> None:
     assert desk.widget.status.setup.text() == "CPU, float32"
 
     # As the first loading of a model finds it.
-    monkeypatch.setattr("napari_sam.plugin.panel.choices.known_speed", lambda: MachineSpeed("cpu", 100.0, 100.0))
+    monkeypatch.setattr("napari_sam.plugin.panel.image_section.known_speed", lambda: MachineSpeed("cpu", 100.0, 100.0))
     choices.model.setCurrentIndex(choices.model.findData("vit_b_lm"))
 
     assert "light microscopy" in choices.advice.text()

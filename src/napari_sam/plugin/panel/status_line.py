@@ -4,7 +4,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_sam.plugin.panel.widgets import breakable
+from napari_sam.plugin.panel.widgets import ColumnScroll, breakable
 from napari_sam.segment.segmentation import Setup
 from napari_sam.session.status import State, Status
 
@@ -67,6 +67,10 @@ class ProgressStrip(QWidget):
         painter.end()
 
 
+LINES = 3
+"""Room for a sentence: what most of them need in a narrow dock."""
+
+
 class StatusLine(QWidget):
     """A coloured dot with the state, a progress bar, and room for a sentence."""
 
@@ -79,9 +83,14 @@ class StatusLine(QWidget):
         self.setup.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.bar = ProgressStrip()
         self.message = _message()
-        # As high as two lines are, in whatever style; it is never seen.
-        self._two_lines = _message("\n", self)
-        self._two_lines.hide()
+        # As high as a few lines are, in whatever style; it is never seen.
+        self._few_lines = _message("\n" * (LINES - 1), self)
+        self._few_lines.hide()
+        self._room = ColumnScroll(self.message)
+        self._room.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        bar = self._room.verticalScrollBar()
+        if bar is not None:
+            bar.rangeChanged.connect(self._offer_keyboard)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -89,7 +98,7 @@ class StatusLine(QWidget):
         top.addWidget(self.state, 1)
         top.addWidget(self.setup)
         layout.addLayout(top)
-        for part in (self.bar, self.message):
+        for part in (self.bar, self._room):
             layout.addWidget(part)
         self._told = self._passing = ""
         self._status = Status(State.NO_IMAGE)
@@ -121,10 +130,21 @@ class StatusLine(QWidget):
         self._write()
 
     def _write(self) -> None:
-        # Room for two lines, so that nothing below moves when a sentence comes; napari's style comes late.
-        self._two_lines.ensurePolished()
-        self.message.setMinimumHeight(self._two_lines.sizeHint().height())
-        self.message.setText(breakable(self._told or self._status.sentence or self._passing))
+        # The same room whatever the sentence, so that nothing below moves when one comes; napari's style comes late.
+        self._few_lines.ensurePolished()
+        self._room.setFixedHeight(self._few_lines.sizeHint().height())
+        sentence = breakable(self._told or self._status.sentence or self._passing)
+        if sentence != self.message.text():
+            self.message.setText(sentence)
+            # The whole of it while the mouse rests there; what is longer than the room can be scrolled as well.
+            self.message.setToolTip(sentence)
+            bar = self._room.verticalScrollBar()
+            if bar is not None:
+                bar.setValue(0)
+
+    def _offer_keyboard(self, _: int, below: int) -> None:
+        """Let the Tab key come here, for the arrow keys to scroll, where there is more than is seen."""
+        self._room.setFocusPolicy(Qt.FocusPolicy.TabFocus if below else Qt.FocusPolicy.NoFocus)
 
 
 def _message(text: str = "", parent: QWidget | None = None) -> QLabel:

@@ -1,22 +1,31 @@
-"""The rows about the object in work: its id, its candidates, accepting it, and what it may overwrite."""
+"""The section about the object in work: its id, its candidates, accepting it, and what it may overwrite."""
 
 from functools import partial
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QRadioButton,
+    QStackedWidget,
     QWidget,
 )
 
 from napari_sam.labels.paint import Collision, describe
 from napari_sam.plugin.actions import CONTROLS, Action
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.panel.widgets import SPACING, FramedRow, action_button, button, column_layout, row, title
+from napari_sam.plugin.panel.icons import action_icon
+from napari_sam.plugin.panel.section import Section
+from napari_sam.plugin.panel.widgets import (
+    SPACING,
+    FramedRow,
+    PanelButton,
+    action_button,
+    button,
+    column_layout,
+    row,
+)
 from napari_sam.session.status import Status
 
 MOST = 3
@@ -39,14 +48,13 @@ class CandidateRow(QWidget):
         control = CONTROLS[Action.CANDIDATE]
         self.label = QLabel()
         self.label.setToolTip(f"{control.tip} Key: {control.shown}, or Shift and the mouse wheel.")
-        self.buttons = [QPushButton() for _ in range(MOST)]
+        self.buttons = [PanelButton() for _ in range(MOST)]
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(SPACING)
         layout.addWidget(self.label, 1)
         for at, choice in enumerate(self.buttons):
             choice.setCheckable(True)
-            choice.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             choice.clicked.connect(partial(self._choose, at))
             layout.addWidget(choice)
         policy = self.sizePolicy()
@@ -92,18 +100,30 @@ _CHOICES = {
 }
 
 
-class CollisionRows(QWidget):
-    """The choice to keep, overwrite or ask; below it the question, while there is one.
+class AcceptRows(QWidget):
+    """The buttons that end the work on an object, with what may be overwritten; the question takes their place.
+
+    So nothing moves where it is asked.
 
     Parameters
     ----------
     controller
         Whose objects.
+
+    Attributes
+    ----------
+    buttons : dict
+        The buttons.
+    choices : dict
+        What happens to pixels of other objects.
+    question : FramedRow
+        What is asked, with the answers.
     """
 
     def __init__(self, controller: SegmentController) -> None:
         super().__init__()
         self._controller = controller
+        self.buttons = {action: action_button(action) for action in (Action.ACCEPT, Action.REJECT, Action.NEXT)}
         self.choices = {collision: QRadioButton(text) for collision, (text, _) in _CHOICES.items()}
         group = QButtonGroup(self)
         line = QHBoxLayout()
@@ -111,21 +131,30 @@ class CollisionRows(QWidget):
         line.addWidget(QLabel("Others:"))
         for collision, choice in self.choices.items():
             choice.setToolTip(_CHOICES[collision][1])
+            choice.setAccessibleName(f"Pixels of other objects: {_CHOICES[collision][0]}")
             choice.setChecked(collision is controller.collision)
             choice.toggled.connect(partial(self._choose, collision))
             group.addButton(choice)
             line.addWidget(choice)
         line.addStretch(1)
+        self._ending = QWidget()
+        rows = column_layout(self._ending)
+        rows.addWidget(self.buttons[Action.ACCEPT])
+        rows.addLayout(row(self.buttons[Action.REJECT], self.buttons[Action.NEXT]))
+        rows.addLayout(line)
+        rows.addStretch(1)
         self.question = FramedRow()
         self.sentence = self.question.sentence
         self.keep = button("Keep", "Enter", "The others keep their pixels.")
         self.overwrite = button("Overwrite", "Shift+Enter", "Take the pixels.")
         self.back = button("Back", "Esc", "Write nothing; the object stays in work.")
+        self.question.rows.addStretch(1)
         self.question.rows.addLayout(row(self.keep, self.back))
         self.question.rows.addWidget(self.overwrite)
-        rows = column_layout(self)
-        rows.addLayout(line)
-        rows.addWidget(self.question)
+        self.pages = QStackedWidget()
+        for page in (self._ending, self.question):
+            self.pages.addWidget(page)
+        column_layout(self).addWidget(self.pages)
         for each, answer in (
             (self.keep, Collision.KEEP),
             (self.overwrite, Collision.OVERWRITE),
@@ -136,11 +165,19 @@ class CollisionRows(QWidget):
         self.show_question()
 
     def show_question(self) -> None:
-        """Show what is asked, if anything is."""
+        """Show what is asked, if anything is; the keyboard stays where it was, or goes to the first answer."""
         question = self._controller.asked
-        self.question.setVisible(question is not None)
+        page = self._ending if question is None else self.question
+        focused = self.pages.focusWidget()
+        has_keyboard = focused is not None and focused.hasFocus()
         if question is not None:
             self.sentence.setText(f"Meets {describe(question.pixels)}.")
+        # Room for the longest; napari's style comes late.
+        self.sentence.setMinimumHeight(_QUESTION_LINES * self.sentence.fontMetrics().lineSpacing())
+        if page is not self.pages.currentWidget():
+            self.pages.setCurrentWidget(page)
+            if has_keyboard:
+                (self.buttons[Action.ACCEPT] if question is None else self.keep).setFocus()
 
     def _choose(self, collision: Collision, chosen: bool) -> None:
         if chosen:
@@ -150,11 +187,12 @@ class CollisionRows(QWidget):
         self._controller.answer(collision)
 
 
-_ACTIONS = (Action.ACCEPT, Action.REJECT, Action.NEXT, Action.HIDE, Action.UNDO, Action.REDO)
+_QUESTION_LINES = 2
+_VIEW_ACTIONS = (Action.HIDE, Action.UNDO, Action.REDO)
 
 
-class ObjectRows(QWidget):
-    """The rows about the object in work.
+class ObjectSection(Section):
+    """The section about the object in work.
 
     Parameters
     ----------
@@ -163,22 +201,16 @@ class ObjectRows(QWidget):
     """
 
     def __init__(self, controller: SegmentController) -> None:
-        super().__init__()
+        super().__init__("object", "Object")
         self._controller = controller
         self._session = controller.session
-        self.buttons = {action: action_button(action) for action in _ACTIONS}
-        self.title = title("Object")
         self.candidates = CandidateRow(controller)
-        self.collision = CollisionRows(controller)
-        grid = QGridLayout()
-        grid.setSpacing(SPACING)
-        for at, action in enumerate(_ACTIONS):
-            grid.addWidget(self.buttons[action], at // 2, at % 2)
-        rows = column_layout(self)
-        rows.addWidget(self.title)
-        rows.addWidget(self.candidates)
-        rows.addLayout(grid)
-        rows.addWidget(self.collision)
+        self.collision = AcceptRows(controller)
+        icons: dict[Action, QPushButton] = {action: action_icon(action) for action in _VIEW_ACTIONS}
+        self.buttons: dict[Action, QPushButton] = {**self.collision.buttons, **icons}
+        self.add_row(self.candidates)
+        self.add_row(self.collision)
+        self.add_row(row(*icons.values()))
 
     def show_status(self, _: Status) -> None:
         """Say what can be done in this state."""
@@ -198,7 +230,7 @@ class ObjectRows(QWidget):
         if label is None:
             label = 1 if self._session.labels.target is None else None
         refines = " (refines a label)" if self._session.current.draft.refines else ""
-        self.title.setText("<b>Object</b>" if label is None else f"<b>Object {label}</b>{refines}")
+        self.set_title("Object" if label is None else f"Object {label}{refines}")
 
     def show_history(self) -> None:
         """Say whether there is anything to undo or redo."""

@@ -33,7 +33,7 @@ from napari_sam.plugin.panel.section import Section
 from napari_sam.plugin.panel.stack_section import StackSection
 from napari_sam.plugin.panel.status_line import StatusLine
 from napari_sam.plugin.panel.tab_order import set_tab_order
-from napari_sam.plugin.panel.widgets import PROMINENT_STYLE, ColumnScroll, WheelGuard, column_layout
+from napari_sam.plugin.panel.widgets import PANEL_STYLE, ColumnScroll, WheelGuard, column_layout
 from napari_sam.plugin.preferences import preferences
 from napari_sam.plugin.session_restorer import SessionRestorer
 from napari_sam.session.compute.engine import Engine, NetworkEngine
@@ -268,11 +268,11 @@ class SegmentWidget(QWidget):
 
     def _arrange(self) -> None:
         """Put what is always in view on top, the sections below it, and what comes and goes at the foot."""
-        self.setStyleSheet(PROMINENT_STYLE)
+        self.setStyleSheet(PANEL_STYLE)
         head, content = QWidget(), QWidget()
         top, rows = column_layout(head), column_layout(content)
         top.setContentsMargins(8, 6, 8, 2)
-        rows.setContentsMargins(4, 0, 4, 6)
+        rows.setContentsMargins(2, 0, 2, 6)
         conflict = conflict_sentence()
         if conflict is not None:
             warning = QLabel(conflict)
@@ -286,7 +286,8 @@ class SegmentWidget(QWidget):
         outer = column_layout(self)
         outer.setSpacing(0)
         outer.addWidget(head)
-        outer.addWidget(ColumnScroll(content), 1)
+        self.scroll = ColumnScroll(content)
+        outer.addWidget(self.scroll, 1)
         outer.addWidget(self._foot)
         self._foot.fit()
         self._guard = WheelGuard(self)
@@ -324,6 +325,7 @@ class SegmentWidget(QWidget):
             each.clicked.connect(partial(self._pressed, action))
         self.choices.open_button.clicked.connect(lambda: self.ask_and_open_image())
         self.table.counted.connect(self._show_count)
+        self.restoring.offered.connect(self._fit_foot)
         controller.asked_changed.connect(self._show_next_step)
         controller.tools.tool_changed.connect(self.prompts.tools.show_tool)
         for tool in self.prompts.tools.buttons.values():
@@ -345,10 +347,14 @@ class SegmentWidget(QWidget):
     def _notices_shown(self) -> None:
         passing = self.notices.passing
         self.status.show_passing(" ".join(notice.sentence for notice in passing.values()))
-        self._foot.fit()
-        set_tab_order(self)
+        self._fit_foot()
         # A mask that is behind is seen to be so where the eyes are.
         self.controller.tools.fade_preview(NoticeKind.ANSWER in {**passing, **self.notices.rows})
+
+    def _fit_foot(self) -> None:
+        """Show what came to the foot of the panel, also to the Tab key."""
+        self._foot.fit()
+        set_tab_order(self)
 
     def _pressed(self, action: Action, _: bool = False) -> None:
         if action is Action.PICK:

@@ -93,6 +93,9 @@ class IconButton(PanelButton):
         painter.setPen(QPen(colour, 1.6, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin))
         _PICTURES[self._icon](painter, colour)
         painter.restore()
+        if self.isChecked() and self.property("prominent"):
+            # The green of what is next hides that it is in use.
+            painter.fillRect(QRectF(4, self.height() - 3, self.width() - 8, 2), colour)
         painter.setFont(self._caption_font())
         painter.setPen(colour)
         below = QRectF(0, _MARGIN + _SIDE + 1, self.width(), self.height() - _SIDE - 2 * _MARGIN)

@@ -19,7 +19,7 @@ from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.panel.section import Section
-from napari_sam.plugin.panel.widgets import SPACING, PanelButton, button, choose, combo, row
+from napari_sam.plugin.panel.widgets import SPACING, PanelButton, RoomKeeper, button, choose, column_layout, combo, row
 from napari_sam.plugin.preferences import LARGEST_OBJECT
 
 # Chosen: a bar that moves ten times a second moves smoothly enough.
@@ -71,10 +71,6 @@ class DownloadRow(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         for part in (self.button, self.bar, self.cancel_button):
             row.addWidget(part)
-        # What is below stays where it is when a download ends, or another model is chosen.
-        policy = self.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)
-        self.setSizePolicy(policy)
         self._timer = QTimer(self)
         self._timer.setInterval(REFRESH_MS)
         self._timer.timeout.connect(self._show_progress)
@@ -152,6 +148,9 @@ class DownloadRow(QWidget):
         self.bar.setFormat(f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
 
 
+_ADVICE_LINES = 3
+"""What the longest advice takes in a narrow dock."""
+NO_IMAGE = "Choose one"
 NEW_LABELS = "New labels layer"
 
 
@@ -186,7 +185,13 @@ class ImageSection(Section):
         self.advice.setStyleSheet("color: #8a8a8a")
         self.advice.setAlignment(Qt.AlignmentFlag.AlignTop)
         # Room for the longest, so that nothing below moves with the choice.
-        self.advice.setMinimumHeight(3 * self.advice.fontMetrics().lineSpacing())
+        about = QWidget()
+        about_rows = column_layout(about)
+        about_rows.addWidget(self.advice)
+        about_rows.addWidget(self.download)
+        about_rows.addStretch(1)
+        self._about = about
+        self._keeper = RoomKeeper(self.advice, _ADVICE_LINES, self._keep_about)
         self._speed: MachineSpeed | None = None
         self.object_size = QSpinBox()
         self.object_size.setRange(0, LARGEST_OBJECT)
@@ -209,11 +214,10 @@ class ImageSection(Section):
         image.setStretch(1, 0)
         form.addRow("Image", image)
         form.addRow("Model", self.model)
-        form.addRow(self.advice)
-        form.addRow("", self.download)
+        form.addRow(about)
         form.addRow("Labels", self.labels)
         form.addRow("Object size", self.object_size)
-        form.addRow("", self.layer_contrast)
+        form.addRow(self.layer_contrast)
         for choice, name in (
             (self.image, "Image"),
             (self.model, "Model"),
@@ -230,13 +234,23 @@ class ImageSection(Section):
         self.layer_contrast.toggled.connect(controller.images.use_layer_contrast)
         self._show_advice()
 
+    def _keep_about(self, height: int) -> None:
+        self._advice_height = height
+        self._keep_download()
+
+    def _keep_download(self) -> None:
+        """Keep room for a download, if the model may need one, so that nothing below moves when that ends."""
+        spec = REGISTRY.get(self._session.model.name)
+        download = 0 if spec is None or spec.bundled else SPACING + self.download.sizeHint().height()
+        self._about.setMinimumHeight(self._advice_height + download)
+
     def fill(self) -> None:
         """List the layers again; the chosen ones stay chosen."""
         controller = self._controller
         self._filling = True
         try:
             self.image.clear()
-            self.image.addItem("Choose an image", None)
+            self.image.addItem(NO_IMAGE, None)
             for image in controller.images.layers:
                 self.image.addItem(image.name, image)
             choose(self.image, controller.image)
@@ -296,6 +310,7 @@ class ImageSection(Section):
         self._speed = self._speed or known_speed()
         spec = REGISTRY.get(self._session.model.name)
         self.advice.setText("" if spec is None else model_advice(spec, self._speed))
+        self._keep_download()
         self.model.setToolTip("" if self._speed is None else general_advice(self._speed))
 
     def _downloaded(self, name: str) -> None:

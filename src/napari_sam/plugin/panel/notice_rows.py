@@ -127,9 +127,11 @@ class NoticeRows(QWidget):
         self.setVisible(bool(self.rows))
 
 
-_SCROLL_BAR = 14
+_PADDING = 4
+"""Pixels that napari's style puts around what is scrolled, and a little more."""
 _LEAST = 40
-_LARGEST_SHARE = 0.45
+"""Pixels: a line and what is around it."""
+_LARGEST_SHARE = 0.4
 """Of the panel's height: what is longer is scrolled, so that the sections keep the larger part."""
 
 
@@ -150,15 +152,18 @@ class PanelFoot(ColumnScroll):
         for each in rows:
             self._column.addWidget(each)
         super().__init__(content)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.fit()
 
     def fit(self) -> None:
         """Be as high as what is there to show, within bounds; take no room where that is nothing."""
-        parent, viewport = self.parentWidget(), self.viewport()
+        parent, content = self.parentWidget(), self.widget()
         shown = any(not each.isHidden() for each in self._rows)
-        if shown and parent is not None and viewport is not None:
-            wanted = self._column.totalHeightForWidth(parent.width() - _SCROLL_BAR)
+        if shown and parent is not None and content is not None:
+            # The scroll area makes the content no smaller than the latter.
+            wanted = max(
+                self._column.totalHeightForWidth(parent.width() - self.bar_width), content.minimumSizeHint().height()
+            )
+            wanted += _PADDING
             self.setFixedHeight(max(min(wanted, round(_LARGEST_SHARE * parent.height())), _LEAST))
         self.setVisible(shown)
 

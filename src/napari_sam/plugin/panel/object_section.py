@@ -2,12 +2,14 @@
 
 from functools import partial
 
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QRadioButton,
+    QSizePolicy,
     QStackedWidget,
     QWidget,
 )
@@ -21,6 +23,7 @@ from napari_sam.plugin.panel.widgets import (
     SPACING,
     FramedRow,
     PanelButton,
+    RoomKeeper,
     action_button,
     button,
     column_layout,
@@ -47,7 +50,10 @@ class CandidateRow(QWidget):
         self._controller = controller
         control = CONTROLS[Action.CANDIDATE]
         self.label = QLabel()
-        self.label.setToolTip(f"{control.tip} Key: {control.shown}, or Shift and the mouse wheel.")
+        self.label.setToolTip(
+            f"The candidate that is shown, of those for an ambiguous click. {control.tip} Key: {control.shown}, or "
+            "Shift and the mouse wheel."
+        )
         self.buttons = [PanelButton() for _ in range(MOST)]
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -69,8 +75,8 @@ class CandidateRow(QWidget):
         scores = ["--"] * MOST
         if answer is not None:
             self.label.setText(
-                f"Candidate {answer.chosen + 1} of {len(answer.candidates)}, "
-                f"IoU {as_share(answer.mask.score)}  [{CONTROLS[Action.CANDIDATE].shown}]"
+                f"{answer.chosen + 1} of {len(answer.candidates)}, IoU {as_share(answer.mask.score)} "
+                f"[{CONTROLS[Action.CANDIDATE].shown}]"
             )
             scores = [as_share(mask.score) for mask in answer.candidates]
         for at, choice in enumerate(self.buttons):
@@ -94,10 +100,14 @@ def as_share(value: float) -> str:
 
 
 _CHOICES = {
-    Collision.KEEP: ("keep others", "Pixels that belong to another object stay with it."),
+    Collision.KEEP: ("keep", "Pixels that belong to another object stay with it."),
     Collision.OVERWRITE: ("overwrite", "Pixels that belong to another object become this one's."),
     Collision.ASK: ("ask", "Say how many pixels of which objects are met, and let me decide."),
 }
+
+
+_QUESTION_LINES = 3
+"""Room for a question that names as many labels as any does."""
 
 
 class AcceptRows(QWidget):
@@ -128,7 +138,6 @@ class AcceptRows(QWidget):
         group = QButtonGroup(self)
         line = QHBoxLayout()
         line.setSpacing(SPACING)
-        line.addWidget(QLabel("Others:"))
         for collision, choice in self.choices.items():
             choice.setToolTip(_CHOICES[collision][1])
             choice.setAccessibleName(f"Pixels of other objects: {_CHOICES[collision][0]}")
@@ -139,16 +148,18 @@ class AcceptRows(QWidget):
         line.addStretch(1)
         self._ending = QWidget()
         rows = column_layout(self._ending)
-        rows.addWidget(self.buttons[Action.ACCEPT])
+        # As the question needs more room, and this is the button that is pressed most.
+        self.buttons[Action.ACCEPT].setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Expanding)
+        rows.addWidget(self.buttons[Action.ACCEPT], 1)
         rows.addLayout(row(self.buttons[Action.REJECT], self.buttons[Action.NEXT]))
+        rows.addWidget(QLabel("Pixels of other objects"))
         rows.addLayout(line)
-        rows.addStretch(1)
         self.question = FramedRow()
         self.sentence = self.question.sentence
+        self._keeper = RoomKeeper(self.sentence, _QUESTION_LINES, self.sentence.setMinimumHeight)
         self.keep = button("Keep", "Enter", "The others keep their pixels.")
         self.overwrite = button("Overwrite", "Shift+Enter", "Take the pixels.")
         self.back = button("Back", "Esc", "Write nothing; the object stays in work.")
-        self.question.rows.addStretch(1)
         self.question.rows.addLayout(row(self.keep, self.back))
         self.question.rows.addWidget(self.overwrite)
         self.pages = QStackedWidget()
@@ -164,6 +175,15 @@ class AcceptRows(QWidget):
         controller.asked_changed.connect(self.show_question)
         self.show_question()
 
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Keep the room that a question will need."""
+        super().showEvent(event)
+        if not self.pages.minimumHeight():
+            for each in (self.question, *self.question.findChildren(QWidget)):
+                each.ensurePolished()
+            # A frame that has not been seen does not know yet what its style adds around it.
+            self.pages.setMinimumHeight(self.question.sizeHint().height() + 8)
+
     def show_question(self) -> None:
         """Show what is asked, if anything is; the keyboard stays where it was, or goes to the first answer."""
         question = self._controller.asked
@@ -172,8 +192,6 @@ class AcceptRows(QWidget):
         has_keyboard = focused is not None and focused.hasFocus()
         if question is not None:
             self.sentence.setText(f"Meets {describe(question.pixels)}.")
-        # Room for the longest; napari's style comes late.
-        self.sentence.setMinimumHeight(_QUESTION_LINES * self.sentence.fontMetrics().lineSpacing())
         if page is not self.pages.currentWidget():
             self.pages.setCurrentWidget(page)
             if has_keyboard:
@@ -187,7 +205,6 @@ class AcceptRows(QWidget):
         self._controller.answer(collision)
 
 
-_QUESTION_LINES = 2
 _VIEW_ACTIONS = (Action.HIDE, Action.UNDO, Action.REDO)
 
 

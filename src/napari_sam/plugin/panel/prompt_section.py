@@ -147,7 +147,8 @@ class SourceRow(QWidget):
         self.use = button(
             "Use", "", "Take the layer's points and shapes, or its selected label, as prompts for this object."
         )
-        self.each = {action: action_button(action) for action in (Action.EACH, Action.EACH_EVERYWHERE)}
+        # The key on a line of its own: side by side they would be the widest row of the panel.
+        self.each = {action: action_button(action, "\n") for action in (Action.EACH, Action.EACH_EVERYWHERE)}
         buttons = QHBoxLayout()
         buttons.setSpacing(SPACING)
         buttons.addWidget(self.layer, 1)

@@ -88,7 +88,7 @@ class Section(QWidget):
         self.header.setToolTip("Open or close this section; it stays so until you change it.")
         self.body = QWidget()
         self.rows = QVBoxLayout(self.body)
-        self.rows.setContentsMargins(4, 2, 4, 6)
+        self.rows.setContentsMargins(3, 2, 3, 6)
         self.rows.setSpacing(SPACING)
         around = column_layout(self)
         around.setSpacing(0)

@@ -3,8 +3,9 @@
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from superqt import QElidingLabel
 
-from napari_sam.plugin.panel.widgets import ColumnScroll, breakable
+from napari_sam.plugin.panel.widgets import ColumnScroll, RoomKeeper, breakable
 from napari_sam.segment.segmentation import Setup
 from napari_sam.session.status import State, Status
 
@@ -22,7 +23,7 @@ _COLOURS = {
 _HEADLINES = {
     State.NO_IMAGE: "No image",
     State.NO_PLANE: "No plane in view",
-    State.WAITING: "Waiting to embed this plane",
+    State.WAITING: "Waiting to embed",
     State.EMBEDDING: "Embedding this plane",
     State.READY: "Ready: click an object",
     State.SEGMENTING: "Segmenting",
@@ -78,16 +79,16 @@ class StatusLine(QWidget):
         super().__init__()
         self.state = QLabel()
         self.state.setTextFormat(Qt.TextFormat.RichText)
-        self.setup = QLabel()
+        # Where there is no room for both, the state is what counts.
+        self.setup = QElidingLabel()
         self.setup.setStyleSheet("color: #8a8a8a")
         self.setup.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.bar = ProgressStrip()
         self.message = _message()
-        # As high as a few lines are, in whatever style; it is never seen.
-        self._few_lines = _message("\n" * (LINES - 1), self)
-        self._few_lines.hide()
         self._room = ColumnScroll(self.message)
-        self._room.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._room.setAccessibleName("Message")
+        # The same room whatever the sentence, so that nothing below moves when one comes.
+        self._keeper = RoomKeeper(self.message, LINES, self._room.setFixedHeight)
         bar = self._room.verticalScrollBar()
         if bar is not None:
             bar.rangeChanged.connect(self._offer_keyboard)
@@ -95,8 +96,8 @@ class StatusLine(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         top = QHBoxLayout()
-        top.addWidget(self.state, 1)
-        top.addWidget(self.setup)
+        top.addWidget(self.state)
+        top.addWidget(self.setup, 1)
         layout.addLayout(top)
         for part in (self.bar, self._room):
             layout.addWidget(part)
@@ -130,9 +131,6 @@ class StatusLine(QWidget):
         self._write()
 
     def _write(self) -> None:
-        # The same room whatever the sentence, so that nothing below moves when one comes; napari's style comes late.
-        self._few_lines.ensurePolished()
-        self._room.setFixedHeight(self._few_lines.sizeHint().height())
         sentence = breakable(self._told or self._status.sentence or self._passing)
         if sentence != self.message.text():
             self.message.setText(sentence)
@@ -147,8 +145,8 @@ class StatusLine(QWidget):
         self._room.setFocusPolicy(Qt.FocusPolicy.TabFocus if below else Qt.FocusPolicy.NoFocus)
 
 
-def _message(text: str = "", parent: QWidget | None = None) -> QLabel:
-    label = QLabel(text, parent)
+def _message() -> QLabel:
+    label = QLabel()
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setAlignment(Qt.AlignmentFlag.AlignTop)

@@ -1,9 +1,10 @@
 """The widgets that the panel's rows are made of."""
 
 import re
+from collections.abc import Callable
 
 from qtpy.QtCore import QEvent, QObject, QRectF, Qt
-from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
+from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -40,7 +41,10 @@ SPACING = 4
 GO = "#1d7a3e"
 """The colour of the next thing to do. White on it has a contrast of 5.4: to be read with weak eyes too."""
 _FOCUS = "#3a9bdc"
-PROMINENT_STYLE = (
+PANEL_STYLE = (
+    # napari draws a border around what is disabled only, which is larger by that.
+    "QPushButton, QComboBox { border: 1px solid transparent; }"
+    "QPushButton:disabled, QComboBox:disabled { border-color: rgba(128, 128, 128, 70); }"
     f'QPushButton[prominent="true"], QComboBox[prominent="true"] {{ background-color: {GO}; color: white; }}'
     'QPushButton[prominent="true"]:hover, QComboBox[prominent="true"]:hover { background-color: #24944c; }'
     'QPushButton[prominent="true"]:pressed { background-color: #155c2e; }'
@@ -120,6 +124,8 @@ class WheelGuard(QObject):
 class ColumnScroll(QScrollArea):
     """A scroll area that scrolls up and down only: it is never narrower than what it holds.
 
+    Room is kept for the scroll bar, so that nothing becomes narrower when that comes.
+
     Parameters
     ----------
     content
@@ -129,24 +135,74 @@ class ColumnScroll(QScrollArea):
     def __init__(self, content: QWidget) -> None:
         super().__init__()
         self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(content)
 
+    @property
+    def bar_width(self) -> int:
+        """Width of the scroll bar, whether it is there or not."""
+        bar = self.verticalScrollBar()
+        return 0 if bar is None else bar.sizeHint().width()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """Keep the room for the scroll bar."""
+        content = self.widget()
+        if content is not None:
+            content.setMaximumWidth(max(self.width() - self.bar_width, 0))
+        super().resizeEvent(event)
+
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Be as wide as the content, whose width is known only when napari's style has reached it."""
         if event is not None and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show):
-            content, bar = self.widget(), self.verticalScrollBar()
-            if content is not None and bar is not None:
-                self.setMinimumWidth(content.minimumSizeHint().width() + bar.sizeHint().width())
+            content = self.widget()
+            if content is not None:
+                self.setMinimumWidth(content.minimumSizeHint().width() + self.bar_width)
         return super().eventFilter(watched, event)
+
+
+_AROUND_TEXT = 10
+"""Pixels that napari's style puts around a text, and a little more."""
+
+
+class RoomKeeper(QObject):
+    """A keeper of room for so many lines of text, whatever the style, which comes late.
+
+    Parameters
+    ----------
+    label
+        In whose style the text is.
+    lines
+        How many.
+    keep
+        Told the height.
+    """
+
+    def __init__(self, label: QLabel, lines: int, keep: Callable[[int], None]) -> None:
+        super().__init__(label)
+        self._label = label
+        self._lines = lines
+        self._keep = keep
+        label.installEventFilter(self)
+        self._measure()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Measure again when the style is another one."""
+        if event is not None and event.type() in (QEvent.Type.StyleChange, QEvent.Type.FontChange, QEvent.Type.Show):
+            self._measure()
+        return super().eventFilter(watched, event)
+
+    def _measure(self) -> None:
+        self._label.ensurePolished()
+        self._keep(self._lines * self._label.fontMetrics().lineSpacing() + _AROUND_TEXT)
 
 
 def combo() -> QComboBox:
     """Make a choice that takes the width there is, however long its texts are."""
     made = QComboBox()
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    made.setMinimumContentsLength(12)
+    made.setMinimumContentsLength(4)
     made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return made
 
@@ -160,9 +216,9 @@ def choose(box: QComboBox, data: object) -> None:
     box.setCurrentIndex(0)
 
 
-def button(text: str, key: str, tip: str) -> QPushButton:
-    """Make a button that leaves the keyboard to the canvas."""
-    made = PanelButton(f"{text}  [{key}]" if key else text)
+def button(text: str, key: str, tip: str, between: str = " ") -> QPushButton:
+    """Make a button that leaves the keyboard to the canvas; `between` stands between its text and its key."""
+    made = PanelButton(f"{text}{between}[{key}]" if key else text)
     made.setToolTip(tip_with_key(tip, key))
     return made
 
@@ -172,10 +228,10 @@ def tip_with_key(tip: str, key: str) -> str:
     return f"{tip} Key: {key}." if key else tip
 
 
-def action_button(action: Action) -> QPushButton:
+def action_button(action: Action, between: str = " ") -> QPushButton:
     """Make the button of something that a key does too."""
     control = CONTROLS[action]
-    return button(control.text, control.shown, control.tip)
+    return button(control.text, control.shown, control.tip, between)
 
 
 def row(*parts: QWidget) -> QHBoxLayout:

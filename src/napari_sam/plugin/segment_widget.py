@@ -271,7 +271,7 @@ class SegmentWidget(QWidget):
         self.setStyleSheet(PANEL_STYLE)
         head, content = QWidget(), QWidget()
         top, rows = column_layout(head), column_layout(content)
-        top.setContentsMargins(8, 6, 8, 2)
+        top.setContentsMargins(5, 6, 3, 2)
         rows.setContentsMargins(2, 0, 2, 6)
         conflict = conflict_sentence()
         if conflict is not None:

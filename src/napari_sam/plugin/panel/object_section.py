@@ -157,11 +157,13 @@ class AcceptRows(QWidget):
         self.question = FramedRow()
         self.sentence = self.question.sentence
         self._keeper = RoomKeeper(self.sentence, _QUESTION_LINES, self.sentence.setMinimumHeight)
-        self.keep = button("Keep", "Enter", "The others keep their pixels.")
-        self.overwrite = button("Overwrite", "Shift+Enter", "Take the pixels.")
-        self.back = button("Back", "Esc", "Write nothing; the object stays in work.")
-        self.question.rows.addLayout(row(self.keep, self.back))
-        self.question.rows.addWidget(self.overwrite)
+        self.keep = button("Keep", "Enter", "The others keep their pixels.", "\n")
+        self.overwrite = button("Overwrite", "Shift+Enter", "Take the pixels.", "\n")
+        self.back = button("Back", "Esc", "Write nothing; the object stays in work.", "\n")
+        answers = row(self.keep, self.overwrite, self.back)
+        # The longest key needs the most of the width.
+        answers.setStretch(1, 2)
+        self.question.rows.addLayout(answers)
         self.pages = QStackedWidget()
         for page in (self._ending, self.question):
             self.pages.addWidget(page)

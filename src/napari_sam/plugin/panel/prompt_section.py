@@ -284,6 +284,8 @@ class PromptSection(Section):
             self.buttons[action].setCheckable(True)
         self.tools = ToolRow(controller)
         self.draw = self.tools.buttons[Tool.CLICK]
+        self.points = self.tools.buttons[Tool.MOVE_CLICKS]
+        self.shapes = self.tools.buttons[Tool.MOVE_SHAPES]
         self.help = QLabel(HINT)
         self.help.setWordWrap(True)
         self.hint: FirstHint | None = FirstHint(self.help.show) if FirstHint.wanted() else None

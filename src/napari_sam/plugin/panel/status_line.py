@@ -23,7 +23,7 @@ _COLOURS = {
 _HEADLINES = {
     State.NO_IMAGE: "No image",
     State.NO_PLANE: "No plane in view",
-    State.WAITING: "Waiting to embed",
+    State.WAITING: "Waiting to embed this plane",
     State.EMBEDDING: "Embedding this plane",
     State.READY: "Ready: click an object",
     State.SEGMENTING: "Segmenting",

@@ -389,7 +389,7 @@ def test_all_of_the_panel_fits_on_a_screen(desk) -> None:
     )
     assert desk.widget.prompts.hint.isVisible()
     QTest.qWait(50)
-    assert desk.widget.scroll.widget().minimumSizeHint().height() < 1150
+    assert desk.widget.column.widget().minimumSizeHint().height() < 1150
     for text in (*desk.widget.findChildren(QLabel), *desk.widget.findChildren(QRadioButton)):
         if text.isVisible() and not (isinstance(text, QLabel) and text.wordWrap()):
             assert text.sizeHint().width() <= text.width() + 1, text.text()

@@ -96,7 +96,7 @@ def test_the_tab_key_goes_through_all_that_is_open_from_top_to_bottom(small):
     while (focused := QApplication.focusWidget()) is not None and small.widget.isAncestorOf(focused):
         assert focused not in seen
         seen.append(focused)
-        view = small.widget.scroll.viewport()
+        view = small.widget.column.viewport()
         if view.isAncestorOf(focused):
             assert view.rect().contains(focused.mapTo(view, focused.rect().center())), focused
         QTest.keyClick(focused, Qt.Key.Key_Tab)
@@ -144,10 +144,10 @@ def test_nothing_is_cut_off_in_a_small_window(small):
             for line in each.text().split("\n"):
                 assert each.fontMetrics().horizontalAdvance(line) <= each.width(), each.text()
     # Whatever is not in view can be scrolled to.
-    for scroll in (panel.scroll, panel._foot):
+    for scroll in (panel.column, panel._foot):
         assert scroll.widget().height() - scroll.viewport().height() == scroll.verticalScrollBar().maximum()
         assert scroll.viewport().height() > 100
-    assert panel.scroll.height() > panel._foot.height()
+    assert panel.column.height() > panel._foot.height()
 
 
 def show_notices(desk):
@@ -160,12 +160,12 @@ def places(desk) -> dict[str, QPoint]:
     return {
         describe(each): each.mapTo(desk.widget, QPoint())
         for each in desk.widget.findChildren(QAbstractButton)
-        if each.isVisible() and desk.widget.scroll.isAncestorOf(each)
+        if each.isVisible() and desk.widget.column.isAncestorOf(each)
     }
 
 
 def test_nothing_moves_when_texts_come_and_go(small):
-    small.widget.scroll.verticalScrollBar().setValue(0)
+    small.widget.column.verticalScrollBar().setValue(0)
     before = places(small)
     assert len(before) > 20
 

@@ -40,9 +40,9 @@ class RangeForm:
         for each in (self.fields, planes):
             each.margins = (0, 0, 0, 0)
             each.native.layout().setSpacing(SPACING)
-        for field in (self.first, self.last):
+        for plane in (self.first, self.last):
             # napari's style has room for ten digits.
-            field.native.setStyleSheet("min-width: 40px")
+            plane.native.setStyleSheet("min-width: 40px")
         for field, name in ((self.axis, "Along"), (self.first, "First plane"), (self.last, "Last plane")):
             field.native.setAccessibleName(name)
         self.axis.changed.connect(self._choose_axis)

@@ -23,7 +23,6 @@ from napari_sam.session.propagation import DOUBTFUL
 from napari_sam.session.record.log_folder import sessions_folder
 from napari_sam.session.status import State
 
-SIZE = (1280, 1200)
 UNFINISHED = "/data/20261103_embryo4_nuclei_timelapse_overnight_position12_deconvolved.ome.tif"
 """The image of the session that is offered; a name as long as they are."""
 SETTLING_MS = 400
@@ -79,9 +78,11 @@ class States:
     ----------
     save
         Told the name of each state while the window shows it.
+    size
+        Width and height of the window.
     """
 
-    def __init__(self, save: Callable[[Viewer, str], None]) -> None:
+    def __init__(self, save: Callable[[Viewer, str], None], size: tuple[int, int]) -> None:
         self._save = save
         self.source, self.known = sample_for_demo()
         self.stack = np.asarray(self.source.array(0))
@@ -89,7 +90,7 @@ class States:
         self.source.path = UNFINISHED
         leave_unfinished(self.source, sessions_folder(), 12)
         self.viewer = Viewer(title="napari")
-        self.viewer.window.resize(*SIZE)
+        self.viewer.window.resize(*size)
         self.engine = HeldEngine()
         self.widget = SegmentWidget(self.viewer, engine=self.engine)
         self.viewer.window.add_dock_widget(self.widget, name="Segment", area="right")

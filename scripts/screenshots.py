@@ -55,14 +55,16 @@ def main() -> None:
     """Draw what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--states", type=Path, metavar="FOLDER", help="draw every state of the window into FOLDER")
-    states = parser.parse_args().states
+    parser.add_argument("--size", default="1280x1200", help="of the window in which states are drawn")
+    asked = parser.parse_args()
+    states, size = asked.states, tuple(map(int, asked.size.split("x")))
     with tempfile.TemporaryDirectory() as folder:
         # As on the first start, and without leaving a trace in the user's settings and saved sessions.
         os.environ[CONFIG_VARIABLE] = os.environ[FOLDER_VARIABLE] = folder
         if states is None:
             draw_readme()
         else:
-            States(lambda viewer, name: save(viewer, states / f"{name}.png")).draw()
+            States(lambda viewer, name: save(viewer, states / f"{name}.png"), size).draw()
 
 
 if __name__ == "__main__":

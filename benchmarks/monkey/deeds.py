@@ -311,7 +311,7 @@ class Table(Deed):
         if not desk.open:
             return
         table = desk.widget.table
-        desk.widget.objects.expand(animate=False)
+        desk.widget.objects.expand()
         count = table.model.rowCount()
         if deed == "id":
             if table.next_id.isEnabled():

@@ -8,8 +8,8 @@ from napari_sam.errors import UserError
 from napari_sam.models.cache import cached_path
 from napari_sam.models.registry import REGISTRY
 from napari_sam.plugin.canvas.drawing_hold import MainThread
-from napari_sam.plugin.panel import choices
-from napari_sam.plugin.panel.choices import DownloadRow
+from napari_sam.plugin.panel import image_section
+from napari_sam.plugin.panel.image_section import DownloadRow
 
 
 class FakeFetch:
@@ -39,7 +39,7 @@ class FakeFetch:
 def fetch(monkeypatch, tmp_path):
     monkeypatch.setenv("NAPARI_SAM_CACHE", str(tmp_path / "downloads"))
     fake = FakeFetch()
-    monkeypatch.setattr(choices, "fetch", fake)
+    monkeypatch.setattr(image_section, "fetch", fake)
     yield fake
     for token in fake.tokens:
         token.cancel()

@@ -44,7 +44,7 @@ def opened(make_napari_viewer, engine, path):
 
 def test_depth_is_offered_first_and_the_ball_is_carried_along_it(opened) -> None:
     assert tuple(opened.image.axis_labels) == ("-4", "-3", "-2", "-1")
-    axis = opened.widget.stack.axis
+    axis = opened.widget.stack.range.axis.native
     assert [axis.itemText(at) for at in range(axis.count())] == ["z", "c (2 positions: looks like channels)"]
     opened.click((20, 25))
     opened.hand.key(Qt.Key.Key_G)

@@ -151,7 +151,7 @@ def test_ten_thousand_rows_are_only_asked_for_where_they_are_seen(bench, qtbot, 
 
 
 def test_by_hand_in_the_window(desk) -> None:
-    desk.widget.objects.expand(animate=False)
+    desk.widget.objects.expand()
     table = desk.widget.table
     for position in ((12, 12), (28, 34)):
         desk.click(position)

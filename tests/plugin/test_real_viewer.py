@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QLabel, QRadioButton, QScrollArea
+from qtpy.QtWidgets import QLabel, QRadioButton
 from session_deeds import Z4
 
 from napari_sam.labels.paint import Collision
 from napari_sam.models.advice import MachineSpeed
 from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.actions import CONTROLS, Action
+from napari_sam.plugin.panel.icons import IconButton
 from napari_sam.prompts.prompt import Point
 from napari_sam.session.status import State
 from napari_sam.testing.simulated_hand import ALT, CONTROL, RIGHT
@@ -119,7 +120,7 @@ def test_accept_undo_redo_and_next_object_by_keys(desk) -> None:
     desk.click(B)
     desk.hand.key(Qt.Key.Key_N)
     assert desk.labels[4, 28, 34] == 2
-    assert "Object 3" in desk.widget.object.title.text()
+    assert "Object 3" in desk.widget.object.header.text()
 
 
 def test_reject_remove_last_clear_and_hide_by_keys(desk) -> None:
@@ -142,7 +143,9 @@ def test_reject_remove_last_clear_and_hide_by_keys(desk) -> None:
 
 def test_every_action_has_a_button_that_shows_its_key(desk) -> None:
     for action in CONTROLS.keys() - {Action.CANDIDATE, Action.CANDIDATE_BACK, Action.ACCEPT_OVERWRITING}:
-        assert f"[{CONTROLS[action].shown}]" in desk.widget.buttons[action].text()
+        button, key = desk.widget.buttons[action], CONTROLS[action].shown
+        assert button.caption == key if isinstance(button, IconButton) else f"[{key}]" in button.text()
+        assert f"Key: {key}." in button.toolTip()
 
 
 def test_the_same_by_buttons(desk) -> None:
@@ -203,7 +206,7 @@ def test_a_label_under_the_mouse_is_refined(desk) -> None:
     desk.hand.hover(A)
     desk.hand.key(Qt.Key.Key_K)
     desk.hand.until(lambda: desk.area() == 81)
-    assert "Object 6" in desk.widget.object.title.text()
+    assert "Object 6" in desk.widget.object.header.text()
     desk.ready()
     desk.hand.key(Qt.Key.Key_Return)
     assert (layer.data == 6).sum() == 81
@@ -324,7 +327,9 @@ def test_object_size_and_model_are_handed_on(desk) -> None:
 
 def test_chosen_model_is_downloaded_and_opened(desk, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("NAPARI_SAM_CACHE", str(tmp_path))
-    monkeypatch.setattr("napari_sam.plugin.panel.choices.fetch", lambda name, **_: (tmp_path / "vit_b_lm.pt").touch())
+    monkeypatch.setattr(
+        "napari_sam.plugin.panel.image_section.fetch", lambda name, **_: (tmp_path / "vit_b_lm.pt").touch()
+    )
     row, choice = desk.widget.choices.download, desk.widget.choices.model
     assert not row.isVisible()
     choice.setCurrentIndex(choice.findData("vit_b_lm"))
@@ -340,7 +345,7 @@ def test_chosen_model_is_downloaded_and_opened(desk, monkeypatch, tmp_path) -> N
 def test_layers_that_come_go_and_change_names_are_listed(desk) -> None:
     choice = desk.widget.choices.image
     other = desk.viewer.add_image(np.zeros((9, 40, 50), np.uint8), name="other")
-    assert [choice.itemText(at) for at in range(choice.count())] == ["Choose an image", "other", "cells"]
+    assert [choice.itemText(at) for at in range(choice.count())] == ["Choose one", "other", "cells"]
     assert choice.currentText() == "cells"
     desk.image.name = "renamed"
     assert choice.currentText() == "renamed"
@@ -369,21 +374,22 @@ def test_the_panel_is_readable(desk) -> None:
     for button in desk.widget.findChildren(QPushButton):
         if not button.isVisible():
             continue
-        assert button.fontMetrics().horizontalAdvance(button.text()) <= button.width(), button.text()
+        for line in button.text().split("\n"):
+            assert button.fontMetrics().horizontalAdvance(line) <= button.width(), button.text()
         right = button.mapTo(desk.widget, button.rect().topRight()).x()
         assert right <= desk.widget.width(), button.text()
 
 
 def test_all_of_the_panel_fits_on_a_screen(desk) -> None:
     """With the hint of the first start and a question, which are rarely there together."""
-    desk.widget.object.collision.question.show()
+    rows = desk.widget.object.collision
+    rows.pages.setCurrentWidget(rows.question)
     desk.widget.object.collision.sentence.setText(
         "Meets 9 pixels of label 1, 8 of label 2, 7 of label 3 and 3 of 2 more."
     )
     assert desk.widget.prompts.hint.isVisible()
     QTest.qWait(50)
-    rows = desk.widget.findChild(QScrollArea).widget()
-    assert rows.minimumSizeHint().height() < 1150
+    assert desk.widget.column.widget().minimumSizeHint().height() < 1150
     for text in (*desk.widget.findChildren(QLabel), *desk.widget.findChildren(QRadioButton)):
         if text.isVisible() and not (isinstance(text, QLabel) and text.wordWrap()):
             assert text.sizeHint().width() <= text.width() + 1, text.text()
@@ -413,7 +419,7 @@ def test_advice_and_device_are_shown(desk, monkeypatch) -> None:
     assert desk.widget.status.setup.text() == "CPU, float32"
 
     # As the first loading of a model finds it.
-    monkeypatch.setattr("napari_sam.plugin.panel.choices.known_speed", lambda: MachineSpeed("cpu", 100.0, 100.0))
+    monkeypatch.setattr("napari_sam.plugin.panel.image_section.known_speed", lambda: MachineSpeed("cpu", 100.0, 100.0))
     choices.model.setCurrentIndex(choices.model.findData("vit_b_lm"))
 
     assert "light microscopy" in choices.advice.text()

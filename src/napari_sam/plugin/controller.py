@@ -101,6 +101,8 @@ class SegmentController:
         What happens to pixels of other labels on accepting.
     propagation_axis : int or None
         The data axis to carry objects along; None for the likeliest.
+    propagation_planes : (int or None, int or None)
+        The first and the last position along it to carry them to; None for the image's ends.
     """
 
     layers_changed = Signal()
@@ -122,6 +124,7 @@ class SegmentController:
         self.session = session
         self.collision = Collision.KEEP
         self.propagation_axis: int | None = None
+        self.propagation_planes: tuple[int | None, int | None] = (None, None)
         self._context = context = ViewerContext(viewer, session, self.told.emit)
         self.try_to = context.try_to
         changed = self.layers_changed.emit
@@ -316,7 +319,7 @@ class SegmentController:
         """Carry the object through the stack."""
         self.update_view()
         axis = self.propagation_axis if self.propagation_axis in self.propagation_axes else None
-        self.session.volume.propagate(axis)
+        self.session.volume.propagate(axis, *self.propagation_planes)
 
     def _segment_each(self, *, everywhere: bool) -> None:
         """Make an object of each prompt of the chosen layer, on the plane in view or on all that lie like it."""

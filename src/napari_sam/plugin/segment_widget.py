@@ -10,24 +10,30 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
-from qtpy.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QFileDialog, QLabel, QWidget
 
+from napari_sam.errors import UserError
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.canvas.canvas import PointerRest
 from napari_sam.plugin.canvas.drawing_hold import DrawingHold, MainThread
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.napari_internals import StatusReading, camera_of
-from napari_sam.plugin.panel.choices import Choices
-from napari_sam.plugin.panel.notice_rows import NoticeRows
-from napari_sam.plugin.panel.object_rows import ObjectRows
+from napari_sam.plugin.panel.image_section import ImageSection
+from napari_sam.plugin.panel.next_step import Step, next_step, situation_of
+from napari_sam.plugin.panel.notice_rows import NoticeRows, PanelFoot
+from napari_sam.plugin.panel.object_section import ObjectSection
 from napari_sam.plugin.panel.object_table import ObjectTableWidget
-from napari_sam.plugin.panel.prompt_rows import PromptRows
+from napari_sam.plugin.panel.prominence import Prominence
+from napari_sam.plugin.panel.prompt_section import PromptSection
 from napari_sam.plugin.panel.restore_row import RestoreRow
-from napari_sam.plugin.panel.stack_rows import StackRows
+from napari_sam.plugin.panel.save_section import SaveSection
+from napari_sam.plugin.panel.section import Section
+from napari_sam.plugin.panel.stack_section import StackSection
 from napari_sam.plugin.panel.status_line import StatusLine
-from napari_sam.plugin.panel.widgets import ColumnScroll, button, column_layout, line, row
+from napari_sam.plugin.panel.tab_order import set_tab_order
+from napari_sam.plugin.panel.widgets import PANEL_STYLE, ColumnScroll, WheelGuard, column_layout
 from napari_sam.plugin.preferences import preferences
 from napari_sam.plugin.session_restorer import SessionRestorer
 from napari_sam.session.compute.engine import Engine, NetworkEngine
@@ -208,21 +214,42 @@ class SegmentWidget(QWidget):
         self._end = weakref.finalize(self, _end_session, self.autosave, self.session)
         self.destroyed.connect(partial(_end, self._end))
         self._watch = ClosingWatch(self, self._on_closed)
-        self.choices = Choices(self.controller, self._main_thread.post)
         self.status = StatusLine()
-        self.prompts = PromptRows(self.controller)
-        self.object = ObjectRows(self.controller)
-        self.stack = StackRows(self.controller)
+        self.choices = ImageSection(self.controller, self._main_thread.post)
+        self.prompts = PromptSection(self.controller)
+        self.object = ObjectSection(self.controller)
+        self.stack = StackSection(self.controller)
         self.table = ObjectTableWidget(self.controller)
+        self.objects = Section("objects", "Objects", opened=False)
+        self.objects.add_row(self.table)
+        self.save = SaveSection(self.session)
+        self.sections: tuple[Section, ...] = (
+            self.choices,
+            self.prompts,
+            self.object,
+            self.stack,
+            self.objects,
+            self.save,
+        )
         self.buttons = {**self.prompts.buttons, **self.object.buttons, **self.stack.buttons}
+        self.save_button, self.open_button = self.save.save_button, self.save.open_button
         self.restore_row = RestoreRow(self.restoring)
         self.notices = NoticeRows(self.session.notices, self.controller.try_to, weak_callback(self._notices_shown))
-        self.save_button = button(
-            "Save labels…",
-            "",
-            "Write an OME-TIFF with the image's axes and scale, and beside it the session, to go on with or to replay.",
+        self._foot = PanelFoot(self.restore_row, self.notices)
+        self._prominence = Prominence(
+            {
+                Step.OPEN_IMAGE: self.choices.open_button,
+                Step.CHOOSE_IMAGE: self.choices.image,
+                Step.DOWNLOAD_MODEL: self.choices.download.button,
+                Step.CHOOSE_MODEL: self.choices.model,
+                Step.PROMPT: self.prompts.draw,
+                Step.PROPAGATE: self.buttons[Action.PROPAGATE],
+                Step.ACCEPT: self.buttons[Action.ACCEPT],
+                Step.ANSWER: self.object.collision.keep,
+                Step.SAVE: self.save_button,
+            },
+            self.sections,
         )
-        self.open_button = button("Open session…", "", "Go on with a saved session on the chosen image.")
         self._arrange()
         self._shown_state: State | None = None
         self._slider_timer = self._timer(SHORTEST_MS, self.controller.update_view)
@@ -240,35 +267,36 @@ class SegmentWidget(QWidget):
         self._timer(0, self._focus_canvas).start()
 
     def _arrange(self) -> None:
-        content = QWidget()
-        rows = QVBoxLayout(content)
-        rows.setContentsMargins(8, 6, 8, 8)
-        rows.setSpacing(6)
+        """Put what is always in view on top, the sections below it, and what comes and goes at the foot."""
+        self.setStyleSheet(PANEL_STYLE)
+        head, content = QWidget(), QWidget()
+        top, rows = column_layout(head), column_layout(content)
+        top.setContentsMargins(5, 6, 3, 2)
+        rows.setContentsMargins(2, 0, 2, 6)
         conflict = conflict_sentence()
         if conflict is not None:
             warning = QLabel(conflict)
             warning.setWordWrap(True)
             warning.setStyleSheet("color: #ff5a4f")
-            rows.addWidget(warning)
-        self.objects = QCollapsible("Accepted objects")
-        self.objects.addWidget(self.table)
-        for inside in (self.objects.layout(), self.objects.content().layout()):
-            if inside is not None:
-                inside.setContentsMargins(0, 0, 0, 0)
-        self.objects.collapse(animate=False)
-        files = QWidget()
-        column_layout(files).addLayout(row(self.save_button, self.open_button))
-        rows.addWidget(self.notices)
-        rows.addWidget(self.restore_row)
-        groups = (self.choices, self.status, self.prompts, self.object, self.stack, self.objects, files)
-        for group in groups:
-            if group is not groups[0]:
-                rows.addWidget(line())
-            rows.addWidget(group)
+            top.addWidget(warning)
+        top.addWidget(self.status)
+        for section in self.sections:
+            rows.addWidget(section)
         rows.addStretch(1)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(ColumnScroll(content))
+        outer = column_layout(self)
+        outer.setSpacing(0)
+        outer.addWidget(head)
+        self.column = ColumnScroll(content)
+        outer.addWidget(self.column, 1)
+        outer.addWidget(self._foot)
+        self._foot.fit()
+        self._guard = WheelGuard(self)
+        set_tab_order(self)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """Leave the sections their part of the height."""
+        super().resizeEvent(event)
+        self._foot.fit()
 
     def _focus_canvas(self) -> None:
         window = self.window()
@@ -295,7 +323,13 @@ class SegmentWidget(QWidget):
         self.choices.download.failed.connect(self.status.tell)
         for action, each in self.buttons.items():
             each.clicked.connect(partial(self._pressed, action))
-        self.prompts.draw.clicked.connect(self._focus_canvas)
+        self.choices.open_button.clicked.connect(lambda: self.ask_and_open_image())
+        self.table.counted.connect(self._show_count)
+        self.restoring.offered.connect(self._fit_foot)
+        controller.asked_changed.connect(self._show_next_step)
+        controller.tools.tool_changed.connect(self.prompts.tools.show_tool)
+        for tool in self.prompts.tools.buttons.values():
+            tool.clicked.connect(self._focus_canvas)
         self.save_button.clicked.connect(lambda: self.ask_and_save())
         self.open_button.clicked.connect(lambda: self.ask_and_open())
         for each, deed in (
@@ -313,8 +347,14 @@ class SegmentWidget(QWidget):
     def _notices_shown(self) -> None:
         passing = self.notices.passing
         self.status.show_passing(" ".join(notice.sentence for notice in passing.values()))
+        self._fit_foot()
         # A mask that is behind is seen to be so where the eyes are.
         self.controller.tools.fade_preview(NoticeKind.ANSWER in {**passing, **self.notices.rows})
+
+    def _fit_foot(self) -> None:
+        """Show what came to the foot of the panel, also to the Tab key."""
+        self._foot.fit()
+        set_tab_order(self)
 
     def _pressed(self, action: Action, _: bool = False) -> None:
         if action is Action.PICK:
@@ -331,6 +371,7 @@ class SegmentWidget(QWidget):
         self.choices.fill()
         self.prompts.source.fill()
         self.stack.fill()
+        self._show_next_step()
 
     def _on_history(self) -> None:
         """Show that something was done, so other things can be done now."""
@@ -350,11 +391,29 @@ class SegmentWidget(QWidget):
         self.status.show_status(status)
         for rows in (self.prompts, self.object, self.stack):
             rows.show_status(status)
-        self.save_button.setEnabled(self.session.labels.target is not None)
+        self.save.show_status()
         self.choices.show_setup()
         self.status.show_setup(self.session.model.setup)
+        self._show_next_step()
 
-    # Saving and closing
+    def _show_next_step(self) -> None:
+        self._prominence.show(
+            next_step(
+                situation_of(self.controller, downloadable=self.choices.download.wanted, unsaved=self.save.unsaved)
+            )
+        )
+
+    def _show_count(self, count: int) -> None:
+        self.objects.set_title(f"Objects ({count})" if count else "Objects")
+
+    # Opening, saving and closing
+
+    def ask_and_open_image(self) -> None:
+        """Ask which image to open, and have napari open it; the first image is chosen by itself."""
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open image")
+        if paths:
+            self.controller.told.emit("")
+            self.controller.try_to(partial(_open_images, self.viewer, paths))
 
     def ask_and_save(self) -> None:
         """Ask where to, and save the labels there."""
@@ -427,6 +486,22 @@ def _end_session(autosave: Autosave, session: Session) -> None:
         autosave.close()
     finally:
         session.close()
+
+
+def _open_images(viewer: "napari.viewer.Viewer", paths: list[str]) -> None:
+    """Have napari open files.
+
+    Raises
+    ------
+    UserError
+        If it cannot, or does not know which of its plugins is to.
+    """
+    try:
+        viewer.open(paths, plugin=None)
+    # Whatever a reader of another plugin raises.
+    except Exception as error:
+        names = ", ".join(Path(path).name for path in paths)
+        raise UserError(f"{names} could not be opened ({error}). Use napari's File menu, or drop it here.") from error
 
 
 def _report_crash(error: Exception) -> None:

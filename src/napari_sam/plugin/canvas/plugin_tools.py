@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from napari.layers import Layer, Points, Shapes
+from psygnal import Signal
 
 from napari_sam.errors import UserError
 from napari_sam.planes.geometry import Plane
@@ -65,6 +67,25 @@ class ClickClipboard:
         self._layers.points.selected_data = set(range(before, len(self._layers.points.data)))
 
 
+class Tool(StrEnum):
+    """A tool to prompt with: one of the plugin's layers, in one of napari's modes."""
+
+    CLICK = "click"
+    MOVE_CLICKS = "move clicks"
+    BOX = "box"
+    OUTLINE = "outline"
+    SCRIBBLE = "scribble"
+    MOVE_SHAPES = "move shapes"
+
+
+_SHAPE_MODES = {
+    Tool.BOX: "add_rectangle",
+    Tool.OUTLINE: "add_polygon",
+    Tool.SCRIBBLE: "add_path",
+    Tool.MOVE_SHAPES: "select",
+}
+
+
 class PluginTools:
     """The tools that make the layers, take them away, and turn them to what the user wants to do.
 
@@ -80,7 +101,14 @@ class PluginTools:
         Where gestures and the keyboard's prompts go.
     keys
         What the keys on them do.
+
+    Signals
+    -------
+    tool_changed()
+        `tool` may be another one.
     """
+
+    tool_changed = Signal()
 
     def __init__(
         self,
@@ -110,6 +138,7 @@ class PluginTools:
                 self._keys.bind(layer)
             prompts.edited.connect(self._mirror.read_prompts)
             prompts.unlinked.connect(self._keys.unbind)
+            context.own.tool_changed.connect(self._on_tool)
             ClickClipboard(prompts, lambda: context.session.image.plane)
             context.own.draw()
 
@@ -121,10 +150,12 @@ class PluginTools:
         self._cursor.stop()
         self._context.own = None
         own.prompts.edited.disconnect(self._mirror.read_prompts)
+        own.tool_changed.disconnect(self._on_tool)
         own.remove()
         own.prompts.unlinked.disconnect(self._keys.unbind)
         for layer in (own.prompts.points, own.prompts.shapes):
             self._keys.unbind(layer)
+        self.tool_changed.emit()
 
     def removed(self, layer: Layer) -> None:
         """Drop the prompts that were read from a layer, if any were, when it left the viewer."""
@@ -145,6 +176,33 @@ class PluginTools:
             self._context.own.raise_to_top()
             self._cursor.raise_to_top()
 
+    @property
+    def tool(self) -> Tool | None:
+        """The tool in use; None while another layer is active, or a mode that is none of them."""
+        own = self._context.own
+        if own is None:
+            return None
+        active = self._context.viewer.layers.selection.active
+        if active is own.prompts.points:
+            return {"add": Tool.CLICK, "select": Tool.MOVE_CLICKS}.get(str(active.mode))
+        if active is own.prompts.shapes:
+            return next((tool for tool, mode in _SHAPE_MODES.items() if mode == str(active.mode)), None)
+        return None
+
+    def use(self, tool: Tool) -> None:
+        """Use a tool; layers that were removed come back."""
+        if tool is Tool.CLICK or self._context.own is None or not self._context.own.whole:
+            self.draw()
+        own = self._context.own
+        if own is None or tool is Tool.CLICK:
+            return
+        layer, mode = (
+            (own.prompts.points, "select") if tool is Tool.MOVE_CLICKS else (own.prompts.shapes, _SHAPE_MODES[tool])
+        )
+        self._context.viewer.layers.selection.active = layer
+        layer.visible = True
+        layer.mode = mode
+
     def draw(self) -> None:
         """Make the Points layer ready for gestures; layers that were removed come back."""
         if self._context.image is None:
@@ -156,16 +214,6 @@ class PluginTools:
             self._mirror.show_masks()
         if self._context.own is not None:
             self._context.own.draw()
-
-    def edit_points(self) -> None:
-        """Make the Points layer active with napari's tool to select and move points."""
-        if self._context.own is not None and self._context.own.whole:
-            self._select_in(self._context.own.prompts.points)
-
-    def edit_shapes(self) -> None:
-        """Make the Shapes layer active with napari's tool to select and move shapes."""
-        if self._context.own is not None and self._context.own.whole:
-            self._select_in(self._context.own.prompts.shapes)
 
     def turn_polarity(self) -> None:
         """Turn the selected clicks or scribbles, or the last one, from adding to excluding or back.
@@ -191,6 +239,5 @@ class PluginTools:
             layer = self._context.own.preview.layer
             layer.visible = not layer.visible
 
-    def _select_in(self, layer: Points | Shapes) -> None:
-        self._context.viewer.layers.selection.active = layer
-        layer.mode = "select"
+    def _on_tool(self) -> None:
+        self.tool_changed.emit()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
+from psygnal import Signal
 
 from napari_sam.plugin.layers.gestures import Gestures, GestureTarget, WheelGesture
 from napari_sam.plugin.layers.preview import Preview
@@ -22,7 +23,14 @@ class PluginLayers:
         The image.
     gestures_to
         Who is told of gestures.
+
+    Signals
+    -------
+    tool_changed()
+        Another layer is active, or a prompt layer is in another of napari's modes.
     """
+
+    tool_changed = Signal()
 
     def __init__(self, viewer: ViewerModel, image: Image, gestures_to: GestureTarget) -> None:
         self.image = image
@@ -42,6 +50,8 @@ class PluginLayers:
         ):
             event.connect(self._follow_image)
         viewer.layers.selection.events.active.connect(self._on_active)
+        for layer in (self.prompts.shapes, self.prompts.points):
+            layer.events.mode.connect(self._on_mode)
 
     def __iter__(self) -> Iterator[Layer]:
         yield from (self.preview.layer, self.prompts.shapes, self.prompts.points)
@@ -71,6 +81,8 @@ class PluginLayers:
     def remove(self) -> None:
         """Take the layers out of the viewer."""
         self._viewer.layers.selection.events.active.disconnect(self._on_active)
+        for layer in (self.prompts.shapes, self.prompts.points):
+            layer.events.mode.disconnect(self._on_mode)
         self.gestures.close()
         self._wheel.close()
         self.prompts.close()
@@ -90,6 +102,10 @@ class PluginLayers:
         # napari would let a half-drawn shape wait until its layer is chosen again: in the layer, and yet no prompt.
         if self._viewer.layers.selection.active is not self.prompts.shapes:
             finish_drawing(self.prompts.shapes)
+        self.tool_changed.emit()
+
+    def _on_mode(self) -> None:
+        self.tool_changed.emit()
 
     def _follow_image(self) -> None:
         self.prompts.place(self.image)

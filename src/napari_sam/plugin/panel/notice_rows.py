@@ -1,13 +1,13 @@
-"""The rows at the top of the panel that say what is not as it should be, as long as it is so."""
+"""The rows at the foot of the panel that say what is not as it should be, as long as it is so."""
 
 import time
 from collections.abc import Callable
 from functools import partial
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_sam.plugin.panel.widgets import SPACING, FramedRow, breakable, button, column_layout
+from napari_sam.plugin.panel.widgets import SPACING, ColumnScroll, FramedRow, breakable, button, column_layout
 from napari_sam.session.notices import Notice, NoticeKind, Notices
 
 _GRAVE, _GOOD_TO_KNOW = "#ff5a4f", "#e0a800"
@@ -125,3 +125,50 @@ class NoticeRows(QWidget):
                 self.rows[kind] = NoticeRow(notice, self._try_to)
                 layout.insertWidget(at, self.rows[kind])
         self.setVisible(bool(self.rows))
+
+
+_PADDING = 4
+"""Pixels that napari's style puts around what is scrolled, and a little more."""
+_LEAST = 40
+"""Pixels: a line and what is around it."""
+_LARGEST_SHARE = 0.4
+"""Of the panel's height: what is longer is scrolled, so that the sections keep the larger part."""
+
+
+class PanelFoot(ColumnScroll):
+    """The foot of the panel: rows that come and go, below the sections, so that none of these moves.
+
+    Parameters
+    ----------
+    rows
+        What comes and goes.
+    """
+
+    def __init__(self, *rows: QWidget) -> None:
+        content = QWidget()
+        self._rows = rows
+        self._column = column_layout(content)
+        self._column.setContentsMargins(8, 4, 8, 6)
+        for each in rows:
+            self._column.addWidget(each)
+        super().__init__(content)
+        self.fit()
+
+    def fit(self) -> None:
+        """Be as high as what is there to show, within bounds; take no room where that is nothing."""
+        parent, content = self.parentWidget(), self.widget()
+        shown = any(not each.isHidden() for each in self._rows)
+        if shown and parent is not None and content is not None:
+            # The scroll area makes the content no smaller than the latter.
+            wanted = max(
+                self._column.totalHeightForWidth(parent.width() - self.bar_width), content.minimumSizeHint().height()
+            )
+            wanted += _PADDING
+            self.setFixedHeight(max(min(wanted, round(_LARGEST_SHARE * parent.height())), _LEAST))
+        self.setVisible(shown)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Fit again when the content has another size to be, as when napari's style has reached it."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.fit()
+        return super().eventFilter(watched, event)

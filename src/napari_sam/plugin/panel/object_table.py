@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from psygnal import Signal
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, QTimer
 from qtpy.QtGui import QColor, QKeyEvent
 from qtpy.QtWidgets import (
@@ -18,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.panel.object_rows import as_share
+from napari_sam.plugin.panel.object_section import as_share
 from napari_sam.plugin.panel.widgets import SPACING, button
 from napari_sam.session.labels.object_row import TableRow
 
@@ -150,7 +151,14 @@ class ObjectTableWidget(QWidget):
     ----------
     controller
         Whose objects.
+
+    Signals
+    -------
+    counted(int)
+        There are so many objects.
     """
+
+    counted = Signal(int)
 
     def __init__(self, controller: SegmentController) -> None:
         super().__init__()
@@ -163,6 +171,9 @@ class ObjectTableWidget(QWidget):
         self.view.setEditTriggers(
             QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed
         )
+        # Tab goes on to what is below, not from cell to cell.
+        self.view.setTabKeyNavigation(False)
+        self.view.setAccessibleName("Accepted objects")
         self.view.setMinimumHeight(150)
         self.view.setMinimumWidth(0)
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -185,6 +196,7 @@ class ObjectTableWidget(QWidget):
         self.next_id.setRange(0, _LARGEST)
         self.next_id.setSpecialValueText("auto")
         self.next_id.setKeyboardTracking(False)
+        self.next_id.setAccessibleName("Id of the next object")
         self.next_id.setToolTip("The id that the object in work, or the next one, gets; auto is the next free one.")
         own_id = QHBoxLayout()
         own_id.setSpacing(SPACING)
@@ -242,6 +254,7 @@ class ObjectTableWidget(QWidget):
             self._following = False
         if anew:
             self.select(selected)
+            self.counted.emit(len(self.model.labels))
         self._show_buttons()
 
     def reopen(self) -> None:

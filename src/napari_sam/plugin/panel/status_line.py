@@ -3,8 +3,9 @@
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from superqt import QElidingLabel
 
-from napari_sam.plugin.panel.widgets import breakable
+from napari_sam.plugin.panel.widgets import ColumnScroll, RoomKeeper, breakable
 from napari_sam.segment.segmentation import Setup
 from napari_sam.session.status import State, Status
 
@@ -67,6 +68,10 @@ class ProgressStrip(QWidget):
         painter.end()
 
 
+LINES = 3
+"""Room for a sentence: what most of them need in a narrow dock."""
+
+
 class StatusLine(QWidget):
     """A coloured dot with the state, a progress bar, and room for a sentence."""
 
@@ -74,22 +79,27 @@ class StatusLine(QWidget):
         super().__init__()
         self.state = QLabel()
         self.state.setTextFormat(Qt.TextFormat.RichText)
-        self.setup = QLabel()
+        # Where there is no room for both, the state is what counts.
+        self.setup = QElidingLabel()
         self.setup.setStyleSheet("color: #8a8a8a")
         self.setup.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.bar = ProgressStrip()
         self.message = _message()
-        # As high as two lines are, in whatever style; it is never seen.
-        self._two_lines = _message("\n", self)
-        self._two_lines.hide()
+        self._room = ColumnScroll(self.message)
+        self._room.setAccessibleName("Message")
+        # The same room whatever the sentence, so that nothing below moves when one comes.
+        self._keeper = RoomKeeper(self.message, LINES, self._room.setFixedHeight)
+        bar = self._room.verticalScrollBar()
+        if bar is not None:
+            bar.rangeChanged.connect(self._offer_keyboard)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         top = QHBoxLayout()
-        top.addWidget(self.state, 1)
-        top.addWidget(self.setup)
+        top.addWidget(self.state)
+        top.addWidget(self.setup, 1)
         layout.addLayout(top)
-        for part in (self.bar, self.message):
+        for part in (self.bar, self._room):
             layout.addWidget(part)
         self._told = self._passing = ""
         self._status = Status(State.NO_IMAGE)
@@ -121,14 +131,22 @@ class StatusLine(QWidget):
         self._write()
 
     def _write(self) -> None:
-        # Room for two lines, so that nothing below moves when a sentence comes; napari's style comes late.
-        self._two_lines.ensurePolished()
-        self.message.setMinimumHeight(self._two_lines.sizeHint().height())
-        self.message.setText(breakable(self._told or self._status.sentence or self._passing))
+        sentence = breakable(self._told or self._status.sentence or self._passing)
+        if sentence != self.message.text():
+            self.message.setText(sentence)
+            # The whole of it while the mouse rests there; what is longer than the room can be scrolled as well.
+            self.message.setToolTip(sentence)
+            bar = self._room.verticalScrollBar()
+            if bar is not None:
+                bar.setValue(0)
+
+    def _offer_keyboard(self, _: int, below: int) -> None:
+        """Let the Tab key come here, for the arrow keys to scroll, where there is more than is seen."""
+        self._room.setFocusPolicy(Qt.FocusPolicy.TabFocus if below else Qt.FocusPolicy.NoFocus)
 
 
-def _message(text: str = "", parent: QWidget | None = None) -> QLabel:
-    label = QLabel(text, parent)
+def _message() -> QLabel:
+    label = QLabel()
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setAlignment(Qt.AlignmentFlag.AlignTop)

@@ -1,22 +1,34 @@
-"""The rows about the object in work: its id, its candidates, accepting it, and what it may overwrite."""
+"""The section about the object in work: its id, its candidates, accepting it, and what it may overwrite."""
 
 from functools import partial
 
-from qtpy.QtCore import Qt
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QRadioButton,
+    QSizePolicy,
+    QStackedWidget,
     QWidget,
 )
 
 from napari_sam.labels.paint import Collision, describe
 from napari_sam.plugin.actions import CONTROLS, Action
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.panel.widgets import SPACING, FramedRow, action_button, button, column_layout, row, title
+from napari_sam.plugin.panel.icons import action_icon
+from napari_sam.plugin.panel.section import Section
+from napari_sam.plugin.panel.widgets import (
+    SPACING,
+    FramedRow,
+    PanelButton,
+    RoomKeeper,
+    action_button,
+    button,
+    column_layout,
+    row,
+)
 from napari_sam.session.status import Status
 
 MOST = 3
@@ -38,15 +50,17 @@ class CandidateRow(QWidget):
         self._controller = controller
         control = CONTROLS[Action.CANDIDATE]
         self.label = QLabel()
-        self.label.setToolTip(f"{control.tip} Key: {control.shown}, or Shift and the mouse wheel.")
-        self.buttons = [QPushButton() for _ in range(MOST)]
+        self.label.setToolTip(
+            f"The candidate that is shown, of those for an ambiguous click. {control.tip} Key: {control.shown}, or "
+            "Shift and the mouse wheel."
+        )
+        self.buttons = [PanelButton() for _ in range(MOST)]
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(SPACING)
         layout.addWidget(self.label, 1)
         for at, choice in enumerate(self.buttons):
             choice.setCheckable(True)
-            choice.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             choice.clicked.connect(partial(self._choose, at))
             layout.addWidget(choice)
         policy = self.sizePolicy()
@@ -61,8 +75,8 @@ class CandidateRow(QWidget):
         scores = ["--"] * MOST
         if answer is not None:
             self.label.setText(
-                f"Candidate {answer.chosen + 1} of {len(answer.candidates)}, "
-                f"IoU {as_share(answer.mask.score)}  [{CONTROLS[Action.CANDIDATE].shown}]"
+                f"{answer.chosen + 1} of {len(answer.candidates)}, IoU {as_share(answer.mask.score)} "
+                f"[{CONTROLS[Action.CANDIDATE].shown}]"
             )
             scores = [as_share(mask.score) for mask in answer.candidates]
         for at, choice in enumerate(self.buttons):
@@ -86,46 +100,74 @@ def as_share(value: float) -> str:
 
 
 _CHOICES = {
-    Collision.KEEP: ("keep others", "Pixels that belong to another object stay with it."),
+    Collision.KEEP: ("keep", "Pixels that belong to another object stay with it."),
     Collision.OVERWRITE: ("overwrite", "Pixels that belong to another object become this one's."),
     Collision.ASK: ("ask", "Say how many pixels of which objects are met, and let me decide."),
 }
 
 
-class CollisionRows(QWidget):
-    """The choice to keep, overwrite or ask; below it the question, while there is one.
+_QUESTION_LINES = 3
+"""Room for a question that names as many labels as any does."""
+
+
+class AcceptRows(QWidget):
+    """The buttons that end the work on an object, with what may be overwritten; the question takes their place.
+
+    So nothing moves where it is asked.
 
     Parameters
     ----------
     controller
         Whose objects.
+
+    Attributes
+    ----------
+    buttons : dict
+        The buttons.
+    choices : dict
+        What happens to pixels of other objects.
+    question : FramedRow
+        What is asked, with the answers.
     """
 
     def __init__(self, controller: SegmentController) -> None:
         super().__init__()
         self._controller = controller
+        self.buttons = {action: action_button(action) for action in (Action.ACCEPT, Action.REJECT, Action.NEXT)}
         self.choices = {collision: QRadioButton(text) for collision, (text, _) in _CHOICES.items()}
         group = QButtonGroup(self)
         line = QHBoxLayout()
         line.setSpacing(SPACING)
-        line.addWidget(QLabel("Others:"))
         for collision, choice in self.choices.items():
             choice.setToolTip(_CHOICES[collision][1])
+            choice.setAccessibleName(f"Pixels of other objects: {_CHOICES[collision][0]}")
             choice.setChecked(collision is controller.collision)
             choice.toggled.connect(partial(self._choose, collision))
             group.addButton(choice)
             line.addWidget(choice)
         line.addStretch(1)
+        self._ending = QWidget()
+        rows = column_layout(self._ending)
+        # As the question needs more room, and this is the button that is pressed most.
+        self.buttons[Action.ACCEPT].setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Expanding)
+        rows.addWidget(self.buttons[Action.ACCEPT], 1)
+        rows.addLayout(row(self.buttons[Action.REJECT], self.buttons[Action.NEXT]))
+        rows.addWidget(QLabel("Pixels of other objects"))
+        rows.addLayout(line)
         self.question = FramedRow()
         self.sentence = self.question.sentence
-        self.keep = button("Keep", "Enter", "The others keep their pixels.")
-        self.overwrite = button("Overwrite", "Shift+Enter", "Take the pixels.")
-        self.back = button("Back", "Esc", "Write nothing; the object stays in work.")
-        self.question.rows.addLayout(row(self.keep, self.back))
-        self.question.rows.addWidget(self.overwrite)
-        rows = column_layout(self)
-        rows.addLayout(line)
-        rows.addWidget(self.question)
+        self._keeper = RoomKeeper(self.sentence, _QUESTION_LINES, self.sentence.setMinimumHeight)
+        self.keep = button("Keep", "Enter", "The others keep their pixels.", "\n")
+        self.overwrite = button("Overwrite", "Shift+Enter", "Take the pixels.", "\n")
+        self.back = button("Back", "Esc", "Write nothing; the object stays in work.", "\n")
+        answers = row(self.keep, self.overwrite, self.back)
+        # The longest key needs the most of the width.
+        answers.setStretch(1, 2)
+        self.question.rows.addLayout(answers)
+        self.pages = QStackedWidget()
+        for page in (self._ending, self.question):
+            self.pages.addWidget(page)
+        column_layout(self).addWidget(self.pages)
         for each, answer in (
             (self.keep, Collision.KEEP),
             (self.overwrite, Collision.OVERWRITE),
@@ -135,12 +177,27 @@ class CollisionRows(QWidget):
         controller.asked_changed.connect(self.show_question)
         self.show_question()
 
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Keep the room that a question will need."""
+        super().showEvent(event)
+        if not self.pages.minimumHeight():
+            for each in (self.question, *self.question.findChildren(QWidget)):
+                each.ensurePolished()
+            # A frame that has not been seen does not know yet what its style adds around it.
+            self.pages.setMinimumHeight(self.question.sizeHint().height() + 8)
+
     def show_question(self) -> None:
-        """Show what is asked, if anything is."""
+        """Show what is asked, if anything is; the keyboard stays where it was, or goes to the first answer."""
         question = self._controller.asked
-        self.question.setVisible(question is not None)
+        page = self._ending if question is None else self.question
+        focused = self.pages.focusWidget()
+        has_keyboard = focused is not None and focused.hasFocus()
         if question is not None:
             self.sentence.setText(f"Meets {describe(question.pixels)}.")
+        if page is not self.pages.currentWidget():
+            self.pages.setCurrentWidget(page)
+            if has_keyboard:
+                (self.buttons[Action.ACCEPT] if question is None else self.keep).setFocus()
 
     def _choose(self, collision: Collision, chosen: bool) -> None:
         if chosen:
@@ -150,11 +207,11 @@ class CollisionRows(QWidget):
         self._controller.answer(collision)
 
 
-_ACTIONS = (Action.ACCEPT, Action.REJECT, Action.NEXT, Action.HIDE, Action.UNDO, Action.REDO)
+_VIEW_ACTIONS = (Action.HIDE, Action.UNDO, Action.REDO)
 
 
-class ObjectRows(QWidget):
-    """The rows about the object in work.
+class ObjectSection(Section):
+    """The section about the object in work.
 
     Parameters
     ----------
@@ -163,22 +220,16 @@ class ObjectRows(QWidget):
     """
 
     def __init__(self, controller: SegmentController) -> None:
-        super().__init__()
+        super().__init__("object", "Object")
         self._controller = controller
         self._session = controller.session
-        self.buttons = {action: action_button(action) for action in _ACTIONS}
-        self.title = title("Object")
         self.candidates = CandidateRow(controller)
-        self.collision = CollisionRows(controller)
-        grid = QGridLayout()
-        grid.setSpacing(SPACING)
-        for at, action in enumerate(_ACTIONS):
-            grid.addWidget(self.buttons[action], at // 2, at % 2)
-        rows = column_layout(self)
-        rows.addWidget(self.title)
-        rows.addWidget(self.candidates)
-        rows.addLayout(grid)
-        rows.addWidget(self.collision)
+        self.collision = AcceptRows(controller)
+        icons: dict[Action, QPushButton] = {action: action_icon(action) for action in _VIEW_ACTIONS}
+        self.buttons: dict[Action, QPushButton] = {**self.collision.buttons, **icons}
+        self.add_row(self.candidates)
+        self.add_row(self.collision)
+        self.add_row(row(*icons.values()))
 
     def show_status(self, _: Status) -> None:
         """Say what can be done in this state."""
@@ -198,7 +249,7 @@ class ObjectRows(QWidget):
         if label is None:
             label = 1 if self._session.labels.target is None else None
         refines = " (refines a label)" if self._session.current.draft.refines else ""
-        self.title.setText("<b>Object</b>" if label is None else f"<b>Object {label}</b>{refines}")
+        self.set_title("Object" if label is None else f"Object {label}{refines}")
 
     def show_history(self) -> None:
         """Say whether there is anything to undo or redo."""

@@ -1,16 +1,20 @@
-"""The rows about prompts: how gestures work, which tool is active, layers as prompts, taking prompts back."""
+"""The section about prompts: how gestures work, which tool is active, layers as prompts, taking prompts back."""
 
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_sam.plugin.actions import Action
+from napari_sam.plugin.canvas.plugin_tools import Tool
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.layers.drawn_prompts import COLOURS, REGION_COLOUR
-from napari_sam.plugin.panel.widgets import SPACING, action_button, button, choose, column_layout, combo, row, title
+from napari_sam.plugin.panel.icons import Icon, IconButton, action_icon
+from napari_sam.plugin.panel.section import Section
+from napari_sam.plugin.panel.widgets import SPACING, action_button, button, choose, column_layout, combo, row
 from napari_sam.plugin.settings import recall, remember
 from napari_sam.session.status import State, Status
 
@@ -143,7 +147,8 @@ class SourceRow(QWidget):
         self.use = button(
             "Use", "", "Take the layer's points and shapes, or its selected label, as prompts for this object."
         )
-        self.each = {action: action_button(action) for action in (Action.EACH, Action.EACH_EVERYWHERE)}
+        # The key on a line of its own: side by side they would be the widest row of the panel.
+        self.each = {action: action_button(action, "\n") for action in (Action.EACH, Action.EACH_EVERYWHERE)}
         buttons = QHBoxLayout()
         buttons.setSpacing(SPACING)
         buttons.addWidget(self.layer, 1)
@@ -181,15 +186,89 @@ class SourceRow(QWidget):
             self.show_in_view(self._in_view)
 
 
-_ACTIONS = (Action.REMOVE_LAST, Action.CLEAR, Action.PICK, Action.POLARITY, Action.CURSOR)
+class ToolRow(QWidget):
+    """A row of tools, of which the one in use is pressed.
+
+    Parameters
+    ----------
+    controller
+        Whose tools.
+    """
+
+    def __init__(self, controller: SegmentController) -> None:
+        super().__init__()
+        self._tools = controller.tools
+        self.buttons = {
+            tool: IconButton(icon, name, caption, tip) for tool, (icon, name, caption, tip) in _TOOLS.items()
+        }
+        for tool, each in self.buttons.items():
+            each.setCheckable(True)
+            each.clicked.connect(partial(self._use, tool))
+        column_layout(self).addLayout(row(*self.buttons.values()))
+        controller.tools.tool_changed.connect(self.show_tool)
+        self.show_tool()
+
+    def show_tool(self) -> None:
+        """Show which tool is in use."""
+        in_use = self._tools.tool
+        for tool, each in self.buttons.items():
+            each.setChecked(tool is in_use)
+
+    def _use(self, tool: Tool, _: bool = False) -> None:
+        self._tools.use(tool)
+        # A click on the tool in use lets its button go, and the tool stays.
+        self.show_tool()
+
+
+_TOOLS = {
+    Tool.CLICK: (
+        Icon.CLICK,
+        "Click or box",
+        "click",
+        "Click to add, right-click to exclude; drag a box; Shift and drag a scribble. Key: P, on the clicks layer.",
+    ),
+    Tool.MOVE_CLICKS: (
+        Icon.MOVE_CLICKS,
+        "Move clicks",
+        "move",
+        "Select, move and delete clicks with napari's own tool. Key: S, on the clicks layer.",
+    ),
+    Tool.BOX: (
+        Icon.BOX,
+        "Box",
+        "box",
+        "Draw a box around the object with napari's rectangle. Key: R, on the shapes layer.",
+    ),
+    Tool.OUTLINE: (
+        Icon.OUTLINE,
+        "Outline",
+        "outline",
+        "Draw a rough outline corner by corner, which the model refines; Enter ends it. Key: P, on the shapes layer "
+        "(E: an ellipse).",
+    ),
+    Tool.SCRIBBLE: (
+        Icon.SCRIBBLE,
+        "Scribble",
+        "scribble",
+        "Draw a path along the object corner by corner; Enter ends it. Key: T, on the shapes layer (L: a line).",
+    ),
+    Tool.MOVE_SHAPES: (
+        Icon.MOVE_SHAPES,
+        "Move shapes",
+        "edit",
+        "Select, move and delete boxes, outlines and scribbles with napari's own tool. Key: S, on the shapes layer.",
+    ),
+}
+"""For each tool its picture, its name, the word below the picture and the tooltip."""
+_ACTIONS = (Action.REMOVE_LAST, Action.CLEAR, Action.POLARITY, Action.CURSOR, Action.PICK)
 HINT = (
     "Left click adds, right click (Alt, Ctrl) excludes. Drag draws a box, Shift + drag scribbles, right drag scribbles "
     "to exclude. Space pans."
 )
 
 
-class PromptRows(QWidget):
-    """The rows about how to prompt.
+class PromptSection(Section):
+    """The section about how to prompt.
 
     Parameters
     ----------
@@ -198,38 +277,27 @@ class PromptRows(QWidget):
     """
 
     def __init__(self, controller: SegmentController) -> None:
-        super().__init__()
+        super().__init__("prompts", "Prompts")
         self._session = controller.session
-        self.buttons = {action: action_button(action) for action in _ACTIONS}
+        self.buttons: dict[Action, QPushButton] = {action: action_icon(action) for action in _ACTIONS}
         for action in (Action.PICK, Action.CURSOR):
             self.buttons[action].setCheckable(True)
-        self.draw = button("Click or box", "", "Make the clicks layer active, ready for clicks and boxes.")
-        self.points = button("Move clicks", "", "Select, move and delete clicks with napari's own tool.")
-        self.shapes = button(
-            "Shapes",
-            "",
-            "Draw, move and delete boxes, outlines and scribbles with napari's own tools: rectangle R, ellipse E, "
-            "polygon P, line L, path T.",
-        )
+        self.tools = ToolRow(controller)
+        self.draw = self.tools.buttons[Tool.CLICK]
+        self.points = self.tools.buttons[Tool.MOVE_CLICKS]
+        self.shapes = self.tools.buttons[Tool.MOVE_SHAPES]
         self.help = QLabel(HINT)
         self.help.setWordWrap(True)
         self.hint: FirstHint | None = FirstHint(self.help.show) if FirstHint.wanted() else None
         self.help.setVisible(self.hint is None)
-        rows = column_layout(self)
-        rows.addWidget(title("Prompts"))
-        if self.hint is not None:
-            rows.addWidget(self.hint)
-        rows.addWidget(self.help)
-        rows.addLayout(row(self.draw, self.points, self.shapes))
-        rows.addLayout(row(self.buttons[Action.REMOVE_LAST], self.buttons[Action.CLEAR]))
-        rows.addLayout(row(self.buttons[Action.POLARITY], self.buttons[Action.CURSOR]))
-        rows.addLayout(row(self.buttons[Action.PICK]))
-        self.draw.clicked.connect(lambda: controller.tools.draw())
-        self.points.clicked.connect(lambda: controller.tools.edit_points())
-        self.shapes.clicked.connect(lambda: controller.tools.edit_shapes())
         self.source = SourceRow(controller)
+        if self.hint is not None:
+            self.add_row(self.hint)
+        self.add_row(self.help)
+        self.add_row(self.tools)
+        self.add_row(row(*self.buttons.values()))
+        self.add_row(self.source)
         self.buttons.update(self.source.each)
-        rows.addWidget(self.source)
         controller.picking_changed.connect(self._show_picking)
         controller.cursor_changed.connect(self._show_cursor)
 

@@ -1,4 +1,4 @@
-"""The choices of what to work on: image, model (and its download), labels, object size, contrast."""
+"""The section about what to work on: image, model (and its download), labels, object size, contrast."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from napari.layers import Image, Labels
 from psygnal import Signal
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QStandardItemModel
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QProgressBar, QSpinBox, QWidget
 
 from napari_sam.errors import UserError
 from napari_sam.models.advice import MachineSpeed, general_advice, known_speed, model_advice
@@ -18,7 +18,8 @@ from napari_sam.models.download import fetch
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.panel.widgets import SPACING, choose, combo
+from napari_sam.plugin.panel.section import Section
+from napari_sam.plugin.panel.widgets import SPACING, PanelButton, RoomKeeper, button, choose, column_layout, combo, row
 from napari_sam.plugin.preferences import LARGEST_OBJECT
 
 # Chosen: a bar that moves ten times a second moves smoothly enough.
@@ -37,10 +38,15 @@ class DownloadRow(QWidget):
 
     Attributes
     ----------
-    downloaded
-        Emitted with the model's name.
-    failed
-        Emitted with a sentence.
+    wanted : bool
+        Whether the model that is offered is not here.
+
+    Signals
+    -------
+    downloaded(str)
+        The model of this name is here.
+    failed(str)
+        It could not be downloaded; a sentence.
     """
 
     downloaded = Signal(str)
@@ -52,12 +58,14 @@ class DownloadRow(QWidget):
         self._name = ""
         self._token: CancelToken | None = None
         self._here = (0, 1)
-        self.button = QPushButton()
+        self.wanted = False
+        self.button = PanelButton()
         self.button.clicked.connect(self.start)
         self.bar = QProgressBar()
         self.bar.setRange(0, 1000)
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop downloading; what came is kept, and the next download goes on from there.")
+        self.cancel_button = button(
+            "Cancel", "", "Stop downloading; what came is kept, and the next download goes on from there."
+        )
         self.cancel_button.clicked.connect(self.cancel)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -74,12 +82,12 @@ class DownloadRow(QWidget):
             self.cancel()
         self._name = name
         spec = REGISTRY.get(name)
-        wanted = spec is not None and not spec.bundled and not is_downloaded(spec)
+        self.wanted = spec is not None and not spec.bundled and not is_downloaded(spec)
         if spec is not None:
             self.button.setText(f"Download {name} ({spec.size_bytes / 1e6:,.0f} MB)")
             self.button.setToolTip(f"{spec.description}, for {spec.suits}. Licence: {spec.licence}. {spec.url}")
         self._show_running()
-        self.setVisible(wanted)
+        self.setVisible(self.wanted)
 
     def start(self) -> None:
         """Download what is offered."""
@@ -140,11 +148,14 @@ class DownloadRow(QWidget):
         self.bar.setFormat(f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
 
 
+_ADVICE_LINES = 3
+"""What the longest advice takes in a narrow dock."""
+NO_IMAGE = "Choose one"
 NEW_LABELS = "New labels layer"
 
 
-class Choices(QWidget):
-    """A form of choices; what is chosen goes to the controller and its session.
+class ImageSection(Section):
+    """The section of choices; what is chosen goes to the controller and its session.
 
     Parameters
     ----------
@@ -155,11 +166,12 @@ class Choices(QWidget):
     """
 
     def __init__(self, controller: SegmentController, post: Callable[[Callable[[], None]], None]) -> None:
-        super().__init__()
+        super().__init__("image and model", "Image and model")
         self._controller = controller
         self._session = controller.session
         self._filling = False
         self.image, self.model, self.labels = combo(), combo(), combo()
+        self.open_button = button("Open…", "", "Open an image; napari's File menu has more ways, and samples.")
         for name, spec in REGISTRY.items():
             self.model.addItem(name, name)
             self.model.setItemData(
@@ -173,7 +185,13 @@ class Choices(QWidget):
         self.advice.setStyleSheet("color: #8a8a8a")
         self.advice.setAlignment(Qt.AlignmentFlag.AlignTop)
         # Room for the longest, so that nothing below moves with the choice.
-        self.advice.setMinimumHeight(3 * self.advice.fontMetrics().lineSpacing())
+        about = QWidget()
+        about_rows = column_layout(about)
+        about_rows.addWidget(self.advice)
+        about_rows.addWidget(self.download)
+        about_rows.addStretch(1)
+        self._about = about
+        self._keeper = RoomKeeper(self.advice, _ADVICE_LINES, self._keep_about)
         self._speed: MachineSpeed | None = None
         self.object_size = QSpinBox()
         self.object_size.setRange(0, LARGEST_OBJECT)
@@ -188,17 +206,26 @@ class Choices(QWidget):
             "What the model sees is scaled by the image layer's contrast limits, instead of by limits measured once "
             "on the whole stack."
         )
-        form = QFormLayout(self)
+        form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         form.setContentsMargins(0, 0, 0, 0)
         form.setSpacing(SPACING)
-        form.addRow("Image", self.image)
+        image = row(self.image, self.open_button)
+        image.setStretch(1, 0)
+        form.addRow("Image", image)
         form.addRow("Model", self.model)
-        form.addRow(self.advice)
-        form.addRow("", self.download)
+        form.addRow(about)
         form.addRow("Labels", self.labels)
         form.addRow("Object size", self.object_size)
-        form.addRow("", self.layer_contrast)
+        form.addRow(self.layer_contrast)
+        for choice, name in (
+            (self.image, "Image"),
+            (self.model, "Model"),
+            (self.labels, "Labels"),
+            (self.object_size, "Object size"),
+        ):
+            choice.setAccessibleName(name)
+        self.add_row(form)
         self.image.currentIndexChanged.connect(self._choose_image)
         self.model.currentIndexChanged.connect(self._choose_model)
         self.download.downloaded.connect(self._downloaded)
@@ -207,13 +234,23 @@ class Choices(QWidget):
         self.layer_contrast.toggled.connect(controller.images.use_layer_contrast)
         self._show_advice()
 
+    def _keep_about(self, height: int) -> None:
+        self._advice_height = height
+        self._keep_download()
+
+    def _keep_download(self) -> None:
+        """Keep room for a download, if the model may need one, so that nothing below moves when that ends."""
+        spec = REGISTRY.get(self._session.model.name)
+        download = 0 if spec is None or spec.bundled else SPACING + self.download.sizeHint().height()
+        self._about.setMinimumHeight(self._advice_height + download)
+
     def fill(self) -> None:
         """List the layers again; the chosen ones stay chosen."""
         controller = self._controller
         self._filling = True
         try:
             self.image.clear()
-            self.image.addItem("Choose an image", None)
+            self.image.addItem(NO_IMAGE, None)
             for image in controller.images.layers:
                 self.image.addItem(image.name, image)
             choose(self.image, controller.image)
@@ -273,7 +310,7 @@ class Choices(QWidget):
         self._speed = self._speed or known_speed()
         spec = REGISTRY.get(self._session.model.name)
         self.advice.setText("" if spec is None else model_advice(spec, self._speed))
-        self.advice.setVisible(spec is not None)
+        self._keep_download()
         self.model.setToolTip("" if self._speed is None else general_advice(self._speed))
 
     def _downloaded(self, name: str) -> None:

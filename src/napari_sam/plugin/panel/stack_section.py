@@ -1,0 +1,138 @@
+"""The section about carrying the object through the stack."""
+
+from magicgui.widgets import ComboBox, Container, Label, SpinBox, Widget
+
+from napari_sam.plugin.actions import Action
+from napari_sam.plugin.controller import SegmentController
+from napari_sam.plugin.panel.section import Section
+from napari_sam.plugin.panel.widgets import SPACING, action_button, row
+from napari_sam.session.status import State, Status
+
+
+class RangeForm:
+    """A form of where objects are carried to: the axis, and the first and the last plane.
+
+    Parameters
+    ----------
+    controller
+        Whose objects; it is told of what is chosen.
+
+    Attributes
+    ----------
+    axis, first, last
+        The fields.
+    fields : Container
+        All of them, with their names.
+    """
+
+    def __init__(self, controller: SegmentController) -> None:
+        self._controller = controller
+        self._session = controller.session
+        self._filling = False
+        self._range: tuple[int, int | None, int] | None = None
+        self.axis = ComboBox(label="Along", choices=(), tooltip="The axis that objects are carried along, both ways.")
+        bound = "Objects are carried no farther than from the first to the last of these planes."
+        self.first = SpinBox(min=0, max=0, tooltip=bound)
+        self.last = SpinBox(min=0, max=0, tooltip=bound)
+        both: list[Widget] = [self.first, Label(value="to"), self.last]
+        planes = Container(layout="horizontal", labels=False, label="Planes", widgets=both)
+        self.fields = Container(widgets=[self.axis, planes])
+        for each in (self.fields, planes):
+            each.margins = (0, 0, 0, 0)
+            each.native.layout().setSpacing(SPACING)
+        for plane in (self.first, self.last):
+            # napari's style has room for ten digits.
+            plane.native.setStyleSheet("min-width: 40px")
+        for field, name in ((self.axis, "Along"), (self.first, "First plane"), (self.last, "Last plane")):
+            field.native.setAccessibleName(name)
+        self.axis.changed.connect(self._choose_axis)
+        self.first.changed.connect(self._choose_planes)
+        self.last.changed.connect(self._choose_planes)
+
+    def fill(self) -> None:
+        """Offer the axes and planes of the image, if they are others; what was chosen there stays chosen."""
+        axes = self._controller.propagation_axes
+        if {axis: name for name, axis in self._offered()} != axes:
+            self._filling = True
+            try:
+                self.axis.choices = [(name, axis) for axis, name in axes.items()]
+                if self._controller.propagation_axis in axes:
+                    self.axis.value = self._controller.propagation_axis
+                elif axes:
+                    self.axis.value = next(iter(axes))
+            finally:
+                self._filling = False
+        self.axis.enabled = bool(axes)
+        self._fill_planes()
+
+    def _offered(self) -> list[tuple[str, int]]:
+        combo = self.axis.native
+        return [
+            (combo.itemText(at), combo.itemData(at)) for at in range(combo.count()) if combo.itemData(at) is not None
+        ]
+
+    def _fill_planes(self) -> None:
+        source, axis = self._session.image.source, self.axis.value
+        length = 1 if source is None or axis is None else source.shape[axis]
+        for field in (self.first, self.last):
+            field.enabled = length > 1
+        # Another image, or another axis, has other planes.
+        if self._range == (self._session.image.number, axis, length):
+            return
+        self._range = self._session.image.number, axis, length
+        self._filling = True
+        try:
+            for field, value in ((self.first, 0), (self.last, length - 1)):
+                field.max = length - 1
+                field.value = value
+        finally:
+            self._filling = False
+        self._tell_planes()
+
+    def _choose_axis(self, axis: int | None) -> None:
+        if not self._filling:
+            self._controller.propagation_axis = axis
+            self._fill_planes()
+
+    def _choose_planes(self) -> None:
+        if self._filling:
+            return
+        if self.first.value > self.last.value:
+            self.last.value = self.first.value
+        self._tell_planes()
+
+    def _tell_planes(self) -> None:
+        last = self.last.max
+        self._controller.propagation_planes = (
+            self.first.value or None,
+            self.last.value if self.last.value < last else None,
+        )
+
+
+class StackSection(Section):
+    """The section about propagating: where to, and along which axis.
+
+    Parameters
+    ----------
+    controller
+        Whose object.
+    """
+
+    def __init__(self, controller: SegmentController) -> None:
+        super().__init__("stack", "Stack")
+        self._session = controller.session
+        self.buttons = {action: action_button(action) for action in (Action.PROPAGATE, Action.CANCEL)}
+        self.range = RangeForm(controller)
+        self.fill = self.range.fill
+        self.add_row(self.range.fields.native)
+        self.add_row(row(*self.buttons.values()))
+
+    def show_status(self, status: Status) -> None:
+        """Say what can be done in this state."""
+        session, draft = self._session, self._session.current.draft
+        has_masks = bool(draft.masks) or bool(draft.in_flight)
+        in_view = status.state not in (State.NO_IMAGE, State.NO_PLANE)
+        self.buttons[Action.PROPAGATE].setEnabled(
+            has_masks and in_view and not session.volume.active and self.range.axis.value is not None
+        )
+        self.buttons[Action.CANCEL].setEnabled(session.volume.active or session.batch.active)

@@ -28,6 +28,7 @@ class Action(StrEnum):
     CANDIDATE = "candidate"
     CANDIDATE_BACK = "candidate back"
     PROPAGATE = "propagate"
+    PROPAGATE_ALL = "propagate all"
     CANCEL = "cancel"
     UNDO = "undo"
     REDO = "redo"
@@ -103,6 +104,12 @@ CONTROLS: dict[Action, Control] = {
     ),
     Action.PROPAGATE: Control(
         "Propagate", "G", "G", "Carry the object through the stack, both ways; a proposal until accepted."
+    ),
+    Action.PROPAGATE_ALL: Control(
+        "Propagate all",
+        "Shift-G",
+        "Shift+G",
+        "Carry all accepted objects of this plane through the stack at once; they compete for pixels. One undo.",
     ),
     Action.CANCEL: Control(
         "Cancel", "Q", "Q", "Stop propagating; the planes that were reached stay proposed. Or stop making many objects."

@@ -38,6 +38,11 @@ def propagate_command(viewer: Viewer) -> None:
     _do(viewer, Action.PROPAGATE)
 
 
+def propagate_all_command(viewer: Viewer) -> None:
+    """Carry all accepted objects of the plane in view through the stack."""
+    _do(viewer, Action.PROPAGATE_ALL)
+
+
 def stop_command(viewer: Viewer) -> None:
     """Stop propagating, or making many objects."""
     _do(viewer, Action.CANCEL)

@@ -103,6 +103,8 @@ class SegmentController:
         The data axis to carry objects along; None for the likeliest.
     propagation_planes : (int or None, int or None)
         The first and the last position along it to carry them to; None for the image's ends.
+    propagation_views : bool or None
+        Whether three views of an object vote; None for whether that makes sense.
     """
 
     layers_changed = Signal()
@@ -125,6 +127,7 @@ class SegmentController:
         self.collision = Collision.KEEP
         self.propagation_axis: int | None = None
         self.propagation_planes: tuple[int | None, int | None] = (None, None)
+        self.propagation_views: bool | None = None
         self._context = context = ViewerContext(viewer, session, self.told.emit)
         self.try_to = context.try_to
         changed = self.layers_changed.emit
@@ -169,6 +172,7 @@ class SegmentController:
             Action.POLARITY: self.tools.turn_polarity,
             Action.CURSOR: self.cursor.toggle,
             Action.PROPAGATE: self._propagate,
+            Action.PROPAGATE_ALL: self._propagate_all,
             Action.CANCEL: session.cancel,
             Action.UNDO: session.history.undo,
             Action.REDO: session.history.redo,
@@ -319,7 +323,14 @@ class SegmentController:
         """Carry the object through the stack."""
         self.update_view()
         axis = self.propagation_axis if self.propagation_axis in self.propagation_axes else None
-        self.session.volume.propagate(axis, *self.propagation_planes)
+        self.session.volume.propagate(axis, *self.propagation_planes, views=self.propagation_views)
+
+    def _propagate_all(self) -> None:
+        """Carry all objects of the plane in view through the stack."""
+        self.targets.ensure(wanted=True)
+        self.update_view()
+        axis = self.propagation_axis if self.propagation_axis in self.propagation_axes else None
+        self.session.batch.propagate(axis, *self.propagation_planes, views=self.propagation_views)
 
     def _segment_each(self, *, everywhere: bool) -> None:
         """Make an object of each prompt of the chosen layer, on the plane in view or on all that lie like it."""

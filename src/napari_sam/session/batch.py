@@ -1,24 +1,30 @@
-"""The segmentation of many objects in one go: a box each, or the labels that are there."""
+"""Many objects in one go: segmented from a box each or the labels that are there, or carried through the stack."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
-from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane
+from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane, labels_on_plane
 from napari_sam.labels.paint import Collides, Collision
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.planes.geometry import Plane
+from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.batch_plan import BatchResults, Plan, begin_writing, carry_out, plan_batch
-from napari_sam.session.compute.engine import OpenedImage
+from napari_sam.session.compute.engine import Engine, OpenedImage
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.labels.target import Target
 from napari_sam.session.object.draft import Draft, PromptRequest
 from napari_sam.session.object.prompt_answering import PromptAnswering
+from napari_sam.session.propagation import depth_axes
 from napari_sam.session.status import SessionSignals, StatusReporter
 from napari_sam.session.workspace import Workspace
+from napari_sam.volume.carry import PropagatedPlane, planes_to_reach
+from napari_sam.volume.views import three_views
 
 _KEY = "batch"
 _PLANS = 4
@@ -84,8 +90,8 @@ class Batch:
 
     Parameters
     ----------
-    scheduler
-        Where it is computed.
+    scheduler, engine
+        Where it is computed, and by what carries objects through stacks.
     workspace
         The labels and the journal.
     answering
@@ -99,12 +105,14 @@ class Batch:
     def __init__(
         self,
         scheduler: Scheduler,
+        engine: Engine,
         workspace: Workspace,
         answering: PromptAnswering,
         signals: SessionSignals,
         reporter: StatusReporter,
     ) -> None:
         self._scheduler = scheduler
+        self._engine = engine
         self._workspace = workspace
         self._answering = answering
         self._signals = signals
@@ -161,6 +169,86 @@ class Batch:
         results = BatchResults(target, self._workspace.draft if instead else None)
         self._run = _Run(results, collision, 0 if callable(objects) else len(objects))
         self._start(self._run, objects, opened, self._answering.expected_size)
+        self._reporter.report()
+
+    def propagate(
+        self,
+        axis: int | None = None,
+        start: int | None = None,
+        stop: int | None = None,
+        views: bool | None = None,
+    ) -> None:
+        """Carry all objects on the plane in view through the stack, and write them together; see `propagate_each`.
+
+        Their key planes are all on which they have pixels: there nothing changes. Pixels of other labels stay theirs.
+        A former batch is given up.
+
+        Parameters
+        ----------
+        axis
+            The data axis to go along; None for the likeliest depth of those that are not displayed.
+        start, stop
+            First and last position, inclusive; None for the ends of the image.
+        views
+            Whether three views of each object vote; None for whether that makes sense, see `three_views`.
+
+        Raises
+        ------
+        UserError
+            If there is no image with such an axis, or no target.
+        """
+        opened, target, plane = self._answering.opened, self._workspace.writer.target, self._answering.view.plane
+        if opened is None or plane is None:
+            raise UserError("Choose an image and show one of its planes first.")
+        if target is None:
+            raise UserError("Choose the labels to write into first.")
+        source = opened.source
+        along = next(iter(depth_axes(source, plane.axes)), None) if axis is None else axis
+        if along is None:
+            raise UserError("This image has a single plane: there is nothing to propagate along.")
+        first, last = planes_to_reach(source.shape, plane, along, start, stop)
+        seen = three_views(source, opened.model, along) if views is None else views
+        self._reporter.clear()
+        self.stop()
+        self._workspace.writer.table_of(target).unwritten.write()
+        self._run = run = _Run(BatchResults(target), Collision.KEEP, 0)
+        reached: dict[tuple[int, int], PropagatedPlane] = {}
+
+        def steps(token: CancelToken) -> Iterator[tuple[int, PropagatedPlane] | _Pause]:
+            yield _Pause()
+            keys = _key_masks(target.array, plane, along, range(first, last + 1))
+            run.total = len(keys)
+            labels = np.array(sorted(keys))
+
+            def taken(there: Plane) -> NDArray[np.bool_]:
+                place = PlaneInLabels.itself(there, source.shape)
+                values = np.concatenate([band for _, band in labels_on_plane(target.array, place)])
+                other: NDArray[np.bool_] = (values != 0) & ~np.isin(values, labels)
+                return other
+
+            yield from self._engine.propagate_each(
+                opened.segmenter(), plane, keys, along, start=first, stop=last, views=seen, taken=taken, cancel=token
+            )
+
+        def step(each: tuple[int, PropagatedPlane] | _Pause) -> None:
+            if not isinstance(each, _Pause):
+                label, found = each
+                reached[label, found.index] = found
+                run.done = len({label for label, _ in reached})
+            self._reporter.report()
+
+        def done() -> None:
+            for (label, position), each in sorted(reached.items()):
+                if each.mask is not None and each.mask.area:
+                    there = plane.at(along, position)
+                    draft = Draft(label=label, refines=True, proposal={there: replace(each, areas=())})
+                    run.results.objects.append((there, draft))
+            run.total = run.done
+            self._write(run, run.collision)
+
+        self._scheduler.submit_steps(
+            _KEY, steps, priority=Priority.PROPAGATION, on_step=step, on_done=done, on_error=self._failed
+        )
         self._reporter.report()
 
     def write(self, collision: Collision | None) -> None:
@@ -276,6 +364,26 @@ class Batch:
             return
         self._run = None
         self._reporter.fail(error)
+
+
+def _key_masks(array: Any, plane: Plane, axis: int, positions: range) -> dict[int, dict[int, Mask]]:
+    """Find the labels on a plane, and of each its masks on all planes along an axis on which it has pixels.
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    here = all_masks_on_plane(array, PlaneInLabels.itself(plane, array.shape))
+    if not here:
+        raise UserError("There is nothing to propagate: accept objects on the plane in view first.")
+    keys: dict[int, dict[int, Mask]] = {label: {} for label in here}
+    for position in positions:
+        there = plane.at(axis, position)
+        for label, mask in all_masks_on_plane(array, PlaneInLabels.itself(there, array.shape)).items():
+            if label in keys:
+                keys[label][position] = mask
+    return {label: masks for label, masks in keys.items() if masks}
 
 
 def _segmented(

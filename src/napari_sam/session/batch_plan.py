@@ -179,7 +179,10 @@ def _whole(earlier: ObjectRow | None, found: Sequence[tuple[Plane, Draft]]) -> D
         whole.restore(earlier.state())
     for plane, draft in found:
         whole.proposal.pop(plane, None)
-        whole.put(plane, draft.requests[plane])
+        if plane in draft.requests:
+            whole.put(plane, draft.requests[plane])
+        else:
+            whole.proposal[plane] = draft.proposal[plane]
     return whole
 
 

@@ -116,7 +116,7 @@ class Session(SessionSignals):
         self._workspace = workspace = Workspace(scheduler, answering, self, reporter)
         self.prompts = PromptEditor(workspace, answering, scheduler, self, reporter)
         self.volume = Propagation(scheduler, engine, workspace, answering, self, reporter)
-        self.batch = Batch(scheduler, workspace, answering, self, reporter)
+        self.batch = Batch(scheduler, engine, workspace, answering, self, reporter)
         self.record = SessionRecord(scheduler, workspace, answering, self, reporter, self.notices)
         self.objects = Objects(workspace, answering, reporter, self.volume.stop)
         self.labels = LabelSelection(workspace, answering, self.objects, self.batch, reporter, self, self.notices)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,8 +18,7 @@ from napari_sam.prompts.prompt import Box, Prompts
 from napari_sam.segment.segmentation import Segmentation, Setup
 from napari_sam.segment.segmenter import check_prompts
 from napari_sam.session.compute.engine import PlaneSegmenter
-from napari_sam.volume.carry import PropagatedPlane
-from napari_sam.volume.propagate import planes_to_reach
+from napari_sam.volume.carry import PropagatedPlane, kept, planes_to_reach
 
 
 def blobs() -> NDArray[np.uint8]:
@@ -113,6 +112,28 @@ class FakeEngine:
         for position in range(keys[0] - 1, first - 1, -1):
             self.work(cancel)
             yield segmenter.carried(plane.at(axis, position), key_masks[keys[0]], position)
+
+    def propagate_each(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        objects: Mapping[int, Mapping[int, Mask]],
+        axis: int,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        views: bool = False,
+        taken: Callable[[Plane], NDArray[np.bool_]] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, PropagatedPlane]]:
+        """Carry each as `propagate` does; what belongs to something else already is left out."""
+        del views
+        for name, keys in sorted(objects.items()):
+            for each in self.propagate(segmenter, plane, keys, axis, start=start, stop=stop, cancel=cancel):
+                if each.mask is not None and taken is not None:
+                    free = ~taken(plane.at(axis, each.index))[each.mask.slices]
+                    each = replace(each, mask=kept(each.mask, free))
+                yield name, each
 
     def work(self, cancel: CancelToken | None) -> None:
         """Spend the time that an answer takes.

@@ -408,3 +408,24 @@ def _alternating(*fronts: Iterator[PropagatedPlane]) -> Iterator[PropagatedPlane
                 running.remove(front)
             else:
                 yield reached
+
+
+def planes_to_reach(
+    shape: Sequence[int], plane: Plane, axis: int, start: int | None, stop: int | None
+) -> tuple[int, int]:
+    """Return the first and the last position along an axis of an image of `shape`; see `propagate`.
+
+    Raises
+    ------
+    UserError
+        With an axis that is displayed or does not exist, or with a range outside the image.
+    """
+    if not 0 <= axis < len(shape):
+        raise UserError(f"Axis {axis} does not exist: this image has the axes 0 to {len(shape) - 1}.")
+    if axis in plane.axes:
+        raise UserError(f"Axis {axis} is displayed: propagate along one that is not.")
+    first = 0 if start is None else start
+    last = shape[axis] - 1 if stop is None else stop
+    if not 0 <= first <= last < shape[axis]:
+        raise UserError(f"Planes {first} to {last} do not exist: axis {axis} has the planes 0 to {shape[axis] - 1}.")
+    return first, last

@@ -12,7 +12,7 @@ from scipy import ndimage
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.geometry import Mask, Plane, Window
-from napari_sam.volume.carry import AxisWalk, PropagatedPlane, kept, settle, without
+from napari_sam.volume.carry import AxisWalk, PropagatedPlane, kept, planes_to_reach, settle, without
 from napari_sam.volume.evidence import Stop, StopRule
 from napari_sam.volume.views import (
     CERTAIN_VOTE,
@@ -286,24 +286,3 @@ def _outcome(
         elif position in reached:
             before = reached[position]
             yield before if before.mask is None else PropagatedPlane(position, None, 0.0, Stop.OUTVOTED)
-
-
-def planes_to_reach(
-    shape: Sequence[int], plane: Plane, axis: int, start: int | None, stop: int | None
-) -> tuple[int, int]:
-    """Return the first and the last position along an axis of an image of `shape`; see `propagate`.
-
-    Raises
-    ------
-    UserError
-        With an axis that is displayed or does not exist, or with a range outside the image.
-    """
-    if not 0 <= axis < len(shape):
-        raise UserError(f"Axis {axis} does not exist: this image has the axes 0 to {len(shape) - 1}.")
-    if axis in plane.axes:
-        raise UserError(f"Axis {axis} is displayed: propagate along one that is not.")
-    first = 0 if start is None else start
-    last = shape[axis] - 1 if stop is None else stop
-    if not 0 <= first <= last < shape[axis]:
-        raise UserError(f"Planes {first} to {last} do not exist: axis {axis} has the planes 0 to {shape[axis] - 1}.")
-    return first, last

@@ -8,6 +8,9 @@ from napari_sam.plugin.panel.section import Section
 from napari_sam.plugin.panel.widgets import SPACING, action_button, row
 from napari_sam.session.status import State, Status
 
+VIEWS = {"as suits the image": None, "in three views": True, "along the axis only": False}
+"""How objects are seen, as the form names it, and whether three views vote."""
+
 
 class RangeForm:
     """A form of where objects are carried to: the axis, and the first and the last plane.
@@ -19,7 +22,7 @@ class RangeForm:
 
     Attributes
     ----------
-    axis, first, last
+    axis, first, last, views
         The fields.
     fields : Container
         All of them, with their names.
@@ -36,16 +39,24 @@ class RangeForm:
         self.last = SpinBox(min=0, max=0, tooltip=bound)
         both: list[Widget] = [self.first, Label(value="to"), self.last]
         planes = Container(layout="horizontal", labels=False, label="Planes", widgets=both)
-        self.fields = Container(widgets=[self.axis, planes])
+        self.views = ComboBox(
+            label="Seen",
+            choices=list(VIEWS),
+            tooltip="In three views an object is carried along rows and columns as well, and the three vote on each "
+            "voxel: better ends, and two to four times the time.",
+        )
+        self.fields = Container(widgets=[self.axis, planes, self.views])
         for each in (self.fields, planes):
             each.margins = (0, 0, 0, 0)
             each.native.layout().setSpacing(SPACING)
         for plane in (self.first, self.last):
             # napari's style has room for ten digits.
             plane.native.setStyleSheet("min-width: 40px")
-        for field, name in ((self.axis, "Along"), (self.first, "First plane"), (self.last, "Last plane")):
+        names = ("Along", "First plane", "Last plane", "Seen")
+        for field, name in zip((self.axis, self.first, self.last, self.views), names, strict=True):
             field.native.setAccessibleName(name)
         self.axis.changed.connect(self._choose_axis)
+        self.views.changed.connect(self._choose_views)
         self.first.changed.connect(self._choose_planes)
         self.last.changed.connect(self._choose_planes)
 
@@ -94,6 +105,9 @@ class RangeForm:
             self._controller.propagation_axis = axis
             self._fill_planes()
 
+    def _choose_views(self, views: str) -> None:
+        self._controller.propagation_views = VIEWS[views]
+
     def _choose_planes(self) -> None:
         if self._filling:
             return
@@ -121,11 +135,13 @@ class StackSection(Section):
     def __init__(self, controller: SegmentController) -> None:
         super().__init__("stack", "Stack")
         self._session = controller.session
-        self.buttons = {action: action_button(action) for action in (Action.PROPAGATE, Action.CANCEL)}
+        actions = (Action.PROPAGATE, Action.PROPAGATE_ALL, Action.CANCEL)
+        self.buttons = {action: action_button(action) for action in actions}
         self.range = RangeForm(controller)
         self.fill = self.range.fill
         self.add_row(self.range.fields.native)
-        self.add_row(row(*self.buttons.values()))
+        self.add_row(row(self.buttons[Action.PROPAGATE], self.buttons[Action.CANCEL]))
+        self.add_row(row(self.buttons[Action.PROPAGATE_ALL]))
 
     def show_status(self, status: Status) -> None:
         """Say what can be done in this state."""
@@ -134,5 +150,11 @@ class StackSection(Section):
         in_view = status.state not in (State.NO_IMAGE, State.NO_PLANE)
         self.buttons[Action.PROPAGATE].setEnabled(
             has_masks and in_view and not session.volume.active and self.range.axis.value is not None
+        )
+        self.buttons[Action.PROPAGATE_ALL].setEnabled(
+            in_view
+            and not (session.volume.active or session.batch.active)
+            and len(session.objects) > 0
+            and self.range.axis.value is not None
         )
         self.buttons[Action.CANCEL].setEnabled(session.volume.active or session.batch.active)

@@ -2,10 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
@@ -133,6 +136,22 @@ class Engine(Protocol):
         """Carry an object along an axis from its key planes, in three views if asked."""
         ...
 
+    def propagate_each(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        objects: Mapping[int, Mapping[int, Mask]],
+        axis: int,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        views: bool = False,
+        taken: Callable[[Plane], NDArray[np.bool_]] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, PropagatedPlane]]:
+        """Carry several objects along an axis, which compete for pixels; what comes last for a plane holds."""
+        ...
+
 
 class NetworkEngine:
     """The real engine: the project's models and segmenter; models stay loaded.
@@ -235,6 +254,34 @@ class NetworkEngine:
             views=views,
             cancel=cancel,
             areas=areas,
+        )
+
+    def propagate_each(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        objects: Mapping[int, Mapping[int, Mask]],
+        axis: int,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        views: bool = False,
+        taken: Callable[[Plane], NDArray[np.bool_]] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, PropagatedPlane]]:
+        """Carry several objects along an axis; see `napari_sam.volume.propagate`."""
+        from napari_sam.volume.propagate import propagate_each
+
+        return propagate_each(
+            cast("Segmenter", segmenter),
+            plane,
+            objects,
+            axis,
+            start=start,
+            stop=stop,
+            views=views,
+            taken=taken,
+            cancel=cancel,
         )
 
 

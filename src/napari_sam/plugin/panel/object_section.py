@@ -164,9 +164,9 @@ class AcceptRows(QWidget):
         self.back = button("Back", "Esc", "Write nothing; the object stays in work.", "\n")
         answers = row(self.keep, self.overwrite, self.back)
         # By the lengths of the keys: as wide as Qt would have its buttons, they would widen the panel.
-        for at, (answer, share) in enumerate(((self.keep, 3), (self.overwrite, 5), (self.back, 3))):
-            answer.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-            answer.setMinimumWidth(_ANSWER_WIDTH)
+        for at, (made, share) in enumerate(((self.keep, 3), (self.overwrite, 5), (self.back, 3))):
+            made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+            made.setMinimumWidth(_ANSWER_WIDTH)
             answers.setStretch(at, share)
         self.question.rows.addLayout(answers)
         self.pages = QStackedWidget()

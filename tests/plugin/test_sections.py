@@ -197,6 +197,9 @@ def test_a_question_takes_the_place_of_what_led_to_it(small):
     rows.pages.setCurrentWidget(rows.question)
     QTest.qWait(50)
     assert below.mapTo(small.widget, QPoint()) == before
+    for each in (rows.keep, rows.overwrite, rows.back):
+        for line in each.text().split("\n"):
+            assert each.fontMetrics().horizontalAdvance(line) <= each.width(), each.text()
 
 
 def test_a_message_that_is_too_long_can_be_scrolled_by_keys(small):

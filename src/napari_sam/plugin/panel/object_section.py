@@ -106,6 +106,8 @@ _CHOICES = {
 }
 
 
+_ANSWER_WIDTH = 56
+"""Pixels that the shortest answer with its key takes."""
 _QUESTION_LINES = 3
 """Room for a question that names as many labels as any does."""
 
@@ -161,8 +163,11 @@ class AcceptRows(QWidget):
         self.overwrite = button("Overwrite", "Shift+Enter", "Take the pixels.", "\n")
         self.back = button("Back", "Esc", "Write nothing; the object stays in work.", "\n")
         answers = row(self.keep, self.overwrite, self.back)
-        # The longest key needs the most of the width.
-        answers.setStretch(1, 2)
+        # By the lengths of the keys: as wide as Qt would have its buttons, they would widen the panel.
+        for at, (made, share) in enumerate(((self.keep, 3), (self.overwrite, 5), (self.back, 3))):
+            made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+            made.setMinimumWidth(_ANSWER_WIDTH)
+            answers.setStretch(at, share)
         self.question.rows.addLayout(answers)
         self.pages = QStackedWidget()
         for page in (self._ending, self.question):

@@ -30,11 +30,13 @@ from napari_sam.plugin.panel.status_line import StatusLine
 from napari_sam.plugin.panel.widgets import ColumnScroll, button, column_layout, line, row
 from napari_sam.plugin.preferences import preferences
 from napari_sam.plugin.session_restorer import SessionRestorer
+from napari_sam.plugin.version_dialog import VersionDialog
 from napari_sam.session.compute.engine import Engine, NetworkEngine
 from napari_sam.session.notices import NoticeKind
 from napari_sam.session.record.autosave import Autosave, weak_callback
 from napari_sam.session.record.log_folder import sessions_folder
 from napari_sam.session.record.session_file import SUFFIX
+from napari_sam.session.record.versions import Version
 from napari_sam.session.session import Session
 from napari_sam.session.status import State, Status
 
@@ -202,6 +204,7 @@ class SegmentWidget(QWidget):
         )
         self.autosave.ask_folder = weak_callback(self.ask_log_folder)
         self.restoring = SessionRestorer(self.controller, self.autosave, logs)
+        self.versions = self.session.record.versions = preferred.versions
         self.viewer = viewer
         # Whatever happens to the window, threads and log end: when Qt deletes the widget, when Python does, at exit.
         # Closing the window is not enough: what the watch does comes after it, where an event loop follows.
@@ -223,6 +226,8 @@ class SegmentWidget(QWidget):
             "Write an OME-TIFF with the image's axes and scale, and beside it the session, to go on with or to replay.",
         )
         self.open_button = button("Open session…", "", "Go on with a saved session on the chosen image.")
+        tip = "Show the last states that were saved, of this file and of others, and go back to one of them."
+        self.versions_button = button("Earlier version…", "", tip)
         self._arrange()
         self._shown_state: State | None = None
         self._slider_timer = self._timer(SHORTEST_MS, self.controller.update_view)
@@ -257,7 +262,9 @@ class SegmentWidget(QWidget):
                 inside.setContentsMargins(0, 0, 0, 0)
         self.objects.collapse(animate=False)
         files = QWidget()
-        column_layout(files).addLayout(row(self.save_button, self.open_button))
+        files_layout = column_layout(files)
+        files_layout.addLayout(row(self.save_button, self.open_button))
+        files_layout.addWidget(self.versions_button)
         rows.addWidget(self.notices)
         rows.addWidget(self.restore_row)
         groups = (self.choices, self.status, self.prompts, self.object, self.stack, self.objects, files)
@@ -298,6 +305,7 @@ class SegmentWidget(QWidget):
         self.prompts.draw.clicked.connect(self._focus_canvas)
         self.save_button.clicked.connect(lambda: self.ask_and_save())
         self.open_button.clicked.connect(lambda: self.ask_and_open())
+        self.versions_button.clicked.connect(lambda: self.show_versions())
         for each, deed in (
             (self.restore_row.restore, self.restoring.restore),
             (self.restore_row.discard, self.restoring.discard),
@@ -376,6 +384,19 @@ class SegmentWidget(QWidget):
         if path:
             self.status.tell("")
             self.controller.try_to(partial(self.restoring.open, path))
+
+    def show_versions(self) -> None:
+        """Show what was saved before, and go back to what is chosen there."""
+        self.status.tell("")
+        found = self.versions.all()
+        if not found:
+            self.status.tell("Nothing was saved yet that could be gone back to.")
+            return
+
+        def restore(version: Version) -> None:
+            self.controller.try_to(partial(self.restoring.open_version, version))
+
+        VersionDialog(self, found, self.session.record.path, restore).open()
 
     def restore_session(self) -> None:
         """Bring the latest session back that did not end as it should."""

@@ -14,6 +14,7 @@ from napari_sam.session.record.log_folder import SessionFolder
 from napari_sam.session.record.object_record import ObjectRecord
 from napari_sam.session.record.recovery import Awaited, Recovered, Unfinished, discard, recover, unfinished_sessions
 from napari_sam.session.record.restored import Restored
+from napari_sam.session.record.versions import Version
 
 
 class SessionRestorer:
@@ -128,6 +129,25 @@ class SessionRestorer:
         self._session.scheduler.submit(
             "restore",
             lambda _: open_session(path, source),
+            priority=Priority.CLICK,
+            on_result=self._opened,
+            on_error=self._failed,
+        )
+
+    def open_version(self, version: Version) -> None:
+        """Go on with an earlier version, on the chosen image; the file that it is a version of stays as it is.
+
+        Raises
+        ------
+        UserError
+            If no image is chosen.
+        """
+        source = self._session.image.source
+        if source is None:
+            raise UserError("Choose the image that the labels are of first.")
+        self._session.scheduler.submit(
+            "restore",
+            lambda _: version.read(source),
             priority=Priority.CLICK,
             on_result=self._opened,
             on_error=self._failed,

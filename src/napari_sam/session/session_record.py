@@ -14,6 +14,7 @@ from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.record.object_record import record_of
 from napari_sam.session.record.recording import Done, Recordings, annotation_of
 from napari_sam.session.record.session_file import SessionContent, current_versions, session_path, write_session
+from napari_sam.session.record.versions import VersionStore, keep_version
 from napari_sam.session.status import SessionSignals, StatusReporter
 from napari_sam.session.workspace import Workspace
 
@@ -42,6 +43,10 @@ class SessionRecord:
     ----------
     saving : bool
         Whether a file is being written.
+    versions : VersionStore or None
+        Where the labels are kept as they were before, and are after, each saving; None to keep none.
+    path : Path or None
+        The file that labels were saved to last.
     """
 
     def __init__(
@@ -61,6 +66,8 @@ class SessionRecord:
         self._notices = notices
         self._fingerprints: dict[int, str] = {}
         self.saving = False
+        self.versions: VersionStore | None = None
+        self.path: Path | None = None
 
     @property
     def recordings(self) -> Recordings:
@@ -90,9 +97,11 @@ class SessionRecord:
         recording, image, array = workspace.recording.of(target), workspace.image, target.array
         draft = record_of(workspace.draft.state, workspace.draft.label) if workspace.draft else None
 
-        def write(_: CancelToken) -> tuple[tuple[Done, ...], str]:
+        def write(_: CancelToken) -> tuple[tuple[Done, ...], str, str]:
             from napari_sam.export.save_labels import axis_letters, save_labels
 
+            # What is there may be another program's, or the user's own of another day.
+            not_kept = keep_version(self.versions, path)
             for _attempt in range(_ATTEMPTS):
                 done = recording.done
                 save_labels(path, array, axes=axis_letters(source.axis_labels), scale=source.scale, units=source.units)
@@ -102,14 +111,15 @@ class SessionRecord:
             annotation = annotation_of(array, recording.prior, done, image, draft)
             identity = ImageIdentity.of(source)
             write_session(session_path(path), SessionContent(identity, annotation, path.name, current_versions()))
-            return done, identity.fingerprint
+            return done, identity.fingerprint, not_kept or keep_version(self.versions, path)
 
-        def saved(result: tuple[tuple[Done, ...], str]) -> None:
-            done, fingerprint = result
+        def saved(result: tuple[tuple[Done, ...], str, str]) -> None:
+            done, fingerprint, not_kept = result
             self.compare(image, fingerprint)
             self.saving = workspace.write_at_once = False
+            self.path = path
             self._signals.saved.emit(target, done)
-            self._reporter.note = f"Saved {path.name}."
+            self._reporter.note = f"Saved {path.name}.{not_kept}"
             self._reporter.report()
 
         def failed(error: Exception) -> None:

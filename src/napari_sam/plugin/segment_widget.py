@@ -29,11 +29,13 @@ from napari_sam.plugin.panel.stack_rows import StackRows
 from napari_sam.plugin.panel.status_line import StatusLine
 from napari_sam.plugin.panel.widgets import ColumnScroll, button, column_layout, line, row
 from napari_sam.plugin.preferences import preferences
+from napari_sam.plugin.save_dialog import ask_and_save
 from napari_sam.plugin.session_restorer import SessionRestorer
 from napari_sam.plugin.version_dialog import VersionDialog
 from napari_sam.session.compute.engine import Engine, NetworkEngine
+from napari_sam.session.compute.scheduler import weak_callback
 from napari_sam.session.notices import NoticeKind
-from napari_sam.session.record.autosave import Autosave, weak_callback
+from napari_sam.session.record.autosave import Autosave
 from napari_sam.session.record.log_folder import sessions_folder
 from napari_sam.session.record.session_file import SUFFIX
 from napari_sam.session.record.versions import Version
@@ -366,17 +368,7 @@ class SegmentWidget(QWidget):
 
     def ask_and_save(self) -> None:
         """Ask where to, and save the labels there."""
-        target = self.session.labels.target
-        if target is None:
-            self.controller.told.emit("There are no labels to save yet: accept an object first.")
-            return
-        path, _ = QFileDialog.getSaveFileName(
-            self, "Save labels", f"{target.name}.ome.tif", "OME-TIFF (*.ome.tif *.ome.tiff *.tif *.tiff)"
-        )
-        if path:
-            if Path(path).suffix.lower() not in (".tif", ".tiff"):
-                path += ".ome.tif"
-            self.controller.try_to(partial(self.session.record.save, path))
+        ask_and_save(self, self.controller)
 
     def ask_and_open(self) -> None:
         """Ask which saved session to go on with, and open it."""
@@ -396,7 +388,9 @@ class SegmentWidget(QWidget):
         def restore(version: Version) -> None:
             self.controller.try_to(partial(self.restoring.open_version, version))
 
-        VersionDialog(self, found, self.session.record.path, restore).open()
+        target = self.session.labels.target
+        path = None if target is None else self.session.files.path_of(target)
+        VersionDialog(self, found, path, restore).open()
 
     def restore_session(self) -> None:
         """Bring the latest session back that did not end as it should."""

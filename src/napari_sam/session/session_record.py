@@ -9,6 +9,7 @@ from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.deferred_accepts import DeferredAccept
 from napari_sam.session.history.entry import Entry
+from napari_sam.session.labels_files import FileConflict, FileState, LabelsFiles
 from napari_sam.session.notices import Notice, NoticeKind, Notices, Remedy
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.record.object_record import record_of
@@ -38,6 +39,8 @@ class SessionRecord:
         What the user is told.
     notices
         Where it stands that the image is not the same as before.
+    files
+        Who knows whether others write to a file.
 
     Attributes
     ----------
@@ -45,8 +48,6 @@ class SessionRecord:
         Whether a file is being written.
     versions : VersionStore or None
         Where the labels are kept as they were before, and are after, each saving; None to keep none.
-    path : Path or None
-        The file that labels were saved to last.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class SessionRecord:
         signals: SessionSignals,
         reporter: StatusReporter,
         notices: Notices,
+        files: LabelsFiles,
     ) -> None:
         self._scheduler = scheduler
         self._workspace = workspace
@@ -64,10 +66,10 @@ class SessionRecord:
         self._signals = signals
         self._reporter = reporter
         self._notices = notices
+        self._files = files
         self._fingerprints: dict[int, str] = {}
         self.saving = False
         self.versions: VersionStore | None = None
-        self.path: Path | None = None
 
     @property
     def recordings(self) -> Recordings:
@@ -79,20 +81,32 @@ class SessionRecord:
         """Accepted objects that are yet to be written, by their accepts, in the order of these."""
         return self._workspace.deferred.waiting
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, anyway: bool = False) -> None:
         """Write the chosen labels to an OME-TIFF with the image's axes and scale, on the inference thread.
 
         Beside it goes the session, as a JSON file from which the labels can be computed again and worked on further.
+
+        Parameters
+        ----------
+        path
+            The file of labels.
+        anyway
+            Replace what another program saved there since it was read or saved here, or is working on.
 
         Raises
         ------
         UserError
             If there are no labels.
+        FileConflict
+            If it would replace what another program did, and `anyway` is False.
         """
         workspace, target, source = self._workspace, self._workspace.writer.target, self._answering.source
         if target is None or source is None:
             raise UserError("There are no labels to save yet: accept an object first.")
         path = Path(path)
+        if not anyway:
+            self._files.check(path)
+        seen = FileState.of(path)
         self._reporter.clear()
         recording, image, array = workspace.recording.of(target), workspace.image, target.array
         draft = record_of(workspace.draft.state, workspace.draft.label) if workspace.draft else None
@@ -100,6 +114,8 @@ class SessionRecord:
         def write(_: CancelToken) -> tuple[tuple[Done, ...], str, str]:
             from napari_sam.export.save_labels import axis_letters, save_labels
 
+            if not anyway and FileState.of(path) != seen:
+                raise FileConflict(f"{path.name} was changed by another program just now: save again to see it.")
             # What is there may be another program's, or the user's own of another day.
             not_kept = keep_version(self.versions, path)
             for _attempt in range(_ATTEMPTS):
@@ -117,7 +133,7 @@ class SessionRecord:
             done, fingerprint, not_kept = result
             self.compare(image, fingerprint)
             self.saving = workspace.write_at_once = False
-            self.path = path
+            self._files.use(target, path)
             self._signals.saved.emit(target, done)
             self._reporter.note = f"Saved {path.name}.{not_kept}"
             self._reporter.report()

@@ -5,7 +5,7 @@ import json
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -97,7 +97,9 @@ class Version:
             If it cannot be read, or is not of this image.
         """
         if self.session is not None:
-            return open_session(self.session, source)
+            restored, draft = open_session(self.session, source)
+            # It is saved to the file that it is a version of, if anywhere.
+            return replace(restored, file=None), draft
         labels = np.asarray(open_image(self.labels).array()[...])
         if labels.shape != source.shape:
             raise UserError(f"{self.path.name} has shape {labels.shape} there, but the image {source.shape}.")

@@ -29,7 +29,7 @@ from napari_sam.session.record.log_folder import sessions_folder
 from napari_sam.testing.fake_engine import FakeEngine, blobs
 from napari_sam.testing.plugin_in_viewer import DockedPlugin
 
-OTHERS = Preferences("vit_b", 30, Collision.ASK, Device.CPU, 512, False)
+OTHERS = Preferences("vit_b", 30, Collision.ASK, Device.CPU, 512, False, 100)
 AS_STORED = {
     "model": "vit_b",
     "object_size": 30,
@@ -37,6 +37,7 @@ AS_STORED = {
     "device": "cpu",
     "embedding_megabytes": 512,
     "autosave": False,
+    "versions_megabytes": 100,
 }
 
 
@@ -125,6 +126,7 @@ def test_what_makes_no_sense_is_the_default(values) -> None:
         {"model": "vit_z"},
         {"collision": "fight"},
         {"autosave": 0},
+        {"versions_megabytes": -1},
     ],
     ids=str,
 )

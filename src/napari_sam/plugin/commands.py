@@ -68,6 +68,11 @@ def open_session_command(viewer: Viewer) -> None:
     _act(_opened(viewer), lambda panel: panel.ask_and_open())
 
 
+def open_version_command(viewer: Viewer) -> None:
+    """Show what was saved before, to go back to it; the panel opens if it is not."""
+    _act(_opened(viewer), lambda panel: panel.show_versions())
+
+
 def restore_session_command(viewer: Viewer) -> None:
     """Bring the latest session back that was not saved; the panel opens if it is not."""
     _act(_opened(viewer), lambda panel: panel.restore_session())

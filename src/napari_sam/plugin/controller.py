@@ -156,6 +156,7 @@ class SegmentController:
         session.writing.connect(self.targets.flush)
         self.tools = PluginTools(context, layer_list, mirror, self.canvas, self.cursor, keys)
         self.images = ImageChooser(context, self.tools, self.picking, self.update_view, changed)
+        self.targets.note_arrivals()
         self._deeds: dict[Action, Callable[[], object]] = {
             Action.ACCEPT: partial(self._accept, None),
             Action.ACCEPT_OVERWRITING: partial(self._accept, Collision.OVERWRITE),
@@ -236,6 +237,7 @@ class SegmentController:
 
     def _on_arrived(self) -> None:
         """Choose an image if none is, after layers were added, and keep the plugin's own layers on top."""
+        self.targets.note_arrivals()
         if self._context.image is None:
             self.images.choose_first()
         else:

@@ -1,10 +1,13 @@
 """napari's *Save Layers* for labels as an OME-TIFF with axes, scale and units."""
 
+from pathlib import Path
 from typing import Any
 
 from napari_sam.errors import UserError
 from napari_sam.export.save_labels import axis_letters, save_labels
 from napari_sam.plugin.layers.layer_axes import with_remembered
+from napari_sam.plugin.preferences import preferences
+from napari_sam.session.record.versions import keep_version
 
 
 def write_ome_tiff(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -33,6 +36,8 @@ def write_ome_tiff(path: str, data: Any, attributes: dict[str, Any]) -> list[str
     finest = data[0] if attributes.get("multiscale") else data
     placed = with_remembered(attributes)
     scale, units = placed.get("scale"), placed.get("units")
+    versions = preferences().versions
+    keep_version(versions, Path(path))
     try:
         save_labels(
             path,
@@ -44,4 +49,5 @@ def write_ome_tiff(path: str, data: Any, attributes: dict[str, Any]) -> list[str
     except UserError as error:
         # npe2's caller takes any ValueError, which this is, for "no plugin writes that", and the sentence is lost.
         raise RuntimeError(str(error)) from error
+    keep_version(versions, Path(path))
     return [path]

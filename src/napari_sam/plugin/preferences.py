@@ -10,6 +10,7 @@ from typing import Any
 from napari_sam.labels.paint import Collision
 from napari_sam.models.registry import REGISTRY
 from napari_sam.plugin.settings import recall, remember
+from napari_sam.session.record.versions import DEFAULT_MEGABYTES, VersionStore, versions_folder
 
 PLUGIN = "napari-sam-stacks"
 _REMEMBERED = "preferences"
@@ -17,6 +18,8 @@ LARGEST_OBJECT = 100_000
 """Bound on the object size, in pixels: that of the panel's own box."""
 LEAST_MEGABYTES, MOST_MEGABYTES = 64, 65_536
 """Bounds on the memory for embeddings. Below 64 MB not even a large plane stays embedded while it is clicked."""
+MOST_VERSION_MEGABYTES = 2**20
+"""Bound on the disk for earlier versions, chosen: a terabyte."""
 
 
 class Device(StrEnum):
@@ -46,6 +49,8 @@ class Preferences:
         Bound on the memory that embeddings of one image take.
     autosave
         True to log what is done, so that it can be restored after a crash.
+    versions_megabytes
+        Bound on the disk that earlier versions of saved labels take; 0 to keep none.
     """
 
     model: str = "nano"
@@ -54,6 +59,12 @@ class Preferences:
     device: Device = Device.AUTO
     embedding_megabytes: int = 768
     autosave: bool = True
+    versions_megabytes: int = DEFAULT_MEGABYTES
+
+    @property
+    def versions(self) -> VersionStore:
+        """Where earlier versions of saved labels are kept."""
+        return VersionStore(versions_folder(), self.versions_megabytes * 2**20)
 
 
 PLACES = {
@@ -63,6 +74,7 @@ PLACES = {
     "device": ("computing", "device"),
     "embedding_megabytes": ("computing", "embedding_megabytes"),
     "autosave": ("safety", "autosave"),
+    "versions_megabytes": ("safety", "versions_megabytes"),
 }
 """For each preference, its category and its name in the manifest."""
 
@@ -98,6 +110,7 @@ def checked(found: Any) -> Preferences:
         Device(values["device"]) if values.get("device") in tuple(Device) else default.device,
         _whole(values.get("embedding_megabytes"), LEAST_MEGABYTES, MOST_MEGABYTES, default.embedding_megabytes),
         values["autosave"] if isinstance(values.get("autosave"), bool) else default.autosave,
+        _whole(values.get("versions_megabytes"), 0, MOST_VERSION_MEGABYTES, default.versions_megabytes),
     )
 
 

@@ -35,12 +35,16 @@ from napari_sam.plugin.panel.status_line import StatusLine
 from napari_sam.plugin.panel.tab_order import set_tab_order
 from napari_sam.plugin.panel.widgets import PANEL_STYLE, ColumnScroll, WheelGuard, column_layout
 from napari_sam.plugin.preferences import preferences
+from napari_sam.plugin.save_dialog import ask_and_save
 from napari_sam.plugin.session_restorer import SessionRestorer
+from napari_sam.plugin.version_dialog import VersionDialog
 from napari_sam.session.compute.engine import Engine, NetworkEngine
+from napari_sam.session.compute.scheduler import weak_callback
 from napari_sam.session.notices import NoticeKind
-from napari_sam.session.record.autosave import Autosave, weak_callback
+from napari_sam.session.record.autosave import Autosave
 from napari_sam.session.record.log_folder import sessions_folder
 from napari_sam.session.record.session_file import SUFFIX
+from napari_sam.session.record.versions import Version
 from napari_sam.session.session import Session
 from napari_sam.session.status import State, Status
 
@@ -208,6 +212,7 @@ class SegmentWidget(QWidget):
         )
         self.autosave.ask_folder = weak_callback(self.ask_log_folder)
         self.restoring = SessionRestorer(self.controller, self.autosave, logs)
+        self.versions = self.session.record.versions = preferred.versions
         self.viewer = viewer
         # Whatever happens to the window, threads and log end: when Qt deletes the widget, when Python does, at exit.
         # Closing the window is not enough: what the watch does comes after it, where an event loop follows.
@@ -233,6 +238,7 @@ class SegmentWidget(QWidget):
         )
         self.buttons = {**self.prompts.buttons, **self.object.buttons, **self.stack.buttons}
         self.save_button, self.open_button = self.save.save_button, self.save.open_button
+        self.versions_button = self.save.versions_button
         self.restore_row = RestoreRow(self.restoring)
         self.notices = NoticeRows(self.session.notices, self.controller.try_to, weak_callback(self._notices_shown))
         self._foot = PanelFoot(self.restore_row, self.notices)
@@ -332,6 +338,7 @@ class SegmentWidget(QWidget):
             tool.clicked.connect(self._focus_canvas)
         self.save_button.clicked.connect(lambda: self.ask_and_save())
         self.open_button.clicked.connect(lambda: self.ask_and_open())
+        self.versions_button.clicked.connect(lambda: self.show_versions())
         for each, deed in (
             (self.restore_row.restore, self.restoring.restore),
             (self.restore_row.discard, self.restoring.discard),
@@ -417,17 +424,7 @@ class SegmentWidget(QWidget):
 
     def ask_and_save(self) -> None:
         """Ask where to, and save the labels there."""
-        target = self.session.labels.target
-        if target is None:
-            self.controller.told.emit("There are no labels to save yet: accept an object first.")
-            return
-        path, _ = QFileDialog.getSaveFileName(
-            self, "Save labels", f"{target.name}.ome.tif", "OME-TIFF (*.ome.tif *.ome.tiff *.tif *.tiff)"
-        )
-        if path:
-            if Path(path).suffix.lower() not in (".tif", ".tiff"):
-                path += ".ome.tif"
-            self.controller.try_to(partial(self.session.record.save, path))
+        ask_and_save(self, self.controller)
 
     def ask_and_open(self) -> None:
         """Ask which saved session to go on with, and open it."""
@@ -435,6 +432,21 @@ class SegmentWidget(QWidget):
         if path:
             self.status.tell("")
             self.controller.try_to(partial(self.restoring.open, path))
+
+    def show_versions(self) -> None:
+        """Show what was saved before, and go back to what is chosen there."""
+        self.status.tell("")
+        found = self.versions.all()
+        if not found:
+            self.status.tell("Nothing was saved yet that could be gone back to.")
+            return
+
+        def restore(version: Version) -> None:
+            self.controller.try_to(partial(self.restoring.open_version, version))
+
+        target = self.session.labels.target
+        path = None if target is None else self.session.files.path_of(target)
+        VersionDialog(self, found, path, restore).open()
 
     def restore_session(self) -> None:
         """Bring the latest session back that did not end as it should."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from psygnal import Signal
 
 from napari_sam.errors import UserError
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.session.compute.scheduler import Priority
 from napari_sam.session.record.autosave import Autosave
@@ -14,6 +15,7 @@ from napari_sam.session.record.log_folder import SessionFolder
 from napari_sam.session.record.object_record import ObjectRecord
 from napari_sam.session.record.recovery import Awaited, Recovered, Unfinished, discard, recover, unfinished_sessions
 from napari_sam.session.record.restored import Restored
+from napari_sam.session.record.versions import Version
 
 
 class SessionRestorer:
@@ -109,7 +111,11 @@ class SessionRestorer:
             self._failed(error)
 
         self._session.scheduler.submit(
-            "restore", read, priority=Priority.CLICK, on_result=partial(self._recovered, folder), on_error=failed
+            "restore",
+            read,
+            priority=Priority.CLICK,
+            on_result=partial(self._recovered, folder, source),
+            on_error=failed,
         )
 
     def open(self, path: str | Path) -> None:
@@ -129,7 +135,26 @@ class SessionRestorer:
             "restore",
             lambda _: open_session(path, source),
             priority=Priority.CLICK,
-            on_result=self._opened,
+            on_result=partial(self._opened, source),
+            on_error=self._failed,
+        )
+
+    def open_version(self, version: Version) -> None:
+        """Go on with an earlier version, on the chosen image; the file that it is a version of stays as it is.
+
+        Raises
+        ------
+        UserError
+            If no image is chosen.
+        """
+        source = self._session.image.source
+        if source is None:
+            raise UserError("Choose the image that the labels are of first.")
+        self._session.scheduler.submit(
+            "restore",
+            lambda _: version.read(source),
+            priority=Priority.CLICK,
+            on_result=partial(self._opened, source),
             on_error=self._failed,
         )
 
@@ -167,12 +192,23 @@ class SessionRestorer:
             name = offer.image.path or f"of shape {offer.image.shape}"
             raise UserError(f"Open the image {name} first; then restore the session.")
 
-    def _opened(self, found: tuple[Restored, ObjectRecord | None]) -> None:
-        restored, draft = found
-        self._take([restored], draft, 0)
+    def _is_chosen(self, source: ImageSource) -> bool:
+        """Tell whether the image is still chosen that something was read for; say so if it is not."""
+        if self._session.image.source is source:
+            return True
+        self._controller.told.emit("Another image was chosen meanwhile: choose the one of that session, and try again.")
+        return False
 
-    def _recovered(self, folder: SessionFolder, recovered: Recovered) -> None:
+    def _opened(self, source: ImageSource, found: tuple[Restored, ObjectRecord | None]) -> None:
+        restored, draft = found
+        if self._is_chosen(source):
+            self._take([restored], draft, 0)
+
+    def _recovered(self, folder: SessionFolder, source: ImageSource, recovered: Recovered) -> None:
         """Show everything that was read, and forget the old log once all of it is in the new one."""
+        if not self._is_chosen(source):
+            folder.release()
+            return
         session = self._session
         if recovered.model and recovered.model != session.model.name:
             session.model.choose(recovered.model)

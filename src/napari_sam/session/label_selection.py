@@ -11,6 +11,7 @@ from napari_sam.session.batch import Batch
 from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.labels.label_writer import check_shape
 from napari_sam.session.labels.target import Target
+from napari_sam.session.labels_files import LabelsFiles
 from napari_sam.session.notices import Notice, NoticeKind, Notices, Remedy
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.objects import Objects
@@ -38,6 +39,8 @@ class LabelSelection:
         Who tells that ids or labels are different.
     notices
         Where it stands that labels are full.
+    files
+        Who knows which files labels are in.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class LabelSelection:
         reporter: StatusReporter,
         signals: SessionSignals,
         notices: Notices,
+        files: LabelsFiles,
     ) -> None:
         self._workspace = workspace
         self._answering = answering
@@ -56,6 +60,7 @@ class LabelSelection:
         self._batch = batch
         self._reporter = reporter
         self._notices = notices
+        self._files = files
         for signal in (signals.label_changed, signals.history_changed):
             signal.connect(self._look_whether_full)
 
@@ -97,6 +102,8 @@ class LabelSelection:
         """
         check_shape(target, self._answering.source)
         self._workspace.restore_target(target, restored)
+        if restored.file is not None:
+            self._files.use(target, restored.file)
 
     def forget(self, target: Target) -> None:
         """Forget labels that are gone, or replaced: nothing in them is undone, and nothing is written there, any more.
@@ -105,6 +112,7 @@ class LabelSelection:
         """
         self._batch.forget(target)
         self._workspace.forget_target(target)
+        self._files.forget(target)
         self._reporter.report()
 
     @property

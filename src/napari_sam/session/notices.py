@@ -11,6 +11,7 @@ class NoticeKind(StrEnum):
     """The kind of thing that a notice is about; of each kind there is one at most. The gravest come first."""
 
     AUTOSAVE = "autosave"
+    FILE = "file"
     IMAGE = "image"
     LABELS = "labels"
     LOCKED = "locked"

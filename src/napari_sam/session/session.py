@@ -6,6 +6,7 @@ from napari_sam.session.compute.engine import Engine, NetworkEngine
 from napari_sam.session.compute.scheduler import PostToMain, Scheduler
 from napari_sam.session.current_object import CurrentObject
 from napari_sam.session.label_selection import LabelSelection
+from napari_sam.session.labels_files import LabelsFiles
 from napari_sam.session.notice_rules import NoticeRules
 from napari_sam.session.notices import Notices
 from napari_sam.session.object.draft import PromptRequest
@@ -62,6 +63,8 @@ class Session(SessionSignals):
         What was done, and its files.
     notices : Notices
         What is not as it should be, as long as it is so.
+    files : LabelsFiles
+        The files that labels are in.
     scheduler : Scheduler
         Where everything is computed.
 
@@ -102,6 +105,7 @@ class Session(SessionSignals):
         engine = engine or NetworkEngine()
         self.scheduler = scheduler = Scheduler(post_to_main)
         self.notices = Notices()
+        self.files = LabelsFiles(self.notices, post_to_main)
         self._reporter = reporter = StatusReporter(self, self._current_status)
         self._answering = answering = PromptAnswering(
             scheduler,
@@ -117,9 +121,11 @@ class Session(SessionSignals):
         self.prompts = PromptEditor(workspace, answering, scheduler, self, reporter)
         self.volume = Propagation(scheduler, engine, workspace, answering, self, reporter)
         self.batch = Batch(scheduler, engine, workspace, answering, self, reporter)
-        self.record = SessionRecord(scheduler, workspace, answering, self, reporter, self.notices)
+        self.record = SessionRecord(scheduler, workspace, answering, self, reporter, self.notices, self.files)
         self.objects = Objects(workspace, answering, reporter, self.volume.stop)
-        self.labels = LabelSelection(workspace, answering, self.objects, self.batch, reporter, self, self.notices)
+        self.labels = LabelSelection(
+            workspace, answering, self.objects, self.batch, reporter, self, self.notices, self.files
+        )
         self.model = ModelSelection(answering, workspace, self.prompts, reporter)
         self.image = ImageSelection(answering, workspace, self.volume, self.batch, self.model, reporter, self.notices)
         self.current = CurrentObject(workspace, self.objects, self.volume, self, reporter)
@@ -151,6 +157,7 @@ class Session(SessionSignals):
 
     def close(self) -> bool:
         """Cancel everything and end the inference thread; tell whether it ended in time."""
+        self.files.close()
         self._workspace.close()
         return self.scheduler.close()
 

@@ -9,11 +9,13 @@ from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.deferred_accepts import DeferredAccept
 from napari_sam.session.history.entry import Entry
+from napari_sam.session.labels_files import FileConflict, FileState, LabelsFiles
 from napari_sam.session.notices import Notice, NoticeKind, Notices, Remedy
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.record.object_record import record_of
 from napari_sam.session.record.recording import Done, Recordings, annotation_of
 from napari_sam.session.record.session_file import SessionContent, current_versions, session_path, write_session
+from napari_sam.session.record.versions import VersionStore, keep_version
 from napari_sam.session.status import SessionSignals, StatusReporter
 from napari_sam.session.workspace import Workspace
 
@@ -37,11 +39,15 @@ class SessionRecord:
         What the user is told.
     notices
         Where it stands that the image is not the same as before.
+    files
+        Who knows whether others write to a file.
 
     Attributes
     ----------
     saving : bool
         Whether a file is being written.
+    versions : VersionStore or None
+        Where the labels are kept as they were before, and are after, each saving; None to keep none.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class SessionRecord:
         signals: SessionSignals,
         reporter: StatusReporter,
         notices: Notices,
+        files: LabelsFiles,
     ) -> None:
         self._scheduler = scheduler
         self._workspace = workspace
@@ -59,8 +66,10 @@ class SessionRecord:
         self._signals = signals
         self._reporter = reporter
         self._notices = notices
+        self._files = files
         self._fingerprints: dict[int, str] = {}
         self.saving = False
+        self.versions: VersionStore | None = None
 
     @property
     def recordings(self) -> Recordings:
@@ -72,27 +81,43 @@ class SessionRecord:
         """Accepted objects that are yet to be written, by their accepts, in the order of these."""
         return self._workspace.deferred.waiting
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, anyway: bool = False) -> None:
         """Write the chosen labels to an OME-TIFF with the image's axes and scale, on the inference thread.
 
         Beside it goes the session, as a JSON file from which the labels can be computed again and worked on further.
+
+        Parameters
+        ----------
+        path
+            The file of labels.
+        anyway
+            Replace what another program saved there since it was read or saved here, or is working on.
 
         Raises
         ------
         UserError
             If there are no labels.
+        FileConflict
+            If it would replace what another program did, and `anyway` is False.
         """
         workspace, target, source = self._workspace, self._workspace.writer.target, self._answering.source
         if target is None or source is None:
             raise UserError("There are no labels to save yet: accept an object first.")
         path = Path(path)
+        if not anyway:
+            self._files.check(path)
+        seen = FileState.of(path)
         self._reporter.clear()
         recording, image, array = workspace.recording.of(target), workspace.image, target.array
         draft = record_of(workspace.draft.state, workspace.draft.label) if workspace.draft else None
 
-        def write(_: CancelToken) -> tuple[tuple[Done, ...], str]:
+        def write(_: CancelToken) -> tuple[tuple[Done, ...], str, str]:
             from napari_sam.export.save_labels import axis_letters, save_labels
 
+            if not anyway and FileState.of(path) != seen:
+                raise FileConflict(f"{path.name} was changed by another program just now: save again to see it.")
+            # What is there may be another program's, or the user's own of another day.
+            not_kept = keep_version(self.versions, path)
             for _attempt in range(_ATTEMPTS):
                 done = recording.done
                 save_labels(path, array, axes=axis_letters(source.axis_labels), scale=source.scale, units=source.units)
@@ -102,14 +127,15 @@ class SessionRecord:
             annotation = annotation_of(array, recording.prior, done, image, draft)
             identity = ImageIdentity.of(source)
             write_session(session_path(path), SessionContent(identity, annotation, path.name, current_versions()))
-            return done, identity.fingerprint
+            return done, identity.fingerprint, not_kept or keep_version(self.versions, path)
 
-        def saved(result: tuple[tuple[Done, ...], str]) -> None:
-            done, fingerprint = result
+        def saved(result: tuple[tuple[Done, ...], str, str]) -> None:
+            done, fingerprint, not_kept = result
             self.compare(image, fingerprint)
             self.saving = workspace.write_at_once = False
+            self._files.use(target, path)
             self._signals.saved.emit(target, done)
-            self._reporter.note = f"Saved {path.name}."
+            self._reporter.note = f"Saved {path.name}.{not_kept}"
             self._reporter.report()
 
         def failed(error: Exception) -> None:

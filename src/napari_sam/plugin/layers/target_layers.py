@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from napari_sam.plugin.layers.layer_axes import remembered_axes
 from napari_sam.plugin.layers.placement import image_shape, placed_alike, placement_of
 from napari_sam.plugin.layers.viewer_context import ViewerContext
 from napari_sam.plugin.napari_internals import forget_history
+from napari_sam.session.labels_files import FileState
 from napari_sam.session.notices import Notice, NoticeKind, Remedy
 from napari_sam.session.record.restored import Restored
 
@@ -208,6 +210,7 @@ class TargetLayers:
         self._to_insert: Labels | None = None
         self._targets: dict[Labels, LayerTarget] = {}
         self._strokes: dict[Labels, StrokeWatch] = {}
+        self._seen: dict[Labels, FileState] = {}
         self._obstacles = LabelObstacles(context.session.scheduler, on_change)
         # The session tells this whenever labels are chosen, or gone.
         context.session.label_changed.connect(self._show_locked)
@@ -258,7 +261,9 @@ class TargetLayers:
                 obstacle = "" if source is None else self._obstacles.of(layer, source.shape)
                 if obstacle:
                     raise UserError(obstacle)
-                context.session.labels.choose(self._target_of(layer))
+                target = self._target_of(layer)
+                context.session.labels.choose(target)
+                self._note_file(layer, target)
                 context.tell(self.hint(layer))
         except UserError as error:
             context.tell(str(error))
@@ -311,6 +316,20 @@ class TargetLayers:
         self._on_change()
         return target
 
+    def note_arrivals(self) -> None:
+        """Note the state of the files that new layers came from, which may change before they are chosen."""
+        for layer in self._context.viewer.layers:
+            if isinstance(layer, Labels) and layer not in self._seen and layer.source.path:
+                state = FileState.of(Path(layer.source.path))
+                if state is not None:
+                    self._seen[layer] = state
+
+    def _note_file(self, layer: Labels, target: LayerTarget) -> None:
+        """Tell the session of the file that napari read a layer from."""
+        files, path = self._context.session.files, layer.source.path
+        if path and Path(path).is_file() and files.path_of(target) is None:
+            files.use(target, Path(path), self._seen.get(layer))
+
     def flush(self) -> None:
         """Tell the session of strokes that are being drawn, as far as they have come."""
         for strokes in self._strokes.values():
@@ -318,6 +337,8 @@ class TargetLayers:
 
     def removed(self, layer: Layer) -> None:
         """Forget a layer that left the viewer."""
+        if isinstance(layer, Labels):
+            self._seen.pop(layer, None)
         if layer in self._targets:
             target = self._targets.pop(layer)
             self._strokes.pop(layer).close()

@@ -28,7 +28,10 @@ class SaveSection(Section):
             "Write an OME-TIFF with the image's axes and scale, and beside it the session, to go on with or to replay.",
         )
         self.open_button = button("Open session…", "", "Go on with a saved session on the chosen image.")
+        tip = "Show the last states that were saved, of this file and of others, and go back to one of them."
+        self.versions_button = button("Earlier version…", "", tip)
         self.add_row(row(self.save_button, self.open_button))
+        self.add_row(row(self.versions_button))
         session.saved.connect(self._note_saved)
 
     @property

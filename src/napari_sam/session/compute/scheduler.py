@@ -5,8 +5,10 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Hashable, Iterator
 from enum import IntEnum
+from functools import partial
 from itertools import count
 from typing import Any, TypeVar
+from weakref import WeakMethod
 
 from napari_sam.nn.cancel import Cancelled, CancelToken
 
@@ -37,6 +39,17 @@ def give_way_to_window() -> None:
 
 PostToMain = Callable[[Callable[[], None]], None]
 _T = TypeVar("_T")
+
+
+def weak_callback(method: Callable[..., None]) -> Callable[..., None]:
+    """Return what calls a bound method while its object lives, and does nothing once that is gone."""
+    return partial(_call, WeakMethod(method))
+
+
+def _call(method: WeakMethod[Callable[..., None]], *arguments: Any) -> None:
+    found = method()
+    if found is not None:
+        found(*arguments)
 
 
 class Priority(IntEnum):

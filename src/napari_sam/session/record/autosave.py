@@ -7,12 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
-from weakref import WeakMethod
 
 from napari_sam.errors import UserError
 from napari_sam.planes.image_identity import ImageIdentity, fingerprint_steps
-from napari_sam.session.compute.scheduler import PostToMain, Priority
+from napari_sam.session.compute.scheduler import PostToMain, Priority, weak_callback
 from napari_sam.session.labels.target import Target
 from napari_sam.session.notices import Notice, NoticeKind, Remedy
 from napari_sam.session.record.event_json import label_type
@@ -35,18 +33,6 @@ from napari_sam.session.record.object_record import record_of
 from napari_sam.session.record.recording import Done
 from napari_sam.session.record.session_file import current_versions, image_form
 from napari_sam.session.session import Session
-
-
-def weak_callback(method: Callable[..., None]) -> Callable[..., None]:
-    """Return what calls a bound method while its object lives, and does nothing once that is gone."""
-    return partial(_call, WeakMethod(method))
-
-
-def _call(method: WeakMethod[Callable[..., None]], *arguments: Any) -> None:
-    found = method()
-    if found is not None:
-        found(*arguments)
-
 
 OWN_FOLDER = "napari-sam sessions"
 """Name of the folder of logs inside one that the user chose."""

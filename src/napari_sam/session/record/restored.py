@@ -1,6 +1,7 @@
 """Labels and their objects as they were, read back from disk; nothing here needs the main thread."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from napari_sam.labels.label_array import label_extents, next_label
@@ -28,6 +29,8 @@ class Restored:
         The first free id.
     complete
         Whether the labels that were there before anything was done to them are all here.
+    file
+        The file that they were read from, to be saved to again; None for none.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Restored:
     extents: dict[int, Extent]
     next_label: int
     complete: bool = True
+    file: Path | None = None
 
 
 def restore(name: str, labels: Any, annotation: Annotation, *, complete: bool = True) -> Restored:

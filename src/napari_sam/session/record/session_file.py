@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -229,4 +229,4 @@ def open_session(path: str | os.PathLike[str], source: ImageSource) -> tuple[Res
     if tuple(stored.shape) != annotation.shape:
         raise UserError(f"{file.name} has shape {tuple(stored.shape)}, but the session's labels {annotation.shape}.")
     labels = np.asarray(stored[...]).astype(annotation.dtype)
-    return restore(file.name.split(".")[0], labels, annotation), annotation.draft
+    return replace(restore(file.name.split(".")[0], labels, annotation), file=file), annotation.draft

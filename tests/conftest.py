@@ -1,5 +1,8 @@
 """No test reads or writes what belongs to the user who runs it, or leaves anything running."""
 
+import copy
+import functools
+import gc
 import sys
 import threading
 from collections.abc import Iterator
@@ -7,6 +10,40 @@ from collections.abc import Iterator
 import pytest
 
 pytest.register_assert_rewrite("napari_sam.testing")
+
+
+def pytest_collection_finish() -> None:
+    _leave_alone_what_is_there()
+
+
+def _leave_alone_what_is_there() -> None:
+    """Have later garbage collections pass over what lives now, which are mostly modules and their functions.
+
+    napari collects garbage with every layer that is removed: half a second each time, with torch and Qt imported.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _leave_alone_what_other_modules_left() -> None:
+    _leave_alone_what_is_there()
+
+
+@pytest.fixture(scope="session")
+def manifests_parsed_once() -> Iterator[None]:
+    """Keep what was parsed of a plugin's manifest: with each viewer, napari reads those of all plugins twice."""
+    from npe2.manifest import _bases
+
+    parse = functools.cache(_bases._load_yaml_no_duplicates)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_bases, "_load_yaml_no_duplicates", lambda stream: copy.deepcopy(parse(_text(stream))))
+        yield
+
+
+def _text(stream) -> str:
+    return stream if isinstance(stream, str) else stream.read()
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ PUBLIC = [
     "open_stack",
     "plane_at",
     "propagate_object",
+    "propagate_objects",
     "replay_session",
     "save_labels",
     "segment_object",

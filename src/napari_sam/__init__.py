@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from napari_sam.export.save_labels import save_labels
     from napari_sam.labels.paint import Collision
     from napari_sam.models.load import load_model
-    from napari_sam.notebook import open_stack, plane_at, propagate_object, replay_session, segment_object, to_labels
+    from napari_sam.notebook import (
+        open_stack,
+        plane_at,
+        propagate_object,
+        propagate_objects,
+        replay_session,
+        segment_object,
+        to_labels,
+    )
     from napari_sam.planes.geometry import Mask, Plane
     from napari_sam.planes.image_source import ImageSource
     from napari_sam.planes.open_image import open_image
@@ -38,6 +46,7 @@ __all__ = [
     "open_stack",
     "plane_at",
     "propagate_object",
+    "propagate_objects",
     "replay_session",
     "save_labels",
     "segment_object",
@@ -49,7 +58,15 @@ _MODULES = {
     "export.save_labels": ("save_labels",),
     "labels.paint": ("Collision",),
     "models.load": ("load_model",),
-    "notebook": ("open_stack", "plane_at", "propagate_object", "replay_session", "segment_object", "to_labels"),
+    "notebook": (
+        "open_stack",
+        "plane_at",
+        "propagate_object",
+        "propagate_objects",
+        "replay_session",
+        "segment_object",
+        "to_labels",
+    ),
     "planes.geometry": ("Mask", "Plane"),
     "planes.image_source": ("ImageSource",),
     "planes.open_image": ("open_image",),

@@ -54,3 +54,62 @@ def test_nothing_found_is_an_error(run: Run, tmp_path: Path, labels: Path, monke
     assert ended.status == 2
     assert "Nothing was found" in ended.sentences[-1]
     assert not labels.exists()
+
+
+def test_a_table_of_points_carries_many_objects_at_once(
+    run: Run, stack: Path, sample: SampleStack, target: Target, labels: Path, tmp_path: Path
+) -> None:
+    others = [label for label in np.unique(sample.nucleus_labels[target.z]) if label not in (0, target.label)]
+    largest = max(others, key=lambda label: (sample.nucleus_labels[target.z] == label).sum())
+    rows, columns = np.nonzero(sample.nucleus_labels[target.z] == largest)
+    table = tmp_path / "points.csv"
+    table.write_text(
+        f"id, z, y, x\n7,{target.z},{target.row},{target.column}\n"
+        f"300,{target.z},{np.median(rows):.0f},{np.median(columns):.0f}\n"
+    )
+    ended = run("propagate", stack, "--prompts", table, "--one-view", "-o", labels)
+    assert ended.status == 0, ended.err
+    found = tifffile.imread(labels)
+    assert set(np.unique(found)) == {0, 7, 300}
+    for label, true in ((7, target.label), (300, largest)):
+        known = sample.nucleus_labels == true
+        assert ((found == label) & known).sum() / ((found == label) | known).sum() > 0.4
+
+
+def test_three_views_and_one_differ(run: Run, stack: Path, target: Target, labels: Path) -> None:
+    found = {}
+    for how in ("--three-views", "--one-view"):
+        ended = run("propagate", stack, "--point", target.in_stack, how, "-o", labels)
+        assert ended.status == 0, ended.err
+        found[how] = tifffile.imread(labels)
+    assert found["--three-views"].any()
+    assert (found["--three-views"] != found["--one-view"]).any()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "needs the columns id,z,y,x"),
+        ("id,y,x\n1,2,3\n", "needs the columns id,z,y,x"),
+        ("id,z,y,x\n", "has no points"),
+        ("id,z,y,x\n0,1,2,3\n", "line 2: an id is a whole number from 1 on"),
+        ("id,z,y,x,positive\n1,1,2,3,perhaps\n", "line 2: positive is 1 or 0"),
+        ("id,z,y,x\n4,1,2,3000\n", "object 4"),
+        ("id,z,y,x\n4,1,2\n", "object 4"),
+    ],
+)
+def test_a_table_that_makes_no_sense_is_told_in_one_sentence(
+    run: Run, stack: Path, labels: Path, tmp_path: Path, text: str, said: str
+) -> None:
+    table = tmp_path / "points.csv"
+    table.write_text(text)
+    ended = run("propagate", stack, "--prompts", table, "-o", labels)
+    assert ended.status != 0
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_table_and_points_together_are_refused(run: Run, stack: Path, labels: Path, tmp_path: Path) -> None:
+    ended = run("propagate", stack, "--prompts", tmp_path / "points.csv", "--point", "1,2,3", "-o", labels)
+    assert ended.status != 0
+    assert "not both" in ended.err

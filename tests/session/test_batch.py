@@ -298,3 +298,82 @@ def test_an_object_that_cannot_be_segmented_is_left_out_of_its_group(session, ma
     assert session.objects.labels == [1, 2]
     assert "1 was not found" in session.status.sentence
     assert (target.array == 2).sum() == 81
+
+
+def both_accepted(session, main) -> None:
+    session.batch.segment([BatchObject(Z4, BOX_A), BatchObject(Z4, BOX_B)])
+    main.settle(session)
+
+
+def test_all_objects_of_the_plane_are_carried_and_one_undo_takes_them_back(session, main, target) -> None:
+    both_accepted(session, main)
+    before = target.array.copy()
+    session.batch.propagate()
+    assert session.batch.active
+    main.settle(session)
+    carried = target.array.copy()
+    assert [(carried == label).any(axis=(1, 2)).nonzero()[0].tolist() for label in (1, 2)] == [
+        list(range(1, 8)),
+        [3, 4, 5],
+    ]
+    np.testing.assert_array_equal(carried[4], before[4])
+    assert session.objects.labels == [1, 2]
+    assert "2 objects were accepted." in session.status.sentence
+    session.history.undo()
+    np.testing.assert_array_equal(target.array, before)
+    session.history.redo()
+    np.testing.assert_array_equal(target.array, carried)
+
+
+def test_objects_are_carried_to_the_planes_asked_for_only(session, main, target) -> None:
+    both_accepted(session, main)
+    session.batch.propagate(0, 3, 5)
+    main.settle(session)
+    assert (target.array > 0).any(axis=(1, 2)).nonzero()[0].tolist() == [3, 4, 5]
+
+
+def test_pixels_of_other_labels_stay_theirs_when_all_are_carried(session, main, target) -> None:
+    target.array[2, 8:12, 8:17] = 9
+    both_accepted(session, main)
+    session.batch.propagate()
+    main.settle(session)
+    assert (target.array[2, 8:12, 8:17] == 9).all()
+    assert (target.array[2, 12:17, 8:17] == 1).all()
+
+
+def test_planes_that_an_object_has_are_its_key_planes(session, main, target) -> None:
+    both_accepted(session, main)
+    target.array[6, 0:3, 0:3] = 1
+    session.batch.propagate(0, 4, 8)
+    main.settle(session)
+    # The plane is as the user left it, and what follows is carried from there.
+    assert (target.array[6] == 1).sum() == 9
+
+
+def test_carrying_all_can_be_cancelled_and_nothing_is_written(session, main, engine, target) -> None:
+    both_accepted(session, main)
+    before = target.array.copy()
+    engine.gate = threading.Event()
+    session.batch.propagate()
+    session.batch.cancel()
+    engine.gate.set()
+    main.settle(session)
+    np.testing.assert_array_equal(target.array, before)
+    assert not session.batch.active
+
+
+def test_carrying_all_needs_an_object_on_the_plane(session, main, target) -> None:
+    session.batch.propagate()
+    main.settle(session)
+    assert "accept objects on the plane in view first" in session.status.sentence
+    assert not session.batch.active
+
+
+def test_objects_carried_at_once_are_replayed(session, main, target, engine, image) -> None:
+    both_accepted(session, main)
+    session.batch.propagate()
+    main.settle(session)
+    annotation = annotation_of(
+        target.array, None, session.record.recordings.of(target).done, session.image.number, None
+    )
+    np.testing.assert_array_equal(replay(annotation, session.image.source, engine), target.array)

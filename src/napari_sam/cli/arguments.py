@@ -126,6 +126,11 @@ class PromptWords:
     masks: Sequence[str]
     plane: str | None
 
+    @property
+    def any(self) -> bool:
+        """True if there are any."""
+        return bool(self.points or self.negatives or self.boxes or self.masks or self.plane)
+
     def read(self, source: ImageSource) -> dict[Plane, Prompts]:
         """Return the prompts on every plane that has any.
 

@@ -1,7 +1,7 @@
 """The parts that a command begins and ends with: the image, a model, progress, and where the labels go."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from napari_sam.cli.arguments import PromptWords
+from napari_sam.cli.prompt_table import read_prompt_table
 from napari_sam.errors import UserError
 from napari_sam.export.save_labels import save_labels
 from napari_sam.labels.label_array import smallest_dtype
@@ -89,10 +90,11 @@ def check_output(path: Path, image: Path) -> None:
         raise UserError(f"{path} cannot be written: {error.strerror or error}; choose another place.") from error
 
 
-def write_object_labels(path: Path, masks: Iterable[tuple[Plane, Mask]], source: ImageSource) -> None:
-    """Write labels in which one object has the id 1."""
-    labels = np.zeros(source.shape, smallest_dtype(1))
-    paint(labels, masks, 1, Collision.KEEP).apply(labels)
+def write_objects(path: Path, objects: Mapping[int, Iterable[tuple[Plane, Mask]]], source: ImageSource) -> None:
+    """Write the labels of objects, given by their ids."""
+    labels = np.zeros(source.shape, smallest_dtype(max(objects)))
+    for label, masks in sorted(objects.items()):
+        paint(labels, masks, label, Collision.KEEP).apply(labels)
     write_labels(path, labels, source)
 
 
@@ -116,10 +118,29 @@ def open_and_read(
     UserError
         If the image, a prompt or the object size cannot be used.
     """
-    if object_size is not None and not (isfinite(object_size) and object_size > 0):
-        raise UserError(f"--object-size is a diameter in pixels above 0, but got {object_size:g}.")
+    _check_size(object_size)
     source = open_image(image)
     return source, words.read(source)
+
+
+def _check_size(object_size: float | None) -> None:
+    if object_size is not None and not (isfinite(object_size) and object_size > 0):
+        raise UserError(f"--object-size is a diameter in pixels above 0, but got {object_size:g}.")
+
+
+def open_and_read_table(
+    image: Path, table: Path, object_size: float | None
+) -> tuple[ImageSource, dict[int, dict[Plane, Prompts]]]:
+    """Return the image, and the prompts of every object of a table on each plane; see `read_prompt_table`.
+
+    Raises
+    ------
+    UserError
+        If the image, the table or the object size cannot be used.
+    """
+    _check_size(object_size)
+    source = open_image(image)
+    return source, read_prompt_table(table, source)
 
 
 def make_segmenter(

@@ -1,6 +1,7 @@
 """``napari-sam segment`` and ``napari-sam propagate``: one object on one plane, or through a stack."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,9 +22,16 @@ from napari_sam.cli.arguments import (
     PromptWords,
     Stack,
 )
-from napari_sam.cli.run import check_output, make_segmenter, open_and_read, steps, write_object_labels
+from napari_sam.cli.run import (
+    check_output,
+    make_segmenter,
+    open_and_read,
+    open_and_read_table,
+    steps,
+    write_objects,
+)
 from napari_sam.errors import UserError
-from napari_sam.planes.geometry import Plane
+from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_source import ImageSource
 
 
@@ -55,7 +63,7 @@ def segment_command(
         step()
         found = segmenter.segment(on, said, object_size=object_size).mask
         step()
-        write_object_labels(output, [(on, found)], source)
+        write_objects(output, {1: [(on, found)]}, source)
         step()
     if not found.area:
         typer.echo("Warning: nothing was found there; the labels are empty.", err=True)
@@ -67,9 +75,30 @@ Last = Annotated[int | None, typer.Option("--last", metavar="Z", help="Go no fur
 Axis = Annotated[int | None, typer.Option("--axis", metavar="N", help="The axis to go along; by default Z.")]
 
 
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        "--prompts",
+        metavar="TABLE.csv",
+        help="Points of many objects: columns id, z, y, x and positive (1 or 0; 1 where it is missing).",
+        show_default=False,
+    ),
+]
+Views = Annotated[
+    bool | None,
+    typer.Option(
+        "--three-views/--one-view",
+        help="Whether objects are carried along rows and columns as well, and the three views vote on each voxel; "
+        "by default where it makes sense.",
+        show_default=False,
+    ),
+]
+
+
 def propagate_command(
     stack: Stack,
     output: Output,
+    prompts: Table = None,
     point: Points = None,
     negative: Negatives = None,
     box: Boxes = None,
@@ -78,44 +107,62 @@ def propagate_command(
     first: First = None,
     last: Last = None,
     axis: Axis = None,
+    views: Views = None,
     model: ModelName = "nano",
     device: Device = "auto",
     precision: PrecisionName = "auto",
     object_size: ObjectSize = None,
 ) -> None:
-    """Segment one object where it is prompted, carry it both ways through the stack and write it as label 1.
+    """Segment objects where they are prompted, carry them both ways through the stack and write them as labels.
 
     Positions are plane,row,column from 0. Prompts on several planes describe the same object; between these planes
-    it is carried from both sides.
+    it is carried from both sides. --point, --box and --mask describe one object, which becomes label 1; --prompts names
+    a table of points of many, whose ids become the labels: they are carried at once, and compete for pixels.
     """
     check_output(output, stack)
     words = PromptWords(point or (), negative or (), box or (), mask or (), plane)
-    source, prompts = open_and_read(stack, words, object_size)
+    if prompts is None:
+        source, said = open_and_read(stack, words, object_size)
+        asked = {1: said}
+    else:
+        if words.any:
+            raise UserError("Give either --prompts or prompts of one object, not both.")
+        source, asked = open_and_read_table(stack, prompts, object_size)
     along = _check_axis(source, axis, first, last)
-    base = _one_line(prompts, along)
+    planes = list(dict.fromkeys(on for said in asked.values() for on in said))
+    base = _one_line(planes, along)
 
     # Late, since it imports torch; see `make_segmenter`.
-    from napari_sam.volume.propagate import propagate as propagate_planes
+    from napari_sam.volume.propagate import propagate_each
+    from napari_sam.volume.views import three_views
 
-    segmenter = make_segmenter(source, list(prompts), model, device, precision)
-    keys = {
-        on.index[along]: segmenter.segment(on, said, object_size=object_size).mask
-        for on, said in tqdm(prompts.items(), desc="segmenting", unit="plane", delay=1, leave=False)
-    }
-    found = {base.at(along, position): key for position, key in keys.items() if key.area}
-    if not found:
+    segmenter = make_segmenter(source, planes, model, device, precision)
+    questions = [(label, on, what) for label, said in asked.items() for on, what in said.items()]
+    keys: dict[int, dict[int, Mask]] = {}
+    for label, on, what in tqdm(questions, desc="segmenting", unit="plane", delay=1, leave=False):
+        mask_there = segmenter.segment(on, what, object_size=object_size).mask
+        if mask_there.area:
+            keys.setdefault(label, {})[on.index[along]] = mask_there
+    if not keys:
         raise UserError(
             "Nothing was found at the prompts, so there is nothing to propagate; try other points or a box."
         )
-    reached = propagate_planes(segmenter, base, keys, along, start=first, stop=last)
-    for each in tqdm(reached, total=source.shape[along] - len(keys), desc="propagating", unit="plane"):
+    for label in sorted(asked.keys() - keys.keys()):
+        typer.echo(f"Warning: nothing was found at the points of object {label}.", err=True)
+    found = {label: dict(masks) for label, masks in keys.items()}
+    seen = three_views(source, model, along) if views is None else views
+    reached = propagate_each(segmenter, base, keys, along, start=first, stop=last, views=seen)
+    for label, each in tqdm(reached, desc="propagating", unit="plane"):
+        found[label].pop(each.index, None)
         if each.mask is not None:
-            found[base.at(along, each.index)] = each.mask
+            found[label][each.index] = each.mask
 
-    write_object_labels(output, found.items(), source)
-    positions = sorted(on.index[along] for on in found)
-    voxels = sum(each.area for each in found.values())
-    typer.echo(f"{output}: {voxels} voxels on {len(found)} planes, {positions[0]} to {positions[-1]}")
+    objects = {label: [(base.at(along, at), each) for at, each in masks.items()] for label, masks in found.items()}
+    write_objects(output, objects, source)
+    positions = sorted({at for masks in found.values() for at in masks})
+    voxels = sum(each.area for masks in found.values() for each in masks.values())
+    many = f"{len(found)} objects, " if len(found) > 1 else ""
+    typer.echo(f"{output}: {many}{voxels} voxels on {len(positions)} planes, {positions[0]} to {positions[-1]}")
 
 
 def _check_axis(source: ImageSource, axis: int | None, first: int | None, last: int | None) -> int:

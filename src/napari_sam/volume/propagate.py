@@ -153,8 +153,15 @@ def propagate_each(
     known = {name: keys for name, keys in known.items() if keys}
     traced, trace = segmenter.traced(areas)
     walk = AxisWalk(traced, plane, axis, first, last, StopRule() if rule is None else rule, cancel)
+    carried: Iterator[tuple[int, PropagatedPlane]]
     reached: dict[int, dict[int, PropagatedPlane]] = {name: {} for name in known}
-    for name, each in walk.carry_each(known, taken=taken):
+    if len(known) == 1 and taken is None:
+        # By itself it is carried as `propagate` does, to the last bit.
+        ((alone, keys),) = known.items()
+        carried = ((alone, each) for each in walk.carry(keys))
+    else:
+        carried = walk.carry_each(known, taken=taken)
+    for name, each in carried:
         reached[name][each.index] = each
         yield name, replace(each, areas=trace.take())
     finals = _seen_from_all_sides(walk, known, reached, taken) if views else _shared_out(known, reached)

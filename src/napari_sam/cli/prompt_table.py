@@ -1,0 +1,68 @@
+"""Tables of points that prompt many objects."""
+
+import csv
+from pathlib import Path
+
+from napari_sam.cli.arguments import PromptWords
+from napari_sam.errors import UserError
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.prompts.prompt import Prompts
+
+_NEGATIVE = ("0", "false", "no")
+_POSITIVE = ("", "1", "true", "yes")
+
+
+def read_prompt_table(path: Path, source: ImageSource) -> dict[int, dict[Plane, Prompts]]:
+    """Read the prompts of objects from a table with a line for each point.
+
+    Columns are ``id`` (from 1 on), one for each axis of the image from the first to the last (``z,y,x`` for a stack;
+    the last two must be ``y`` and ``x``) and, if there are points beside the objects, ``positive`` (1 or 0).
+
+    Parameters
+    ----------
+    path
+        A file of comma-separated values with a header.
+    source
+        The image.
+
+    Returns
+    -------
+    dict
+        For each object, by its id, the prompts on every plane that has any.
+
+    Raises
+    ------
+    UserError
+        If the table cannot be read, lacks a column, or a line is malformed or lies outside the image.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            names = [name.strip() for name in reader.fieldnames or ()]
+            reader.fieldnames = names
+            lines = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read as a table: {error}.") from error
+    axes = [name for name in names if name not in ("id", "positive")]
+    if "id" not in names or axes[-2:] != ["y", "x"] or len(axes) != source.ndim:
+        wanted = ",".join(["id", *(f"axis {axis}" for axis in range(source.ndim - 3)), *"zyx"[-min(source.ndim, 3) :]])
+        raise UserError(f"{path} needs the columns {wanted} and perhaps positive, but has {','.join(names) or 'none'}.")
+    points: dict[int, tuple[list[str], list[str]]] = {}
+    for number, line in enumerate(lines, 2):
+        label, word = (line["id"] or "").strip(), (line.get("positive") or "").strip().lower()
+        if not label.isdecimal() or int(label) == 0:
+            raise UserError(f"{path}, line {number}: an id is a whole number from 1 on, but got {label!r}.")
+        if word not in (*_POSITIVE, *_NEGATIVE):
+            raise UserError(f"{path}, line {number}: positive is 1 or 0, but got {word!r}.")
+        positive, negative = points.setdefault(int(label), ([], []))
+        (negative if word in _NEGATIVE else positive).append(",".join((line[axis] or "").strip() for axis in axes))
+    if not points:
+        raise UserError(f"{path} has no points.")
+    prompts = {}
+    for object_id, (positive, negative) in points.items():
+        try:
+            prompts[object_id] = PromptWords(positive, negative, (), (), None).read(source)
+        except UserError as error:
+            raise UserError(f"{path}, object {object_id}: {error}") from error
+    return prompts

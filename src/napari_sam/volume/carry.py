@@ -35,7 +35,8 @@ class PropagatedPlane:
     mask
         The mask, or None where propagation stopped before this plane.
     confidence
-        0..1, how sure: the trust in the mask (`Evidence.trust`) times the root of its IoU with its neighbour.
+        0..1, how sure. Along one axis the trust in the mask (`Evidence.trust`) times the root of its IoU with its
+        neighbour; of three views the IoU that is to be expected of it (`Vote.confidence`).
     stopped
         Why it went no further; `Stop.NONE` while it goes on.
     areas

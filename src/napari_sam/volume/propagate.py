@@ -288,7 +288,7 @@ def _outcome(
         if taken is not None and mask.area:
             mask = kept(mask, ~taken(walk.plane.at(walk.axis, position))[mask.slices])
         if mask.area:
-            confidence = votes.agreement(views, mask, position)
+            confidence = votes.confidence(views, mask, position)
             yield PropagatedPlane(position, Mask(mask.box, mask.pixels, confidence), confidence)
         elif position in reached:
             before = reached[position]

@@ -48,8 +48,8 @@ Part = TypeVar("Part")
 class Model:
     """A network with its weights, on its device.
 
-    Where memory runs out, batches are halved; where that is not enough, or the device cannot compute, the network moves to the CPU for good, and the
-    user is told by a `UserNotice`. What was asked for is answered all the same.
+    Where memory runs out, batches are halved; where that is not enough, or the device cannot compute, the network moves
+    to the CPU for good, and the user is told by a `UserNotice`. What was asked for is answered all the same.
 
     Parameters
     ----------

@@ -161,3 +161,36 @@ def test_a_full_gpu_is_left_for_the_cpu():
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert model.device == CPU
     torch.testing.assert_close(on_cpu, on_gpu, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: no kernel image is available for execution on the device\nCUDA kernel errors might be ...",
+        "GET was unable to find an engine to execute this computation",
+    ],
+)
+def test_a_card_that_cannot_compute_hands_over_to_the_cpu_once(said):
+    class OldCard(HungryNetwork):
+        def take(self, tensor):
+            super().take(tensor)
+            if tensor.device.type == "meta":
+                raise RuntimeError(said)
+
+    model = Model("old", OldCard({"meta": 9, "cpu": 9}), SMALL_GPU, "", REGISTRY["nano"])
+    with pytest.warns(UserNotice, match="META cannot compute here .*CPU, which is slower"):
+        features = model.encode(IMAGES)
+    torch.testing.assert_close(features.embedding.flatten(), IMAGES.mean((1, 2, 3)))
+    model.encode(IMAGES)
+    assert [device for device, _ in model.network.seen] == ["meta", "cpu", "cpu"]
+    assert said.partition("\n")[0] in model.fell_back
+
+
+def test_other_errors_of_a_card_are_errors():
+    class Broken(HungryNetwork):
+        def take(self, tensor):
+            raise RuntimeError("shapes differ")
+
+    model = Model("broken", Broken({}), SMALL_GPU, "", REGISTRY["nano"])
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        model.encode(IMAGES)

@@ -118,6 +118,15 @@ def ran_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in _PHRASES)
 
 
+# What users of other programs met: a card too old or too new for the installed torch, and a broken cuDNN.
+_UNFIT = ("no kernel image", "unable to find an engine", "unable to find a valid cudnn", "cudnn_status_not_supported")
+
+
+def cannot_compute(error: BaseException) -> bool:
+    """Tell whether an error says that a device is there, but cannot compute with what is installed."""
+    return isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in _UNFIT)
+
+
 def free_unused(device: torch.device) -> None:
     """Hand memory that torch keeps for later back to the device."""
     if device.type == "cuda":

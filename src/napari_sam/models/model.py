@@ -15,6 +15,7 @@ from napari_sam.models.device import (
     ENCODED_ALONE,
     Precision,
     WorkShares,
+    cannot_compute,
     free_unused,
     images_at_once,
     in_parts,
@@ -47,8 +48,8 @@ Part = TypeVar("Part")
 class Model:
     """A network with its weights, on its device.
 
-    Where memory runs out, batches are halved; where that is not enough the network moves to the CPU for good, and the
-    user is told by a `UserNotice`. What was asked for is answered all the same.
+    Where memory runs out, batches are halved; where that is not enough, or the device cannot compute, the network moves
+    to the CPU for good, and the user is told by a `UserNotice`. What was asked for is answered all the same.
 
     Parameters
     ----------
@@ -208,7 +209,16 @@ class Model:
         if small and count and self.device == CPU and threads_sleep():
             parts = self._shares.computed(count, compute)
         else:
-            parts = in_parts(count, compute, self.device)
+            unfit = ""
+            try:
+                parts = in_parts(count, compute, self.device)
+            except RuntimeError as error:
+                if self.device == CPU or not cannot_compute(error):
+                    raise
+                unfit = str(error).partition("\n")[0].rstrip(".")
+            if unfit:
+                self._give_up(self.device, f"cannot compute here ({unfit}; another build of torch may)")
+                parts = in_parts(count, compute, self.device)
         if parts is None and self.device != CPU:
             self._give_up(self.device)
             parts = in_parts(count, compute, self.device)
@@ -218,11 +228,12 @@ class Model:
             )
         return parts
 
-    def _give_up(self, device: torch.device) -> None:
+    def _give_up(self, device: torch.device, why: str = "") -> None:
         self._place(CPU)
         free_unused(device)
         self.fell_back = (
-            f"{device.type.upper()} has too little memory for {self.name}: it goes on on the CPU, which is slower."
+            f"{device.type.upper()} {why or f'has too little memory for {self.name}'}: "
+            "it goes on on the CPU, which is slower."
         )
         warnings.warn(
             self.fell_back,

@@ -38,6 +38,12 @@ def _leave_alone_what_other_modules_left() -> None:
     _leave_alone_what_is_there()
 
 
+@pytest.fixture(autouse=True)
+def _collections_as_a_user_has_them_where_time_is_measured(request) -> None:
+    if request.node.get_closest_marker("alone"):
+        gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def manifests_parsed_once() -> Iterator[None]:
     """Keep what was parsed of a plugin's manifest: with each viewer, napari reads those of all plugins twice."""

@@ -47,7 +47,7 @@ wheel: $(VENV)/.test-ready
 # The tests are many small computations: a second thread only gets in the way, a second process does not. Each has a
 # screen of its own. What measures time comes last, by itself.
 pytest: $(VENV)/.test-ready
-	OMP_NUM_THREADS=1 LP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope -m "not alone"
+	OMP_NUM_THREADS=1 LP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not alone"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m alone
 
 # Without a window: what needs one, or trains or measures a model, is left out. Takes longer than the same tests alone.

@@ -12,6 +12,14 @@ import pytest
 pytest.register_assert_rewrite("napari_sam.testing")
 
 
+SLOW = ("benchmarks", "plugin", "demo", "segment", "training", "session", "cli", "testing")
+"""Folders whose files take long: they come first, so that none is begun when the other process has nothing to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: SLOW.index(item.path.parent.name) if item.path.parent.name in SLOW else len(SLOW))
+
+
 def pytest_collection_finish() -> None:
     _leave_alone_what_is_there()
 
@@ -30,6 +38,12 @@ def _leave_alone_what_other_modules_left() -> None:
     _leave_alone_what_is_there()
 
 
+@pytest.fixture(autouse=True)
+def _collections_as_a_user_has_them_where_time_is_measured(request) -> None:
+    if request.node.get_closest_marker("alone"):
+        gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def manifests_parsed_once() -> Iterator[None]:
     """Keep what was parsed of a plugin's manifest: with each viewer, napari reads those of all plugins twice."""
@@ -40,6 +54,11 @@ def manifests_parsed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_bases, "_load_yaml_no_duplicates", lambda stream: copy.deepcopy(parse(_text(stream))))
         yield
+
+
+@pytest.fixture
+def make_napari_viewer(manifests_parsed_once, make_napari_viewer):
+    return make_napari_viewer
 
 
 def _text(stream) -> str:

@@ -23,11 +23,6 @@ def notices() -> Iterator[NotificationGuard]:
 
 
 @pytest.fixture
-def make_napari_viewer(manifests_parsed_once, make_napari_viewer):
-    return make_napari_viewer
-
-
-@pytest.fixture
 def engine() -> FakeEngine:
     return FakeEngine()
 

@@ -11,8 +11,25 @@ from numpy.typing import NDArray
 from training.image import TrainingImage, make_training_image
 
 
-def read_set(folder: Path, validation_fraction: float) -> tuple[list[TrainingImage], list[TrainingImage]]:
+VIEWS = ((0, 1, 2), (1, 0, 2), (2, 0, 1))
+"""Axes of a stack of which each comes first once."""
+
+
+def read_set(
+    folder: Path, validation_fraction: float, *, complete: bool = True, isotropic: bool = False
+) -> tuple[list[TrainingImage], list[TrainingImage]]:
     """Read ``images/*`` and ``labels/*.tif`` of one set.
+
+    Parameters
+    ----------
+    folder
+        Of the set.
+    validation_fraction
+        Share held out.
+    complete
+        Whether every object is labelled.
+    isotropic
+        Whether stacks are trained on in all three views; they are held out in the first one alone.
 
     Returns
     -------
@@ -39,14 +56,25 @@ def read_set(folder: Path, validation_fraction: float) -> tuple[list[TrainingIma
         else:
             parts = [(validation if _held_out(name, validation_fraction) else training, slice(None))]
         for images, part in parts:
-            image = make_training_image(name, pixels[part], labels[part])
-            if image is not None:
-                images.append(image)
+            views = VIEWS if isotropic and labels.ndim == 3 and images is training else VIEWS[:1]
+            for axes in views:
+                image = make_training_image(
+                    name, _view(pixels[part], axes), _view(labels[part], axes), complete=complete
+                )
+                if image is not None:
+                    images.append(image)
     if not training:
         raise FileNotFoundError(f"No labelled images in {folder}; expected images/NAME.* with labels/NAME.tif.")
     if not validation and len(training) > 4:
         validation.append(training.pop(min(range(len(training)), key=lambda i: _hash(training[i].name))))
     return training, validation
+
+
+def _view(array: NDArray[np.generic], axes: tuple[int, int, int]) -> NDArray[np.generic]:
+    """The array itself, or seen along another of a stack's first three axes."""
+    if axes == VIEWS[0]:
+        return array
+    return np.ascontiguousarray(array.transpose(*axes, *range(3, array.ndim)))
 
 
 def _held_out(name: str, fraction: float) -> bool:

@@ -199,6 +199,21 @@ def train(
     return last
 
 
+def read_held_out(config: Config, data: Path) -> dict[str, list[TrainingImage]]:
+    """The validation images by set."""
+    return {name: _read_set(name, config, data)[1] for name in config.data.sets}
+
+
+def _read_set(name: str, config: Config, data: Path) -> tuple[list[TrainingImage], list[TrainingImage]]:
+    settings = config.data
+    return read_set(
+        data / name,
+        settings.held_out.get(name, settings.validation_fraction),
+        complete=name not in settings.partial,
+        isotropic=name in settings.isotropic,
+    )
+
+
 def read_images(
     config: Config, data: Path, out: Path
 ) -> tuple[list[tuple[float, ImageSource]], dict[str, list[TrainingImage]]]:
@@ -211,7 +226,7 @@ def read_images(
     for parts, total in ((settings.sets, 1 - share), (settings.synthetic_kinds, share)):
         for name, weight in parts.items():
             if parts is settings.sets:
-                images, validation[name] = read_set(data / name, settings.validation_fraction)
+                images, validation[name] = _read_set(name, config, data)
                 source = FixedImages(images)
             elif settings.synthetic_refresh:
                 source = FreshImages(

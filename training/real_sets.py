@@ -1,6 +1,7 @@
 """Read the real training sets from disk and hold a part of each out for validation."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -9,7 +10,6 @@ import tifffile
 from numpy.typing import NDArray
 
 from training.image import TrainingImage, make_training_image
-
 
 VIEWS = ((0, 1, 2), (1, 0, 2), (2, 0, 1))
 """Axes of a stack of which each comes first once."""
@@ -44,11 +44,8 @@ def read_set(
     """
     training: list[TrainingImage] = []
     validation: list[TrainingImage] = []
-    for path in sorted((folder / "images").iterdir()):
-        label_path = folder / "labels" / f"{path.stem}.tif"
-        if not label_path.exists():
-            continue
-        pixels, labels = _read_pixels(path), tifffile.imread(label_path)
+    for path, label_path in find_images(folder):
+        pixels, labels = read_pixels(path), tifffile.imread(label_path)
         name = f"{folder.name}/{path.stem}"
         if labels.ndim == 3:
             kept = labels.shape[0] - max(1, round(labels.shape[0] * validation_fraction))
@@ -70,6 +67,14 @@ def read_set(
     return training, validation
 
 
+def find_images(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Files of the images of a set that have labels, with the files of these, by name."""
+    for path in sorted((folder / "images").iterdir()):
+        label_path = folder / "labels" / f"{path.stem}.tif"
+        if label_path.exists():
+            yield path, label_path
+
+
 def _view(array: NDArray[np.generic], axes: tuple[int, int, int]) -> NDArray[np.generic]:
     """The array itself, or seen along another of a stack's first three axes."""
     if axes == VIEWS[0]:
@@ -85,7 +90,8 @@ def _hash(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") / 2**32
 
 
-def _read_pixels(path: Path) -> NDArray[np.generic]:
+def read_pixels(path: Path) -> NDArray[np.generic]:
+    """The pixels of an image file."""
     if path.suffix in {".tif", ".tiff"}:
         return np.asarray(tifffile.imread(path))
     return np.asarray(imageio.imread(path))

@@ -84,7 +84,7 @@ def rows_of_rods(
 
 
 def colony(rng: np.random.Generator, side: int) -> Generated:
-    """Rods packed into patches of one direction each, in colonies: phase contrast with halos, bright field, membranes."""
+    """Rods packed into patches of one direction each: phase contrast with halos, bright field, fluorescence."""
     width = np.exp(rng.uniform(np.log(7), np.log(26)))
     rows, columns = np.mgrid[:side, :side].astype(float)
     patches = int(rng.integers(1, 7))
@@ -137,10 +137,12 @@ def channels(rng: np.random.Generator, side: int) -> Generated:
 
 
 def _whole_ones(rods: Rods, width: float) -> Labels:
-    """Rods of which the borders of patches have left most."""
+    """Rods of which the borders of patches have left most; the image's border may cut them."""
     areas = np.bincount(rods.labels.ravel())
     own = np.zeros(len(areas))
     own[rods.labels.ravel()] = (rods.lengths.ravel() - 0.2) * 0.9 * width**2
+    cut = [rods.labels[0], rods.labels[-1], rods.labels[:, 0], rods.labels[:, -1]]
+    own[np.concatenate(cut)] = 0
     return np.where((areas > SMALLEST_SHARE * own)[rods.labels], rods.labels, 0)
 
 
@@ -153,7 +155,8 @@ def _colonies(rng: np.random.Generator, labels: Labels, width: float) -> Labels:
     centres = rng.uniform(0.1 * side, 0.9 * side, (int(rng.integers(1, 4)), 2))
     away = np.min([np.hypot(rows - row, columns - column) for row, column in centres], axis=0)
     radius = max(rng.uniform(0.12, 0.5) * side, 1.5 * width)
-    return _kept(labels, away + 1.5 * width * smooth_noise(rng, (side, side), 4 * width) < radius)
+    kept = _kept(labels, away + 1.5 * width * smooth_noise(rng, (side, side), 4 * width) < radius)
+    return kept if kept.any() else tidy(labels)
 
 
 def _kept(labels: Labels, region: NDArray[np.bool_]) -> Labels:

@@ -62,7 +62,7 @@ class Batch:
     images
         (B, 3, H, W), 0..1 between the contrast limits.
     maps
-        (B, 3, H / 4, W / 4) targets of the auxiliary maps.
+        (B, 3, H / 4, W / 4) targets of the auxiliary maps; NaN where there may be an object without a label.
     windows
         The windows to decode.
     """
@@ -164,6 +164,7 @@ class Batches(IterableDataset[Batch]):
         rows, columns = np.nonzero(labels)
         if not len(rows):
             return None
+        prompt = self.config.prompt if image.complete else replace(self.config.prompt, missing=0.0)
         pieces = []
         for request in requests:
             for _ in range(4):
@@ -172,7 +173,7 @@ class Batches(IterableDataset[Batch]):
                 shown = np.s_[origin[0] : origin[0] + window, origin[1] : origin[1] + window]
                 neighbour = cuts[1][shown] if len(cuts) > 1 and rng.random() < 0.75 else None
                 prompts = draw_first_prompts(
-                    rng, labels[shown], neighbour, inside[shown], request, settings.smallest_object, self.config.prompt
+                    rng, labels[shown], neighbour, inside[shown], request, settings.smallest_object, prompt
                 )
                 if prompts is not None:
                     break
@@ -181,6 +182,8 @@ class Batches(IterableDataset[Batch]):
             pieces.append((origin, prompts))
         pixels = disturb(rng, scale(rng, raw, image, self.config.contrast), self.config.contrast)
         maps = auxiliary_maps(measure.label(labels, background=0, connectivity=1).astype(np.int32))
+        if not image.complete:
+            maps[:, maps[0] == 0] = np.nan
         return pixels, maps, pieces
 
     def _neighbour(self, rng: np.random.Generator, plane: int, planes: int) -> list[int]:

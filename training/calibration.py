@@ -149,8 +149,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("weights", type=Path, help="a released file")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("-o", "--out", type=Path, required=True, help="file of weights to write")
+    parser.add_argument("--batches", type=int, default=BATCHES, help="of eight windows, to measure with")
     given = parser.parse_args(arguments)
-    print(calibrate(given.weights, given.data, given.out))
+    print(calibrate(given.weights, given.data, given.out, given.batches))
 
 
 if __name__ == "__main__":

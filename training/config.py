@@ -26,6 +26,12 @@ class DataConfig:
     """Folder name of each real set -> its relative weight."""
     validation_fraction: float = 0.08
     """Share of every set held out (images by the hash of their name; of stacks, the last planes)."""
+    held_out: dict[str, float] = field(default_factory=dict)
+    """Set -> its own share instead, for sets of so few images that the common one would hold out next to nothing."""
+    partial: list[str] = field(default_factory=list)
+    """Sets in which not every object is labelled: what has no label says nothing there, instead of "no object"."""
+    isotropic: list[str] = field(default_factory=list)
+    """Stacks as finely sampled along z as in the plane: trained on in all three views."""
     synthetic_share: float = 0.3
     """Share of windows cut from generated images."""
     synthetic_images: int = 24
@@ -160,6 +166,8 @@ class OptimizerConfig:
     betas: list[float] = field(default_factory=lambda: [0.9, 0.98])
     clip: float = 1.0
     ema: float = 0.999
+    slower: dict[str, float] = field(default_factory=dict)
+    """Module of the network, by name -> the share of the learning rates that its parameters get."""
     frozen: list[str] = field(default_factory=list)
     """Modules of the network, by name, whose parameters stay as they are."""
     freeze_batch_norm: float = 0.6
@@ -182,6 +190,23 @@ class RunConfig:
 
 
 @dataclass(frozen=True)
+class ReleaseConfig:
+    """The rule by which a run's weights are released, written down before it; `judge.py` follows it.
+
+    A set's score is the mean of one click, three clicks and a box on the objects held out.
+    """
+
+    known: list[str] = field(default_factory=list)
+    """Sets that may not lose, because the version before was trained on them as well."""
+    gain: float = 0.01
+    """What the mean over all sets must gain."""
+    loss: float = 0.005
+    """What the mean over the known sets may lose."""
+    objects: int = 96
+    """Objects of each set that are scored, at least, if it is not empty."""
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of a run."""
 
@@ -193,6 +218,7 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    release: ReleaseConfig = field(default_factory=ReleaseConfig)
 
 
 def read_config(path: Path) -> Config:

@@ -11,6 +11,9 @@ from torch.nn import functional
 from training.config import WindowConfig
 from training.image import TrainingImage
 
+LONGEST_SIDE = 4
+"""Times the shorter side; longer images count as strips."""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -55,7 +58,9 @@ def draw_placement(
     diameters = 2 * np.sqrt(image.objects[:, 2] / np.pi)
     index = rng.choice(len(diameters), p=diameters / diameters.sum())
     plane, _, _ = image.objects[index]
-    lowest = max(config.zoom[0], side / min(image.labels.shape[1:]) / (1 + config.mirrored))
+    # Strips are mirrored at their long borders instead of being magnified until they fill the piece.
+    shorter, longer = sorted(image.labels.shape[1:])
+    lowest = max(config.zoom[0], side / max(shorter, longer / LONGEST_SIDE) / (1 + config.mirrored))
     zoom = np.clip(draw_diameter(rng, config.diameters) / diameters[index], lowest, max(lowest, config.zoom[1]))
     row0, row1, column0, column1 = image.boxes[index]
     point = np.array([rng.uniform(row0, row1), rng.uniform(column0, column1)])

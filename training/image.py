@@ -27,6 +27,8 @@ class TrainingImage:
         (N, 3) integers: plane, label, area in pixels, of every object section of at least 20 pixels.
     boxes
         (N, 4) integers: first row, last row + 1, first column, last column + 1 of each of them.
+    complete
+        Whether every object is labelled.
     """
 
     name: str
@@ -35,9 +37,12 @@ class TrainingImage:
     limits: NDArray[np.float32]
     objects: NDArray[np.int64]
     boxes: NDArray[np.int64]
+    complete: bool = True
 
 
-def make_training_image(name: str, pixels: NDArray[np.generic], labels: NDArray[np.integer]) -> TrainingImage | None:
+def make_training_image(
+    name: str, pixels: NDArray[np.generic], labels: NDArray[np.integer], *, complete: bool = True
+) -> TrainingImage | None:
     """Measure contrast limits and objects; None if there is no object.
 
     Parameters
@@ -48,6 +53,8 @@ def make_training_image(name: str, pixels: NDArray[np.generic], labels: NDArray[
         (H, W), (H, W, C) or, if `labels` has three axes, (Z, H, W).
     labels
         (H, W) or (Z, H, W).
+    complete
+        Whether every object is labelled.
     """
     if labels.ndim == 2:
         labels, pixels = labels[None], pixels[None]
@@ -64,7 +71,7 @@ def make_training_image(name: str, pixels: NDArray[np.generic], labels: NDArray[
                 boxes.append((box[0].start, box[0].stop, box[1].start, box[1].stop))
     if not objects:
         return None
-    return TrainingImage(name, pixels, labels, contrast_limits(pixels), np.array(objects), np.array(boxes))
+    return TrainingImage(name, pixels, labels, contrast_limits(pixels), np.array(objects), np.array(boxes), complete)
 
 
 def contrast_limits(pixels: NDArray[np.generic]) -> NDArray[np.float32]:

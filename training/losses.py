@@ -87,10 +87,16 @@ def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates:
 
 
 def map_loss(logits: Tensor, target: Tensor, config: LossConfig) -> Tensor:
-    """Cross-entropy of the foreground and squared errors of the other two of (B, 3, h, w) auxiliary maps."""
+    """Cross-entropy of the foreground and squared errors of the other two of (B, 3, h, w) auxiliary maps.
+
+    Where a target is NaN, nothing is known and nothing is trained.
+    """
     logits = logits.float()
-    foreground = functional.binary_cross_entropy_with_logits(logits[:, 0], target[:, 0])
-    return foreground + config.centre_maps * (logits[:, 1:].sigmoid() - target[:, 1:]).square().mean()
+    known = ~target[:, 0].isnan()
+    target = target.nan_to_num(nan=0.0)
+    foreground = functional.binary_cross_entropy_with_logits(logits[:, 0], target[:, 0], reduction="none")
+    others = (logits[:, 1:].sigmoid() - target[:, 1:]).square().mean(1)
+    return ((foreground + config.centre_maps * others) * known).sum() / known.sum().clamp(min=1)
 
 
 def _regret(predicted: Tensor, true: Tensor, temperature: float) -> Tensor:

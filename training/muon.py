@@ -7,6 +7,7 @@ PyTorch's own takes matrices only; here a kernel of (out, in, rows, columns) cou
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,13 +24,17 @@ class Muon(torch.optim.Optimizer):
     Parameters
     ----------
     parameters
-        Parameters with two axes or more.
+        Parameters with two axes or more, or groups of them.
     lr, momentum, weight_decay
         As in SGD; the decay is multiplied by the learning rate.
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+        self,
+        parameters: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 

@@ -31,6 +31,7 @@ from training.image import TrainingImage
 from training.image_source import FixedImages, FreshImages, ImageSource
 from training.optimizers import Optimizers
 from training.real_sets import read_set
+from training.release import release
 from training.schedule import progress, rate_share
 from training.synthetic.cache import read_or_generate
 from training.validation import validate
@@ -199,6 +200,21 @@ def train(
     return last
 
 
+def read_held_out(config: Config, data: Path) -> dict[str, list[TrainingImage]]:
+    """The validation images by set."""
+    return {name: _read_set(name, config, data)[1] for name in config.data.sets}
+
+
+def _read_set(name: str, config: Config, data: Path) -> tuple[list[TrainingImage], list[TrainingImage]]:
+    settings = config.data
+    return read_set(
+        data / name,
+        settings.held_out.get(name, settings.validation_fraction),
+        complete=name not in settings.partial,
+        isotropic=name in settings.isotropic,
+    )
+
+
 def read_images(
     config: Config, data: Path, out: Path
 ) -> tuple[list[tuple[float, ImageSource]], dict[str, list[TrainingImage]]]:
@@ -211,7 +227,7 @@ def read_images(
     for parts, total in ((settings.sets, 1 - share), (settings.synthetic_kinds, share)):
         for name, weight in parts.items():
             if parts is settings.sets:
-                images, validation[name] = read_set(data / name, settings.validation_fraction)
+                images, validation[name] = _read_set(name, config, data)
                 source = FixedImages(images)
             elif settings.synthetic_refresh:
                 source = FreshImages(
@@ -278,12 +294,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--init", type=Path, help="released weights to start from if there is no checkpoint in OUT")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
+    parser.add_argument("--minutes", type=float, help="length of the schedule, instead of the configuration's")
+    parser.add_argument("--release", metavar="VERSION", help="write OUT/nano-VERSION.safetensors at the end")
     given = parser.parse_args(arguments)
     if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
         # The libraries read these when a process starts.
         os.environ.update(ENVIRONMENT)
         os.execv(sys.executable, [sys.executable, "-m", "training.train", *(arguments or sys.argv[1:])])
-    train(read_config(given.config), given.data, given.out, given.init, device=given.device)
+    config = read_config(given.config)
+    if given.minutes is not None:
+        config = dataclasses.replace(config, run=dataclasses.replace(config.run, minutes=given.minutes, steps=0))
+    train(config, given.data, given.out, given.init, device=given.device)
+    if given.release is not None:
+        release(given.out, given.out / f"nano-{given.release}.safetensors", given.release)
 
 
 if __name__ == "__main__":

@@ -212,3 +212,46 @@ def test_fresh_images_are_replaced_and_few_are_held():
     names = {source.draw(rng).name for _ in range(24)}
     assert len(source.images) == 3
     assert len(names) > 6
+
+
+def test_isotropic_stacks_are_trained_on_in_three_views_and_held_out_in_one(tiny_data):
+    (plain,), (held_out,) = read_set(tiny_data / "stack", 0.3)
+    views, (same,) = read_set(tiny_data / "stack", 0.3, isotropic=True)
+    assert [view.labels.shape for view in views] == [(3, 80, 90), (80, 3, 90), (90, 3, 80)]
+    np.testing.assert_array_equal(views[1].labels, plain.labels.transpose(1, 0, 2))
+    np.testing.assert_array_equal(views[2].pixels, plain.pixels.transpose(2, 0, 1, 3))
+    np.testing.assert_array_equal(same.labels, held_out.labels)
+
+
+def test_strips_are_mirrored_rather_than_magnified():
+    labels = np.zeros((400, 24), np.uint16)
+    labels[100:120, 4:20] = 1
+    strip = make_training_image("strip", labels, labels)
+    rng, config = np.random.default_rng(0), WindowConfig(diameters=[[1, 20, 24]], mirrored=0.4)
+    zooms = [draw_placement(rng, strip, 128, config)[1].zoom for _ in range(10)]
+    # Magnified until it fills the piece up to what may be mirrored, it would be shown at 3.8 times its size.
+    assert max(zooms) < 1.4
+
+
+def test_what_is_not_labelled_everywhere_says_nothing_where_it_is_not(tiny_data, tiny_config):
+    rng = np.random.default_rng(0)
+    maps = []
+    for complete in (True, False):
+        groups = [(1.0, FixedImages(read_set(tiny_data / "discs", 0.3, complete=complete)[0]))]
+        maps.append(Batches(groups, tiny_config, 0).draw(rng).maps)
+    assert not maps[0].isnan().any()
+    unknown = maps[1].isnan()
+    assert unknown.any()
+    assert (unknown == unknown[:, :1]).all()
+    assert maps[1][~unknown].view(-1).min() >= 0
+    assert (maps[1][:, 0][~unknown[:, 0]] > 0).all()
+
+
+def test_no_mask_is_misplaced_where_objects_may_have_no_label(tiny_data, tiny_config):
+    only_masks = replace(tiny_config.prompt, point=0, box=0, box_and_point=0, scribble=0, mask=1, missing=1.0)
+    config = replace(tiny_config, prompt=only_masks)
+    for complete in (True, False):
+        groups = [(1.0, FixedImages(read_set(tiny_data / "discs", 0.3, complete=complete)[0]))]
+        batch = Batches(groups, config, 0).draw(np.random.default_rng(0))
+        shown = [group.targets.flatten(1).amax(1) for group in batch.windows]
+        assert all((each == 0).all() if complete else (each > 0).all() for each in shown)

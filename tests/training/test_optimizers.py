@@ -104,3 +104,20 @@ def test_the_state_comes_back(tiny_sizes):
     one_step(second, again)
     for ours, theirs in zip(first.parameters(), second.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+def test_parts_of_the_network_may_have_slower_rates(tiny_sizes):
+    network = Nano(replace(tiny_sizes, dim=32))
+    config = OptimizerConfig(learning_rate=0.4, muon=True, muon_rate=0.2, slower={"image_encoder": 0.5})
+    optimizers = Optimizers(network, config)
+    optimizers.step(0.5)
+    rates = {
+        id(parameter): (name, group["lr"])
+        for name, part in optimizers.parts.items()
+        for group in part.param_groups
+        for parameter in group["params"]
+    }
+    full = {"adamw": 0.2, "muon": 0.1}
+    for name, parameter in network.named_parameters():
+        part, rate = rates[id(parameter)]
+        assert rate == pytest.approx(full[part] * (0.5 if name.startswith("image_encoder.") else 1))

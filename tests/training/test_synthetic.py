@@ -3,6 +3,7 @@ import pytest
 from scipy import ndimage
 
 from training.synthetic.cache import read_or_generate
+from training.synthetic.colonies import rows_of_rods
 from training.synthetic.kinds import KINDS
 from training.synthetic.shapes import blobs, capsules, cells, depth, tidy
 
@@ -69,3 +70,50 @@ def test_cache_gives_the_same_images_again(tiny_config, tmp_path):
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one.pixels, other.pixels)
         np.testing.assert_array_equal(one.labels, other.labels)
+
+
+def rows_at(width, gap=0.0, filaments=0.0):
+    rows, columns = np.mgrid[:160, :160] / width
+    row = np.floor(rows).astype(np.int64)
+    return rows_of_rods(np.random.default_rng(0), columns, row, rows - row - 0.5, (2.0, 4.0), filaments, gap)
+
+
+def test_rods_of_a_row_lie_end_to_end_in_one_piece_each():
+    rods = rows_at(16)
+    found = []
+    for label in range(1, rods.labels.max() + 1):
+        rows, columns = np.nonzero(rods.labels == label)
+        if len(columns) and columns.min() > 0 and columns.max() < 159:
+            assert ndimage.label(rods.labels == label)[1] == 1
+            found.append((np.ptp(columns) + 1, np.ptp(rows) + 1, rods.lengths[rows, columns][0] * 16))
+    assert len(found) > 10
+    for long, wide, wanted in found:
+        assert long == pytest.approx(wanted, abs=2)
+        assert 12 <= wide <= 16
+    assert (rods.labels > 0).mean() > 0.7
+
+
+def test_filaments_are_longer_and_gaps_leave_room():
+    assert rows_at(16, filaments=1.0).lengths.max() > 2 * rows_at(16).lengths.max() * 0.9
+    assert (rows_at(16, gap=2.0).labels > 0).mean() < (rows_at(16).labels > 0).mean()
+
+
+@pytest.mark.parametrize("kind", ["colony", "channels"])
+def test_packed_bacteria_are_connected_and_close(kind):
+    rng = np.random.default_rng(5)
+    for _ in range(4):
+        _, labels = KINDS[kind](rng, 192)
+        for label in range(1, labels.max() + 1):
+            assert ndimage.label(labels == label)[1] == 1
+
+
+def test_in_some_blood_smears_the_nucleus_is_the_object():
+    rng = np.random.default_rng(0)
+    purple = []
+    for _ in range(12):
+        pixels, labels = KINDS["blood"](rng, 192)
+        nucleus = (pixels[..., 2].astype(int) - pixels[..., 1] > 60) & (pixels[..., 0] < 150)
+        purple += [nucleus[labels == label].mean() for label in np.unique(labels[nucleus])[1:]]
+    # Whole cells hold nucleus and cytoplasm, nuclei next to nothing else.
+    assert max(purple) > 0.9
+    assert min(purple) < 0.7

@@ -9,7 +9,7 @@ from napari_sam.nn.nano import Nano
 from training.checkpoint import read_checkpoint
 from training.choice import choose, shown
 from training.config import LossConfig
-from training.losses import mask_loss
+from training.losses import map_loss, mask_loss
 from training.release import half_precision, release
 from training.schedule import progress, rate_share
 from training.train import train
@@ -216,3 +216,19 @@ def test_a_run_with_muon_is_resumed_too(tiny_config, tiny_data, tiny_sizes, tmp_
     assert set(first.optimizers) == {"adamw", "muon"}
     after = train(replace(config, run=replace(config.run, steps=4)), tiny_data, tmp_path / "run", sizes=sizes)
     assert after.step == 4
+
+
+def test_maps_are_not_trained_where_nothing_is_known():
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 3, 8, 8, requires_grad=True), torch.rand(2, 3, 8, 8)
+    whole = map_loss(logits, target, LossConfig())
+    half = map_loss(logits[..., :4], target[..., :4], LossConfig())
+    partly = target.clone()
+    partly[..., 4:] = torch.nan
+    found = map_loss(logits, partly, LossConfig())
+    found.backward()
+    torch.testing.assert_close(found, half)
+    assert whole != found
+    assert (logits.grad[..., 4:] == 0).all()
+    assert (logits.grad[..., :4] != 0).all()
+    assert map_loss(logits, torch.full_like(target, torch.nan), LossConfig()) == 0

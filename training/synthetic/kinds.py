@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from training.synthetic.colonies import channels, colony
 from training.synthetic.electron import membranes, mitochondria
 from training.synthetic.fluorescence import cytoplasm, epithelium, nuclei
 from training.synthetic.shapes import Labels
@@ -22,6 +23,8 @@ KINDS: dict[str, Generator] = {
         epithelium,
         cytoplasm,
         rods,
+        colony,
+        channels,
         yeast,
         rings,
         relief,

@@ -5,18 +5,21 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.synthetic.camera import photograph_colour, uneven_light
-from training.synthetic.shapes import Labels, blobs, depth, per_object, smooth_noise
+from training.synthetic.shapes import Labels, blobs, depth, per_object, smooth_noise, tidy
 
 Generated = tuple[NDArray[np.generic], Labels]
 
 
 def blood(rng: np.random.Generator, side: int) -> Generated:
-    """Red cells, pale in the middle, and a few white cells with purple nuclei; a white cell is one object."""
+    """Red cells, pale in the middle, and white cells, few or many, with purple nuclei.
+
+    Both a white cell and its nucleus are objects: in some images the one is labelled, in others the other.
+    """
     radius = np.exp(rng.uniform(np.log(11), np.log(36)))
     count = int(rng.uniform(0.2, 1.1) * (side / radius) ** 2 / 4) + 3
     labels = blobs(rng, side, count, (0.75 * radius, 1.6 * radius), 0.15, 0.04, 0.25, rng.uniform(0.1, 0.8))
     inside = depth(labels)
-    white = np.isin(labels, 1 + np.flatnonzero(rng.random(labels.max()) < rng.uniform(0, 0.2)))
+    white = np.isin(labels, 1 + np.flatnonzero(rng.random(labels.max()) < rng.uniform(0, rng.choice([0.2, 0.6]))))
     background = np.array([0.95, 0.9, 0.88]) + rng.normal(0, 0.04, 3)
     red = np.array([0.82, 0.5, 0.52]) + rng.normal(0, 0.08, 3)
     plasma = np.array([0.72, 0.7, 0.85]) + rng.normal(0, 0.06, 3)
@@ -26,9 +29,11 @@ def blood(rng: np.random.Generator, side: int) -> Generated:
     ideal = background + (red - background) * strength
     ideal[white] = (plasma + 0.05 * smooth_noise(rng, (side, side), 3)[..., None])[white]
     lobes = smooth_noise(rng, (side, side), radius * 0.6) > rng.uniform(-0.8, 0.2)
-    nucleus = white & (inside > 0.25 * radius) & lobes
+    nucleus = white & (inside > rng.uniform(0.08, 0.3) * radius) & (lobes | (per_object(rng, labels, 0, 1) > 0.6))
     ideal[nucleus] = purple + 0.05 * smooth_noise(rng, (side, side), 2)[nucleus][:, None]
     ideal = ideal * uneven_light(rng, side, 0.04)[..., None]
+    if nucleus.any() and rng.random() < 0.35:
+        labels = tidy(np.where(white & ~nucleus, 0, labels))
     return photograph_colour(rng, ideal.astype(np.float32)), labels
 
 

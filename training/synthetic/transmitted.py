@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.synthetic.camera import photograph, uneven_light
-from training.synthetic.shapes import Field, Labels, blob, blobs, capsules, depth, per_object, smooth_noise
+from training.synthetic.shapes import Field, Labels, blob, blobs, capsules, depth, per_object, smooth_noise, tidy
 
 Generated = tuple[NDArray[np.generic], Labels]
 
@@ -56,7 +56,16 @@ def yeast(rng: np.random.Generator, side: int) -> Generated:
         vacuole = np.clip((inside - 0.55 * radius) / 2, 0, 1) * rng.uniform(0, 0.8)
         ideal = filled * (1 - vacuole) + rng.uniform(0.02, 0.2)
         return photograph(rng, ideal.astype(np.float32), (0.6, 1.8), (15, 400)), labels
-    return photograph(rng, _ringed(rng, labels, radius), (0.5, 1.5), (100, 3000)), labels
+    ideal = _ringed(rng, labels, radius)
+    if rng.random() < 0.3:
+        # Pillars of traps: brighter and darker than any cell, and none.
+        pillars = blobs(rng, side, int(rng.integers(1, 8)), (0.6 * radius, 1.1 * radius), 0.5, 0.03, 0.0)
+        pillars[labels > 0] = 0
+        pillars = tidy(pillars)
+        strength = rng.uniform(0.2, 0.8)
+        ideal = 0.5 + strength * (ideal - 0.5) + rng.uniform(1, 2) * (_ringed(rng, pillars, radius) - 0.5)
+        ideal = np.clip(ideal, 0.01, None).astype(np.float32)
+    return photograph(rng, ideal, (0.5, 1.5), (100, 3000)), labels
 
 
 def rings(rng: np.random.Generator, side: int) -> Generated:

@@ -154,7 +154,7 @@ def _type(tensor: Tensor) -> str:
 
 CLASSIFIER = ("image_encoder.head.", "image_encoder.norm_head.")
 COUNTER = ".num_batches_tracked"
-BUNDLED_FILES = {"nano": "nano-8.safetensors"}
+BUNDLED_FILES = {"nano": "nano-9.safetensors"}
 
 
 def load_model(name_or_path: str | Path = "nano", device: str = "auto", precision: str = AUTO) -> Model:

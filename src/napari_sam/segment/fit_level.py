@@ -29,7 +29,7 @@ from napari_sam.segment.segmentation import Segmentation
 REDECODES = 2
 """How often a mask that does not fit its window is decoded again on a better one."""
 
-# Chosen, not measured. Most objects were trained at 20 to 80 of a window's 256 pixels (training/configs/nano-8.toml).
+# Chosen, not measured. Most objects were trained at 20 to 80 of a window's 256 pixels (training/configs/nano-9.toml).
 LARGEST_SHARE, SMALLEST_SHARE = 1 / 2, 1 / 8
 """A mask whose box takes more or less than this of the window's side is decoded again at another level."""
 

@@ -180,6 +180,20 @@ def test_where_one_view_runs_on_the_two_others_outvote_it():
     assert votes.weights[0] < min(votes.weights[1], votes.weights[2])
 
 
+def test_something_is_given_for_every_plane_of_the_side_views_so_that_a_click_comes_in_between():
+    segments = []
+    segmenter = segmenter_of(TWO)
+    found = propagate(segmenter, PLANE, {12: key(TWO, 1, 12)}, 0, views=True)
+    decode = ThresholdNetwork.decode
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ThresholdNetwork, "decode", lambda *args: segments.append(1) or decode(*args))
+        most = 0
+        for _ in found:
+            most, segments[:] = max(most, len(segments)), []
+    # A plane, and the key plane before the first one.
+    assert 0 < most <= 3
+
+
 def test_a_plane_is_given_again_as_the_vote_leaves_it():
     reached = list(propagate(segmenter_of(TWO), PLANE, {12: key(TWO, 1, 12)}, 0, views=True))
     assert [each.index for each in reached].count(11) == 2

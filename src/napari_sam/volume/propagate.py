@@ -211,8 +211,11 @@ def _seen_from_all_sides(
     stack = Stack(walk.segmenter, walk.plane, walk.axis)
     views = {name: [_first_view(stack, keys, reached[name])] for name, keys in objects.items()}
     for side in (1, 2):
-        for name, view in _side_views(walk, stack, side, objects, reached, taken):
-            views[name].append(view)
+        for name in _add_side_views(walk, stack, side, objects, reached, taken, views):
+            if reached[name]:
+                # Nothing new, but whoever clicks meanwhile goes first.
+                *_, latest = reached[name].values()
+                yield name, latest
     votes = {name: vote(views[name], objects[name], stack.shape) for name in objects}
     compete(votes)
     for name, keys in objects.items():
@@ -226,15 +229,22 @@ def _first_view(stack: Stack, keys: Mapping[int, Mask], reached: Mapping[int, Pr
     return View(0, next(iter(keys)), 1, {position: Section.of(mask, shape) for position, mask in planes.items()})
 
 
-def _side_views(
+def _add_side_views(
     walk: AxisWalk,
     stack: Stack,
     side: int,
     objects: Mapping[int, Mapping[int, Mask]],
     reached: Mapping[int, Mapping[int, PropagatedPlane]],
     taken: Taken | None,
-) -> Iterator[tuple[int, View]]:
-    """Carry the objects along the rows or the columns of their planes."""
+    all_views: Mapping[int, list[View]],
+) -> Iterator[int]:
+    """Carry the objects along the rows or the columns of their planes, and add what is seen so to `all_views`.
+
+    Yields
+    ------
+    int
+        An object that came a plane further.
+    """
     views: dict[int, View] = {}
     seeds: dict[int, Mask] = {}
     rows, columns = (stack.shape[axis] for axis in range(3) if axis != side)
@@ -245,6 +255,8 @@ def _side_views(
             position, seeds[name] = seed
             section = Section.of(seeds[name], (rows, columns))
             views[name] = View(side, position, stack.stride(side, keys), {position: section})
+            all_views[name].append(views[name])
+        yield name
     across = AxisWalk(
         walk.segmenter,
         stack.across(side),
@@ -259,7 +271,7 @@ def _side_views(
     for name, each in across.carry_each(started, strides, taken):
         if each.mask is not None:
             views[name].sections[each.index] = Section.of(each.mask, (rows, columns))
-    yield from views.items()
+        yield name
 
 
 def _outcome(

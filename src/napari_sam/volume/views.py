@@ -206,7 +206,7 @@ class Stack:
             shares = (0.25, 0.5, 0.75) if len(chords) == 1 and high - low >= 4 else (0.5,)
             points += [Point(float(at), low + share * (high - low), True) for share in shares]
         across = self.across(view, position)
-        size = diameter(largest, self.aspect(0)) * self._unit(0) / self._unit(view)
+        size = diameter(largest, self.aspect(0)) * self._unit_ratio(view)
         answer = self.segmenter.segment(across, Prompts(tuple(points)), object_size=size, multimask=True, cancel=cancel)
 
         def fits(mask: Mask) -> float:
@@ -221,12 +221,13 @@ class Stack:
         sides = [mask.box[view + 1] - mask.box[view - 1] for mask in keys.values()]
         return max(1, round(max(sides) / SECTIONS))
 
-    def _unit(self, view: int) -> float:
-        """Return the physical size of the unit that diameters on planes of a view are counted in."""
+    def _unit_ratio(self, view: int) -> float:
+        """Return how many units of a side view one of view 0 is; diameters are counted in the finer side of a pixel."""
         scale = self.segmenter.source.scale
-        if scale is None or (self.aspect(view) == (1.0, 1.0) and self.aspect(0) == (1.0, 1.0)):
+        sizes = [1.0] * 3 if scale is None else [abs(scale[axis]) for axis in self.axes]
+        if not all(0 < size < math.inf for size in sizes):
             return 1.0
-        return min(abs(scale[axis]) for axis in self.across(view).axes)
+        return min(sizes[1], sizes[2]) / min(size for axis, size in enumerate(sizes) if axis != view)
 
 
 def _chord(mask: Mask, view: int, position: int, along: int) -> tuple[int, int] | None:

@@ -157,7 +157,7 @@ class AxisWalk:
     def carry_each(
         self,
         objects: Mapping[int, Mapping[int, Mask]],
-        strides: Mapping[int, int] | None = None,
+        courses: Mapping[int, range] | None = None,
         taken: Callable[[Plane], NDArray[np.bool_]] | None = None,
     ) -> Iterator[tuple[int, PropagatedPlane]]:
         """Carry several objects, which compete for pixels, each as `carry` would.
@@ -169,8 +169,9 @@ class AxisWalk:
         ----------
         objects
             For each object, by a number of its own, masks by position, none of them empty.
-        strides
-            Planes from one that is decoded to the next, of the objects for which it is not 1.
+        courses
+            The positions that an object may be carried to, its key planes among them, of those that may not go
+            everywhere; of a step that is not 1 only every so many are decoded.
         taken
             Which pixels of a plane, (rows, columns) bool, nothing may be carried to; None for none.
 
@@ -182,7 +183,7 @@ class AxisWalk:
         standards: dict[tuple[int, int], Evidence] = {}
         inner: dict[tuple[int, int, int], dict[int, PropagatedPlane]] = {}
         for direction in (1, -1):
-            for front, reached in self._swept(objects, strides or {}, direction, standards, taken):
+            for front, reached in self._swept(objects, courses or {}, direction, standards, taken):
                 if front.meets is None:
                     yield front.name, reached
                 else:
@@ -197,7 +198,7 @@ class AxisWalk:
     def _swept(
         self,
         objects: Mapping[int, Mapping[int, Mask]],
-        strides: Mapping[int, int],
+        courses: Mapping[int, range],
         direction: int,
         standards: dict[tuple[int, int], Evidence],
         taken: Callable[[Plane], NDArray[np.bool_]] | None,
@@ -208,7 +209,8 @@ class AxisWalk:
             ordered = sorted(keys, reverse=direction < 0)
             for key, meets in pairwise([*ordered, None]):
                 assert key is not None
-                front = _Front(name, key, meets, direction * strides.get(name, 1), keys[key])
+                course = courses.get(name, range(self.first, self.last + 1))
+                front = _Front(name, key, meets, direction * course.step, keys[key], course)
                 if self._goes(front, key + front.stride):
                     starting.setdefault(key, []).append(front)
         moving: dict[int, list[_Front]] = {}
@@ -239,7 +241,7 @@ class AxisWalk:
     def _goes(self, front: "_Front", position: int) -> bool:
         if front.meets is not None and (front.meets - position) * front.stride <= 0:
             return False
-        return self.first <= position <= self.last
+        return position in front.course
 
     def _settled(
         self,
@@ -318,6 +320,8 @@ class _Front:
         Planes to the next one that is decoded; negative on the way down.
     neighbour
         The mask that the next plane is prompted with.
+    course
+        The positions that it may go to.
     """
 
     name: int
@@ -325,6 +329,7 @@ class _Front:
     meets: int | None
     stride: int
     neighbour: Mask
+    course: range
 
 
 def kept(mask: Mask, pixels: NDArray[np.bool_]) -> Mask:

@@ -267,8 +267,8 @@ def _add_side_views(
         walk.cancel,
     )
     started = {name: {view.seed: seeds[name]} for name, view in views.items()}
-    strides = {name: view.stride for name, view in views.items()}
-    for name, each in across.carry_each(started, strides, taken):
+    courses = {name: stack.course(view, objects[name]) for name, view in views.items()}
+    for name, each in across.carry_each(started, courses, taken):
         if each.mask is not None:
             views[name].sections[each.index] = Section.of(each.mask, (rows, columns))
         yield name

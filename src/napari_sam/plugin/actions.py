@@ -29,6 +29,7 @@ class Action(StrEnum):
     CANDIDATE_BACK = "candidate back"
     PROPAGATE = "propagate"
     PROPAGATE_ALL = "propagate all"
+    NEXT_DOUBTFUL = "next doubtful"
     CANCEL = "cancel"
     UNDO = "undo"
     REDO = "redo"
@@ -110,6 +111,12 @@ CONTROLS: dict[Action, Control] = {
         "Shift-G",
         "Shift+G",
         "Carry all accepted objects of this plane through the stack at once; they compete for pixels. One undo.",
+    ),
+    Action.NEXT_DOUBTFUL: Control(
+        "Next doubtful plane",
+        "X",
+        "X",
+        "Go to the propagated plane that is least sure, then to the next one: of the object in work, else of all.",
     ),
     Action.CANCEL: Control(
         "Cancel", "Q", "Q", "Stop propagating; the planes that were reached stay proposed. Or stop making many objects."

@@ -43,6 +43,11 @@ def propagate_all_command(viewer: Viewer) -> None:
     _do(viewer, Action.PROPAGATE_ALL)
 
 
+def next_doubtful_command(viewer: Viewer) -> None:
+    """Go to the next propagated plane that is worth a look."""
+    _do(viewer, Action.NEXT_DOUBTFUL)
+
+
 def stop_command(viewer: Viewer) -> None:
     """Stop propagating, or making many objects."""
     _do(viewer, Action.CANCEL)

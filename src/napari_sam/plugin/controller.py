@@ -9,6 +9,7 @@ from psygnal import Signal
 
 from napari_sam.labels.paint import Collides, Collision
 from napari_sam.planes.file_axes import is_unnamed, looks_like_channels
+from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.accept_dialog import AcceptDialog, Candidates
 from napari_sam.plugin.actions import Action, LayerKeys
 from napari_sam.plugin.canvas.canvas import Canvas, NoRest, Rest
@@ -21,9 +22,9 @@ from napari_sam.plugin.layers.layer_sync import LayerSync
 from napari_sam.plugin.layers.plugin_layers import PluginLayers
 from napari_sam.plugin.layers.prompt_sources import PromptSources
 from napari_sam.plugin.layers.target_layers import TargetLayers
-from napari_sam.plugin.layers.view import displayed_axes, jump_to
+from napari_sam.plugin.layers.view import View, displayed_axes, jump_to
 from napari_sam.plugin.layers.viewer_context import ViewerContext
-from napari_sam.session.propagation import depth_axes
+from napari_sam.session.propagation import depth_axes, doubtful_planes, next_in_turn, share_text
 from napari_sam.session.session import Session
 
 _ANSWERS = {
@@ -78,6 +79,8 @@ class SegmentController:
         `asked` is different.
     cursor_changed(bool)
         Whether the keyboard's cursor is on.
+    object_shown(int)
+        An accepted object was brought into view.
 
     Attributes
     ----------
@@ -112,6 +115,7 @@ class SegmentController:
     picking_changed = Signal(bool)
     asked_changed = Signal()
     cursor_changed = Signal(bool)
+    object_shown = Signal(int)
 
     def __init__(
         self,
@@ -128,6 +132,7 @@ class SegmentController:
         self.propagation_axis: int | None = None
         self.propagation_planes: tuple[int | None, int | None] = (None, None)
         self.propagation_views: bool | None = None
+        self._doubted: tuple[int, Plane] | None = None
         self._context = context = ViewerContext(viewer, session, self.told.emit)
         self.try_to = context.try_to
         changed = self.layers_changed.emit
@@ -174,6 +179,7 @@ class SegmentController:
             Action.CURSOR: self.cursor.toggle,
             Action.PROPAGATE: self._propagate,
             Action.PROPAGATE_ALL: self._propagate_all,
+            Action.NEXT_DOUBTFUL: self._next_doubtful,
             Action.CANCEL: session.cancel,
             Action.UNDO: session.history.undo,
             Action.REDO: session.history.redo,
@@ -286,6 +292,18 @@ class SegmentController:
             plane, center = self.session.objects.place(label)
             jump_to(self.viewer, self.image, plane, center)
 
+    @property
+    def view(self) -> View | None:
+        """What the viewer shows of the image, if it shows one of its planes."""
+        view = self._context.resolve()
+        return None if isinstance(view, str) else view
+
+    def show_plane(self, axis: int, position: int) -> None:
+        """Bring another plane along an axis into view."""
+        view = self.view
+        if self.image is not None and view is not None:
+            jump_to(self.viewer, self.image, view.plane.at(axis, position), view.center)
+
     def start_picking(self) -> None:
         """Take the active Labels layer's selected label as prompt; else let the next click pick one, or no longer."""
         self.told.emit("")
@@ -333,6 +351,33 @@ class SegmentController:
         self.update_view()
         axis = self.propagation_axis if self.propagation_axis in self.propagation_axes else None
         self.session.batch.propagate(axis, *self.propagation_planes, views=self.propagation_views)
+
+    def _next_doubtful(self) -> None:
+        """Bring the next plane into view that propagation was not sure of."""
+        session = self.session
+        number = session.current.label or 0
+        found = {(number, plane): each for plane, each in doubtful_planes(session.current.draft).items()}
+        accepted = not found
+        if accepted:
+            found = session.objects.doubtful()
+        view = self.view
+        here = [] if view is None else [key for key in found if key[1] == view.plane]
+        last = [] if self._doubted is None else [self._doubted]
+        # Several objects may be doubtful on the plane in view: the one that was looked at last is where the user is.
+        visited = last + here if last and last[0] in here else here + last
+        going = next_in_turn(list(found), *visited)
+        if going is None or self.image is None:
+            self.told.emit("No doubtful planes.")
+            return
+        self._doubted = going
+        label, plane = going
+        each = found[going]
+        row0, column0, row1, column1 = (0, 0, 1, 1) if each.mask is None else each.mask.box
+        jump_to(self.viewer, self.image, plane, ((row0 + row1 - 1) / 2, (column0 + column1 - 1) / 2))
+        if accepted:
+            self.object_shown.emit(label)
+        whose = f"object {label}" if label else "the object in work"
+        self.told.emit(f"Plane {each.index} of {whose}: confidence {share_text(each.confidence)}.")
 
     def _segment_each(self, *, everywhere: bool) -> None:
         """Make an object of each prompt of the chosen layer, on the plane in view or on all that lie like it."""

@@ -321,6 +321,7 @@ class SegmentWidget(QWidget):
         session, controller, viewer = self.session, self.controller, self.viewer
         session.status_changed.connect(self._on_status)
         session.masks_changed.connect(self.object.candidates.show_candidates)
+        session.masks_changed.connect(self.stack.show_planes)
         session.label_changed.connect(self.object.show_label)
         session.history_changed.connect(self._on_history)
         session.crashed.connect(_report_crash)
@@ -330,6 +331,7 @@ class SegmentWidget(QWidget):
         for action, each in self.buttons.items():
             each.clicked.connect(partial(self._pressed, action))
         self.choices.open_button.clicked.connect(lambda: self.ask_and_open_image())
+        controller.object_shown.connect(self.table.select)
         self.table.counted.connect(self._show_count)
         self.restoring.offered.connect(self._fit_foot)
         controller.asked_changed.connect(self._show_next_step)

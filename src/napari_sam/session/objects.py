@@ -13,8 +13,10 @@ from napari_sam.session.labels.object_row import ObjectRow, TableRow
 from napari_sam.session.labels.target import ObjectTable, Target
 from napari_sam.session.object.draft import DraftState
 from napari_sam.session.object.prompt_answering import PromptAnswering
+from napari_sam.session.propagation import DOUBTFUL, doubtful_planes
 from napari_sam.session.status import StatusReporter
 from napari_sam.session.workspace import Workspace
+from napari_sam.volume.carry import PropagatedPlane
 
 
 class Objects:
@@ -75,6 +77,20 @@ class Objects:
         """
         _, row = self._find(label)
         return row.key, row.center
+
+    def doubtful(self) -> dict[tuple[int, Plane], PropagatedPlane]:
+        """Find the planes of accepted objects that propagation was not sure of, the least sure one first.
+
+        Those of the object in work are left out.
+        """
+        table, draft = self._workspace.writer.table, self._workspace.draft
+        found = [
+            ((label, plane), each)
+            for label, row in ({} if table is None else table.rows).items()
+            if row.confidence is not None and row.confidence < DOUBTFUL and not (draft.refines and draft.label == label)
+            for plane, each in doubtful_planes(row.state()).items()
+        ]
+        return dict(sorted(found, key=lambda item: item[1].confidence))
 
     def reopen(self, label: int) -> None:
         """Go on with an accepted object: all its prompts, masks and choices come back.

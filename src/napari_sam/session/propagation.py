@@ -1,10 +1,10 @@
 """The propagation of the object in work along an axis."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
@@ -14,7 +14,7 @@ from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.compute.engine import Engine, OpenedImage
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.history.entry import EntryKind
-from napari_sam.session.object.draft import CandidateOrigin, Draft, PropagationOrigin
+from napari_sam.session.object.draft import CandidateOrigin, Draft, DraftState, PropagationOrigin
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.status import SessionSignals, StatusReporter
 from napari_sam.session.workspace import Workspace
@@ -306,6 +306,53 @@ class Propagation:
         self._signals.masks_changed.emit()
         self._reporter.report()
         self._told_at = time.monotonic()
+
+
+def doubtful_planes(state: Draft | DraftState) -> dict[Plane, PropagatedPlane]:
+    """Find the propagated planes of an object that are worth a look, the least sure one first.
+
+    Planes that were prompted since are none.
+    """
+    found = [
+        (plane, each)
+        for plane, each in state.proposal.items()
+        if each.confidence < DOUBTFUL and each.mask is not None and each.mask.area and plane not in state.requests
+    ]
+    return dict(sorted(found, key=lambda item: item[1].confidence))
+
+
+_T = TypeVar("_T")
+
+
+def next_in_turn(order: Sequence[_T], *visited: _T) -> _T | None:
+    """Find what to look at next: what follows the first of `visited` that is in the order, round and round.
+
+    Parameters
+    ----------
+    order
+        What there is to look at, in turn.
+    visited
+        Where the user is, or was last; what is not in the order counts for nothing.
+
+    Returns
+    -------
+    object or None
+        The first one if nothing of it was visited; None if there is nothing.
+
+    Examples
+    --------
+    >>> next_in_turn([7, 3, 5], 3), next_in_turn([7, 3, 5], 5), next_in_turn([7, 3, 5], 4)
+    (5, 7, 7)
+    """
+    if not order:
+        return None
+    at = next((order.index(each) for each in visited if each in order), -1)
+    return order[(at + 1) % len(order)]
+
+
+def share_text(share: float) -> str:
+    """Write a share of one with two digits, as in .41."""
+    return f"{share:.2f}".removeprefix("0")
 
 
 def _summary(draft: Draft) -> str:

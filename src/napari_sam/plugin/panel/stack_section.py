@@ -4,6 +4,7 @@ from magicgui.widgets import ComboBox, Container, Label, SpinBox, Widget
 
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.controller import SegmentController
+from napari_sam.plugin.panel.plane_strip import PlaneStrip, StripState
 from napari_sam.plugin.panel.section import Section
 from napari_sam.plugin.panel.widgets import SPACING, action_button, row
 from napari_sam.session.status import State, Status
@@ -134,14 +135,41 @@ class StackSection(Section):
 
     def __init__(self, controller: SegmentController) -> None:
         super().__init__("stack", "Stack")
+        self._controller = controller
         self._session = controller.session
-        actions = (Action.PROPAGATE, Action.PROPAGATE_ALL, Action.CANCEL)
+        actions = (Action.PROPAGATE, Action.PROPAGATE_ALL, Action.NEXT_DOUBTFUL, Action.CANCEL)
         self.buttons = {action: action_button(action) for action in actions}
         self.range = RangeForm(controller)
-        self.fill = self.range.fill
+        self.strip = PlaneStrip(self._go_to)
         self.add_row(self.range.fields.native)
         self.add_row(row(self.buttons[Action.PROPAGATE], self.buttons[Action.CANCEL]))
         self.add_row(row(self.buttons[Action.PROPAGATE_ALL]))
+        self.add_row(row(self.buttons[Action.NEXT_DOUBTFUL]))
+        self.add_row(self.strip)
+
+    def fill(self) -> None:
+        """Offer the axes and planes of the image, and show which one is in view."""
+        self.range.fill()
+        self.show_planes()
+
+    def show_planes(self) -> None:
+        """Show on the strip where the object in work is."""
+        source, axis, view = self._session.image.source, self.range.axis.value, self._controller.view
+        if source is None or axis is None or view is None or axis in view.plane.axes:
+            self.strip.show_state(StripState())
+            return
+        line = {view.plane.at(axis, position): position for position in range(source.shape[axis])}
+        draft = self._session.current.draft
+        confidences = tuple(
+            (line[plane], each.confidence)
+            for plane, each in draft.proposal.items()
+            if plane in line and plane not in draft.requests and each.mask is not None
+        )
+        keys = tuple(line[plane] for plane in draft.key_masks if plane in line)
+        self.strip.show_state(StripState(len(line), view.plane.index[axis], confidences, keys))
+
+    def _go_to(self, position: int) -> None:
+        self._controller.show_plane(self.range.axis.value, position)
 
     def show_status(self, status: Status) -> None:
         """Say what can be done in this state."""
@@ -157,4 +185,6 @@ class StackSection(Section):
             and len(session.objects) > 0
             and self.range.axis.value is not None
         )
+        self.buttons[Action.NEXT_DOUBTFUL].setEnabled(in_view and self.range.axis.value is not None)
+        self.show_planes()
         self.buttons[Action.CANCEL].setEnabled(session.volume.active or session.batch.active)

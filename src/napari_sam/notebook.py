@@ -29,6 +29,7 @@ from napari_sam.segment.segmenter import Frame, Segmenter
 from napari_sam.session.compute.engine import NetworkEngine
 from napari_sam.session.record.replay import replay
 from napari_sam.session.record.session_file import read_session
+from napari_sam.volume.carry import planes_to_reach
 from napari_sam.volume.propagate import propagate, propagate_each
 from napari_sam.volume.views import three_views
 
@@ -264,6 +265,7 @@ def propagate_object(
     if not key_masks:
         raise UserError("There is nothing to propagate: segment the object on one plane first.")
     plane = plane_at(stack, next(iter(key_masks)), axes)
+    planes_to_reach(stack.source.shape, plane, axis, start, stop)
     seen = three_views(stack.source, stack.model.name, axis) if views is None else views
     volume = dict(key_masks)
     for reached in propagate(stack, plane, key_masks, axis, start=start, stop=stop, views=seen):
@@ -317,6 +319,7 @@ def propagate_objects(
     first = next((position for masks in key_masks.values() for position in masks), None)
     if first is None:
         raise UserError("There is nothing to propagate: segment an object on one plane first.")
+    planes_to_reach(stack.source.shape, plane_at(stack, first, axes), axis, start, stop)
     seen = three_views(stack.source, stack.model.name, axis) if views is None else views
     volumes = {name: dict(masks) for name, masks in key_masks.items()}
     found = propagate_each(stack, plane_at(stack, first, axes), key_masks, axis, start=start, stop=stop, views=seen)

@@ -64,7 +64,7 @@ def test_a_table_of_points_carries_many_objects_at_once(
     rows, columns = np.nonzero(sample.nucleus_labels[target.z] == largest)
     table = tmp_path / "points.csv"
     table.write_text(
-        f"id, z, y, x\n7,{target.z},{target.row},{target.column}\n"
+        f"id, z, y, x\n7.0,{target.z},{target.row},{target.column}\n"
         f"300,{target.z},{np.median(rows):.0f},{np.median(columns):.0f}\n"
     )
     ended = run("propagate", stack, "--prompts", table, "--one-view", "-o", labels)
@@ -95,7 +95,9 @@ def test_three_views_and_one_differ(run: Run, stack: Path, target: Target, label
         ("id,z,y,x\n0,1,2,3\n", "line 2: an id is a whole number from 1 on"),
         ("id,z,y,x,positive\n1,1,2,3,perhaps\n", "line 2: positive is 1 or 0"),
         ("id,z,y,x\n4,1,2,3000\n", "object 4"),
-        ("id,z,y,x\n4,1,2\n", "object 4"),
+        ("id,z,y,x\n4,1,2\n", "line 2: there are not as many fields as columns"),
+        ("id,z,y,x\n4,1,2,3\n4,1,2,3,5\n", "line 3: there are not as many fields as columns"),
+        ("id,z,y,x\n1.5,1,2,3\n", "line 2: an id is a whole number"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_told_in_one_sentence(
@@ -113,3 +115,16 @@ def test_a_table_and_points_together_are_refused(run: Run, stack: Path, labels: 
     ended = run("propagate", stack, "--prompts", tmp_path / "points.csv", "--point", "1,2,3", "-o", labels)
     assert ended.status != 0
     assert "not both" in ended.err
+
+
+def test_an_object_that_another_has_all_of_is_told(
+    run: Run, stack: Path, target: Target, labels: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "same.csv"
+    at = f"{target.z},{target.row},{target.column}"
+    table.write_text(f"id,z,y,x\n1,{at}\n2,{at}\n")
+    ended = run("propagate", stack, "--prompts", table, "--one-view", "-o", labels)
+    assert ended.status == 0, ended.err
+    found = tifffile.imread(labels)
+    assert "object 2 has no pixels of its own" in ended.err
+    assert f"1 object, {np.count_nonzero(found)} voxels" in ended.out

@@ -318,10 +318,22 @@ def test_all_objects_of_the_plane_are_carried_and_one_undo_takes_them_back(sessi
     ]
     np.testing.assert_array_equal(carried[4], before[4])
     assert session.objects.labels == [1, 2]
-    assert "2 objects were accepted." in session.status.sentence
+    assert "2 objects carried to 8 planes more in all." in session.status.sentence
     session.history.undo()
     np.testing.assert_array_equal(target.array, before)
     session.history.redo()
+    np.testing.assert_array_equal(target.array, carried)
+
+
+def test_where_no_object_goes_on_that_is_told_and_nothing_is_done(session, main, target) -> None:
+    both_accepted(session, main)
+    session.batch.propagate()
+    main.settle(session)
+    carried = target.array.copy()
+    session.batch.propagate()
+    main.settle(session)
+    assert session.status.sentence == "No object goes on beyond the planes that it has."
+    assert not session.batch.active
     np.testing.assert_array_equal(target.array, carried)
 
 

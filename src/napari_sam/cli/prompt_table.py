@@ -50,13 +50,15 @@ def read_prompt_table(path: Path, source: ImageSource) -> dict[int, dict[Plane, 
         raise UserError(f"{path} needs the columns {wanted} and perhaps positive, but has {','.join(names) or 'none'}.")
     points: dict[int, tuple[list[str], list[str]]] = {}
     for number, line in enumerate(lines, 2):
-        label, word = (line["id"] or "").strip(), (line.get("positive") or "").strip().lower()
+        if None in line or None in line.values():
+            raise UserError(f"{path}, line {number}: there are not as many fields as columns.")
+        label, word = _whole(line["id"].strip()), _whole(line.get("positive", "").strip().lower())
         if not label.isdecimal() or int(label) == 0:
             raise UserError(f"{path}, line {number}: an id is a whole number from 1 on, but got {label!r}.")
         if word not in (*_POSITIVE, *_NEGATIVE):
             raise UserError(f"{path}, line {number}: positive is 1 or 0, but got {word!r}.")
         positive, negative = points.setdefault(int(label), ([], []))
-        (negative if word in _NEGATIVE else positive).append(",".join((line[axis] or "").strip() for axis in axes))
+        (negative if word in _NEGATIVE else positive).append(",".join(line[axis].strip() for axis in axes))
     if not points:
         raise UserError(f"{path} has no points.")
     prompts = {}
@@ -66,3 +68,8 @@ def read_prompt_table(path: Path, source: ImageSource) -> dict[int, dict[Plane, 
         except UserError as error:
             raise UserError(f"{path}, object {object_id}: {error}") from error
     return prompts
+
+
+def _whole(number: str) -> str:
+    """Return a whole number without the ".0" that other programs write after it."""
+    return number.removesuffix(".0")

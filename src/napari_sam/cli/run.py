@@ -90,12 +90,23 @@ def check_output(path: Path, image: Path) -> None:
         raise UserError(f"{path} cannot be written: {error.strerror or error}; choose another place.") from error
 
 
-def write_objects(path: Path, objects: Mapping[int, Iterable[tuple[Plane, Mask]]], source: ImageSource) -> None:
-    """Write the labels of objects, given by their ids."""
+def write_objects(
+    path: Path, objects: Mapping[int, Iterable[tuple[Plane, Mask]]], source: ImageSource
+) -> dict[int, int]:
+    """Write the labels of objects, given by their ids; one that meets a former one leaves it its pixels.
+
+    Returns
+    -------
+    dict
+        How many pixels each object has.
+    """
     labels = np.zeros(source.shape, smallest_dtype(max(objects)))
+    pixels = {}
     for label, masks in sorted(objects.items()):
         paint(labels, masks, label, Collision.KEEP).apply(labels)
+        pixels[label] = int(np.count_nonzero(labels == label))
     write_labels(path, labels, source)
+    return pixels
 
 
 def write_labels(path: Path, labels: NDArray[np.generic], source: ImageSource) -> None:

@@ -158,10 +158,12 @@ def propagate_command(
             found[label][each.index] = each.mask
 
     objects = {label: [(base.at(along, at), each) for at, each in masks.items()] for label, masks in found.items()}
-    write_objects(output, objects, source)
+    pixels = write_objects(output, objects, source)
+    for label in sorted(label for label, count in pixels.items() if not count):
+        typer.echo(f"Warning: object {label} has no pixels of its own: others have all of them.", err=True)
     positions = sorted({at for masks in found.values() for at in masks})
-    voxels = sum(each.area for masks in found.values() for each in masks.values())
-    many = f"{len(found)} objects, " if len(found) > 1 else ""
+    voxels, left = sum(pixels.values()), sum(map(bool, pixels.values()))
+    many = f"{left} object{'s' * (left != 1)}, " if len(found) > 1 else ""
     typer.echo(f"{output}: {many}{voxels} voxels on {len(positions)} planes, {positions[0]} to {positions[-1]}")
 
 

@@ -76,6 +76,8 @@ class _Run:
         How many were tried.
     asking
         Whether all were tried, and it waits for what is to happen to other labels.
+    carried
+        Whether objects are carried through the stack, of which the results are planes.
     """
 
     results: BatchResults
@@ -83,6 +85,7 @@ class _Run:
     total: int
     done: int = 0
     asking: bool = False
+    carried: bool = False
 
 
 class Batch:
@@ -211,7 +214,7 @@ class Batch:
         self._reporter.clear()
         self.stop()
         self._workspace.writer.table_of(target).unwritten.write()
-        self._run = run = _Run(BatchResults(target), Collision.KEEP, 0)
+        self._run = run = _Run(BatchResults(target), Collision.KEEP, 0, carried=True)
         reached: dict[tuple[int, int], PropagatedPlane] = {}
 
         def steps(token: CancelToken) -> Iterator[tuple[int, PropagatedPlane] | _Pause]:
@@ -243,8 +246,12 @@ class Batch:
                     there = plane.at(along, position)
                     draft = Draft(label=label, refines=True, proposal={there: replace(each, areas=())})
                     run.results.objects.append((there, draft))
-            run.total = run.done
-            self._write(run, run.collision)
+            if run.results.objects:
+                self._write(run, run.collision)
+            else:
+                self._run = None
+                self._reporter.note = "No object goes on beyond the planes that it has."
+                self._reporter.report()
 
         self._scheduler.submit_steps(
             _KEY, steps, priority=Priority.PROPAGATION, on_step=step, on_done=done, on_error=self._failed
@@ -410,8 +417,15 @@ def _found(each: BatchObject, answer: Segmentation, opened: OpenedImage, size: f
 
 def _summary(run: _Run) -> str:
     """Tell what came of a batch, in a sentence or two."""
+    if run.carried:
+        planes = len(run.results.objects)
+        return f"{_count(run.total, 'object')} carried to {_count(planes, 'plane')} more in all."
     objects, missed = len(run.results.by_label()), run.total - len(run.results.objects)
     sentence = "1 object was accepted." if objects == 1 else f"{objects} objects were accepted."
     if missed:
         sentence += " 1 was not found." if missed == 1 else f" {missed} were not found."
     return sentence
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

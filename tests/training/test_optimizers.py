@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -14,6 +14,7 @@ from training.optimizers import Optimizers
 
 
 @given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 1000))
+@settings(deadline=None)
 def test_an_orthogonalised_matrix_keeps_its_singular_vectors(rows, columns, seed):
     matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
     found = orthogonalised(matrix[None])[0].float()

@@ -113,7 +113,7 @@ CONTROLS: dict[Action, Control] = {
         "Carry all accepted objects of this plane through the stack at once; they compete for pixels. One undo.",
     ),
     Action.NEXT_DOUBTFUL: Control(
-        "Next doubtful plane",
+        "Next doubtful",
         "X",
         "X",
         "Go to the propagated plane that is least sure, then to the next one: of the object in work, else of all.",

@@ -137,15 +137,18 @@ class StackSection(Section):
         super().__init__("stack", "Stack")
         self._controller = controller
         self._session = controller.session
-        actions = (Action.PROPAGATE, Action.PROPAGATE_ALL, Action.NEXT_DOUBTFUL, Action.CANCEL)
+        actions = (Action.PROPAGATE, Action.PROPAGATE_ALL, Action.CANCEL)
         self.buttons = {action: action_button(action) for action in actions}
+        # Beside the strip, and as tall: it takes no height of its own.
+        self.buttons[Action.NEXT_DOUBTFUL] = action_button(Action.NEXT_DOUBTFUL, "\n")
         self.range = RangeForm(controller)
         self.strip = PlaneStrip(self._go_to)
         self.add_row(self.range.fields.native)
         self.add_row(row(self.buttons[Action.PROPAGATE], self.buttons[Action.CANCEL]))
         self.add_row(row(self.buttons[Action.PROPAGATE_ALL]))
-        self.add_row(row(self.buttons[Action.NEXT_DOUBTFUL]))
-        self.add_row(self.strip)
+        planes = row(self.strip)
+        planes.addWidget(self.buttons[Action.NEXT_DOUBTFUL])
+        self.add_row(planes)
 
     def fill(self) -> None:
         """Offer the axes and planes of the image, and show which one is in view."""

@@ -30,7 +30,7 @@ from napari_sam.session.compute.engine import NetworkEngine
 from napari_sam.session.record.replay import replay
 from napari_sam.session.record.session_file import read_session
 from napari_sam.volume.carry import planes_to_reach
-from napari_sam.volume.propagate import propagate, propagate_each
+from napari_sam.volume.propagate import propagate_each
 from napari_sam.volume.views import three_views
 
 Position = tuple[float, float]
@@ -264,15 +264,8 @@ def propagate_object(
     """
     if not key_masks:
         raise UserError("There is nothing to propagate: segment the object on one plane first.")
-    plane = plane_at(stack, next(iter(key_masks)), axes)
-    planes_to_reach(stack.source.shape, plane, axis, start, stop)
-    seen = three_views(stack.source, stack.model.name, axis) if views is None else views
-    volume = dict(key_masks)
-    for reached in propagate(stack, plane, key_masks, axis, start=start, stop=stop, views=seen):
-        volume.pop(reached.index, None)
-        if reached.mask is not None:
-            volume[reached.index] = reached.mask
-    return dict(sorted(volume.items()))
+    found = propagate_objects(stack, {1: key_masks}, axis=axis, axes=axes, start=start, stop=stop, views=views)
+    return found[1]
 
 
 def propagate_objects(

@@ -215,7 +215,7 @@ class Batch:
         self.stop()
         self._workspace.writer.table_of(target).unwritten.write()
         self._run = run = _Run(BatchResults(target), Collision.KEEP, 0, carried=True)
-        reached: dict[tuple[int, int], PropagatedPlane] = {}
+        reached: dict[int, dict[int, PropagatedPlane]] = {}
 
         def steps(token: CancelToken) -> Iterator[tuple[int, PropagatedPlane] | _Pause]:
             yield _Pause()
@@ -236,14 +236,15 @@ class Batch:
         def step(each: tuple[int, PropagatedPlane] | _Pause) -> None:
             if not isinstance(each, _Pause):
                 label, found = each
-                reached[label, found.index] = found
-                run.done = len({label for label, _ in reached})
+                reached.setdefault(label, {})[found.index] = found
+                run.done = len(reached)
             self._reporter.report()
 
         def done() -> None:
-            for (label, position), each in sorted(reached.items()):
+            planes = [(label, each) for label, found in sorted(reached.items()) for _, each in sorted(found.items())]
+            for label, each in planes:
                 if each.mask is not None and each.mask.area:
-                    there = plane.at(along, position)
+                    there = plane.at(along, each.index)
                     draft = Draft(label=label, refines=True, proposal={there: replace(each, areas=())})
                     run.results.objects.append((there, draft))
             if run.results.objects:

@@ -89,19 +89,20 @@ def propagate(
     Cancelled
         If `cancel` was set.
     """
-    first, last = planes_to_reach(segmenter.source.shape, plane, axis, start, stop)
-    keys = {position: mask for position, mask in sorted(key_masks.items()) if mask.area}
-    if not keys:
-        raise UserError("There is nothing to propagate: segment the object on one plane first.")
-    traced, trace = segmenter.traced(areas)
-    walk = AxisWalk(traced, plane, axis, first, last, StopRule() if rule is None else rule, cancel)
-    reached = {}
-    for each in walk.carry(keys):
-        reached[each.index] = each
-        yield replace(each, areas=trace.take())
-    if views:
-        for _, each in _seen_from_all_sides(walk, {0: keys}, {0: reached}, None):
-            yield replace(each, areas=trace.take())
+    alone = propagate_each(
+        segmenter,
+        plane,
+        {0: key_masks},
+        axis,
+        start=start,
+        stop=stop,
+        views=views,
+        rule=rule,
+        cancel=cancel,
+        areas=areas,
+    )
+    for _, each in alone:
+        yield each
 
 
 def propagate_each(
@@ -149,14 +150,14 @@ def propagate_each(
         for name, keys in sorted(objects.items())
     }
     if not any(known.values()):
-        raise UserError("There is nothing to propagate: segment an object on one plane first.")
+        raise UserError("There is nothing to propagate: segment the object on one plane first.")
     known = {name: keys for name, keys in known.items() if keys}
     traced, trace = segmenter.traced(areas)
     walk = AxisWalk(traced, plane, axis, first, last, StopRule() if rule is None else rule, cancel)
     carried: Iterator[tuple[int, PropagatedPlane]]
     reached: dict[int, dict[int, PropagatedPlane]] = {name: {} for name in known}
     if len(known) == 1 and taken is None:
-        # By itself it is carried as `propagate` does, to the last bit.
+        # By itself it is decoded by itself, nearest planes first: former sessions replay so, to the last bit.
         ((alone, keys),) = known.items()
         carried = ((alone, each) for each in walk.carry(keys))
     else:

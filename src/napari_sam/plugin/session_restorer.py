@@ -131,13 +131,7 @@ class SessionRestorer:
         source = self._session.image.source
         if source is None:
             raise UserError("Choose the image that the session was made on first.")
-        self._session.scheduler.submit(
-            "restore",
-            lambda _: open_session(path, source),
-            priority=Priority.CLICK,
-            on_result=partial(self._opened, source),
-            on_error=self._failed,
-        )
+        self._read(lambda: open_session(path, source), source)
 
     def open_version(self, version: Version) -> None:
         """Go on with an earlier version, on the chosen image; the file that it is a version of stays as it is.
@@ -150,15 +144,19 @@ class SessionRestorer:
         source = self._session.image.source
         if source is None:
             raise UserError("Choose the image that the labels are of first.")
+        self._read(lambda: version.read(source), source)
+
+    # Inside
+
+    def _read(self, read: Callable[[], tuple[Restored, ObjectRecord | None]], source: ImageSource) -> None:
+        """Read what was saved, off the main thread, and go on with it."""
         self._session.scheduler.submit(
             "restore",
-            lambda _: version.read(source),
+            lambda _: read(),
             priority=Priority.CLICK,
             on_result=partial(self._opened, source),
             on_error=self._failed,
         )
-
-    # Inside
 
     def _found(self, found: list[Unfinished]) -> None:
         self._waiting = found

@@ -90,6 +90,8 @@ class ContrastConfig:
     blur: float = 0.25
     noise: float = 0.4
     shading: float = 0.2
+    filtered: float = 0.0
+    """Share of windows that a random filter makes look like another modality."""
     grey: float = 0.3
     """Share of colour images turned grey."""
     tint: float = 0.08
@@ -147,6 +149,8 @@ class LossConfig:
     """Weight of the squared errors of centre and boundary maps against the foreground's cross-entropy."""
     later_round: float = 0.7
     """Weight of the prompts of every round after the first."""
+    hurt: float = 0.0
+    """Weight of what a corrective click lost: how much larger the dice loss is than that of the mask it corrects."""
     empty: float = 0.3
     """Weight of the mask loss where there is no object."""
 

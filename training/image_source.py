@@ -8,6 +8,10 @@ import numpy as np
 from training.image import TrainingImage, make_training_image
 from training.synthetic.kinds import KINDS
 
+FILLING = 0.25
+"""How often a new image is made as long as fewer are held than wanted. Making all of them first, every worker of a run
+on a graphics card would let it wait for half a minute."""
+
 
 class ImageSource(Protocol):
     """One set of real images, or one kind of generated ones."""
@@ -39,7 +43,8 @@ class FreshImages:
     held
         How many are kept in memory.
     refresh
-        How often drawing makes a new one, which takes the place of the oldest.
+        How often drawing makes a new one, which takes the place of the oldest. Until as many as wanted are held it is
+        done more often (`FILLING`).
     """
 
     def __init__(self, kind: str, side: int, held: int, refresh: float) -> None:
@@ -51,8 +56,9 @@ class FreshImages:
         self.made = 0
 
     def draw(self, rng: np.random.Generator) -> TrainingImage:
-        """A new image if few are held or it is time for one, else any of those held."""
-        if len(self.images) < self.held or rng.random() < self.refresh:
+        """A new image if it is time for one, else any of those held."""
+        often = self.refresh if len(self.images) >= self.held else max(self.refresh, FILLING)
+        if not self.images or rng.random() < often:
             return self._make(rng)
         return self.images[rng.integers(len(self.images))]
 

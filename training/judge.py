@@ -18,7 +18,7 @@ from training.growth import load_released
 from training.train import read_held_out
 from training.validation import validate
 
-MEASURES = ("click_1", "oracle", "click_3", "box")
+MEASURES = ("click_1", "oracle", "click_3", "box", "hurt")
 SCORED = ("click_1", "click_3", "box")
 
 Scores = Mapping[str, Mapping[str, float]]

@@ -28,6 +28,8 @@ class MaskLoss(NamedTuple):
         (N, h, w) logits of the mask that the product shows, without gradients.
     shown_iou
         (N,) its IoU with the target, as `true_iou`.
+    shown_dice
+        (N,) its dice loss, without gradients.
     """
 
     mask: Tensor
@@ -36,9 +38,17 @@ class MaskLoss(NamedTuple):
     true_iou: Tensor
     shown: Tensor
     shown_iou: Tensor
+    shown_dice: Tensor
 
 
-def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates: bool, config: LossConfig) -> MaskLoss:
+def mask_loss(
+    logits: Tensor,
+    predicted_iou: Tensor,
+    target: Tensor,
+    candidates: bool,
+    config: LossConfig,
+    before: Tensor | None = None,
+) -> MaskLoss:
     """Focal loss, dice and cross-entropy of the best of three candidates, or of the single mask.
 
     The candidates that are not the best are trained a little as well, so that a wrong choice costs less; the one with
@@ -56,6 +66,12 @@ def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates:
     candidates
         Whether the prompts are ambiguous, so that the best candidate is trained and the single mask only a little;
         otherwise the other way round.
+    config
+        Weights.
+    before
+        (N,) dice losses of the masks that these correct. Where the single mask's is larger, the click did harm, and
+        what it lost counts besides (`LossConfig.hurt`): an error that stays costs less than a new one. None for first
+        prompts.
     """
     with torch.no_grad():
         true_iou = mask_iou(logits, target)
@@ -80,10 +96,13 @@ def mask_loss(logits: Tensor, predicted_iou: Tensor, target: Tensor, candidates:
         regret = logits.new_zeros(len(logits), dtype=torch.float32)
         main, other = one, _pixel_loss(logits[rows, best].float(), target, config)
         shown_iou = true_iou[:, 0]
+    if before is not None and config.hurt:
+        main = main + config.hurt * functional.relu(_dice(logits[:, 0].float().sigmoid(), target) - before)
     empty = target.flatten(1).amax(1) == 0
     mask = (main + config.other_mode * other) * torch.where(empty, config.empty, 1.0)
     iou = (predicted_iou - true_iou).square().mean(1)
-    return MaskLoss(mask, iou, regret, true_iou, drawn.detach(), shown_iou)
+    seen = drawn.detach()
+    return MaskLoss(mask, iou, regret, true_iou, seen, shown_iou, _dice(seen.sigmoid(), target))
 
 
 def map_loss(logits: Tensor, target: Tensor, config: LossConfig) -> Tensor:

@@ -14,7 +14,10 @@ from training.batches import Batch, PromptedWindows
 from training.config import Config
 from training.corrections import correct
 from training.cut_windows import cut_windows
-from training.losses import map_loss, mask_loss
+from training.losses import MaskLoss, map_loss, mask_loss
+
+HURT = 0.02
+"""Larger dice losses than before count as harm in the curve."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class PromptGroup:
         (N, 1, h, w) logits, or None.
     targets
         (N, h, w).
+    before
+        (N,) dice losses of the masks that the last click corrects, or None.
     """
 
     features: ImageFeatures
@@ -41,6 +46,7 @@ class PromptGroup:
     labels: Tensor
     masks: Tensor | None
     targets: Tensor
+    before: Tensor | None = None
 
     @property
     def ambiguous(self) -> bool:
@@ -90,7 +96,9 @@ def _losses(network: Nano, batch: Batch, config: Config) -> StepResult:
         following = []
         for group in groups:
             prediction = network.decode_all(group.features, group.points, group.labels, group.masks, group.offsets)
-            losses = mask_loss(prediction.logits, prediction.iou, group.targets, group.ambiguous, config.loss)
+            losses = mask_loss(
+                prediction.logits, prediction.iou, group.targets, group.ambiguous, config.loss, group.before
+            )
             choosing = config.loss.iou * losses.iou + config.loss.regret * losses.regret
             total = total + weight * (losses.mask + choosing).sum()
             weights += weight * len(losses.mask)
@@ -99,8 +107,10 @@ def _losses(network: Nano, batch: Batch, config: Config) -> StepResult:
             if group.ambiguous:
                 numbers["regret"].append(losses.regret.detach())
                 numbers["iou_oracle"].append(losses.true_iou[:, 1:].amax(1))
+            if group.before is not None:
+                numbers["hurt"].append((losses.shown_dice - group.before > HURT).float())
             if turn + 1 < config.prompt.rounds:
-                following.append(_next_group(group, losses.shown, config.prompt.keep))
+                following.append(_next_group(group, losses, config.prompt.keep))
         groups = _merge(following)
     # Without windows, which is how an encoder is pretrained, the maps are all there is.
     loss = config.loss.maps * maps + (total / weights if weights else 0.0)
@@ -147,12 +157,13 @@ def _merge(groups: Sequence[PromptGroup]) -> list[PromptGroup]:
                 torch.cat([member.labels for member in members]),
                 None if without_masks else torch.cat([member.masks for member in members if member.masks is not None]),
                 torch.cat([member.targets for member in members]),
+                torch.cat([member.before for member in members if member.before is not None]),
             )
         )
     return merged
 
 
-def _next_group(group: PromptGroup, logits: Tensor, keep: float) -> PromptGroup:
+def _next_group(group: PromptGroup, losses: MaskLoss, keep: float) -> PromptGroup:
     """Some of a group's prompts, each with a corrective click and the logits it corrects."""
     per_window = len(group.points) // len(group.offsets)
     kept = max(1, round(per_window * keep))
@@ -168,7 +179,7 @@ def _next_group(group: PromptGroup, logits: Tensor, keep: float) -> PromptGroup:
         masks=None if group.masks is None else first(group.masks),
         targets=first(group.targets),
     )
-    return corrected(fewer, first(logits))
+    return replace(corrected(fewer, first(losses.shown)), before=first(losses.shown_dice))
 
 
 def corrected(group: PromptGroup, logits: Tensor, *, innermost: bool = False) -> PromptGroup:

@@ -34,7 +34,8 @@ def validate(
     -------
     For each set and "mean" over the sets: ``click_1``, ``click_2``, ``click_3``, ``box``; of the first click's three
     candidates ``chosen`` (the one with the highest predicted IoU) and ``oracle`` (the best); ``iou_error`` (root mean
-    square error of the predicted IoU, first click) and ``iou_bias`` (its mean error).
+    square error of the predicted IoU, first click) and ``iou_bias`` (its mean error); ``hurt``, the share of objects
+    that three clicks show worse than one, by more than .02.
     """
     scores: dict[str, dict[str, float]] = {}
     for name, group in images.items():
@@ -111,6 +112,8 @@ def _score_window(
                 numbers["iou_error"] += error.square().tolist()
                 numbers["iou_bias"] += error.tolist()
             group = corrected(group, logits, innermost=True)
+        first, last = (np.array(numbers[f"click_{click}"][-len(ids) :]) for click in (1, CLICKS))
+        numbers["hurt"] += (last < first - 0.02).astype(float).tolist()
         corners = torch.tensor([_corners(mask) for mask in masks], dtype=torch.float32, device=device)
         group = prompt(corners, torch.tensor([[UPPER_LEFT, LOWER_RIGHT]], device=device).expand(len(ids), 2))
         prediction = network.decode_all(group.features, group.points, group.labels, group.masks, group.offsets)

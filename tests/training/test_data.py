@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from training.batches import Batches, group_alike
 from training.config import ContrastConfig, WindowConfig, config_from_dict, read_config
-from training.contrast import disturb, scale
+from training.contrast import disturb, filtered, scale
 from training.first_prompts import WindowPrompts
 from training.geometry import Placement, cut, draw_placement
 from training.image import make_training_image
@@ -78,16 +79,32 @@ def test_image_limits_map_to_zero_and_one():
     np.testing.assert_allclose(scaled[0, 0], [0, 1, 2], atol=1e-5)
 
 
-def test_disturbed_intensities_stay_finite_and_bounded():
+@pytest.mark.parametrize("config", [ContrastConfig(), ContrastConfig(filtered=1)])
+def test_disturbed_intensities_stay_finite_and_bounded(config):
     rng = np.random.default_rng(0)
     for channels in (1, 3):
         for _ in range(20):
-            out = disturb(rng, rng.uniform(-0.5, 3, (channels, 32, 32)).astype(np.float32), ContrastConfig())
+            out = disturb(rng, rng.uniform(-0.5, 3, (channels, 32, 32)).astype(np.float32), config)
             assert out.shape == (3, 32, 32)
             assert out.dtype == np.float32
             assert np.isfinite(out).all()
             assert out.min() >= -0.5
             assert out.max() <= 1.5
+
+
+def test_a_random_filter_keeps_shapes_where_they_are():
+    rng = np.random.default_rng(0)
+    disc = np.hypot(*np.mgrid[-32:32, -32:32]) < 12
+    rim = ndimage.binary_dilation(disc, iterations=5) & ~ndimage.binary_erosion(disc, iterations=5)
+    pixels = (disc + 0.02 * rng.standard_normal(disc.shape)).astype(np.float32)[None]
+    told_apart = 0
+    for _ in range(40):
+        (out,) = filtered(rng, pixels.copy())
+        assert out.shape == disc.shape
+        # Inside differs from outside, or the border from both.
+        inside, outside, border = out[disc & ~rim].mean(), out[~disc & ~rim].mean(), out[rim]
+        told_apart += abs(inside - outside) > 0.1 or np.ptp(border) > 0.3
+    assert told_apart >= 36
 
 
 def test_maps_peak_at_the_centre_and_part_touching_objects():

@@ -9,11 +9,14 @@ RULE = ReleaseConfig(known=["old"], gain=0.01, loss=0.005)
 
 
 def scores(**each: float) -> dict[str, dict[str, float]]:
-    return {name: {"click_1": value, "click_3": value, "box": value, "oracle": 0.0} for name, value in each.items()}
+    return {
+        name: {"click_1": value, "click_3": value, "box": value, "oracle": 0.0, "hurt": 0.0}
+        for name, value in each.items()
+    }
 
 
 def test_a_score_is_the_mean_of_three_measures_and_then_of_sets():
-    found = {"a": {"click_1": 0.3, "click_3": 0.6, "box": 0.9, "oracle": 0.1}, **scores(b=0.8)}
+    found = {"a": {"click_1": 0.3, "click_3": 0.6, "box": 0.9, "oracle": 0.1, "hurt": 0.2}, **scores(b=0.8)}
     assert judge.mean_score(found) == pytest.approx(0.7)
     assert judge.mean_score(found, ["a"]) == pytest.approx(0.6)
 

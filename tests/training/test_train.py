@@ -116,6 +116,21 @@ def test_loss_is_that_of_the_best_candidate():
     assert single.regret.item() == 0
 
 
+def test_a_correction_that_does_harm_costs_more():
+    target = torch.zeros(2, 8, 8)
+    target[:, 2:6, 2:6] = 1
+    # The first mask lacks half of the object, the second nothing.
+    logits = (target * 2 - 1) * 20
+    logits[0, 2:6, 2:4] = -20
+    logits = torch.stack([logits] * 4, 1)
+    config = LossConfig(hurt=3.0)
+    plain = mask_loss(logits, torch.zeros(2, 4), target, False, config)
+    worse = mask_loss(logits, torch.zeros(2, 4), target, False, config, torch.tensor([0.1, 0.1]))
+    better = mask_loss(logits, torch.zeros(2, 4), target, False, config, torch.tensor([0.9, 0.9]))
+    torch.testing.assert_close(better.mask, plain.mask)
+    torch.testing.assert_close(worse.mask - plain.mask, torch.tensor([3 * (plain.shown_dice[0].item() - 0.1), 0.0]))
+
+
 def test_regret_teaches_to_choose_the_best_candidate():
     target = torch.zeros(1, 8, 8)
     target[:, 2:6, 2:6] = 1

@@ -1,132 +1,146 @@
-"""How many objects of a plane are found without any prompt: peaks of the auxiliary maps, one click on each.
+"""How many objects of a plane are found without any prompt, by the product's own code.
 
-    python -m benchmarks.everything [SET ...] [--planes 20] [--json FILE]
+    python -m benchmarks.everything [SET ...] [--planes 20] [--methods everything otsu grid] [--json FILE]
 
-At every level of `LEVELS` the peaks of the centre map inside the foreground are prompted with one point; of overlapping
-masks the more convincing one stays (predicted IoU, and the size that the model likes at that level). The score is
-TP / (TP + FP + FN) at an IoU of .5, mean over planes, with the bootstrap's 95 % interval. The thresholds were
-chosen on the training images.
+AP50 is TP / (TP + FP + FN) at an IoU of .5, mSA its mean over IoUs of .50, .55 ... .95, each the mean over planes with
+the bootstrap's 95 % interval. `otsu` is Otsu's threshold with a watershed of the distances, what a user has without a
+network. `grid` is SAM's own way with the same network: 32 x 32 clicks, SAM's thresholds for predicted IoU and
+stability, and greedy suppression. Beside the scores: seconds a plane and prompts decoded.
 """
 
 import argparse
 import json
-import math
 import sys
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
+from scipy import ndimage
 from skimage.feature import peak_local_max
+from skimage.filters import threshold_otsu
+from skimage.segmentation import watershed
 
+from benchmarks.accuracy import MSA_AT, gray_plane
 from benchmarks.datasets import LabelledPlane, data_folder, labelled_planes, set_names
+from napari_sam.discover.everything import propose_everything
+from napari_sam.discover.proposals import Proposals, Wanted
 from napari_sam.models.load import load_model
 from napari_sam.models.model import Model
-from napari_sam.planes.geometry import Mask, Plane, overlap
+from napari_sam.planes.geometry import Mask, overlap
 from napari_sam.prompts.prompt import Point, Prompts
-from napari_sam.segment.level import pixel_aspect, step_at
 from napari_sam.segment.segmenter import Segmenter
 
-LEVELS = (-1.0, 0.0, 1.0, 2.0)
-FOREGROUND, CENTRE = 0.5, 0.4
-CONVINCING = 0.45
-SHARED = 0.45
-"""Of the smaller of two masks: more of it in common, and only one of them stays."""
-OCTAVES_OFF = 1.5
 SMALLEST_AREA = 20
+GRID = 32
+GRID_IOU, GRID_STABILITY, GRID_NMS = 0.88, 0.95, 0.7
+"""Defaults of SAM's automatic mask generator."""
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """A mask and how much it convinces, 0..1."""
+class Answer:
+    """What one method finds on one plane."""
 
-    mask: Mask
-    score: float
-
-
-def find_everything(segmenter: Segmenter, plane: Plane) -> list[Mask]:
-    """Masks of everything on a plane, the most convincing first."""
-    found = [each for level in LEVELS for each in _at_level(segmenter, plane, level)]
-    kept: list[Found] = []
-    for each in sorted(found, key=lambda each: -each.score):
-        if each.score >= CONVINCING and all(shared(each.mask, other.mask) < SHARED for other in kept):
-            kept.append(each)
-    return [each.mask for each in kept]
+    labels: NDArray[np.integer]
+    prompts: int = 0
 
 
-def average_precision(masks: list[Mask], labels: NDArray[np.integer], least: float = 0.5) -> float:
-    """TP / (TP + FP + FN): masks and instances are matched so that most pairs have an IoU of `least`."""
-    ids = [label for label in np.unique(labels) if label and (labels == label).sum() > SMALLEST_AREA]
-    truths = [Mask.from_pixels(labels == label) for label in ids]
-    ious = np.array([[overlap(mask, truth) for truth in truths] for mask in masks]).reshape(len(masks), len(truths))
-    rows, columns = linear_sum_assignment(ious >= least, maximize=True)
-    matched = int((ious[rows, columns] >= least).sum())
-    everything = len(masks) + len(truths) - matched
-    return matched / everything if everything else 1.0
+def precisions(found: NDArray[np.integer], truth: NDArray[np.integer]) -> NDArray[np.float64]:
+    """TP / (TP + FP + FN) of labels against instances at every IoU of `MSA_AT`.
+
+    Labels do not overlap, so that from an IoU of .5 on no two of them match the same instance.
+    """
+    _, truth = np.unique(truth, return_inverse=True)
+    _, found = np.unique(found, return_inverse=True)
+    pairs = np.zeros((found.max() + 1, truth.max() + 1))
+    np.add.at(pairs, (found.ravel(), truth.ravel()), 1)
+    areas = pairs.sum(0)
+    union = pairs.sum(1, keepdims=True) + areas - pairs
+    ious = (pairs / np.maximum(union, 1))[1:, 1:][:, areas[1:] > SMALLEST_AREA]
+    matched = np.array([(ious >= at).any(0).sum() if ious.size else 0 for at in MSA_AT])
+    everything = sum(ious.shape) - matched
+    return np.where(everything > 0, matched / np.maximum(everything, 1), 1.0)
 
 
-def shared(first: Mask, second: Mask) -> float:
-    """Pixels in common, of the smaller mask's."""
-    iou = overlap(first, second)
-    return iou / (1 + iou) * (first.area + second.area) / max(min(first.area, second.area), 1)
+def everything(model: Model, labelled: LabelledPlane) -> Answer:
+    """The product's own way."""
+    segmenter = Segmenter(model, labelled.source, labelled.contrast)
+    proposals = None
+    for each in propose_everything(segmenter, labelled.plane):
+        proposals = each
+    assert isinstance(proposals, Proposals)
+    return Answer(proposals.labels(proposals.chosen(Wanted())), proposals.prompts)
 
 
-def _at_level(segmenter: Segmenter, plane: Plane, level: float) -> list[Found]:
-    aspect = pixel_aspect(segmenter.source.scale, plane.axes)
-    step, shape = step_at(level, aspect), plane.shape(segmenter.source.shape)
-    liked = segmenter.model.spec.object_size_px
-    found = []
-    for row, column in _peaks(segmenter, plane, step, shape):
-        prompts = Prompts((Point(row, column),))
-        mask = segmenter.segment(plane, prompts, object_size=liked * 2**level).mask
-        if mask.area > SMALLEST_AREA:
-            diameter = 2 * math.sqrt(mask.area / (aspect[0] * aspect[1]) / math.pi)
-            off = math.log2(diameter / 2**level / liked)
-            found.append(Found(mask, mask.predicted_iou * math.exp(-0.5 * (off / OCTAVES_OFF) ** 2)))
-    return found
+def otsu(_: Model, labelled: LabelledPlane) -> Answer:
+    """Otsu's threshold, then a watershed of the distance to the background."""
+    plane = gray_plane(labelled)
+    smooth = ndimage.gaussian_filter(plane, 1)
+    bright = smooth > (threshold_otsu(smooth) if np.ptp(smooth) else smooth.max())
+    if bright.mean() > 0.5:
+        bright = ~bright
+    distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(bright), 1)
+    markers = np.zeros(plane.shape, np.int32)
+    peaks = peak_local_max(distance, min_distance=5, labels=bright.astype(int), exclude_border=False)
+    markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    found = watershed(-distance, markers, mask=bright)
+    areas = np.bincount(found.ravel())
+    found[areas[found] <= SMALLEST_AREA] = 0
+    return Answer(found)
 
 
-def _peaks(
-    segmenter: Segmenter, plane: Plane, step: tuple[float, float], shape: tuple[int, int]
-) -> list[tuple[float, float]]:
-    """(row, column) on the plane of the centre map's peaks, at one level."""
-    embedder = segmenter.embedder
-    side = segmenter.model.network.window
-    peaks = []
-    # Windows a half apart; of each, its own middle counts, so that no peak is found twice.
-    hop = (side / 2 * step[0], side / 2 * step[1])
-    for top in np.arange(0, max(shape[0], 1), hop[0]):
-        for left in np.arange(0, max(shape[1], 1), hop[1]):
-            centre = (min(top + hop[0] / 2, shape[0] - 1), min(left + hop[1] / 2, shape[1] - 1))
-            embedded = embedder.at(plane, step, centre)
-            assert embedded.features.maps is not None
-            foreground, centres, _ = embedded.features.maps[0].float().cpu().numpy()
-            cells = peak_local_max(centres * (foreground > FOREGROUND), min_distance=2, threshold_abs=CENTRE)
-            places = embedded.window.coarsened(side // len(centres)).to_plane(cells.astype(float))
-            peaks += [
-                (float(row), float(column))
-                for row, column in places
-                if top <= row + 0.5 < top + hop[0]
-                and left <= column + 0.5 < left + hop[1]
-                and 0 <= row <= shape[0] - 1
-                and 0 <= column <= shape[1] - 1
-            ]
-    return peaks
+def grid(model: Model, labelled: LabelledPlane) -> Answer:
+    """SAM's automatic mask generator with this network: a click on each of 32 x 32 places, of automatic size."""
+    segmenter = Segmenter(model, labelled.source, labelled.contrast)
+    shape = labelled.plane.shape(labelled.source.shape)
+    places = [(np.arange(GRID) + 0.5) * size / GRID - 0.5 for size in shape]
+    asked = [(labelled.plane, Prompts((Point(float(r), float(c)),))) for r in places[0] for c in places[1]]
+    masks = []
+    for answer in segmenter.segment_each(asked):
+        if answer is None or isinstance(answer, Exception):
+            continue
+        mask = answer.mask
+        if mask.area > SMALLEST_AREA and mask.predicted_iou >= GRID_IOU and _stability(mask) >= GRID_STABILITY:
+            masks.append(mask)
+    kept: list[Mask] = []
+    for mask in sorted(masks, key=lambda each: -each.predicted_iou):
+        if all(overlap(mask, other) < GRID_NMS for other in kept):
+            kept.append(mask)
+    labels = np.zeros(shape, np.int32)
+    for label in range(len(kept), 0, -1):
+        labels[kept[label - 1].slices][kept[label - 1].pixels] = label
+    return Answer(labels, len(asked))
 
 
-def score_planes(model: Model, planes: list[LabelledPlane]) -> list[float]:
-    """The score of every plane."""
-    scores = []
+METHODS: dict[str, Callable[[Model, LabelledPlane], Answer]] = {"everything": everything, "otsu": otsu, "grid": grid}
+
+
+def _stability(mask: Mask) -> float:
+    assert mask.logits is not None
+    return float((mask.logits > 1).sum() / max((mask.logits > -1).sum(), 1))
+
+
+def interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The bootstrap's 95 % of a mean."""
+    rng = np.random.default_rng(0)
+    draws = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(500)]
+    low, high = np.percentile(draws, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def measured(model: Model, planes: list[LabelledPlane], method: str) -> Iterator[tuple[NDArray[np.float64], float, int]]:
+    """Precisions, seconds and prompts of every plane."""
     for number, labelled in enumerate(planes):
-        masks = find_everything(Segmenter(model, labelled.source, labelled.contrast), labelled.plane)
-        scores.append(average_precision(masks, labelled.labels))
+        began = time.perf_counter()
+        answer = METHODS[method](model, labelled)
+        seconds = time.perf_counter() - began
         print(f"\r{number + 1}/{len(planes)}", end="", file=sys.stderr)
+        yield precisions(answer.labels, labelled.labels), seconds, answer.prompts
     print(file=sys.stderr)
-    return scores
 
 
 def main() -> None:
@@ -135,6 +149,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=data_folder())
     parser.add_argument("--model", default="nano")
     parser.add_argument("--planes", type=int, default=20, help="planes per set")
+    parser.add_argument("--methods", nargs="+", default=["everything", "otsu"], choices=list(METHODS))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
@@ -143,17 +158,24 @@ def main() -> None:
     model, results = load_model(arguments.model), {}
     for name in arguments.sets or set_names(arguments.data):
         planes = list(labelled_planes(arguments.data / name, arguments.planes))
-        started = time.perf_counter()
-        scores = np.array(score_planes(model, planes))
-        rng = np.random.default_rng(0)
-        draws = [scores[rng.integers(len(scores), size=len(scores))].mean() for _ in range(500)]
-        low, high = np.percentile(draws, (2.5, 97.5))
-        seconds = (time.perf_counter() - started) / len(planes)
-        print(
-            f"{name}: AP50 {scores.mean():.3f} [{low:.3f}, {high:.3f}], {len(planes)} planes, {seconds:.1f} s each",
-            flush=True,
-        )
-        results[name] = {"AP50": float(scores.mean()), "interval": [float(low), float(high)], "planes": list(scores)}
+        objects = sum(len(labelled.ids()) for labelled in planes)
+        print(f"{name}: {len(planes)} planes, {objects} objects", flush=True)
+        for method in arguments.methods:
+            rows = list(measured(model, planes, method))
+            ap50, msa = np.array([row[0][0] for row in rows]), np.array([row[0].mean() for row in rows])
+            seconds, prompts = np.mean([row[1] for row in rows]), np.mean([row[2] for row in rows])
+            (low, high), (msa_low, msa_high) = interval(ap50), interval(msa)
+            print(
+                f"  {method:<11} AP50 {ap50.mean():.3f} [{low:.3f}, {high:.3f}]  mSA {msa.mean():.3f} "
+                f"[{msa_low:.3f}, {msa_high:.3f}]  {seconds:.1f} s and {prompts:.0f} prompts a plane",
+                flush=True,
+            )
+            results.setdefault(name, {})[method] = {
+                "AP50": ap50.tolist(),
+                "mSA": msa.tolist(),
+                "seconds": float(seconds),
+                "prompts": float(prompts),
+            }
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))
 

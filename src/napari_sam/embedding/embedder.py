@@ -180,6 +180,22 @@ class Embedder:
                 self._encode(plane, [self._known.setdefault(area, area)], cancel)
                 waiting = [center for center in waiting if center not in held]
 
+    def covering(self, plane: Plane, step: tuple[float, float]) -> list[Window]:
+        """Return areas that together hold a window around every place of a plane; nothing is encoded."""
+        return list(self._layout(plane, step).covering())
+
+    def area(self, plane: Plane, area: Window, cancel: CancelToken | None = None) -> ImageFeatures:
+        """Return the features of a whole area, encoded now unless it is at hand.
+
+        Raises
+        ------
+        Cancelled
+            If `cancel` was set.
+        """
+        if cancel is not None:
+            cancel.check()
+        return self._encoded(plane, [self._known.setdefault(area, area)], cancel)[0]
+
     def ready(self, plane: Plane, step: tuple[float, float], center: tuple[float, float]) -> bool:
         """Tell whether `at` would answer without encoding."""
         return self._at_hand(plane, self._layout(plane, step), center) is not None

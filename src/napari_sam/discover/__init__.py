@@ -1,0 +1,1 @@
+"""Everything on a plane: proposals without prompts, and the choice among them."""

@@ -107,7 +107,8 @@ def set_precision(network: nn.Module, precision: Precision) -> None:
 Part = TypeVar("Part")
 # Chosen, not measured: there are no figures for CUDA yet (docs/benchmarks.md).
 MOST_AT_ONCE = 8
-_PHRASES = ("out of memory", "can't allocate memory", "not enough memory")
+# The last is of CUDA's libraries, which take memory of their own, past torch: cuBLAS with the first product on a card.
+_PHRASES = ("out of memory", "can't allocate memory", "not enough memory", "status_alloc_failed")
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

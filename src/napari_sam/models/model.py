@@ -121,10 +121,12 @@ class Model:
         """
         small = images.shape[-2] * images.shape[-1] <= ENCODED_ALONE
         with torch.inference_mode():
-            parts = self._computed(
-                len(images), lambda some: self.network.encode(images[some].to(self.device), cancel), small
+            return self._computed(
+                len(images),
+                lambda some: self.network.encode(images[some].to(self.device), cancel),
+                small,
+                ImageFeatures.joined,
             )
-            return ImageFeatures.joined(parts)
 
     def decode(
         self, features: ImageFeatures, points: Tensor, labels: Tensor, mask: Tensor | None, multimask: bool
@@ -153,7 +155,7 @@ class Model:
 
         small = len(points) * self.network.window**2 <= DECODED_ALONE
         with torch.inference_mode():
-            return MaskPrediction.joined(self._computed(len(points), decoded, small))
+            return self._computed(len(points), decoded, small, MaskPrediction.joined)
 
     def decode_each(
         self,
@@ -187,7 +189,7 @@ class Model:
 
         small = self.network.window**2 <= DECODED_ALONE
         with torch.inference_mode():
-            return MaskPrediction.joined(self._computed(len(points), decoded, small))
+            return self._computed(len(points), decoded, small, MaskPrediction.joined)
 
     def move_to(self, device: torch.device) -> None:
         """Move the network; to the CPU, with a notice, where there is no room for it.
@@ -204,7 +206,22 @@ class Model:
                 raise
             self._give_up(device)
 
-    def _computed(self, count: int, compute: Callable[[slice], Part], small: bool) -> list[Part]:
+    def _computed(
+        self, count: int, compute: Callable[[slice], Part], small: bool, join: Callable[[list[Part]], Part]
+    ) -> Part:
+        """Compute a batch, in parts where need be, and join them."""
+        parts = self._parts(count, compute, small)
+        try:
+            return join(parts)
+        except (RuntimeError, MemoryError) as error:
+            if self.device == CPU or not ran_out_of_memory(error):
+                raise
+        # All parts had room, but not once more beside themselves.
+        del parts
+        self._give_up(self.device)
+        return join(self._parts(count, compute, small))
+
+    def _parts(self, count: int, compute: Callable[[slice], Part], small: bool) -> list[Part]:
         """Compute a batch; where it is of `small` things, by threads that each take some of them if that is sooner."""
         if small and count and self.device == CPU and threads_sleep():
             parts = self._shares.computed(count, compute)

@@ -132,7 +132,9 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def measured(model: Model, planes: list[LabelledPlane], method: str) -> Iterator[tuple[NDArray[np.float64], float, int]]:
+def measured(
+    model: Model, planes: list[LabelledPlane], method: str
+) -> Iterator[tuple[NDArray[np.float64], float, int]]:
     """Precisions, seconds and prompts of every plane."""
     for number, labelled in enumerate(planes):
         began = time.perf_counter()

@@ -12,10 +12,11 @@ from scipy.sparse import csr_array
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
-from napari_sam.discover.proposals import Proposal, Proposals
+from napari_sam.discover.proposals import Proposal, ProposalOrigin, Proposals
+from napari_sam.models.model import Model
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures
-from napari_sam.planes.geometry import Plane, Window
+from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.segment.level import coarsest_level, pixel_aspect, step_at
 from napari_sam.segment.segmenter import Segmenter
 
@@ -97,8 +98,7 @@ def propose_everything(
             asked = [peak for peak, size in zip(peaks, sizes, strict=True) if SUITED[0] <= size <= SUITED[1]]
             prompts += len(asked)
             found += [
-                (level, each)
-                for each in _decoded(segmenter, area, features, asked, shape, aspect, level, cancel)
+                (level, each) for each in _decoded(segmenter, area, features, asked, shape, aspect, level, cancel)
             ]
             done += 1
             yield done, max(total, done)
@@ -108,6 +108,30 @@ def propose_everything(
     proposals = [each for _, each in found]
     finest = min((at for at, _ in found), default=0.0)
     yield Proposals(shape, proposals, _common_cells(proposals, shape, step_at(finest + 1, aspect)), prompts)
+
+
+def propose_again(
+    segmenter: Segmenter, plane: Plane, origin: ProposalOrigin, cancel: CancelToken | None = None
+) -> Mask | None:
+    """Return the mask of one proposal of an earlier `propose_everything`, up to rounding in float32.
+
+    Parameters
+    ----------
+    segmenter
+        The image and the model, as they were.
+    plane
+        The plane.
+    origin
+        Of the proposal.
+    cancel
+        Checked between the encoder's blocks.
+    """
+    shape, aspect = plane.shape(segmenter.source.shape), pixel_aspect(segmenter.source.scale, plane.axes)
+    features = segmenter.embedder.area(plane, origin.area, cancel)
+    peaks = [_Peak(origin.point, (0, 0))]
+    found = _decoded(segmenter, origin.area, features, peaks, shape, aspect, origin.level, cancel)
+    again = [each for each in found if each.origin == origin]
+    return Proposals(shape, again, _common_cells(again, shape, (1.0, 1.0))).mask(0) if again else None
 
 
 def _peaks(
@@ -121,10 +145,10 @@ def _peaks(
     assert features.maps is not None
     foreground, centres, _ = features.maps[0].float().cpu().numpy()
     inside = foreground > FOREGROUND
-    cells = peak_local_max(centres * inside, min_distance=APART, threshold_abs=CENTRE, exclude_border=False)
+    cells = peak_local_max(centres * inside, min_distance=APART, threshold_abs=CENTRE, exclude_border=False)  # type: ignore[no-untyped-call]
     markers = np.zeros(centres.shape, np.int32)
     markers[tuple(cells.T)] = np.arange(1, len(cells) + 1)
-    areas_of = np.bincount(watershed(-centres, markers, mask=inside).ravel(), minlength=len(cells) + 1)[1:]
+    areas_of = np.bincount(watershed(-centres, markers, mask=inside).ravel(), minlength=len(cells) + 1)[1:]  # type: ignore[no-untyped-call]
     sizes = 2 * np.sqrt(areas_of / math.pi) * MAP_STRIDE
     grid = area.coarsened(MAP_STRIDE)
     places = grid.to_plane(cells.astype(float)).reshape(-1, 2)
@@ -171,6 +195,7 @@ def _decoded(
     level: float,
     cancel: CancelToken | None,
 ) -> Iterator[Proposal]:
+    """Prompt every peak of an area with one point, and yield what candidates are objects."""
     model = segmenter.model
     network, together = model.network, model.prompts_at_once
     side = min(SIDE, *area.shape)
@@ -199,8 +224,9 @@ def _decoded(
         for at, (peak, corner) in enumerate(zip(some, corners, strict=True)):
             grid = area.crop(corner[0], corner[1], (side, side)).coarsened(network.mask_stride)
             for candidate in range(logits.shape[1]):
+                origin = ProposalOrigin(peak.point, level, area, candidate)
                 proposal = _proposal(
-                    logits[at, candidate], float(scores[at, candidate]), grid, peak.point, shape, aspect, level, model
+                    logits[at, candidate], float(scores[at, candidate]), grid, origin, shape, aspect, model
                 )
                 if proposal is not None:
                     yield proposal
@@ -219,11 +245,10 @@ def _proposal(
     logits: NDArray[np.float32],
     predicted_iou: float,
     grid: Window,
-    point: tuple[float, float],
+    origin: ProposalOrigin,
     shape: tuple[int, int],
     aspect: tuple[float, float],
-    level: float,
-    model: object,
+    model: Model,
 ) -> Proposal | None:
     """Return one candidate, cropped, or None where there is nothing or it is cut off."""
     if predicted_iou < LEAST_CONFIDENCE:
@@ -232,7 +257,7 @@ def _proposal(
     pieces, count = ndimage.label(positive)
     if not count:
         return None
-    row, column = np.rint(grid.to_window(point)).astype(int).clip(0, np.array(logits.shape) - 1)
+    row, column = np.rint(grid.to_window(origin.point)).astype(int).clip(0, np.array(logits.shape) - 1)
     held = int(pieces[row, column])
     if not held:
         held = int(np.bincount(pieces.ravel())[1:].argmax()) + 1
@@ -249,16 +274,16 @@ def _proposal(
     area = int(np.count_nonzero(own))
     if area < SMALLEST_CELLS:
         return None
-    sure = np.count_nonzero((kept > OFFSET) & own)
-    perhaps = np.count_nonzero((kept > -OFFSET) & around)
+    sure = int(np.count_nonzero((kept > OFFSET) & own))
+    perhaps = int(np.count_nonzero((kept > -OFFSET) & around))
     stability = sure / max(perhaps, 1)
     diameter = 2 * math.sqrt(area * grid.step[0] * grid.step[1] / (aspect[0] * aspect[1]) / math.pi)
-    off = math.log2(diameter / 2**level / model.spec.object_size_px)
+    off = math.log2(diameter / 2**origin.level / model.spec.object_size_px)
     confidence = min(predicted_iou, 1.0) * stability**0.25 * math.exp(-0.5 * (off / OCTAVES_OFF) ** 2)
     if confidence < LEAST_CONFIDENCE:
         return None
     window = grid.crop(low[0], low[1], kept.shape)
-    return Proposal(np.ascontiguousarray(kept), window, point, confidence, predicted_iou, diameter)
+    return Proposal(np.ascontiguousarray(kept), window, origin, confidence, predicted_iou, diameter)
 
 
 def _cut_off(rows: slice, columns: slice, grid: Window, shape: tuple[int, int]) -> bool:

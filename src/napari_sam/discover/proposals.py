@@ -20,6 +20,28 @@ EXACT = 18
 """Proposals in conflict up to which the best choice is found by trying; beyond, by exchanging."""
 
 
+@dataclass(frozen=True)
+class ProposalOrigin:
+    """What it takes to get a proposal again, see `propose_again`.
+
+    Parameters
+    ----------
+    point
+        (row, column) in plane coordinates that was prompted.
+    level
+        Level at which it was decoded.
+    area
+        Area that was encoded for it.
+    candidate
+        Which of the candidates it is.
+    """
+
+    point: tuple[float, float]
+    level: float
+    area: Window
+    candidate: int
+
+
 @dataclass(frozen=True, eq=False)
 class Proposal:
     """An object that the network draws without being asked for it.
@@ -30,8 +52,8 @@ class Proposal:
         (h, w) float32, cropped to the mask and what is around it.
     window
         Where they lie: one logit per window pixel.
-    point
-        (row, column) in plane coordinates that it was prompted with.
+    origin
+        Where it comes from.
     confidence
         0..1, how sure that it is an object.
     predicted_iou
@@ -42,7 +64,7 @@ class Proposal:
 
     logits: NDArray[np.float32]
     window: Window
-    point: tuple[float, float]
+    origin: ProposalOrigin
     confidence: float
     predicted_iou: float
     diameter: float
@@ -141,7 +163,7 @@ class Proposals:
                 proposal.window,
                 self.plane_shape,
                 proposal.predicted_iou,
-                np.array([proposal.point]),
+                np.array([proposal.origin.point]),
             )
         return known
 

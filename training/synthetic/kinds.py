@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.synthetic.colonies import channels, colony
-from training.synthetic.electron import membranes, mitochondria
+from training.synthetic.electron import membranes
+from training.synthetic.filaments import filaments
 from training.synthetic.fluorescence import cytoplasm, epithelium, nuclei
+from training.synthetic.neuropil import mitochondria, neuropil
 from training.synthetic.shapes import Labels
 from training.synthetic.stacks import nuclei_stack, tissue_stack
 from training.synthetic.stained import blood, histology
@@ -25,12 +27,14 @@ KINDS: dict[str, Generator] = {
         rods,
         colony,
         channels,
+        filaments,
         yeast,
         rings,
         relief,
         blood,
         histology,
         membranes,
+        neuropil,
         mitochondria,
         nuclei_stack,
         tissue_stack,

@@ -187,8 +187,9 @@ def picture_bacteria(rng: np.random.Generator, labels: Labels, rods: Rods, width
         # shade-off within, so that a dense colony is paler in its middle.
         pale = rng.uniform(0, 0.6) * np.clip(inside / (0.5 * width) - 0.35, 0, 1)
         dense = body * tone * (1 - pale) * (1 - septum)
-        near = ndimage.gaussian_filter(dense, width * rng.uniform(0.5, 1.0))
-        far = ndimage.gaussian_filter(dense, width * rng.uniform(1.5, 4.0))
+        dense = dense.astype(np.float32)
+        near = ndimage.gaussian_filter(dense, width * rng.uniform(0.5, 1.0), truncate=3)
+        far = ndimage.gaussian_filter(dense, width * rng.uniform(1.5, 4.0), truncate=2.5)
         strength = rng.uniform(0.15, 0.5) if way < 0.85 else rng.uniform(-0.25, -0.08)
         halo = rng.uniform(0.1, 0.7) * near + rng.uniform(0.1, 0.7) * far
         ideal = 0.55 * light - strength * (dense - halo)

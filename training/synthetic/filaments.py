@@ -34,14 +34,14 @@ def filaments(rng: np.random.Generator, side: int) -> Generated:
         septa = np.maximum(septa, np.exp(-((to_septum / 1.2) ** 2)))
     if rng.random() < 0.5:
         return _stained(rng, labels, septa, width), labels
-    return _defocused(rng, labels, septa, width), labels
+    return _defocused(rng, labels, septa, width, 0.1 if to_septum is None else 0.3), labels
 
 
 def _bodies(rng: np.random.Generator, side: int, form: str, width: float) -> Worms:
     shortest, longest = {"filaments": (8, 40), "chains": (4, 18), "lawn": (1.6, 5), "single": (1.4, 9)}[form]
     room = rng.uniform(0.7, 1.6) if form == "lawn" else rng.uniform(0.05, 0.7)
     mean = 0.6 * np.sqrt(shortest * longest)
-    count = int(np.clip(room * (side / width) ** 2 / mean, 3, 420))
+    count = int(np.clip(room * (side / width) ** 2 / mean, 3, 320))
     middles = rng.uniform(0, side, (count, 2))
     if rng.random() < 0.4:
         # A micro-colony, around some middles.
@@ -83,9 +83,10 @@ def _cut(rng: np.random.Generator, bodies: Worms, width: float, period: float) -
 
 def _as_rods(labels: Labels, bodies: Worms, width: float) -> Rods:
     """Where along each cell its pixels lie."""
-    index = np.arange(1, labels.max() + 1)
-    high = np.append(0, ndimage.maximum(bodies.along, labels, index))
-    low = np.append(0, ndimage.minimum(bodies.along, labels, index))
+    owners, along = labels[labels > 0], bodies.along[labels > 0]
+    high, low = np.zeros(labels.max() + 1, np.float32), np.full(labels.max() + 1, 1e6, np.float32)
+    np.maximum.at(high, owners, along)
+    np.minimum.at(low, owners, along)
     middle, length = ((high + low) / 2)[labels], (high - low)[labels]
     return Rods(labels, ((bodies.along - middle) / width).astype(np.float32), (length / width).astype(np.float32))
 
@@ -113,18 +114,20 @@ def _stained(rng: np.random.Generator, labels: Labels, septa: Field, width: floa
     return photograph(rng, ideal, (0.5, max(0.9, width / 7)), (10.0, 500.0))
 
 
-def _defocused(rng: np.random.Generator, labels: Labels, septa: Field, width: float) -> NDArray[np.generic]:
-    """Faint cells with fringes around them, darker or brighter within; grain and dust of the medium."""
+def _defocused(
+    rng: np.random.Generator, labels: Labels, septa: Field, width: float, least: float
+) -> NDArray[np.generic]:
+    """Faint cells with fringes around them, darker or brighter within by at least so much; grain of the medium."""
     side = len(labels)
     inside = depth(labels)
     own = rng.uniform(0.5, 1.1) * width / 2
     body = (
         np.clip(inside / own, 0, 1)
         * per_object(rng, labels, rng.uniform(0.6, 1), 1.0)
-        * (1 - rng.uniform(0, 0.7) * septa)
+        * (1 - rng.uniform(least, 0.8) * septa)
     )
     sign = rng.choice([-1.0, -1.0, 1.0])
-    ideal = sign * rng.uniform(0.0, 0.4) * body
+    ideal = sign * rng.uniform(least - 0.1, least + 0.2) * body
     # Fringes outside alternate and fade.
     ring, fade = rng.uniform(0.25, 0.8) * width, rng.uniform(0.3, 1.2) * width
     at = np.clip(-inside, 0, None)

@@ -13,6 +13,7 @@ from training.synthetic.neuropil import mitochondria, neuropil
 from training.synthetic.shapes import Labels
 from training.synthetic.stacks import nuclei_stack, tissue_stack
 from training.synthetic.stained import blood, histology
+from training.synthetic.tissue import dense_nuclei_stack, tissue_membranes, tissue_membranes_stack
 from training.synthetic.transmitted import relief, rings, rods, yeast
 
 Generator = Callable[[np.random.Generator, int], tuple[NDArray[np.generic], Labels]]
@@ -23,6 +24,7 @@ KINDS: dict[str, Generator] = {
     for generate in (
         nuclei,
         epithelium,
+        tissue_membranes,
         cytoplasm,
         rods,
         colony,
@@ -38,5 +40,7 @@ KINDS: dict[str, Generator] = {
         mitochondria,
         nuclei_stack,
         tissue_stack,
+        dense_nuclei_stack,
+        tissue_membranes_stack,
     )
 }

@@ -82,8 +82,12 @@ def _without_crumbs(labels: Labels) -> Labels:
     tidied[(areas < 12)[tidied]] = 0
     if (tidied > 0).all():
         return tidied
-    nearest = ndimage.distance_transform_edt(tidied == 0, return_distances=False, return_indices=True)
-    return tidied[nearest[0], nearest[1]]
+    empty = tidied == 0
+    # Few pixels are empty: a tree of what surrounds them is faster than a distance transform.
+    around = np.argwhere(ndimage.binary_dilation(empty, np.ones((3, 3))) & ~empty)
+    nearest = around[cKDTree(around).query(np.argwhere(empty))[1]]
+    tidied[empty] = tidied[nearest[:, 0], nearest[:, 1]]
+    return tidied
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ def neuropil(rng: np.random.Generator, side: int) -> Generated:
 
     In a fifth of the images the membrane is left out, as some annotators do.
     """
-    diameter = np.exp(rng.uniform(np.log(16), np.log(110)))
-    side = min(side, max(256, int(16 * diameter)))
+    diameter = np.exp(rng.uniform(np.log(16), np.log(90)))
+    side = min(side, max(256, int(10 * diameter)))
     labels = _neurites(rng, side, diameter)
     inside = depth(labels)
     thickness = float(np.clip(diameter * rng.uniform(0.025, 0.065), 0.8, 4))
@@ -41,6 +41,7 @@ def neuropil(rng: np.random.Generator, side: int) -> Generated:
 def mitochondria(rng: np.random.Generator, side: int) -> Generated:
     """Mitochondria of 12 to 200 pixels among membranes, cisternae, vesicles and droplets, which are no objects."""
     width = np.exp(rng.uniform(np.log(9), np.log(80)))
+    side = min(side, max(256, int(10 * width)))
     diameter = width * rng.uniform(2.2, 8)
     hosts = _neurites(rng, side, diameter)
     inside = depth(hosts)
@@ -170,7 +171,7 @@ def _membrane(
 def _section(rng: np.random.Generator, ideal: Field, scale: float) -> NDArray[np.generic]:
     """Contrast of the stain, folds, precipitate, knife marks; then the camera."""
     side = len(ideal)
-    gain = np.exp(rng.normal(-0.1, 0.4))
+    gain = np.exp(np.clip(rng.normal(-0.1, 0.4), -0.8, 0.8))
     ideal = np.clip(0.5 + gain * (ideal - ideal.mean()), 0.02, 1.3)
     if rng.random() < 0.2:
         ideal = ideal / (1 + np.exp(-8 * (ideal - 0.4)))
@@ -192,4 +193,4 @@ def _section(rng: np.random.Generator, ideal: Field, scale: float) -> NDArray[np
         # Back-scattered electrons, not inverted.
         ideal = 1.05 - np.minimum(ideal, 1)
     blurred = (0.3, float(np.clip(scale / 25, 0.8, 2.2)))
-    return photograph(rng, ideal.astype(np.float32), blurred, (25, 2000))
+    return photograph(rng, ideal.astype(np.float32), blurred, (40, 2000))

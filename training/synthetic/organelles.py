@@ -43,6 +43,9 @@ def paint_mitochondria(rng: np.random.Generator, bodies: Worms, width: float, cy
     thin = max(0.6, width * rng.uniform(0.02, 0.06))
     matrix = cytoplasm + rng.choice([rng.uniform(-0.45, -0.15), rng.uniform(-0.15, 0.15)])
     dark = min(matrix, cytoplasm) - rng.uniform(0.15, 0.35)
+    if abs(matrix - cytoplasm) < 0.1:
+        # Nothing but the rim shows where they end.
+        thin, dark = max(thin, 1.0), dark - 0.15
     shade = np.full(shape, matrix, np.float32) + per_object(rng, bodies.labels, -0.08, 0.08)
     shade += np.float32(rng.uniform(0.01, 0.05)) * broad_noise(rng, shape, max(1.0, thin))
     cristae = _cristae(rng, bodies, width, thin)

@@ -5,6 +5,7 @@ from scipy import ndimage
 from training.synthetic.cache import read_or_generate
 from training.synthetic.colonies import rows_of_rods
 from training.synthetic.kinds import KINDS
+from training.synthetic.mosaic import mosaic, worms
 from training.synthetic.shapes import blobs, capsules, cells, depth, tidy
 
 
@@ -98,13 +99,42 @@ def test_filaments_are_longer_and_gaps_leave_room():
     assert (rows_at(16, gap=2.0).labels > 0).mean() < (rows_at(16).labels > 0).mean()
 
 
-@pytest.mark.parametrize("kind", ["colony", "channels"])
+@pytest.mark.parametrize("kind", ["colony", "channels", "filaments"])
 def test_packed_bacteria_are_connected_and_close(kind):
     rng = np.random.default_rng(5)
     for _ in range(4):
         _, labels = KINDS[kind](rng, 192)
         for label in range(1, labels.max() + 1):
             assert ndimage.label(labels == label)[1] == 1
+
+
+def test_a_mosaic_has_no_gap_and_mixed_cells_in_one_piece():
+    labels = mosaic(np.random.default_rng(0), 192, 24, 0.6, 0.8, 0.1)
+    areas = np.bincount(labels.ravel())
+    assert areas[0] == 0
+    assert np.quantile(areas[1:], 0.9) > 4 * np.quantile(areas[1:], 0.1)
+    for label in range(1, labels.max() + 1):
+        assert ndimage.label(labels == label)[1] == 1
+
+
+def test_a_worm_has_its_width_and_length_and_coordinates_along_and_across():
+    rng = np.random.default_rng(0)
+    bodies = worms(rng, 128, np.array([[64.0, 64.0]]), np.array([12.0]), np.array([60.0]), 0, 0, 0, turns=np.zeros(1))
+    rows, columns = np.nonzero(bodies.labels == 1)
+    assert np.ptp(columns) + 1 == pytest.approx(60, abs=2)
+    assert np.ptp(rows) + 1 == pytest.approx(12, abs=2)
+    assert np.corrcoef(columns, bodies.along[rows, columns])[0, 1] > 0.999
+    assert abs(np.corrcoef(rows, bodies.across[rows, columns])[0, 1]) > 0.999
+
+
+@pytest.mark.parametrize("kind", ["neuropil", "tissue_membranes"])
+def test_borders_of_packed_cells_differ_from_their_insides(kind):
+    rng = np.random.default_rng(3)
+    for _ in range(4):
+        pixels, labels = KINDS[kind](rng, 256)
+        inside = depth(labels)
+        border, middle = pixels[abs(inside) < 1], pixels[inside > 5]
+        assert abs(border.mean() - middle.mean()) > 0.1 * pixels.std()
 
 
 def test_in_some_blood_smears_the_nucleus_is_the_object():

@@ -71,7 +71,7 @@ def test_noise_is_normal_and_as_smooth_as_wanted(scale):
 
 
 @pytest.mark.parametrize("kind", STACKS)
-def test_nuclei_end_within_the_stack_and_are_brighter_than_what_is_around(kind):
+def test_objects_end_within_the_stack_and_nuclei_are_brighter_than_what_is_around(kind):
     goes_on, brighter = [], []
     for seed in range(6):
         pixels, labels = KINDS[kind](np.random.default_rng(seed), 160)
@@ -80,7 +80,7 @@ def test_nuclei_end_within_the_stack_and_are_brighter_than_what_is_around(kind):
         around = ndimage.binary_dilation(labels > 0, iterations=3) & (labels == 0)
         brighter.append(pixels[labels > 0].mean() > pixels[around].mean())
     assert 0.5 < np.mean(goes_on) < 0.95
-    assert all(brighter)
+    assert all(brighter) or kind == "tissue_membranes_stack"
 
 
 def test_stacks_may_have_planes_without_objects():

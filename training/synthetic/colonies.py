@@ -106,7 +106,7 @@ def colony(rng: np.random.Generator, side: int) -> Generated:
         rng, along, row - row.min() + patch * spread, across - row - 0.5, length, filaments, rng.uniform(0.05, 0.6)
     )
     labels = _colonies(rng, _whole_ones(rods, width), width)
-    return _pictured(rng, labels, rods, width, np.ones((side, side), np.float32))
+    return picture_bacteria(rng, labels, rods, width, np.ones((side, side), np.float32))
 
 
 def channels(rng: np.random.Generator, side: int) -> Generated:
@@ -131,7 +131,7 @@ def channels(rng: np.random.Generator, side: int) -> Generated:
     trench = np.clip((along - last) / rng.uniform(1, 8), 0, 1)
     light = 1 + rng.uniform(-0.35, 0.5) * tube * (1 - trench) + rng.uniform(-0.5, 0.6) * wall * (1 - trench)
     light = light + trench * (rng.uniform(-0.3, 0.8) + 0.1 * smooth_noise(rng, (side, side), width))
-    pixels, labels = _pictured(rng, labels, rods, width, np.clip(light, 0.1, None).astype(np.float32))
+    pixels, labels = picture_bacteria(rng, labels, rods, width, np.clip(light, 0.1, None).astype(np.float32))
     turns = int(rng.integers(4))
     return np.ascontiguousarray(np.rot90(pixels, turns)), np.ascontiguousarray(np.rot90(labels, turns))
 
@@ -166,7 +166,8 @@ def _kept(labels: Labels, region: NDArray[np.bool_]) -> Labels:
     return tidy(np.where((inside > 0.5 * areas)[labels], labels, 0))
 
 
-def _pictured(rng: np.random.Generator, labels: Labels, rods: Rods, width: float, light: Field) -> Generated:
+def picture_bacteria(rng: np.random.Generator, labels: Labels, rods: Rods, width: float, light: Field) -> Generated:
+    """Fluorescence or phase contrast of bacteria of a width, lit as given."""
     side = len(labels)
     inside = depth(labels)
     body = np.clip(inside / (rng.uniform(0.15, 0.4) * width), 0, 1) * (labels > 0)
@@ -186,8 +187,9 @@ def _pictured(rng: np.random.Generator, labels: Labels, rods: Rods, width: float
         # shade-off within, so that a dense colony is paler in its middle.
         pale = rng.uniform(0, 0.6) * np.clip(inside / (0.5 * width) - 0.35, 0, 1)
         dense = body * tone * (1 - pale) * (1 - septum)
-        near = ndimage.gaussian_filter(dense, width * rng.uniform(0.5, 1.0))
-        far = ndimage.gaussian_filter(dense, width * rng.uniform(1.5, 4.0))
+        dense = dense.astype(np.float32)
+        near = ndimage.gaussian_filter(dense, width * rng.uniform(0.5, 1.0), truncate=3)
+        far = ndimage.gaussian_filter(dense, width * rng.uniform(1.5, 4.0), truncate=2.5)
         strength = rng.uniform(0.15, 0.5) if way < 0.85 else rng.uniform(-0.25, -0.08)
         halo = rng.uniform(0.1, 0.7) * near + rng.uniform(0.1, 0.7) * far
         ideal = 0.55 * light - strength * (dense - halo)

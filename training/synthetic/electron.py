@@ -1,4 +1,4 @@
-"""Electron microscopy of tissue: dark membranes, mitochondria."""
+"""Electron microscopy of tissue: dark membranes around processes of like calibre."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,6 @@ def membranes(rng: np.random.Generator, side: int) -> Generated:
     organelles, shade = _mitochondria(rng, side, diameter * rng.uniform(0.12, 0.25), labels)
     ideal = np.where(organelles > 0, shade, ideal)
     return photograph(rng, ideal.astype(np.float32), (0.5, 1.3), (40, 800)), labels
-
-
-def mitochondria(rng: np.random.Generator, side: int) -> Generated:
-    """The same tissue; the mitochondria are the objects."""
-    diameter = np.exp(rng.uniform(np.log(60), np.log(200)))
-    processes = _processes(rng, side, diameter)
-    ideal = _tissue(rng, processes, diameter)
-    radius = np.exp(rng.uniform(np.log(8), np.log(26)))
-    labels, shade = _mitochondria(rng, side, radius, processes)
-    ideal = np.where(labels > 0, shade, ideal)
-    return photograph(rng, ideal.astype(np.float32), (0.5, 1.5), (40, 800)), labels
 
 
 def _processes(rng: np.random.Generator, side: int, diameter: float) -> Labels:

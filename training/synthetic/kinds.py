@@ -6,11 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.synthetic.colonies import channels, colony
-from training.synthetic.electron import membranes, mitochondria
+from training.synthetic.electron import membranes
+from training.synthetic.filaments import filaments
 from training.synthetic.fluorescence import cytoplasm, epithelium, nuclei
+from training.synthetic.neuropil import mitochondria, neuropil
 from training.synthetic.shapes import Labels
 from training.synthetic.stacks import nuclei_stack, tissue_stack
 from training.synthetic.stained import blood, histology
+from training.synthetic.tissue import dense_nuclei_stack, tissue_membranes, tissue_membranes_stack
 from training.synthetic.transmitted import relief, rings, rods, yeast
 
 Generator = Callable[[np.random.Generator, int], tuple[NDArray[np.generic], Labels]]
@@ -21,18 +24,23 @@ KINDS: dict[str, Generator] = {
     for generate in (
         nuclei,
         epithelium,
+        tissue_membranes,
         cytoplasm,
         rods,
         colony,
         channels,
+        filaments,
         yeast,
         rings,
         relief,
         blood,
         histology,
         membranes,
+        neuropil,
         mitochondria,
         nuclei_stack,
         tissue_stack,
+        dense_nuclei_stack,
+        tissue_membranes_stack,
     )
 }

@@ -16,6 +16,18 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], scale: float)
     return smooth_volume(rng, (1, *shape), scale, 1)[0]
 
 
+def broad_noise(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> Field:
+    """Like `smooth_noise`, made at a lower resolution if it is smooth enough, which is faster."""
+    factor = int(np.clip(scale / 3, 1, 8))
+    if factor == 1:
+        return smooth_noise(rng, shape, scale)
+    coarse = smooth_noise(rng, (shape[0] // factor + 2, shape[1] // factor + 2), scale / factor)
+    full = (coarse.shape[0] * factor, coarse.shape[1] * factor)
+    noise = functional.interpolate(torch.from_numpy(coarse)[None, None], full, mode="bilinear")[0, 0].numpy()
+    start = factor // 2
+    return np.ascontiguousarray(noise[start : start + shape[0], start : start + shape[1]])
+
+
 def smooth_volume(rng: np.random.Generator, shape: tuple[int, int, int], scale: float, step: float) -> Field:
     """The same in a volume whose planes are `step` pixels apart; along z no finer than the planes."""
     lengths = (shape[0] * step, shape[1], shape[2])
@@ -205,16 +217,19 @@ def tidy(labels: Labels) -> Labels:
     return out
 
 
-def depth(labels: Labels) -> Field:
-    """Distance to the own object's border: positive inside, negative outside, in pixels; 0.5 at the border pixels."""
+def depth(labels: Labels, *, outside_too: bool = True) -> Field:
+    """Distance to the own object's border: positive inside, negative outside, in pixels; 0.5 at the border pixels.
+
+    Where what is outside does not matter, it can be -1 everywhere, in half the time.
+    """
     padded = np.pad(labels, 1, mode="edge")
     border = np.zeros(labels.shape, bool)
     middle = padded[1:-1, 1:-1]
     for near in (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
         border |= near != middle
     inside = np.asarray(ndimage.distance_transform_edt(~border)) + 0.5
-    if (labels > 0).all():
-        return inside.astype(np.float32)
+    if not outside_too or (labels > 0).all():
+        return np.where(labels > 0, inside, -1).astype(np.float32)
     outside = np.asarray(ndimage.distance_transform_edt(labels == 0)) - 0.5
     return np.where(labels > 0, inside, -outside).astype(np.float32)
 

@@ -16,7 +16,7 @@ UNSEEN = 2
 
 
 @dataclass(frozen=True)
-class _Tissue:
+class Tissue:
     """How nuclei lie.
 
     Attributes
@@ -49,9 +49,9 @@ class _Tissue:
 def nuclei_stack(rng: np.random.Generator, side: int) -> Generated:
     """Nuclei in a culture, a spheroid or an embryo: few or many, mostly round, from clear to noisy."""
     radius = np.exp(rng.uniform(np.log(5), np.log(28)))
-    tissue = _Tissue(
+    tissue = Tissue(
         radius,
-        _draw_step(rng, radius),
+        draw_step(rng, radius),
         np.exp(rng.uniform(np.log(0.15), np.log(1.2))),
         rng.uniform(0.6, 1.15),
         rng.choice([0.0, rng.uniform(0, 1.5)]),
@@ -64,9 +64,9 @@ def nuclei_stack(rng: np.random.Generator, side: int) -> Generated:
 def tissue_stack(rng: np.random.Generator, side: int) -> Generated:
     """Close-packed nuclei with thin seams or none, dim and noisy, as in plant organs and late embryos."""
     radius = np.exp(rng.uniform(np.log(5), np.log(24)))
-    tissue = _Tissue(
+    tissue = Tissue(
         radius,
-        _draw_step(rng, radius),
+        draw_step(rng, radius),
         rng.uniform(1.0, 1.4),
         rng.uniform(0.8, 1.35),
         rng.choice([0.0, rng.uniform(0, 2)]),
@@ -77,7 +77,7 @@ def tissue_stack(rng: np.random.Generator, side: int) -> Generated:
     return _make(rng, side, tissue, (max(2, 30 / radius), 80), (0.05, 0.6), 0.8)
 
 
-def _draw_step(rng: np.random.Generator, radius: float) -> float:
+def draw_step(rng: np.random.Generator, radius: float) -> float:
     """A distance of the planes with which a nucleus spans 3 to 20 of them."""
     span = np.exp(rng.uniform(np.log(3), np.log(20)))
     return float(np.clip(2 * radius / span, 1, 10))
@@ -86,7 +86,7 @@ def _draw_step(rng: np.random.Generator, radius: float) -> float:
 def _make(
     rng: np.random.Generator,
     side: int,
-    tissue: _Tissue,
+    tissue: Tissue,
     photons: tuple[float, float],
     background: tuple[float, float],
     hazy: float,
@@ -98,7 +98,7 @@ def _make(
     solids, condensed = _draw_solids(rng, shape, tissue)
     waves = smooth_volume(rng, shape, tissue.radius * rng.uniform(0.7, 1.5), tissue.step)
     labels, depth = fill(solids, shape, tissue.step, waves, tissue.gap)
-    light = _stain(rng, labels, depth, tissue, condensed)
+    light = stain(rng, labels, depth, tissue, condensed)
     around = smooth_volume(rng, shape, tissue.radius * rng.uniform(2, 8), tissue.step)
     light += rng.uniform(*background) * np.clip(1 + rng.uniform(0, 0.35) * around, 0, None)
     pixels = record(rng, light, tissue.radius, tissue.step, photons, hazy)
@@ -106,13 +106,13 @@ def _make(
     return pixels[seen], np.ascontiguousarray(labels[seen])
 
 
-def _draw_solids(rng: np.random.Generator, shape: Volume, tissue: _Tissue) -> tuple[Solids, NDArray[np.bool_]]:
+def _draw_solids(rng: np.random.Generator, shape: Volume, tissue: Tissue) -> tuple[Solids, NDArray[np.bool_]]:
     """Nuclei where the tissue is, and which of them are condensed for division."""
     extent = np.array(shape) * (tissue.step, 1, 1)
     distance = 2 * tissue.radius / tissue.fill
     beyond = tissue.radius
     centres = spread(rng, extent + 2 * beyond, distance, tissue.density) - beyond
-    taken = _in_tissue(rng, centres, extent, distance)
+    taken = in_tissue(rng, centres, extent, distance)
     centres = centres[taken] if taken.sum() > 12 else centres
     count = len(centres)
     radii = tissue.radius * np.exp(np.clip(rng.normal(0, tissue.uneven, count), -0.7, 0.5))
@@ -127,7 +127,7 @@ def _draw_solids(rng: np.random.Generator, shape: Volume, tissue: _Tissue) -> tu
     return Solids(centres, turned(rng, lengths), lengths.prod(1) ** (1 / 3), waviness), condensed
 
 
-def _in_tissue(rng: np.random.Generator, centres: Points, extent: Points, distance: float) -> NDArray[np.bool_]:
+def in_tissue(rng: np.random.Generator, centres: Points, extent: Points, distance: float) -> NDArray[np.bool_]:
     """Which places are taken: all, or those in a ball, its shell, a bent layer, or around some middles."""
     form = draw_by_share(rng, {"all": 0.45, "ball": 0.15, "shell": 0.1, "layer": 0.15, "clusters": 0.15})
     if form in ("ball", "shell"):
@@ -147,8 +147,8 @@ def _in_tissue(rng: np.random.Generator, centres: Points, extent: Points, distan
     return np.ones(len(centres), bool)
 
 
-def _stain(
-    rng: np.random.Generator, labels: Labels, depth: Field, tissue: _Tissue, condensed: NDArray[np.bool_]
+def stain(
+    rng: np.random.Generator, labels: Labels, depth: Field, tissue: Tissue, condensed: NDArray[np.bool_]
 ) -> Field:
     """Light of each voxel: brightness of the nucleus, chromatin, nucleoli; and debris outside."""
     shape, radius, step = labels.shape, tissue.radius, tissue.step

@@ -12,6 +12,7 @@ from training.synthetic.shapes import Labels
 from training.synthetic.stacks import nuclei_stack, tissue_stack
 from training.synthetic.stained import blood, histology
 from training.synthetic.transmitted import relief, rings, rods, yeast
+from training.synthetic.whole_cells import whole_cells
 
 Generator = Callable[[np.random.Generator, int], tuple[NDArray[np.generic], Labels]]
 """Gives pixels and labels of an image (H, W) or of a stack (Z, H, W), whose H and W may be less than the asked side."""
@@ -34,5 +35,6 @@ KINDS: dict[str, Generator] = {
         mitochondria,
         nuclei_stack,
         tissue_stack,
+        whole_cells,
     )
 }

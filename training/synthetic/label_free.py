@@ -12,7 +12,7 @@ Generated = tuple[NDArray[np.generic], Labels]
 
 
 def label_free(rng: np.random.Generator, side: int) -> Generated:
-    """Spread cells with ruffled borders, thin lamellae, nuclei and nucleoli, among rounded ones; sparse to confluent."""
+    """Spread cells with ruffled borders, thin lamellae and nuclei, among rounded ones; sparse to confluent."""
     diameter = np.exp(rng.uniform(np.log(18), np.log(170)))
     cells = territories(
         rng,

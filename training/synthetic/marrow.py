@@ -9,11 +9,12 @@ from training.synthetic.territories import Territories, territories, waves
 
 Generated = tuple[NDArray[np.generic], Labels]
 
-MOST_LOBES = 6
+Range = tuple[float, float]
+Lineage = tuple[Range, Range, Range, Range, str, float]
+"""Lobes, the angle between them, their distance from the middle, their radius; cytoplasm; strength of granules."""
 
-LINEAGES = {
-    # Lobes, angle between them, their distance from the middle, their radius, share of cytoplasm's colour: basophilic
-    # blue, pale, orange or pink; strength of granules; a round nucleus is one lobe.
+LINEAGES: dict[str, Lineage] = {
+    # A round nucleus is one lobe; lengths are of the cell's radius.
     "lymphocyte": ((1, 1), (0, 0), (0.0, 0.15), (0.75, 0.93), "blue", 0.0),
     "blast": ((1, 1), (0, 0), (0.0, 0.15), (0.68, 0.85), "blue", 0.1),
     "plasma cell": ((1, 1), (0, 0), (0.3, 0.5), (0.4, 0.55), "blue", 0.0),
@@ -59,12 +60,9 @@ def bone_marrow(rng: np.random.Generator, side: int) -> Generated:
         _platelets(rng, ideal, whites, diameter)
     nuclei = _white_cells(rng, ideal, cells, whites, cells.distance / np.maximum(outline, 0.1), diameter)
     # Exposure, white balance and the strength of the stain differ from laboratory to laboratory.
-    ideal = (
-        np.clip(ideal, 0.02, 1) ** np.float32(rng.uniform(0.7, 1.5))
-        * rng.uniform(0.75, 1.03)
-        * rng.uniform(0.96, 1.03, 3)
-    )
-    pixels = photograph_colour(rng, (ideal * uneven_light(rng, side, 0.05)[..., None]).astype(np.float32))
+    exposure = (rng.uniform(0.75, 1.03) * rng.uniform(0.96, 1.03, 3)).astype(np.float32)
+    ideal = np.clip(ideal, 0.02, 1) ** np.float32(rng.uniform(0.7, 1.5)) * exposure
+    pixels = photograph_colour(rng, ideal * uneven_light(rng, side, 0.05)[..., None])
     way = rng.random()
     if way < 0.25 and nuclei.any():
         return pixels, nuclei
@@ -143,8 +141,8 @@ def _white_cells(
     granules = np.array([kind[5] for kind in kinds], np.float32)[own]
     body = np.array([CYTOPLASM[kind[4]] for kind in kinds]) + rng.normal(0, 0.05, 3) + rng.normal(0, 0.03, (count, 3))
     strength = rng.uniform(0.3, 1.2)
-    grain_colour = np.array([0.6, 0.3, 0.55]) + rng.normal(0, 0.1, 3)
-    colour = 1 + strength * (body[own] - 1)
+    grain_colour = (np.array([0.6, 0.3, 0.55]) + rng.normal(0, 0.1, 3)).astype(np.float32)
+    colour = 1 + np.float32(strength) * (body.astype(np.float32)[own] - 1)
     colour = colour + 0.06 * rng.uniform(0, 1) * coarse[:, None]
     dark = np.clip(fine - 0.6, 0, 1) * granules * rng.uniform(0.2, 1)
     colour = colour + (grain_colour - colour) * dark[:, None]
@@ -153,13 +151,13 @@ def _white_cells(
         colour = np.where((coarse > 1.7)[:, None], 0.5 * colour + 0.47, colour)
     # Basophilic cytoplasm is deepest at its edge.
     deeper = np.exp(-inside / (0.06 * diameter + 1)) * rng.uniform(-0.1, 0.2)
-    colour = colour - deeper[:, None] * np.array([1.0, 0.9, 0.5])
+    colour = colour - deeper[:, None] * np.array([1.0, 0.9, 0.5], np.float32)
     purple = np.array([0.42, 0.25, 0.58]) + rng.normal(0, 0.07, 3) + rng.normal(0, 0.03, (count, 3))
     chromatin = np.clip(1 + rng.uniform(0, 0.25) * coarse + rng.uniform(0, 0.12) * fine, 0.4, 1.4)
     if rng.random() < 0.4:
         chromatin = np.where(coarse > 1.5, rng.uniform(0.5, 0.9), chromatin)
     solid = np.clip((1 - nucleus) * 0.3 * diameter, 0, 1) * np.clip(inside - 0.5, 0, 1) * rng.uniform(0.75, 1)
-    stained = 1 + (purple[own] - 1) * (chromatin * rng.uniform(0.8, 1.15))[:, None]
+    stained = 1 + (purple.astype(np.float32)[own] - 1) * (chromatin * rng.uniform(0.8, 1.15))[:, None]
     colour = colour + (stained - colour) * solid[:, None]
     ideal[whites > 0] = colour
     nuclei = np.zeros_like(whites)
@@ -168,30 +166,42 @@ def _white_cells(
 
 
 def _nuclear_distance(
-    rng: np.random.Generator, kinds: list[tuple], own: NDArray[np.int32], right: Field, down: Field
+    rng: np.random.Generator, kinds: list[Lineage], own: NDArray[np.int32], right: Field, down: Field
 ) -> Field:
     """Distance from the nearest lobe's middle, 1 at its border: discs on an arc, and bridges between them."""
     count = len(kinds)
     ranges = np.array([kind[:4] for kind in kinds])
     lobes, step, away, size = (low + (high - low) * rng.random(count) for low, high in ranges.transpose(1, 2, 0))
     lobes = np.round(lobes)
+    most = int(lobes.max())
     start = rng.uniform(0, 2 * np.pi, count)
     best = np.full(own.shape, np.inf, np.float32)
-    for lobe in range(MOST_LOBES):
+    for lobe in range(most):
         angle = start + lobe * step + rng.normal(0, 0.08, count)
         reach = away * np.exp(rng.normal(0, 0.1, count))
-        radius = np.where(lobe < lobes, size * np.exp(rng.normal(0, 0.1, count)), 1e-6)
+        radius = np.where(lobe < lobes, size * np.exp(rng.normal(0, 0.1, count)), 1e-3)
         turn = rng.uniform(0, np.pi, count)
         ratio = np.exp(np.abs(rng.normal(0, 0.2, count)) / 2)
-        x = right - (reach * np.cos(angle)).astype(np.float32)[own]
-        y = down - (reach * np.sin(angle)).astype(np.float32)[own]
-        long = (x * np.cos(turn).astype(np.float32)[own] + y * np.sin(turn).astype(np.float32)[own]) / ratio[own]
-        short = (y * np.cos(turn).astype(np.float32)[own] - x * np.sin(turn).astype(np.float32)[own]) * ratio[own]
-        best = np.minimum(best, np.hypot(long, short) / radius[own])
+        cosine, sine = np.cos(turn), np.sin(turn)
+        table = np.stack(
+            [
+                reach * np.cos(angle),
+                reach * np.sin(angle),
+                cosine / ratio / radius,
+                sine / ratio / radius,
+                cosine * ratio / radius,
+                sine * ratio / radius,
+            ],
+            1,
+        ).astype(np.float32)[own]
+        x, y = right - table[:, 0], down - table[:, 1]
+        best = np.minimum(best, np.hypot(x * table[:, 2] + y * table[:, 3], y * table[:, 4] - x * table[:, 5]))
     theta = np.arctan2(down, right)
-    since = np.mod(theta - start[own], 2 * np.pi)
-    between = since < ((lobes - 1) * step)[own]
-    bridge = np.abs(np.hypot(right, down) - away[own]) / (size * rng.uniform(0.15, 0.6, count))[own]
+    first = start.astype(np.float32)[own]
+    since = np.mod(theta - first, np.float32(2 * np.pi))
+    between = since < ((lobes - 1) * step).astype(np.float32)[own]
+    bridge = np.abs(np.hypot(right, down) - away.astype(np.float32)[own])
+    bridge /= (size * rng.uniform(0.15, 0.6, count)).astype(np.float32)[own]
     best = np.where(between, np.minimum(best, bridge), best)
-    ripple = 1 + 0.05 * np.cos(3 * theta + start[own]) + 0.03 * np.cos(5 * theta - 2 * start[own])
+    ripple = 1 + 0.05 * np.cos(3 * theta + first) + 0.03 * np.cos(5 * theta - 2 * first)
     return np.asarray(best * ripple, np.float32)

@@ -31,7 +31,7 @@ class Territories:
     radii
         (count + 1,) radius of each cell, pixels; neighbours of one size touch where the place has length 1.
     stretch
-        (count + 1,) half the logarithm of the ratio of its axes.
+        (count + 1,) some the logarithm of the ratio of its axes.
     """
 
     labels: Labels
@@ -108,12 +108,13 @@ def territories(
     if waviness:
         for places in (rows, columns):
             places += waviness * diameter * smooth_noise(rng, rows.shape, 0.4 * diameter)
-    # The border is sought at every pixel only where the nearest seeds of every second one differ.
-    half = np.s_[::2, ::2]
+    # The border is sought at every pixel only where the nearest seeds of every second or fourth one differ.
+    stride = 2 if diameter < 40 else 4
+    some = np.s_[::stride, ::stride]
     coarse = _nearest(
-        seed, _around(rows[half], columns[half], here[:, 0, 0], grid, diameter), rows[half], columns[half]
+        seed, _around(rows[some], columns[some], here[:, 0, 0], grid, diameter), rows[some], columns[some]
     )
-    last, first = (np.minimum((np.arange(side) + step) // 2, len(coarse) - 1) for step in (1, 0))
+    last, first = (np.minimum((np.arange(side) + step) // stride, len(coarse) - 1) for step in (stride - 1, 0))
     corners = [coarse[np.ix_(i, j)] for i in (first, last) for j in (first, last)]
     nearest = corners[0]
     unsure = np.nonzero((corners[1] != nearest) | (corners[2] != nearest) | (corners[3] != nearest))

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from training.synthetic.colonies import channels, colony
 from training.synthetic.electron import membranes, mitochondria
 from training.synthetic.fluorescence import cytoplasm, epithelium, nuclei
+from training.synthetic.glands import glands
 from training.synthetic.label_free import label_free
 from training.synthetic.marrow import bone_marrow
+from training.synthetic.organoids import organoids
 from training.synthetic.shapes import Labels
 from training.synthetic.stacks import nuclei_stack, tissue_stack
 from training.synthetic.stained import blood, histology
@@ -39,6 +41,8 @@ KINDS: dict[str, Generator] = {
         tissue_stack,
         whole_cells,
         bone_marrow,
+        organoids,
+        glands,
         label_free,
     )
 }

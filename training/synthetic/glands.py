@@ -1,5 +1,7 @@
 """Sections of glands and crypts with haematoxylin and eosin."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -9,6 +11,33 @@ from training.synthetic.shapes import Field, Labels, depth, smooth_noise
 from training.synthetic.territories import Territories, territories, waves
 
 Generated = tuple[NDArray[np.generic], Labels]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Each pixel as seen from its gland.
+
+    Attributes
+    ----------
+    inside
+        (h, w) depth below the border, pixels; negative outside.
+    turn
+        (h, w) direction from the middle, 0..1.
+    circumference
+        (h, w) of the circle around the middle through the pixel, pixels.
+    """
+
+    inside: Field
+    turn: Field
+    circumference: Field
+
+    @classmethod
+    def of(cls, cells: Territories, inside: Field) -> "Place":
+        """Measure in glands that are stretched."""
+        whole = np.float32(2 * np.pi)
+        long = cells.each(np.exp(cells.stretch))
+        length = np.hypot(cells.right * long, cells.down / long) * cells.each(cells.radii)
+        return cls(inside, np.arctan2(cells.down, cells.right) / whole + np.float32(0.5), whole * length)
 
 
 def glands(rng: np.random.Generator, side: int) -> Generated:
@@ -22,13 +51,13 @@ def glands(rng: np.random.Generator, side: int) -> Generated:
         side,
         diameter,
         jitter=rng.uniform(0.5, 1),
-        elongation=rng.choice([0.15, 0.5, 0.9]),
+        elongation=rng.choice([0.15, 0.4, 0.6]),
         aligned=rng.choice([0.0, 0.9]),
         sizes=rng.uniform(0.05, 0.3),
         waviness=rng.uniform(0, 0.06),
         missing=rng.choice([0.0, rng.uniform(0, 0.5)]) if diameter < side / 3 else 0.0,
     )
-    outline = rng.uniform(0.7, 1.15) * waves(rng, cells, rng.uniform(0.02, 0.12))
+    outline = rng.uniform(0.65, 1.05) * waves(rng, cells, rng.uniform(0.02, 0.12))
     share = np.clip(cells.distance / np.maximum(outline, 0.1), 0, 5)
     # A strip of stroma parts neighbours: what lies near a border between territories is not of the gland.
     strip = rng.uniform(0, 0.04) * diameter
@@ -36,6 +65,7 @@ def glands(rng: np.random.Generator, side: int) -> Generated:
     if strip > 1:
         labels = cells.within(depth(labels) > strip)
     inside = depth(labels)
+    place = Place.of(cells, inside)
     nucleus = max(4.0, diameter * rng.uniform(0.035, 0.1))
     violet = np.array([0.42, 0.28, 0.56]) + rng.normal(0, 0.07, 3)
     pink = np.array([0.9, 0.66, 0.78]) + rng.normal(0, 0.05, 3)
@@ -48,7 +78,7 @@ def glands(rng: np.random.Generator, side: int) -> Generated:
     cytoplasm = (pink * rng.uniform(0.85, 1.05) + rng.uniform(-0.3, 0.2) * (pink - violet)).astype(np.float32)
     texture = rng.uniform(0.01, 0.06) * smooth_noise(rng, (side, side), rng.uniform(1.5, 5))
     ideal = np.where(within[..., None], cytoplasm + texture[..., None], ideal)
-    vacuole = _radial(rng, cells, inside, 1.5 * nucleus * rng.uniform(0.8, 1.6), rng.uniform(2.0, 4.0) * nucleus, 1.5)
+    vacuole = _radial(rng, cells, place, 1.5 * nucleus * rng.uniform(0.8, 1.6), rng.uniform(2.0, 4.0) * nucleus, 1.5)
     goblets = rng.choice([0.0, rng.uniform(0, 1)])
     clear = np.clip((1 - vacuole) * 4, 0, 1) * (cells.uniform(rng, 0, 1) < goblets) * within
     mucus = np.clip(np.array([0.93, 0.9, 0.95]) + rng.normal(0, 0.03, 3), 0, 1).astype(np.float32)
@@ -58,10 +88,10 @@ def glands(rng: np.random.Generator, side: int) -> Generated:
     empty = np.where(filling[..., None], 0.5 * cytoplasm + 0.45, np.float32(rng.uniform(0.88, 0.98)))
     ideal = ideal + (empty - ideal) * lumen[..., None]
     basal = _radial(
-        rng, cells, inside, nucleus * rng.uniform(0.7, 1.1), rng.uniform(0.6, 1.1) * nucleus, rng.uniform(1, 2)
+        rng, cells, place, nucleus * rng.uniform(0.7, 1.1), rng.uniform(0.6, 1.1) * nucleus, rng.uniform(1, 2)
     )
     if rng.random() < 0.5:
-        deeper = _radial(rng, cells, inside, nucleus, rng.uniform(1.6, 2.8) * nucleus, rng.uniform(1, 2))
+        deeper = _radial(rng, cells, place, nucleus, rng.uniform(1.6, 2.8) * nucleus, rng.uniform(1, 2))
         basal = np.minimum(basal, deeper)
     own = np.clip((1 - basal) * 0.35 * nucleus, 0, 1) * within * (inside > 0.5)
     others = _scattered_nuclei(rng, side, nucleus, within, inside > 0.9 * wall)
@@ -92,7 +122,7 @@ def _stroma(rng: np.random.Generator, side: int, pink: Field, nucleus: float) ->
 
 
 def _radial(
-    rng: np.random.Generator, cells: Territories, inside: Field, width: float, at: float, elongation: float
+    rng: np.random.Generator, cells: Territories, place: Place, width: float, at: float, elongation: float
 ) -> Field:
     """(h, w) distance from the middle of a row of ellipses along each border, 1 at theirs.
 
@@ -106,21 +136,16 @@ def _radial(
         Ratio of their axes; the long one points inward.
     """
     number = np.maximum(np.round(2 * np.pi * cells.radii / width), 3).astype(np.float32)
-    theta = np.arctan2(cells.down, cells.right) / np.float32(2 * np.pi) + 0.5
-    around = theta * cells.each(number)
+    around = place.turn * cells.each(number)
     slot = np.floor(around)
     # The place in a table of random values that belongs to this ellipse.
-    table = rng.random((3, 4096)).astype(np.float32)
     which = (slot.astype(np.int32) + 37 * cells.labels) % 4096
+    shift, further, larger = rng.random((4096, 3)).astype(np.float32)[which].transpose(2, 0, 1)
     # Its true width depends on how far from the middle of the gland the border is here.
-    length = np.hypot(
-        cells.right * np.exp(cells.stretch)[cells.labels], cells.down * np.exp(-cells.stretch)[cells.labels]
-    )
-    step = 2 * np.pi * length * cells.each(cells.radii / number)
-    beside = (around - slot - 0.5 + 0.25 * (table[0][which] - 0.5)) * step
-    size = width * (0.38 + 0.14 * table[2][which])
-    inward = inside - at * (0.8 + 0.4 * table[1][which])
-    return np.asarray(np.hypot(beside / size, inward / (size * elongation)), np.float32)
+    beside = (around - slot - 0.625 + 0.25 * shift) * place.circumference / cells.each(number)
+    size = np.float32(width) * (0.38 + 0.14 * larger)
+    inward = place.inside - np.float32(at) * (0.8 + 0.4 * further)
+    return np.hypot(beside / size, inward / (size * np.float32(elongation)))
 
 
 def _scattered_nuclei(

@@ -5,44 +5,29 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.synthetic.camera import photograph, uneven_light
-from training.synthetic.shapes import Field, Labels, depth, smooth_noise
+from training.synthetic.shapes import Field, Labels, depth, smooth_noise, tidy
 from training.synthetic.territories import Territories, inner, territories, waves
 
 Generated = tuple[NDArray[np.generic], Labels]
 
 
 def organoids(rng: np.random.Generator, side: int) -> Generated:
-    """Round, lobed or budding bodies of very different sizes: cysts, dense ones and eggs in their zona; some blurred."""
-    spacing = np.exp(rng.uniform(np.log(24), np.log(270)))
-    cells = territories(
-        rng,
-        side,
-        spacing,
-        jitter=rng.uniform(0.7, 1),
-        elongation=rng.choice([0.08, 0.3]),
-        sizes=rng.uniform(0.05, 0.3),
-        waviness=rng.choice([0.0, rng.uniform(0, 0.05)]),
-        missing=rng.choice([0.0, rng.uniform(0, 0.6)]) if spacing < side / 3 else 0.0,
-    )
-    count = len(cells.radii)
+    """Round or budding bodies of very different sizes: cysts, dense ones, eggs in their zona; some out of focus."""
+    spacing = np.exp(rng.uniform(np.log(34), np.log(290)))
     eggs = rng.random() < 0.2
-    smallest = rng.uniform(0.75, 0.95) if eggs else rng.uniform(0.3, 0.95)
-    radius = np.exp(rng.uniform(np.log(smallest), np.log(1.15), count)).astype(np.float32)
-    reach = cells.distance / (cells.each(radius) * waves(rng, cells, 0.01 if eggs else rng.uniform(0.01, 0.13), 6))
-    if not eggs and rng.random() < 0.35:
-        for _ in range(int(rng.integers(1, 4))):
-            budding = cells.each(rng.random(count) < rng.uniform(0.2, 0.9)) > 0
-            bud = inner(rng, cells, (0.25, 0.5), 0.9, 0.2)
-            reach = np.where(budding, np.minimum(reach, bud), reach)
-    labels = cells.within(reach < 1)
-    inside = depth(labels)
-    drawn = _eggs(rng, cells, inside, reach) if eggs else _bodies(rng, cells, inside, reach)
-    if rng.random() < 0.6:
-        # Some lie above or below the plane in focus.
-        blurred = _softened(drawn, rng.uniform(1.5, max(2.0, 0.05 * spacing)))
-        away = cells.each(rng.random(count) < rng.uniform(0, 0.6)) > 0
-        drawn = np.where(away, blurred, drawn)
-    contrast = np.exp(rng.uniform(np.log(0.12), np.log(0.5)))
+    labels, drawn, owner = _layer(rng, side, spacing, eggs, rng.choice([0.0, rng.uniform(0, 0.6)]))
+    if rng.random() < 0.4:
+        # Others lie partly above them and let the light through; what both cover belongs to the upper.
+        upper, shown, _ = _layer(rng, side, spacing * rng.uniform(0.6, 1.2), eggs, rng.uniform(0.5, 0.9))
+        areas = np.bincount(labels.ravel())
+        hidden = np.bincount(labels[upper > 0], minlength=len(areas)) > rng.uniform(0.1, 0.4) * areas
+        hidden[0] = False
+        # Their halos go with them.
+        gone = np.zeros(owner.max() + 1, bool)
+        gone[owner[hidden[labels]]] = True
+        drawn = np.where(gone[owner], 0, drawn) + shown
+        labels = tidy(np.where(upper > 0, upper + len(areas), np.where(hidden[labels], 0, labels)).astype(np.int32))
+    contrast = np.exp(rng.uniform(np.log(0.15), np.log(0.5)))
     ground = rng.uniform(0, 0.12) * smooth_noise(rng, (side, side), rng.uniform(2, 12))
     if rng.random() < 0.5:
         # Single cells and debris in the gel.
@@ -54,7 +39,7 @@ def organoids(rng: np.random.Generator, side: int) -> Generated:
         ground = ground + rng.uniform(0, 0.15) * shade
     sign = rng.choice([1.0, -1.0], p=(0.88, 0.12))
     ideal = np.clip(rng.uniform(0.45, 0.75) + sign * contrast * (drawn + ground), 0.02, 1.5)
-    ideal = ideal * uneven_light(rng, side, rng.uniform(0, 0.15))
+    ideal = ideal * uneven_light(rng, side, rng.uniform(0, 0.08))
     blur = (0.4, float(np.clip(spacing / 40, 0.8, 1.8)))
     pixels = photograph(rng, ideal.astype(np.float32), blur, (300, 10000))
     if rng.random() < 0.2:
@@ -63,6 +48,42 @@ def organoids(rng: np.random.Generator, side: int) -> Generated:
         light = pixels / np.percentile(pixels[::4, ::4], 99.5) * rng.uniform(0.7, 1)
         return (255 * np.clip(light[..., None] * tint, 0, 1)).astype(np.uint8), labels
     return pixels, labels
+
+
+def _layer(
+    rng: np.random.Generator, side: int, spacing: float, eggs: bool, missing: float
+) -> tuple[Labels, Field, Labels]:
+    """Bodies that do not overlap, how much each pixel differs from the background, and whose territory it is."""
+    cells = territories(
+        rng,
+        side,
+        spacing,
+        jitter=rng.uniform(0.7, 1),
+        elongation=rng.choice([0.08, 0.3]),
+        sizes=rng.uniform(0.05, 0.25),
+        waviness=rng.choice([0.0, rng.uniform(0, 0.05)]),
+        missing=missing if spacing < side / 3 else 0.0,
+    )
+    count = len(cells.radii)
+    # Mostly too small to touch, and then as round as they want to be.
+    largest = rng.choice([0.8, 1.1], p=(0.75, 0.25))
+    smallest = largest * (rng.uniform(0.75, 0.95) if eggs else rng.uniform(0.3, 0.95))
+    radius = np.exp(rng.uniform(np.log(smallest), np.log(largest), count)).astype(np.float32)
+    reach = cells.distance / (cells.each(radius) * waves(rng, cells, 0.01 if eggs else rng.uniform(0.01, 0.13), 6))
+    if not eggs and rng.random() < 0.35:
+        for _ in range(int(rng.integers(1, 4))):
+            budding = cells.each(rng.random(count) < rng.uniform(0.2, 0.9)) > 0
+            bud = inner(rng, cells, (0.4 * smallest, 0.4 * largest), 0.9 * largest, 0.2)
+            reach = np.where(budding, np.minimum(reach, bud), reach)
+    labels = cells.within(reach < 1)
+    inside = depth(labels)
+    drawn = _eggs(rng, cells, inside, reach) if eggs else _bodies(rng, cells, inside, reach)
+    if rng.random() < 0.6:
+        # Some lie above or below the plane in focus.
+        blurred = _softened(drawn, rng.uniform(1.5, max(2.0, 0.05 * spacing)))
+        away = cells.each(rng.random(count) < rng.uniform(0, 0.6)) > 0
+        drawn = np.where(away, blurred, drawn)
+    return labels, drawn, cells.labels
 
 
 def _softened(image: Field, sigma: float) -> Field:

@@ -45,7 +45,7 @@ def glands(rng: np.random.Generator, side: int) -> Generated:
 
     The whole gland is the object, its lumen included.
     """
-    diameter = np.exp(rng.uniform(np.log(50), np.log(340)))
+    diameter = float(np.exp(rng.uniform(np.log(50), np.log(340))))
     cells = territories(
         rng,
         side,
@@ -79,7 +79,7 @@ def glands(rng: np.random.Generator, side: int) -> Generated:
     texture = rng.uniform(0.01, 0.06) * smooth_noise(rng, (side, side), rng.uniform(1.5, 5))
     ideal = np.where(within[..., None], cytoplasm + texture[..., None], ideal)
     vacuole = _radial(rng, cells, place, 1.5 * nucleus * rng.uniform(0.8, 1.6), rng.uniform(2.0, 4.0) * nucleus, 1.5)
-    goblets = rng.choice([0.0, rng.uniform(0, 1)])
+    goblets = float(rng.choice([0.0, rng.uniform(0, 1)]))
     clear = np.clip((1 - vacuole) * 4, 0, 1) * (cells.uniform(rng, 0, 1) < goblets) * within
     mucus = np.clip(np.array([0.93, 0.9, 0.95]) + rng.normal(0, 0.03, 3), 0, 1).astype(np.float32)
     ideal = ideal + (mucus - ideal) * clear[..., None] * rng.uniform(0.5, 1)

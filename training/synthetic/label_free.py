@@ -13,7 +13,7 @@ Generated = tuple[NDArray[np.generic], Labels]
 
 def label_free(rng: np.random.Generator, side: int) -> Generated:
     """Spread cells with ruffled borders, thin lamellae and nuclei, among rounded ones; sparse to confluent."""
-    diameter = np.exp(rng.uniform(np.log(18), np.log(170)))
+    diameter = float(np.exp(rng.uniform(np.log(18), np.log(170))))
     cells = territories(
         rng,
         side,
@@ -55,7 +55,10 @@ def label_free(rng: np.random.Generator, side: int) -> Generated:
         # Out of focus: the thick focuses the light on one side of the focus and spreads it on the other.
         width = rng.uniform(0.8, max(1.2, 0.05 * diameter))
         fringe = ndimage.gaussian_filter(thickness, width) - ndimage.gaussian_filter(thickness, 2.2 * width)
-        ideal = rng.choice([-1, 1]) * fringe / max(3 * float(fringe.std()), 1e-6) - rng.uniform(-0.3, 0.5) * thickness
+        ideal = (
+            float(rng.choice([-1, 1])) * fringe / max(3 * float(fringe.std()), 1e-6)
+            - rng.uniform(-0.3, 0.5) * thickness
+        )
     else:
         ideal = thickness * rng.uniform(0.8, 1.6)
     contrast = np.exp(rng.uniform(np.log(0.1), np.log(0.4)))
@@ -114,4 +117,4 @@ def _phase_contrast(rng: np.random.Generator, thickness: Field, inside: Field, d
     thick = np.clip(ndimage.maximum_filter(thickness[::3, ::3], 3), 0, 1.5)
     thick = np.repeat(np.repeat(thick, 3, 0), 3, 1)[: len(wrapped), : len(wrapped)]
     ideal = ideal + rng.uniform(0, 1.2) * bright * thick
-    return rng.choice([1.0, -1.0], p=(0.88, 0.12)) * 1.3 * ideal
+    return float(rng.choice([1.3, -1.3], p=(0.88, 0.12))) * ideal

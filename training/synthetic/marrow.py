@@ -43,8 +43,8 @@ def bone_marrow(rng: np.random.Generator, side: int) -> Generated:
 
     In some images the white cells are labelled, in others their nuclei, in others white and red cells.
     """
-    diameter = np.exp(rng.uniform(np.log(20), np.log(190)))
-    spacing = diameter * rng.choice([rng.uniform(1, 1.3), rng.uniform(1.3, 2.5)])
+    diameter = float(np.exp(rng.uniform(np.log(20), np.log(190))))
+    spacing = diameter * float(rng.choice([rng.uniform(1, 1.3), rng.uniform(1.3, 2.5)]))
     # Far apart on the smear but at least one in the image.
     missing = rng.choice([0.0, rng.uniform(0, 0.7)]) if side > 2.5 * spacing else 0.0
     cells = territories(

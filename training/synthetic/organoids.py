@@ -13,7 +13,7 @@ Generated = tuple[NDArray[np.generic], Labels]
 
 def organoids(rng: np.random.Generator, side: int) -> Generated:
     """Round or budding bodies of very different sizes: cysts, dense ones, eggs in their zona; some out of focus."""
-    spacing = np.exp(rng.uniform(np.log(34), np.log(290)))
+    spacing = float(np.exp(rng.uniform(np.log(34), np.log(290))))
     eggs = rng.random() < 0.2
     labels, drawn, owner = _layer(rng, side, spacing, eggs, rng.choice([0.0, rng.uniform(0, 0.6)]))
     if rng.random() < 0.4:
@@ -33,11 +33,11 @@ def organoids(rng: np.random.Generator, side: int) -> Generated:
         # Single cells and debris in the gel.
         specks = (rng.random((side, side)) < rng.uniform(0, 0.001)).astype(np.float32)
         specks = ndimage.gaussian_filter(specks, rng.uniform(0.8, 2.5))
-        ground = ground + rng.choice([-1, 1]) * rng.uniform(0.3, 1) * specks / max(float(specks.max()), 1e-6)
+        ground = ground + float(rng.choice([-1, 1])) * rng.uniform(0.3, 1) * specks / max(float(specks.max()), 1e-6)
     if rng.random() < 0.3:
         shade = smooth_noise(rng, (side, side), spacing)
         ground = ground + rng.uniform(0, 0.15) * shade
-    sign = rng.choice([1.0, -1.0], p=(0.88, 0.12))
+    sign = float(rng.choice([1.0, -1.0], p=(0.88, 0.12)))
     ideal = np.clip(rng.uniform(0.45, 0.75) + sign * contrast * (drawn + ground), 0.02, 1.5)
     ideal = ideal * uneven_light(rng, side, rng.uniform(0, 0.08))
     blur = (0.4, float(np.clip(spacing / 40, 0.8, 1.8)))
@@ -66,7 +66,7 @@ def _layer(
     )
     count = len(cells.radii)
     # Mostly too small to touch, and then as round as they want to be.
-    largest = rng.choice([0.8, 1.1], p=(0.75, 0.25))
+    largest = float(rng.choice([0.8, 1.1], p=(0.75, 0.25)))
     smallest = largest * (rng.uniform(0.75, 0.95) if eggs else rng.uniform(0.3, 0.95))
     radius = np.exp(rng.uniform(np.log(smallest), np.log(largest), count)).astype(np.float32)
     reach = cells.distance / (cells.each(radius) * waves(rng, cells, 0.01 if eggs else rng.uniform(0.01, 0.13), 6))

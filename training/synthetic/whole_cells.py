@@ -30,7 +30,7 @@ def whole_cells(rng: np.random.Generator, side: int) -> Generated:
 
     Both a cell and its nucleus are objects: in some images the one is labelled, in others the other.
     """
-    diameter = np.exp(rng.uniform(np.log(15), np.log(140)))
+    diameter = float(np.exp(rng.uniform(np.log(15), np.log(140))))
     cells = territories(
         rng,
         side,
@@ -65,7 +65,7 @@ def whole_cells(rng: np.random.Generator, side: int) -> Generated:
         body = body + rng.uniform(0.05, 0.4) * ndimage.gaussian_filter(body, diameter * rng.uniform(0.1, 0.4))
     shading = uneven_light(rng, side, 0.12)
     blur, photons = (0.5, float(np.clip(diameter / 20, 0.8, 2))), (8.0, 600.0)
-    body = (body * shading + rng.choice([0, rng.uniform(0, 0.2)])).astype(np.float32)
+    body = (body * shading + float(rng.choice([0, rng.uniform(0, 0.2)]))).astype(np.float32)
     if rng.random() < 0.45:
         in_body = rng.uniform(-0.85, 0.3) if rng.random() < 0.6 else rng.uniform(0.3, 1.5)
         visible = abs(in_body) > 0.45
@@ -125,8 +125,8 @@ def _in_colour(rng: np.random.Generator, planes: list[NDArray[np.uint16]]) -> ND
     colours = np.array(PAIRS[rng.integers(len(PAIRS))], np.float32)
     mixed = np.zeros((*planes[0].shape, 3), np.float32)
     for plane, colour in zip(planes, colours, strict=True):
-        low, high = np.percentile(plane[::4, ::4], (0.5, 99.7))
-        low *= rng.choice([0.0, 1.0])
+        low, high = np.percentile(plane[::4, ::4], (0.5, 99.7)).astype(np.float32)
+        low *= float(rng.choice([0.0, 1.0]))
         shown = np.clip((plane - low) / max(high - low, 1) * np.exp(rng.uniform(-0.8, 0.7)), 0, 1)
         shown = shown ** rng.uniform(0.6, 1.3)
         for channel in np.flatnonzero(colour):

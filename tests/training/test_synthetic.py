@@ -7,6 +7,7 @@ from training.synthetic.colonies import rows_of_rods
 from training.synthetic.kinds import KINDS
 from training.synthetic.mosaic import mosaic, worms
 from training.synthetic.shapes import blobs, capsules, cells, depth, tidy
+from training.synthetic.territories import territories
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,3 +148,53 @@ def test_in_some_blood_smears_the_nucleus_is_the_object():
     # Whole cells hold nucleus and cytoplasm, nuclei next to nothing else.
     assert max(purple) > 0.9
     assert min(purple) < 0.7
+
+
+def test_each_territory_is_nearest_to_its_own_seed_and_round_around_it():
+    cells = territories(np.random.default_rng(0), 160, 30, elongation=0.0, sizes=0.0, waviness=0.0)
+    assert cells.labels.shape == (160, 160)
+    assert cells.distance.min() < 0.1
+    discs = cells.within(cells.distance < 0.4)
+    whole = [
+        (region, np.count_nonzero(discs == label))
+        for label, region in enumerate(ndimage.find_objects(discs), 1)
+        if region is not None and all(s.start > 0 and s.stop < 160 for s in region)
+    ]
+    assert len(whole) > 8
+    # A radius of 6 pixels, unless a border between territories cuts a disc off.
+    areas = np.array([area for _, area in whole])
+    assert np.median(areas) == pytest.approx(36 * np.pi, rel=0.1)
+    assert areas.max() < 1.1 * 36 * np.pi
+
+
+def test_missing_seeds_leave_room():
+    sparse, full = (
+        territories(np.random.default_rng(1), 128, 16, missing=missing).distance < 0.9 for missing in (0.6, 0.0)
+    )
+    assert sparse.mean() < 0.7 * full.mean()
+
+
+@pytest.mark.parametrize("kind", ["whole_cells", "label_free", "bone_marrow", "organoids", "glands"])
+def test_every_side_has_objects_whatever_the_seed(kind):
+    found = [KINDS[kind](np.random.default_rng(seed), 384)[1].max() for seed in range(12)]
+    assert min(found) >= 1
+
+
+def test_in_some_smears_of_marrow_the_nucleus_is_the_object():
+    dark = []
+    for seed in range(12):
+        pixels, labels = KINDS["bone_marrow"](np.random.default_rng(seed), 256)
+        grey = ndimage.gaussian_filter(pixels.mean(-1), 2)
+        middle = labels[depth(labels) > 2]
+        border = grey[(depth(labels) > 0) & (depth(labels) < 2)].mean()
+        dark.append(np.median(grey[(labels > 0) & (depth(labels) > 2)]) / border if len(middle) else 1)
+    assert np.ptp(dark) > 0.15
+
+
+def test_a_gland_holds_its_lumen_and_its_ring_of_nuclei():
+    for seed in range(6):
+        pixels, labels = KINDS["glands"](np.random.default_rng(seed), 256)
+        for label in range(1, labels.max() + 1):
+            filled = ndimage.binary_fill_holes(np.pad(labels == label, 1))
+            assert filled.sum() < 1.05 * np.count_nonzero(labels == label) + 30
+        assert pixels.shape == (256, 256, 3)

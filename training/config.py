@@ -208,6 +208,10 @@ class ReleaseConfig:
     """What the mean over the known sets may lose."""
     objects: int = 96
     """Objects of each set that are scored, at least, if it is not empty."""
+    generated: list[str] = field(default_factory=list)
+    """Kinds of generated images that are scored as well, by themselves, on images that no run sees."""
+    generated_gain: float = 0.0
+    """What the mean over these kinds must gain."""
 
 
 @dataclass(frozen=True)

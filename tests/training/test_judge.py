@@ -33,6 +33,13 @@ def test_what_gains_enough_and_loses_little_is_released(old, new, released):
     )
 
 
+@pytest.mark.parametrize(("kind", "released"), [(0.53, True), (0.51, False)])
+def test_generated_kinds_must_gain_by_themselves_and_count_for_nothing_else(kind, released):
+    rule = ReleaseConfig(known=["old"], gain=0.0, loss=0.0, generated=["drawn"], generated_gain=0.02)
+    before, after = scores(old=0.8, drawn=0.5), scores(old=0.8, drawn=kind)
+    assert judge.verdict(before, {"candidate": after}, rule) == ("candidate", released)
+
+
 def test_only_the_best_candidate_may_be_released():
     # The best one loses too much on known sets: the other does not take its place.
     candidates = {"bold": scores(old=0.7, new=0.9), "careful": scores(old=0.8, new=0.6)}

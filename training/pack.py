@@ -1,7 +1,8 @@
 """Copy the real sets of a run, small enough to be sent.
 
 ``python -m training.pack --config FILE --data FOLDER -o FOLDER`` writes a data folder as `train` takes it. Pixels are
-8-bit JPEG, 16-bit ones between their percentiles .02 and 99.98; labels are as they were.
+8-bit JPEG, 16-bit ones between their percentiles .02 and 99.98, in files that need no codec which a machine with a card
+may lack; labels are as they were.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from training.config import read_config
-from training.real_sets import find_images, read_pixels
+from training.real_sets import find_images, read_pixels, write_packed
 
 LIMIT = 50.0
 """Megabytes."""
@@ -59,17 +60,12 @@ def _pack_set(folder: Path, out: Path, quality: int) -> None:
     for part in ("images", "labels"):
         (out / part).mkdir(parents=True, exist_ok=True)
     for image, label in find_images(folder):
-        pixels = eight_bits(read_pixels(image))
-        tifffile.imwrite(
-            out / "images" / f"{image.stem}.tif",
-            pixels,
-            photometric="rgb" if pixels.shape[-1] == 3 else "minisblack",
-            compression="jpeg",
-            compressionargs={"level": quality},
-        )
+        pixels, labels = eight_bits(read_pixels(image)), tifffile.imread(label)
+        stack = labels.ndim == 3
+        write_packed(out / "images" / f"{image.stem}.npz", list(pixels) if stack else [pixels], quality, stack=stack)
         tifffile.imwrite(
             out / "labels" / label.name,
-            tifffile.imread(label),
+            labels,
             photometric="minisblack",
             compression="zlib",
             predictor=True,

@@ -1,7 +1,7 @@
 """Read the real training sets from disk and hold a part of each out for validation."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -90,8 +90,27 @@ def _hash(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") / 2**32
 
 
+def write_packed(path: Path, planes: Sequence[NDArray[np.uint8]], quality: int, *, stack: bool) -> None:
+    """Write planes as JPEGs in one file, which `read_packed` reads with nothing but imageio."""
+    encoded = [imageio.imwrite("<bytes>", plane, extension=".jpg", quality=quality, subsampling=0) for plane in planes]
+    np.savez(
+        path, stack=np.array(stack), **{f"{at:05d}": np.frombuffer(each, np.uint8) for at, each in enumerate(encoded)}
+    )
+
+
+def read_packed(path: Path) -> NDArray[np.uint8]:
+    """The pixels of a file of `write_packed`: a stack, or one plane."""
+    with np.load(path) as file:
+        planes = [
+            imageio.imread(file[name].tobytes(), extension=".jpg") for name in sorted(file.files) if name != "stack"
+        ]
+        return np.stack(planes) if file["stack"] else planes[0]
+
+
 def read_pixels(path: Path) -> NDArray[np.generic]:
     """The pixels of an image file."""
     if path.suffix in {".tif", ".tiff"}:
         return np.asarray(tifffile.imread(path))
+    if path.suffix == ".npz":
+        return read_packed(path)
     return np.asarray(imageio.imread(path))

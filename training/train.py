@@ -12,6 +12,7 @@ import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
+from multiprocessing import active_children
 from pathlib import Path
 from types import FrameType
 
@@ -82,6 +83,7 @@ def train(
     init: Path | None = None,
     sizes: NanoConfig | None = None,
     device: str = "cpu",
+    version: str | None = None,
 ) -> Checkpoint:
     """Train until the schedule ends or the process is asked to stop.
 
@@ -99,6 +101,8 @@ def train(
         Of the network; those of the configuration if None.
     device
         Where the network is.
+    version
+        Of the weights that are written to the folder with every checkpoint, ready to be released; None writes none.
 
     Returns
     -------
@@ -160,6 +164,14 @@ def train(
             {"init": None if init is None else init.name},
         )
 
+    def save() -> Checkpoint:
+        """Write all that the run has come to: whoever is cut off later has that."""
+        checkpoint = snapshot()
+        write_checkpoint(out, checkpoint)
+        if version is not None:
+            release(out, out / f"nano-{version}.safetensors", version)
+        return checkpoint
+
     log = Log(out / "curve.jsonl")
     log.write({"started_at_step": step, "minutes": minutes, "config": dataclasses.asdict(config)})
     saved, validated = minutes, minutes if checkpoint is not None else -np.inf
@@ -191,10 +203,12 @@ def train(
         if step % config.run.log_steps == 0:
             log.flush({"step": step, "minutes": round(minutes, 2), "progress": round(done, 4), "rate_share": share})
         if minutes - saved >= config.run.checkpoint_minutes:
-            write_checkpoint(out, snapshot())
+            save()
             saved = minutes
-    last = snapshot()
-    write_checkpoint(out, last)
+    last = save()
+    # They block the signals that end them, and each is waited for until it has made its batch.
+    for worker in active_children():
+        worker.kill()
     for number, handler in previous.items():
         signal.signal(number, handler)
     return last
@@ -295,7 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--init", type=Path, help="released weights to start from if there is no checkpoint in OUT")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     parser.add_argument("--minutes", type=float, help="length of the schedule, instead of the configuration's")
-    parser.add_argument("--release", metavar="VERSION", help="write OUT/nano-VERSION.safetensors at the end")
+    parser.add_argument("--release", metavar="VERSION", help="write OUT/nano-VERSION.safetensors with every checkpoint")
     given = parser.parse_args(arguments)
     if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
         # The libraries read these when a process starts.
@@ -304,9 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = read_config(given.config)
     if given.minutes is not None:
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, minutes=given.minutes, steps=0))
-    train(config, given.data, given.out, given.init, device=given.device)
-    if given.release is not None:
-        release(given.out, given.out / f"nano-{given.release}.safetensors", given.release)
+    train(config, given.data, given.out, given.init, device=given.device, version=given.release)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ def test_packed_sets_need_no_further_codec(tiny_data, tmp_path):
     # What is read in a process that has no imagecodecs: a machine with a card once had none.
     code = (
         "import sys, pathlib; sys.modules['imagecodecs'] = None; from training.real_sets import read_set;"
-        f"print(*(len(read_set(pathlib.Path({str(tmp_path / 'packed')!r}) / name, .3)[0]) for name in ('discs', 'stack')))"
+        f"folder = pathlib.Path({str(tmp_path / 'packed')!r});"
+        "print(*(len(read_set(folder / name, .3)[0]) for name in ('discs', 'stack')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert all(int(count) > 0 for count in done.stdout.split())

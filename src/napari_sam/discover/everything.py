@@ -40,6 +40,8 @@ LEAST_CONFIDENCE = 0.2
 OFFSET = 1.0
 """Logits by which the threshold is moved to see how stable a mask is."""
 OCTAVES_OFF = 1.5
+STABLE = 0.25
+"""Power of the stability in the confidence."""
 SMALLEST_CELLS = 5
 
 
@@ -82,23 +84,26 @@ def propose_everything(
     """
     aspect = pixel_aspect(segmenter.source.scale, plane.axes)
     shape = plane.shape(segmenter.source.shape)
-    coarsest = math.floor(coarsest_level(shape, aspect, segmenter.model.network.window))
+    window = segmenter.model.network.window
+    coarsest = math.floor(coarsest_level(shape, aspect, window))
     found: list[tuple[float, Proposal]] = []
     levels = list(range(min(0, coarsest), max(coarsest, 0) + 1))
     level, done, prompts = levels[-1], 0, 0
     while True:
         small = seen = 0
-        step = step_at(level, aspect)
+        step, side = step_at(level, aspect), _side(level, shape, aspect, window)
         areas = segmenter.embedder.covering(plane, step)
         total = done + len(areas) + max(level, 0)
         for area in areas:
             features = segmenter.embedder.area(plane, area, cancel)
             peaks, sizes = _peaks(area, areas, features, shape, region)
             seen, small = seen + len(peaks), small + int((sizes < SUITED[0]).sum())
-            asked = [peak for peak, size in zip(peaks, sizes, strict=True) if SUITED[0] <= size <= SUITED[1]]
+            # What is too large even for the coarsest level is asked for there.
+            largest = math.inf if level == levels[-1] else SUITED[1]
+            asked = [peak for peak, size in zip(peaks, sizes, strict=True) if SUITED[0] <= size <= largest]
             prompts += len(asked)
             found += [
-                (level, each) for each in _decoded(segmenter, area, features, asked, shape, aspect, level, cancel)
+                (level, each) for each in _decoded(segmenter, area, features, asked, shape, aspect, level, side, cancel)
             ]
             done += 1
             yield done, max(total, done)
@@ -129,9 +134,16 @@ def propose_again(
     shape, aspect = plane.shape(segmenter.source.shape), pixel_aspect(segmenter.source.scale, plane.axes)
     features = segmenter.embedder.area(plane, origin.area, cancel)
     peaks = [_Peak(origin.point, (0, 0))]
-    found = _decoded(segmenter, origin.area, features, peaks, shape, aspect, origin.level, cancel)
+    side = _side(origin.level, shape, aspect, segmenter.model.network.window)
+    found = _decoded(segmenter, origin.area, features, peaks, shape, aspect, origin.level, side, cancel)
     again = [each for each in found if each.origin == origin]
     return Proposals(shape, again, _common_cells(again, shape, (1.0, 1.0))).mask(0) if again else None
+
+
+def _side(level: float, shape: tuple[int, int], aspect: tuple[float, float], window: int) -> int:
+    """Return the side of the windows at a level, in network pixels; at the coarsest, objects may be large."""
+    coarsest = max(math.floor(coarsest_level(shape, aspect, window)), 0)
+    return window if level >= coarsest else min(SIDE, window)
 
 
 def _peaks(
@@ -193,12 +205,12 @@ def _decoded(
     shape: tuple[int, int],
     aspect: tuple[float, float],
     level: float,
+    side: int,
     cancel: CancelToken | None,
 ) -> Iterator[Proposal]:
     """Prompt every peak of an area with one point, and yield what candidates are objects."""
     model = segmenter.model
     network, together = model.network, model.prompts_at_once
-    side = min(SIDE, *area.shape)
     for start in range(0, len(peaks), together):
         if cancel is not None:
             cancel.check()
@@ -279,7 +291,7 @@ def _proposal(
     stability = sure / max(perhaps, 1)
     diameter = 2 * math.sqrt(area * grid.step[0] * grid.step[1] / (aspect[0] * aspect[1]) / math.pi)
     off = math.log2(diameter / 2**origin.level / model.spec.object_size_px)
-    confidence = min(predicted_iou, 1.0) * stability**0.25 * math.exp(-0.5 * (off / OCTAVES_OFF) ** 2)
+    confidence = min(predicted_iou, 1.0) * stability**STABLE * math.exp(-0.5 * (off / OCTAVES_OFF) ** 2)
     if confidence < LEAST_CONFIDENCE:
         return None
     window = grid.crop(low[0], low[1], kept.shape)

@@ -30,6 +30,12 @@ class Stop(StrEnum):
     TAKEN = "other objects have all of it"
 
 
+REVISION = 2
+"""The way in which objects are carried, which sessions record, since what was recorded must come out the same again.
+
+1: beyond the outermost of several key planes the standard is that plane. 2: it is the surest of the key planes.
+"""
+
 LEAST = 0.01
 """Keeps shares finite where a key plane's evidence is nil (chosen: far below any evidence that is worth comparing)."""
 

@@ -13,7 +13,7 @@ from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.volume.carry import AxisWalk, PropagatedPlane, kept, planes_to_reach, settle, without
-from napari_sam.volume.evidence import Stop, StopRule
+from napari_sam.volume.evidence import REVISION, Stop, StopRule
 from napari_sam.volume.views import (
     CERTAIN_VOTE,
     FEWEST_PLANES,
@@ -47,6 +47,7 @@ def propagate(
     rule: StopRule | None = None,
     cancel: CancelToken | None = None,
     areas: Sequence[Window] = (),
+    revision: int = REVISION,
 ) -> Iterator[PropagatedPlane]:
     """Carry an object along an axis, outwards from its key planes.
 
@@ -75,6 +76,8 @@ def propagate(
     areas
         `PropagatedPlane.areas` of all planes of an earlier run with the same keys, to get the same masks to the last
         bit.
+    revision
+        See `REVISION`: of that earlier run.
 
     Yields
     ------
@@ -100,6 +103,7 @@ def propagate(
         rule=rule,
         cancel=cancel,
         areas=areas,
+        revision=revision,
     )
     for _, each in alone:
         yield each
@@ -118,6 +122,7 @@ def propagate_each(
     rule: StopRule | None = None,
     cancel: CancelToken | None = None,
     areas: Sequence[Window] = (),
+    revision: int = REVISION,
 ) -> Iterator[tuple[int, PropagatedPlane]]:
     """Carry several objects along an axis at once; they compete for pixels.
 
@@ -126,7 +131,7 @@ def propagate_each(
 
     Parameters
     ----------
-    segmenter, plane, axis, start, stop, views, rule, cancel, areas
+    segmenter, plane, axis, start, stop, views, rule, cancel, areas, revision
         As of `propagate`.
     objects
         For each object, by a number of its own, the masks that the user made, by position along `axis`.
@@ -153,7 +158,7 @@ def propagate_each(
         raise UserError("There is nothing to propagate: segment the object on one plane first.")
     known = {name: keys for name, keys in known.items() if keys}
     traced, trace = segmenter.traced(areas)
-    walk = AxisWalk(traced, plane, axis, first, last, StopRule() if rule is None else rule, cancel)
+    walk = AxisWalk(traced, plane, axis, first, last, StopRule() if rule is None else rule, cancel, revision)
     carried: Iterator[tuple[int, PropagatedPlane]]
     reached: dict[int, dict[int, PropagatedPlane]] = {name: {} for name in known}
     if len(known) == 1 and taken is None:
@@ -266,6 +271,7 @@ def _add_side_views(
         stack.shape[side] - 1,
         walk.rule,
         walk.cancel,
+        walk.revision,
     )
     started = {name: {view.seed: seeds[name]} for name, view in views.items()}
     courses = {name: stack.course(view, objects[name]) for name, view in views.items()}

@@ -328,7 +328,7 @@ class AxisWalk:
         if not found.area:
             return PropagatedPlane(position, None, 0.0, Stop.EMPTY)
         here = self.plane.at(self.axis, position)
-        trust = evidence_for(found, self.segmenter, here, self.cancel).trust(standard)
+        trust = evidence_for(found, self.segmenter, here, self.cancel).trust(standard, self.revision)
         stopped = self.rule.judge(found, neighbour, trust)
         if stopped:
             return PropagatedPlane(position, None, 0.0, stopped)

@@ -133,7 +133,8 @@ class AxisWalk:
         Yields
         ------
         PropagatedPlane
-            The last one of a direction has no mask if the object ended before the range did.
+            The last one of a direction has no mask if the object ended before the range did. From a key plane outside
+            the range there are planes on the way to it as well.
         """
         positions = list(keys)
         known: dict[int, Evidence] = {}
@@ -142,6 +143,8 @@ class AxisWalk:
             self._advance(positions[0], keys, range(positions[0] - 1, self.first - 1, -1), known),
         )
         for lower, upper in pairwise(positions):
+            if self.revision > 1 and (upper <= self.first or lower >= self.last):
+                continue
             risen = {each.index: each for each in self._advance(lower, keys, range(lower + 1, upper))}
             fallen = {each.index: each for each in self._advance(upper, keys, range(upper - 1, lower, -1))}
             yield from _met(risen, fallen, lower, upper)

@@ -34,7 +34,8 @@ REVISION = 2
 """The way in which objects are carried, which sessions record, since what was recorded must come out the same again.
 
 1: beyond the outermost of several key planes the standard is that plane, and contrast counts however weak it is beside
-the texture. 2: the standard is the surest of the key planes, and contrast counts where an object is `DISTINCT`.
+the texture; planes between the range and a key plane outside it are given, too. 2: the standard is the surest of the
+key planes, contrast counts where an object is `DISTINCT`, and nothing is given outside the range.
 """
 
 LEAST = 0.01

@@ -65,7 +65,8 @@ def propagate(
     axis
         The data axis to go along; must not be displayed.
     start, stop
-        First and last position, both inclusive; None for the ends of the image.
+        First and last position, both inclusive; None for the ends of the image. Nothing is given outside, though a key
+        plane may lie there, from which the object is carried into the range.
     views
         Carry it along the rows and the columns as well, and let the three views vote on each voxel (`vote`): ends along
         one axis are plain in the two others. Planes that were reached are then given once more, as they came out.
@@ -166,13 +167,22 @@ def propagate_each(
         ((alone, keys),) = known.items()
         carried = ((alone, each) for each in walk.carry(keys))
     else:
-        carried = walk.carry_each(known, taken=taken)
+        carried = walk.carry_each(known, _courses(known, first, last), taken)
+    given = range(first, last + 1) if revision > 1 else range(segmenter.source.shape[axis])
     for name, each in carried:
         reached[name][each.index] = each
-        yield name, replace(each, areas=trace.take())
+        if each.index in given:
+            yield name, replace(each, areas=trace.take())
     finals = _seen_from_all_sides(walk, known, reached, taken) if views else _shared_out(known, reached)
     for name, each in finals:
-        yield name, replace(each, areas=trace.take())
+        if each.index in given:
+            yield name, replace(each, areas=trace.take())
+
+
+def _courses(objects: Mapping[int, Mapping[int, Mask]], first: int, last: int) -> dict[int, range]:
+    """Return where objects must go that have key planes outside the range: from these into it."""
+    ends = {name: (min(first, *keys), max(last, *keys)) for name, keys in objects.items()}
+    return {name: range(low, high + 1) for name, (low, high) in ends.items() if (low, high) != (first, last)}
 
 
 def _shared_out(

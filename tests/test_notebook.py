@@ -3,7 +3,7 @@ import pytest
 
 import napari_sam
 from napari_sam.errors import UserError
-from napari_sam.planes.geometry import Plane
+from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.testing.fake_network import threshold_model
 
@@ -26,6 +26,17 @@ def test_click_propagate_and_paint(volume):
     assert set(np.unique(labels)) == {0, 3}
     assert list(masks) == sorted(masks)
     assert ((labels == 3) & truth).sum() / ((labels == 3) | truth).sum() > 0.85
+
+
+def test_key_masks_may_be_arrays(volume):
+    stack = napari_sam.open_stack(volume, model=threshold_model(256))
+    array = volume[7] > 1500
+    from_array = napari_sam.propagate_object(stack, {7: array})
+    from_mask = napari_sam.propagate_object(stack, {7: Mask.from_pixels(array)})
+    for at, mask in from_mask.items():
+        np.testing.assert_array_equal(from_array[at].painted(array.shape), mask.painted(array.shape))
+    with pytest.raises(UserError, match="shape"):
+        napari_sam.propagate_object(stack, {7: array[:-1]})
 
 
 def test_labels_are_widened_for_large_ids_and_refused_where_they_do_not_fit(volume):

@@ -211,7 +211,7 @@ def segment_object(
 
 def propagate_object(
     stack: Segmenter,
-    key_masks: Mapping[int, Mask],
+    key_masks: Mapping[int, Mask | NDArray[np.bool_]],
     *,
     axis: int = 0,
     axes: tuple[int, int] = (-2, -1),
@@ -226,7 +226,7 @@ def propagate_object(
     stack
         The image, of three axes.
     key_masks
-        Masks by position along `axis`.
+        Masks by position along `axis`: each a `Mask`, or a (rows, columns) bool array of the plane.
     axis
         The axis to go along.
     axes
@@ -245,7 +245,7 @@ def propagate_object(
     Raises
     ------
     UserError
-        Without a mask, or with an axis or planes that do not exist.
+        Without a mask, with one of another shape than the plane's, or with an axis or planes that do not exist.
 
     Examples
     --------
@@ -270,7 +270,7 @@ def propagate_object(
 
 def propagate_objects(
     stack: Segmenter,
-    key_masks: Mapping[int, Mapping[int, Mask]],
+    key_masks: Mapping[int, Mapping[int, Mask | NDArray[np.bool_]]],
     *,
     axis: int = 0,
     axes: tuple[int, int] = (-2, -1),
@@ -285,7 +285,7 @@ def propagate_objects(
     stack, axis, axes, start, stop, views
         As of `propagate_object`.
     key_masks
-        For each object, by its id, masks by position along `axis`.
+        For each object, by its id, masks by position along `axis`, as of `propagate_object`.
 
     Returns
     -------
@@ -314,13 +314,25 @@ def propagate_objects(
         raise UserError("There is nothing to propagate: segment an object on one plane first.")
     planes_to_reach(stack.source.shape, plane_at(stack, first, axes), axis, start, stop)
     seen = three_views(stack.source, stack.model.name, axis) if views is None else views
-    volumes = {name: dict(masks) for name, masks in key_masks.items()}
-    found = propagate_each(stack, plane_at(stack, first, axes), key_masks, axis, start=start, stop=stop, views=seen)
+    shape = plane_at(stack, first, axes).shape(stack.source.shape)
+    known = {name: {at: _mask(mask, shape) for at, mask in masks.items()} for name, masks in key_masks.items()}
+    volumes = {name: dict(masks) for name, masks in known.items()}
+    found = propagate_each(stack, plane_at(stack, first, axes), known, axis, start=start, stop=stop, views=seen)
     for name, reached in found:
         volumes[name].pop(reached.index, None)
         if reached.mask is not None:
             volumes[name][reached.index] = reached.mask
     return {name: dict(sorted(volume.items())) for name, volume in volumes.items()}
+
+
+def _mask(mask: Mask | NDArray[np.bool_], shape: tuple[int, int]) -> Mask:
+    """Return the mask that a user gave of a plane of (rows, columns), as such or as an array."""
+    if isinstance(mask, Mask):
+        return mask
+    pixels = np.asarray(mask, bool)
+    if pixels.shape != shape:
+        raise UserError(f"A mask has the shape {pixels.shape}, but the planes of this stack have {shape}.")
+    return Mask.from_pixels(pixels)
 
 
 def to_labels(

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_sam.cli.prompt_table import read_prompt_table
+from napari_sam.errors import UserError
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.open_image import open_image
+from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.sample import SampleStack
 from tests.cli.conftest import SCALE, Run, Target
 
@@ -128,3 +133,42 @@ def test_an_object_that_another_has_all_of_is_told(
     found = tifffile.imread(labels)
     assert "object 2 has no pixels of its own" in ended.err
     assert f"1 object, {np.count_nonzero(found)} voxels" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        ((4, 30, 40), "ID,Z,Y,X,Positive\n3,1,2.5,9,1\n3,1,4,9,0\n"),
+        ((4, 30, 40), "id;z;y;x;positive\n3;1;2,5;9;1\n3;1;4;9;0\n"),
+        ((4, 30, 40), "\ufeffid\tz\ty\tx\tpositive\n3\t1\t2.5\t9\t1\n3\t1\t4\t9\t0\n"),
+        ((4, 30, 40), "axis-2,axis-1,axis-0,id,positive\n9,2.5,1,3,1\n9,4,1,3,0\n"),
+        ((5, 4, 30, 40), "id,axis 0,z,y,x,positive\n3,2,1,2.5,9,1\n3,2,1,4,9,0\n"),
+        ((5, 4, 30, 40), "id,t,axis 1,y,x,positive\n3,2,1,2.5,9,1\n3,2,1,4,9,0\n"),
+    ],
+)
+def test_tables_as_other_programs_write_them(tmp_path: Path, shape: tuple[int, ...], text: str) -> None:
+    table = tmp_path / "points.csv"
+    table.write_text(text, encoding="utf-8")
+    index = (*(2, 1)[4 - len(shape) :], 0, 0)
+    plane = Plane((len(shape) - 2, len(shape) - 1), index)
+    found = read_prompt_table(table, ImageSource(np.zeros(shape, np.uint8)))
+    assert found == {3: {plane: Prompts((Point(2.5, 9.0), Point(4.0, 9.0, positive=False)))}}
+
+
+@pytest.mark.parametrize(
+    "header", ["id,axis 1,axis 0,y,x", "id,axis 0,z,axis 3,y", "id,t,z,x,y", "id,axis 0,axis 0,y,x"]
+)
+def test_axes_that_are_mixed_up_are_told(tmp_path: Path, header: str) -> None:
+    table = tmp_path / "points.csv"
+    table.write_text(f"{header}\n1,0,0,0,0\n")
+    with pytest.raises(UserError, match="needs the columns id,axis 0,z,y,x"):
+        read_prompt_table(table, ImageSource(np.zeros((5, 4, 30, 40), np.uint8)))
+
+
+def test_an_image_without_a_number_is_refused(run: Run, labels: Path, tmp_path: Path) -> None:
+    path = tmp_path / "empty.tif"
+    tifffile.imwrite(path, np.full((5, 32, 32), np.nan, np.float32), metadata={"axes": "ZYX"})
+    ended = run("propagate", path, "--point", "1,5,5", "-o", labels)
+    assert ended.status == 2
+    assert "No pixel of this image is a number" in ended.sentences[-1]
+    assert not labels.exists()

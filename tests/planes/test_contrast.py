@@ -5,6 +5,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_sam.errors import UserError
 from napari_sam.planes.contrast import Contrast, measure_contrast
 from napari_sam.planes.geometry import Plane, Window
 from napari_sam.planes.image_source import ImageSource
@@ -61,11 +62,19 @@ def test_non_finite_values_are_ignored_and_noted():
     assert stretched[5, 5, 0] == stretched[6, 6, 0] == stretched[0, 0, 0] == 0
 
 
-def test_nothing_but_nan_is_constant():
-    contrast = measure_contrast(ImageSource(np.full((9, 9), np.nan)), (0, 1))
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_nothing_but_nan_is_refused(number):
+    with pytest.raises(UserError, match="No pixel of this image is a number"):
+        measure_contrast(ImageSource(np.full((9, 9), number)), (0, 1))
+
+
+def test_one_value_beside_nan_is_constant():
+    pixels = np.full((9, 9), np.nan)
+    pixels[4] = 3
+    contrast = measure_contrast(ImageSource(pixels), (0, 1))
     assert contrast.constant
     assert contrast.has_nonfinite
-    np.testing.assert_array_equal(contrast.apply(np.full((9, 9, 1), np.nan)), 0)
+    np.testing.assert_array_equal(contrast.apply(pixels[..., None]), 0)
 
 
 def test_a_few_bright_pixels_on_a_flat_ground_are_not_constant():

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,14 +15,17 @@ from napari_sam.sample import TISSUE, generate_stack
 from napari_sam.session.compute.engine import NetworkEngine
 from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.record.annotation import Accepted, Annotation
+from napari_sam.session.record.event_json import Palette, object_form, read_object
 from napari_sam.session.record.object_record import ObjectRecord, PlaneRecord, PropagateStep, SegmentStep, record_of
 from napari_sam.session.record.recording import annotation_of
-from napari_sam.session.record.replay import replay
+from napari_sam.session.record.replay import Recomputing, replay
 from napari_sam.session.record.session_file import SessionContent, read_session, write_session
+from napari_sam.session.record.session_form import ObjectForm
 from napari_sam.session.session import Session
 from napari_sam.testing.event_loop import ManualEventLoop
 from napari_sam.testing.fake_engine import FakeEngine
 from napari_sam.testing.scripted_user import ScriptedUser
+from napari_sam.volume.evidence import REVISION
 
 
 def blobs() -> np.ndarray:
@@ -32,6 +36,8 @@ def blobs() -> np.ndarray:
     stack[2:7, 10:20, 17:26] = 190
     return stack
 
+
+SOURCE = ImageSource(blobs())
 
 PLACES = [
     (Plane((1, 2), (z, 0, 0)), row, column)
@@ -164,3 +170,20 @@ def test_an_object_of_unknown_origin_is_taken_as_it_was_recorded():
     made = replay(Annotation((9, 40, 50), "uint16", (), (Accepted(record),)), ImageSource(blobs()), FakeEngine())
     assert (made == 7).sum() == 12
     assert made[4, 2:5, 5:9].all()
+
+
+@pytest.mark.parametrize(("revision", "written"), [(1, False), (REVISION, True)])
+def test_an_object_is_carried_again_in_the_way_that_is_recorded(revision, written, monkeypatch):
+    there = Plane((1, 2), (3, 0, 0))
+    clicked = SegmentStep(there, Prompts((Point(12, 12),)), setup=FakeEngine().open("nano", SOURCE, None, (1, 2)).setup)
+    step = PropagateStep(there, 0, 0, 8, ((3, 0),), setup=clicked.setup, revision=revision)
+    reached = PlaneRecord(there.at(0, 4), None, 1, (Mask.from_pixels(np.ones((2, 2), bool)),), 0, 0.5)
+    palette = Palette()
+    written_as = msgspec.json.encode(object_form(ObjectRecord(1, "", (clicked, step), (reached,), ()), palette))
+    assert (b"revision" in written_as) is written
+    ways, carry = [], FakeEngine.propagate
+    monkeypatch.setattr(
+        FakeEngine, "propagate", lambda *args, **how: ways.append(how["revision"]) or carry(*args, **how)
+    )
+    Recomputing(SOURCE, FakeEngine()).masks(read_object(msgspec.json.decode(written_as, type=ObjectForm), palette))
+    assert ways == [revision]

@@ -241,3 +241,17 @@ def test_without_another_is_what_is_left(first, second):
     shape = (24, 24)
     expected = first.painted(shape) & ~second.painted(shape)
     assert np.array_equal(without(first, second).painted(shape), expected)
+
+
+@pytest.mark.parametrize("views", [False, True])
+@pytest.mark.parametrize("others", [False, True])
+@pytest.mark.parametrize("keys", [(8,), (8, 10), (8, 19), (8, 13)])
+def test_nothing_is_given_outside_the_range_but_a_key_plane_there_reaches_into_it(keys, others, views):
+    labels = balls((12, 30, 30), (12, 70, 68), radius=(11, 14, 14))
+    objects = {1: {at: key(labels, 1, at) for at in keys}, **({2: {13: key(labels, 2, 13)}} if others else {})}
+    found = list(propagate_each(segmenter_of(labels), PLANE, objects, 0, start=12, stop=16, views=views))
+    assert {each.index for _, each in found} <= set(range(12, 17))
+    given = {each.index for name, each in found if name == 1 and each.mask is not None}
+    assert given == set(range(12, 17)) - set(keys)
+    former = propagate(segmenter_of(labels), PLANE, objects[1], 0, start=12, stop=16, revision=1)
+    assert {9, 11} & {each.index for each in former}

@@ -11,8 +11,8 @@ from napari_sam.planes.image_source import ImageSource
 from napari_sam.segment.segmenter import Segmenter
 from napari_sam.testing.fake_network import ObedientNetwork, threshold_model
 from napari_sam.volume.carry import PropagatedPlane
-from napari_sam.volume.evidence import Stop
-from napari_sam.volume.propagate import propagate
+from napari_sam.volume.evidence import REVISION, Stop
+from napari_sam.volume.propagate import propagate, propagate_each
 
 LAST = 4
 """The object ends here."""
@@ -69,3 +69,28 @@ def test_nano_itself_decodes_every_plane_once(monkeypatch):
     assert all(each.mask is not None for each in found)
     assert len(masks) == LAST + 1
     assert None not in masks
+
+
+DIM = 7
+"""From here on it is dimmer, on ground that is nearly as bright."""
+
+
+def fading_rod() -> np.ndarray:
+    volume = rod(13)
+    volume[:] = volume[0]
+    volume[DIM:] = np.where(rod()[0] > 0.5, 0.66, 0.45)
+    rows, columns = np.ogrid[:160, :160]
+    volume[DIM] = np.where(np.hypot(rows - 80, columns - 80) < 22, 0.7, 0.45)
+    return volume
+
+
+@pytest.mark.parametrize("others", [False, True])
+@pytest.mark.parametrize(("revision", "reached"), [(1, 12), (REVISION, DIM)])
+def test_beyond_a_weak_key_plane_the_surest_one_is_the_standard(revision, reached, others):
+    volume = fading_rod()
+    segmenter = Segmenter(threshold_model(256), ImageSource(volume), Contrast(((0.0, 1.0),)))
+    keys = {at: Mask.from_pixels(volume[at] > 0.5) for at in (2, 4, DIM)}
+    objects = {1: keys, **({2: {2: Mask.from_pixels(np.ones((4, 4), bool), (150, 150))}} if others else {})}
+    found = propagate_each(segmenter, Plane((1, 2), (0, 0, 0)), objects, 0, revision=revision)
+    beyond = [each.index for name, each in found if name == 1 and each.index > DIM and each.mask is not None]
+    assert max(beyond, default=DIM) == reached

@@ -61,3 +61,19 @@ def test_colours_count_by_their_direction():
     key = evidence(contrast=(0.5, -0.5, 0.0))
     assert evidence(contrast=(0.0, 0.0, 0.7)).trust(key) == 0.0
     assert evidence(contrast=(0.5, -0.5, 0.7)).trust(key) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("revision", "texture", "trust"), [(2, 0.3, 0.0), (2, 2.0, 1.0), (1, 2.0, 0.0)])
+def test_contrast_that_is_weak_beside_the_texture_says_nothing(revision, texture, trust):
+    key = Evidence(0.8, None, (0.5, 0.5, 0.5), texture)
+    assert evidence(agreement=None, contrast=(-0.2, -0.2, -0.2)).trust(key, revision) == pytest.approx(trust)
+
+
+def test_texture_is_how_much_pixels_vary_in_a_mask_and_around_it():
+    rows, columns = np.ogrid[:200, :200]
+    noise = np.random.default_rng(0).normal(0, 0.05, (200, 200))
+    image = (np.where(np.hypot(rows - 90, columns - 110) < 30, 0.9, 0.2) + noise).astype(np.float32)
+    segmenter = Segmenter(threshold_model(256), ImageSource(image), Contrast(((-1.0, 2.0),)))
+    mask = segmenter.segment(PLANE, Prompts((Point(90, 110),)), object_size=30).mask
+    # Two parts of three channels each, of a third of the noise.
+    assert evidence_for(mask, segmenter, PLANE).texture == pytest.approx(np.sqrt(6) * 0.05 / 3, rel=0.2)

@@ -1,6 +1,7 @@
 """Tables of points that prompt many objects."""
 
 import csv
+import re
 from pathlib import Path
 
 from napari_sam.cli.arguments import PromptWords
@@ -17,12 +18,14 @@ def read_prompt_table(path: Path, source: ImageSource) -> dict[int, dict[Plane, 
     """Read the prompts of objects from a table with a line for each point.
 
     Columns are ``id`` (from 1 on), one for each axis of the image from the first to the last (``z,y,x`` for a stack;
-    the last two must be ``y`` and ``x``) and, if there are points beside the objects, ``positive`` (1 or 0).
+    the last two must be ``y`` and ``x``) and, if there are points beside the objects, ``positive`` (1 or 0). An axis
+    may also go by its number (``axis 0`` or ``axis-0``, as napari writes it). Upper case is the same as lower case;
+    columns may be parted by semicolons (numbers may have a decimal comma then) or tabs.
 
     Parameters
     ----------
     path
-        A file of comma-separated values with a header.
+        A text file with a header.
     source
         The image.
 
@@ -38,14 +41,17 @@ def read_prompt_table(path: Path, source: ImageSource) -> dict[int, dict[Plane, 
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            names = [name.strip() for name in reader.fieldnames or ()]
+            header = file.readline()
+            file.seek(0)
+            parted = max(",;\t", key=header.count)
+            reader = csv.DictReader(file, delimiter=parted, skipinitialspace=True)
+            names = [name.strip().lower() for name in reader.fieldnames or ()]
             reader.fieldnames = names
             lines = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as a table: {error}.") from error
-    axes = [name for name in names if name not in ("id", "positive")]
-    if "id" not in names or axes[-2:] != ["y", "x"] or len(axes) != source.ndim:
+    axes = _ordered([name for name in names if name not in ("id", "positive")], source.ndim)
+    if "id" not in names or axes is None:
         wanted = ",".join(["id", *(f"axis {axis}" for axis in range(source.ndim - 3)), *"zyx"[-min(source.ndim, 3) :]])
         raise UserError(f"{path} needs the columns {wanted} and perhaps positive, but has {','.join(names) or 'none'}.")
     points: dict[int, tuple[list[str], list[str]]] = {}
@@ -58,7 +64,7 @@ def read_prompt_table(path: Path, source: ImageSource) -> dict[int, dict[Plane, 
         if word not in (*_POSITIVE, *_NEGATIVE):
             raise UserError(f"{path}, line {number}: positive is 1 or 0, but got {word!r}.")
         positive, negative = points.setdefault(int(label), ([], []))
-        (negative if word in _NEGATIVE else positive).append(",".join(line[axis].strip() for axis in axes))
+        (negative if word in _NEGATIVE else positive).append(",".join(_number(line[axis], parted) for axis in axes))
     if not points:
         raise UserError(f"{path} has no points.")
     prompts = {}
@@ -68,6 +74,22 @@ def read_prompt_table(path: Path, source: ImageSource) -> dict[int, dict[Plane, 
         except UserError as error:
             raise UserError(f"{path}, object {object_id}: {error}") from error
     return prompts
+
+
+def _ordered(names: list[str], ndim: int) -> list[str] | None:
+    """Return the columns of all axes from the first to the last; None if these are not all, or others."""
+    numbers = {name: int(found[1]) for name in names if (found := re.fullmatch(r"axis[ _-]?(\d+)", name))}
+    if len(numbers) == len(names):
+        names = sorted(names, key=numbers.__getitem__)
+    if len(names) != ndim or any(numbers.get(name, at) != at for at, name in enumerate(names)):
+        return None
+    fits = all(name in numbers or name == known for name, known in zip(names[-2:], "yx", strict=True))
+    return names if fits else None
+
+
+def _number(text: str, parted: str) -> str:
+    """Return a number as it is written with a decimal point."""
+    return text.strip().replace(",", ".") if parted == ";" else text.strip()
 
 
 def _whole(number: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sam.errors import UserError
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource, chunk_shape
 
@@ -96,12 +97,19 @@ def measure_contrast(source: ImageSource, axes: tuple[int, int]) -> Contrast:
     Contrast
         If the percentiles coincide (few bright pixels on a flat ground) the extremes are taken instead; if these
         coincide too, `Contrast.constant` is True. NaN and infinite values are ignored, and noted.
+
+    Raises
+    ------
+    UserError
+        If the sample holds nothing but NaN and infinite values: what is segmented there would be made up.
     """
     if source.dtype == np.bool_:
         return Contrast(((0.0, 1.0),) * source.n_channels)
     if source.rgb and source.dtype == np.uint8:
         return Contrast(((0.0, 255.0),) * source.n_channels)
     sample = np.concatenate([piece.reshape(-1, source.n_channels) for piece in _pieces(source, axes)])
+    if sample.dtype.kind == "f" and not np.isfinite(sample).any():
+        raise UserError("No pixel of this image is a number (all that were looked at are NaN or infinite).")
     limits, nonfinite = [], False
     for values in sample.T:
         finite = values

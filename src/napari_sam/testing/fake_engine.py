@@ -19,6 +19,7 @@ from napari_sam.segment.segmentation import Segmentation, Setup
 from napari_sam.segment.segmenter import check_prompts
 from napari_sam.session.compute.engine import PlaneSegmenter
 from napari_sam.volume.carry import PropagatedPlane, kept, planes_to_reach
+from napari_sam.volume.evidence import REVISION
 
 
 def blobs() -> NDArray[np.uint8]:
@@ -98,9 +99,10 @@ class FakeEngine:
         views: bool = False,
         cancel: CancelToken | None = None,
         areas: Sequence[Window] = (),
+        revision: int = REVISION,
     ) -> Iterator[PropagatedPlane]:
         """Yield on each plane the object that lies below the nearest key plane's mask; .3 sure on every fifth."""
-        del areas, views
+        del areas, views, revision
         assert isinstance(segmenter, FakeSegmenter)
         first, last = planes_to_reach(segmenter.source.shape, plane, axis, start, stop)
         keys = sorted(position for position, mask in key_masks.items() if mask.area)

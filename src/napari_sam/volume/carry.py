@@ -17,7 +17,7 @@ from napari_sam.planes.geometry import Mask, Plane, Window, overlap
 from napari_sam.planes.resample import sample_grid
 from napari_sam.prompts.encoding import CERTAIN
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.volume.evidence import Evidence, Stop, StopRule, evidence_for
+from napari_sam.volume.evidence import REVISION, Evidence, Stop, StopRule, evidence_for
 
 if TYPE_CHECKING:
     # It needs torch, which a window waits for only when there is an image.
@@ -109,6 +109,8 @@ class AxisWalk:
         When an object is taken to have ended.
     cancel
         Checked between planes and between the encoder's blocks.
+    revision
+        See `REVISION`.
     """
 
     segmenter: "Segmenter"
@@ -118,6 +120,7 @@ class AxisWalk:
     last: int
     rule: StopRule
     cancel: CancelToken | None = None
+    revision: int = REVISION
 
     def carry(self, keys: Mapping[int, Mask]) -> Iterator[PropagatedPlane]:
         """Carry one object from its key planes outwards, both ways in turn; then between them, from both sides.
@@ -130,22 +133,34 @@ class AxisWalk:
         Yields
         ------
         PropagatedPlane
-            The last one of a direction has no mask if the object ended before the range did.
+            The last one of a direction has no mask if the object ended before the range did. From a key plane outside
+            the range there are planes on the way to it as well.
         """
         positions = list(keys)
+        known: dict[int, Evidence] = {}
         yield from _alternating(
-            self._advance(positions[-1], keys, range(positions[-1] + 1, self.last + 1)),
-            self._advance(positions[0], keys, range(positions[0] - 1, self.first - 1, -1)),
+            self._advance(positions[-1], keys, range(positions[-1] + 1, self.last + 1), known),
+            self._advance(positions[0], keys, range(positions[0] - 1, self.first - 1, -1), known),
         )
         for lower, upper in pairwise(positions):
+            if self.revision > 1 and (upper <= self.first or lower >= self.last):
+                continue
             risen = {each.index: each for each in self._advance(lower, keys, range(lower + 1, upper))}
             fallen = {each.index: each for each in self._advance(upper, keys, range(upper - 1, lower, -1))}
             yield from _met(risen, fallen, lower, upper)
 
-    def _advance(self, key: int, keys: Mapping[int, Mask], positions: range) -> Iterator[PropagatedPlane]:
+    def _advance(
+        self, key: int, keys: Mapping[int, Mask], positions: range, known: dict[int, Evidence] | None = None
+    ) -> Iterator[PropagatedPlane]:
+        """Carry an object from a key plane; beyond the outermost ones `known` collects what speaks for the others."""
         standard: Evidence | None = None
         neighbour = keys[key]
         for position in positions:
+            if standard is None and known is not None and self.revision > 1:
+                for at in _largest(keys):
+                    if at not in known:
+                        known[at] = self._standard(at, self._carried(at, keys[at]))
+                standard = surest([known[at] for at in _largest(keys)])
             if standard is None:
                 standard = self._standard(key, self._carried(key, neighbour))
             reached = self._judged(position, self._carried(position, neighbour), neighbour, standard)
@@ -181,9 +196,10 @@ class AxisWalk:
             The object, and what it has on a plane that was reached.
         """
         standards: dict[tuple[int, int], Evidence] = {}
+        outer = self._outer_standards(objects, standards) if self.revision > 1 else {}
         inner: dict[tuple[int, int, int], dict[int, PropagatedPlane]] = {}
         for direction in (1, -1):
-            for front, reached in self._swept(objects, courses or {}, direction, standards, taken):
+            for front, reached in self._swept(objects, courses or {}, direction, standards, outer, taken):
                 if front.meets is None:
                     yield front.name, reached
                 else:
@@ -195,15 +211,31 @@ class AxisWalk:
                 for reached in _met(risen, fallen, lower, upper):
                     yield name, reached
 
+    def _outer_standards(
+        self, objects: Mapping[int, Mapping[int, Mask]], standards: dict[tuple[int, int], Evidence]
+    ) -> dict[int, Evidence]:
+        """Find what objects with several key planes are measured by beyond them; `standards` is filled on the way."""
+        compared = {name: _largest(keys) for name, keys in objects.items() if len(keys) > 1}
+        for position in sorted({at for positions in compared.values() for at in positions}):
+            names = [name for name, positions in compared.items() if position in positions]
+            found = self._carried_each(position, [objects[name][position] for name in names])
+            for name, again in zip(names, found, strict=True):
+                standards[name, position] = self._standard(position, again)
+        return {name: surest([standards[name, at] for at in positions]) for name, positions in compared.items()}
+
     def _swept(
         self,
         objects: Mapping[int, Mapping[int, Mask]],
         courses: Mapping[int, range],
         direction: int,
         standards: dict[tuple[int, int], Evidence],
+        outer: Mapping[int, Evidence],
         taken: Callable[[Plane], NDArray[np.bool_]] | None,
     ) -> Iterator[tuple["_Front", PropagatedPlane]]:
-        """Carry all objects one way; `standards` is filled with the evidence for each on its key planes."""
+        """Carry all objects one way; `standards` is filled with the evidence for each on its key planes.
+
+        Beyond the outermost key planes what `outer` has of an object holds instead.
+        """
         starting: dict[int, list[_Front]] = {}
         for name, keys in sorted(objects.items()):
             ordered = sorted(keys, reverse=direction < 0)
@@ -227,7 +259,9 @@ class AxisWalk:
             masks = self._settled(position, arriving, found[len(unknown) :], rivals, taken)
             going = list(starts)
             for front, mask in zip(arriving, masks, strict=True):
-                reached = self._judged(position, mask, front.neighbour, standards[front.name, front.key])
+                own = standards[front.name, front.key]
+                standard = own if front.meets is not None else outer.get(front.name, own)
+                reached = self._judged(position, mask, front.neighbour, standard)
                 yield front, reached
                 if reached.mask is not None:
                     going.append(replace(front, neighbour=reached.mask))
@@ -297,7 +331,7 @@ class AxisWalk:
         if not found.area:
             return PropagatedPlane(position, None, 0.0, Stop.EMPTY)
         here = self.plane.at(self.axis, position)
-        trust = evidence_for(found, self.segmenter, here, self.cancel).trust(standard)
+        trust = evidence_for(found, self.segmenter, here, self.cancel).trust(standard, self.revision)
         stopped = self.rule.judge(found, neighbour, trust)
         if stopped:
             return PropagatedPlane(position, None, 0.0, stopped)
@@ -330,6 +364,24 @@ class _Front:
     stride: int
     neighbour: Mask
     course: range
+
+
+# Chosen: three clicked planes are all looked at, and of labels that are there already not every plane.
+COMPARED = 3
+"""Of so many key planes, the largest, the surest one is the standard beyond the outermost ones."""
+
+
+def _largest(keys: Mapping[int, Mask]) -> list[int]:
+    return sorted(sorted(keys), key=lambda at: -keys[at].area)[:COMPARED]
+
+
+def surest(found: Sequence[Evidence]) -> Evidence:
+    """Return the evidence with the highest predicted IoU, the first of equals.
+
+    Beyond its outermost key plane an object is compared with its surest plane, not with that one: near an end it is
+    small and dim, and much that is not the object compares well with it.
+    """
+    return max(found, key=lambda each: each.predicted_iou)
 
 
 def kept(mask: Mask, pixels: NDArray[np.bool_]) -> Mask:

@@ -13,7 +13,7 @@ from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.volume.carry import AxisWalk, PropagatedPlane, kept, planes_to_reach, settle, without
-from napari_sam.volume.evidence import Stop, StopRule
+from napari_sam.volume.evidence import REVISION, Stop, StopRule
 from napari_sam.volume.views import (
     CERTAIN_VOTE,
     FEWEST_PLANES,
@@ -47,6 +47,7 @@ def propagate(
     rule: StopRule | None = None,
     cancel: CancelToken | None = None,
     areas: Sequence[Window] = (),
+    revision: int = REVISION,
 ) -> Iterator[PropagatedPlane]:
     """Carry an object along an axis, outwards from its key planes.
 
@@ -64,7 +65,8 @@ def propagate(
     axis
         The data axis to go along; must not be displayed.
     start, stop
-        First and last position, both inclusive; None for the ends of the image.
+        First and last position, both inclusive; None for the ends of the image. Nothing is given outside, though a key
+        plane may lie there, from which the object is carried into the range.
     views
         Carry it along the rows and the columns as well, and let the three views vote on each voxel (`vote`): ends along
         one axis are plain in the two others. Planes that were reached are then given once more, as they came out.
@@ -75,6 +77,8 @@ def propagate(
     areas
         `PropagatedPlane.areas` of all planes of an earlier run with the same keys, to get the same masks to the last
         bit.
+    revision
+        See `REVISION`: of that earlier run.
 
     Yields
     ------
@@ -100,6 +104,7 @@ def propagate(
         rule=rule,
         cancel=cancel,
         areas=areas,
+        revision=revision,
     )
     for _, each in alone:
         yield each
@@ -118,6 +123,7 @@ def propagate_each(
     rule: StopRule | None = None,
     cancel: CancelToken | None = None,
     areas: Sequence[Window] = (),
+    revision: int = REVISION,
 ) -> Iterator[tuple[int, PropagatedPlane]]:
     """Carry several objects along an axis at once; they compete for pixels.
 
@@ -126,7 +132,7 @@ def propagate_each(
 
     Parameters
     ----------
-    segmenter, plane, axis, start, stop, views, rule, cancel, areas
+    segmenter, plane, axis, start, stop, views, rule, cancel, areas, revision
         As of `propagate`.
     objects
         For each object, by a number of its own, the masks that the user made, by position along `axis`.
@@ -153,7 +159,7 @@ def propagate_each(
         raise UserError("There is nothing to propagate: segment the object on one plane first.")
     known = {name: keys for name, keys in known.items() if keys}
     traced, trace = segmenter.traced(areas)
-    walk = AxisWalk(traced, plane, axis, first, last, StopRule() if rule is None else rule, cancel)
+    walk = AxisWalk(traced, plane, axis, first, last, StopRule() if rule is None else rule, cancel, revision)
     carried: Iterator[tuple[int, PropagatedPlane]]
     reached: dict[int, dict[int, PropagatedPlane]] = {name: {} for name in known}
     if len(known) == 1 and taken is None:
@@ -161,13 +167,22 @@ def propagate_each(
         ((alone, keys),) = known.items()
         carried = ((alone, each) for each in walk.carry(keys))
     else:
-        carried = walk.carry_each(known, taken=taken)
+        carried = walk.carry_each(known, _courses(known, first, last), taken)
+    given = range(first, last + 1) if revision > 1 else range(segmenter.source.shape[axis])
     for name, each in carried:
         reached[name][each.index] = each
-        yield name, replace(each, areas=trace.take())
+        if each.index in given:
+            yield name, replace(each, areas=trace.take())
     finals = _seen_from_all_sides(walk, known, reached, taken) if views else _shared_out(known, reached)
     for name, each in finals:
-        yield name, replace(each, areas=trace.take())
+        if each.index in given:
+            yield name, replace(each, areas=trace.take())
+
+
+def _courses(objects: Mapping[int, Mapping[int, Mask]], first: int, last: int) -> dict[int, range]:
+    """Return where objects must go that have key planes outside the range: from these into it."""
+    ends = {name: (min(first, *keys), max(last, *keys)) for name, keys in objects.items()}
+    return {name: range(low, high + 1) for name, (low, high) in ends.items() if (low, high) != (first, last)}
 
 
 def _shared_out(
@@ -266,6 +281,7 @@ def _add_side_views(
         stack.shape[side] - 1,
         walk.rule,
         walk.cancel,
+        walk.revision,
     )
     started = {name: {view.seed: seeds[name]} for name, view in views.items()}
     courses = {name: stack.course(view, objects[name]) for name, view in views.items()}

@@ -18,6 +18,7 @@ from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation, Setup
 from napari_sam.volume.carry import PropagatedPlane
+from napari_sam.volume.evidence import REVISION
 
 if TYPE_CHECKING:
     from napari_sam.embedding.store import EmbeddingStore
@@ -132,6 +133,7 @@ class Engine(Protocol):
         views: bool = False,
         cancel: CancelToken | None = None,
         areas: Sequence[Window] = (),
+        revision: int = REVISION,
     ) -> Iterator[PropagatedPlane]:
         """Carry an object along an axis from its key planes, in three views if asked."""
         ...
@@ -240,6 +242,7 @@ class NetworkEngine:
         views: bool = False,
         cancel: CancelToken | None = None,
         areas: Sequence[Window] = (),
+        revision: int = REVISION,
     ) -> Iterator[PropagatedPlane]:
         """Carry an object along an axis from its key planes; see `napari_sam.volume.propagate`."""
         from napari_sam.volume.propagate import propagate
@@ -254,6 +257,7 @@ class NetworkEngine:
             views=views,
             cancel=cancel,
             areas=areas,
+            revision=revision,
         )
 
     def propagate_each(

@@ -11,6 +11,7 @@ from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation, Setup
 from napari_sam.volume.carry import PropagatedPlane
+from napari_sam.volume.evidence import REVISION
 
 _serials = count()
 
@@ -76,6 +77,8 @@ class PropagationOrigin:
         Whether it went as far as it could.
     setup, areas
         What computed it so far. See `PropagateStep`.
+    revision
+        See `REVISION`.
     """
 
     plane: Plane
@@ -88,6 +91,7 @@ class PropagationOrigin:
     complete: bool = False
     setup: Setup | None = None
     areas: tuple[Window, ...] = ()
+    revision: int = REVISION
     serial: int = field(default_factory=next_serial)
 
 

@@ -159,7 +159,16 @@ def _step_form(step: Step, palette: Palette) -> StepForm:
     areas = tuple(map(palette.area_number, step.areas))
     if isinstance(step, PropagateStep):
         return PropagateForm(
-            step.plane, setup, areas, step.axis, step.start, step.stop, step.keys, step.reached, step.views
+            step.plane,
+            setup,
+            areas,
+            step.axis,
+            step.start,
+            step.stop,
+            step.keys,
+            step.reached,
+            step.views,
+            step.revision,
         )
     prompts, size = prompts_form(step.prompts), step.object_size
     return SegmentForm(step.plane, setup, areas, prompts, size, step.corrects, step.with_logits, step.chosen)
@@ -170,7 +179,16 @@ def _read_step(form: StepForm, palette: Palette) -> Step:
     areas = tuple(map(palette.area, form.areas))
     if isinstance(form, PropagateForm):
         return PropagateStep(
-            form.plane, form.axis, form.start, form.stop, form.keys, form.reached, setup, areas, form.views
+            form.plane,
+            form.axis,
+            form.start,
+            form.stop,
+            form.keys,
+            form.reached,
+            setup,
+            areas,
+            form.views,
+            form.revision,
         )
     prompts, size = read_prompts(form.prompts), form.object_size
     return SegmentStep(form.plane, prompts, size, form.corrects, form.with_logits, form.chosen, setup, areas)

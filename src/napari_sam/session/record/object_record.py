@@ -76,6 +76,8 @@ class PropagateStep:
         See `SegmentStep`.
     views
         Whether three views voted; versions before 0.2 knew one.
+    revision
+        See `napari_sam.volume.evidence.REVISION`; before that was recorded it was 1.
     """
 
     plane: Plane
@@ -87,6 +89,7 @@ class PropagateStep:
     setup: Setup | None = None
     areas: tuple[Window, ...] = ()
     views: bool = False
+    revision: int = 1
 
 
 Step: TypeAlias = SegmentStep | PropagateStep
@@ -246,6 +249,7 @@ class _Steps:
             origin.setup,
             origin.areas,
             origin.views,
+            origin.revision,
         )
 
 
@@ -350,6 +354,7 @@ def _origins(record: ObjectRecord) -> list[Origin]:
                 step.reached is None,
                 step.setup,
                 step.areas,
+                step.revision,
             )
         )
     return origins

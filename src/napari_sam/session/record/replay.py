@@ -184,6 +184,7 @@ class Recomputing:
             stop=step.stop,
             views=step.views,
             areas=step.areas,
+            revision=step.revision,
         )
         # Planes go by the axis: a correction asks for one of them.
         return _Reached(step.axis, {each.index: each for each in islice(planes, step.reached)})

@@ -102,6 +102,7 @@ class PropagateForm(Form, tag_field="do", tag="propagate", omit_defaults=True):
     keys: Annotated[tuple[tuple[int, Natural], ...], Meta(description="[position, step that gave the mask there]")]
     reached: int | None
     views: Annotated[bool, Meta(description="Whether three views voted on each voxel")] = False
+    revision: Annotated[int, Meta(description="The way in which it was carried", ge=1)] = 1
 
     def __post_init__(self) -> None:
         if self.axis >= self.plane.ndim or self.axis in self.plane.axes:

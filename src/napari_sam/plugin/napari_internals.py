@@ -283,7 +283,7 @@ class LayerRemoval:
         viewer = unwrapped(viewer)
         self._viewer = weakref.ref(viewer)
         events = viewer.layers.events
-        # napari's own callbacks come first: this is before it removes. In a batch it deletes at the end, whatever was done.
+        # napari's own callbacks come first: so before it removes. In a batch it deletes at the end, whatever was done.
         names = ("removing", "begin_batch")
         self._emitters = [getattr(events, name) for name in names if hasattr(events, name)]
         for emitter in self._emitters:

@@ -18,6 +18,8 @@ MEANT = (
     r"Inconsistent units across layers",
     # And where the monkey paints on a plane that these labels do not have.
     r"Coordinate .* for non-painted dimension",
+    # And for each rotated or sheared image, whether a plugin is open or not, once the axes are rolled.
+    r"Non-orthogonal slicing is being requested",
 )
 """Notifications that are meant."""
 STALL_S = 1.0

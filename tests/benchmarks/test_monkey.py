@@ -2,13 +2,17 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from napari.components import ViewerModel
 
-from benchmarks.monkey.rules import Fault
+from benchmarks.monkey.images import make_image
+from benchmarks.monkey.rules import MEANT, Fault
 from benchmarks.monkey.script import Start, Step, open_script, read_script, shortest, write_script, write_step
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +60,15 @@ def result_of(tmp_path: Path, stall_s: float, *steps: Step) -> Fault:
 def test_every_rule_can_fail(tmp_path, steps, rule) -> None:
     # The limit grows with the load of the machine: one that three seconds exceed anywhere, and one that nothing does.
     assert result_of(tmp_path, 0.05 if rule == "no_stall" else 60, *steps).rule == rule
+
+
+def test_what_napari_warns_of_by_itself_when_axes_are_rolled_is_no_fault() -> None:
+    made = make_image("affine", 1)
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros(made.data.shape), **made.attributes)
+    with pytest.warns(UserWarning, match="slicing") as warned:
+        viewer.dims.roll()
+    assert all(any(re.search(pattern, str(each.message)) for pattern in MEANT) for each in warned)
 
 
 def test_a_fault_is_replayed_and_its_script_cut_short(tmp_path) -> None:

@@ -75,6 +75,8 @@ def test_it_is_there(owner, name) -> None:
 def test_the_canvas_is_there(make_napari_viewer) -> None:
     canvas = make_napari_viewer().window._qt_viewer.canvas
     assert canvas.native is not None
+    assert callable(canvas._scene_canvas.set_current)
+    assert callable(canvas._scene_canvas.context.glir.command)
     assert callable((canvas.view.transform * canvas.view.scene.transform).map)
 
 

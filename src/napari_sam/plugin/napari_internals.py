@@ -18,6 +18,9 @@ from qtpy.QtWidgets import QApplication, QWidget
 
 _LOG = logging.getLogger(__name__)
 
+_VERTEX_ATTRIBUTES = 16
+"""How many there are at least in OpenGL 2, and the most that napari's shaders use."""
+
 Wrapped = TypeVar("Wrapped")
 
 
@@ -257,6 +260,53 @@ class StatusReading:
         except Exception:
             # A line that tells what is under the pointer is not worth a word about why it cannot.
             _LOG.debug("the status bar cannot be told", exc_info=True)
+
+
+class LayerRemoval:
+    """A guard that has what OpenGL keeps of a removed layer deleted in the context in which the layer was drawn.
+
+    As soon as a layer is removed, napari 0.9 has its buffers and programs deleted in whichever context is current: most
+    often that of Qt, which put the window together last, or that of another viewer. With Mesa the process ends when the
+    canvas is drawn next. And vispy leaves the arrays of what it drew enabled, though in that context they point to
+    nothing once their buffers are deleted (https://github.com/vispy/vispy/issues/1611); it enables what it needs for
+    each drawing.
+
+    Where nothing is drawn with vispy nothing is done.
+
+    Parameters
+    ----------
+    viewer
+        The viewer, with its window.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        viewer = unwrapped(viewer)
+        self._viewer = weakref.ref(viewer)
+        events = viewer.layers.events
+        # napari's own callbacks come first: so before it removes. In a batch it deletes at the end, whatever was done.
+        names = ("removing", "begin_batch")
+        self._emitters = [getattr(events, name) for name in names if hasattr(events, name)]
+        for emitter in self._emitters:
+            emitter.connect(self._prepare)
+
+    def close(self) -> None:
+        """Leave it to napari."""
+        for emitter in self._emitters:
+            emitter.disconnect(self._prepare)
+        self._emitters = []
+
+    def _prepare(self) -> None:
+        canvas = getattr(_canvas(self._viewer()), "_scene_canvas", None)
+        if canvas is None:
+            return
+        try:
+            canvas.set_current()
+            # Queued, as what napari will have deleted is: before that.
+            for number in range(_VERTEX_ATTRIBUTES):
+                canvas.context.glir.command("FUNC", "glDisableVertexAttribArray", number)
+        except (AttributeError, RuntimeError):
+            # Another napari draws in another way, or Qt has deleted the canvas and nothing is drawn on it any more.
+            _LOG.debug("the canvas is not prepared for a layer that goes", exc_info=True)
 
 
 def _canvas(viewer: Any) -> Any:

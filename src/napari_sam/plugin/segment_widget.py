@@ -19,7 +19,7 @@ from napari_sam.plugin.actions import Action
 from napari_sam.plugin.canvas.canvas import PointerRest
 from napari_sam.plugin.canvas.drawing_hold import DrawingHold, MainThread
 from napari_sam.plugin.controller import SegmentController
-from napari_sam.plugin.napari_internals import StatusReading, camera_of
+from napari_sam.plugin.napari_internals import LayerRemoval, StatusReading, camera_of
 from napari_sam.plugin.panel.image_section import ImageSection
 from napari_sam.plugin.panel.next_step import Step, next_step, situation_of
 from napari_sam.plugin.panel.notice_rows import NoticeRows, PanelFoot
@@ -200,6 +200,7 @@ class SegmentWidget(QWidget):
             rest=self._rest,
         )
         self.controller.collision = preferred.collision
+        self._layer_removal = LayerRemoval(viewer)
         self._status_reading = StatusReading(viewer, self.controller.is_own, self._main_thread.post)
         logs = sessions_folder()
         self.autosave = Autosave(
@@ -488,6 +489,8 @@ class SegmentWidget(QWidget):
         for event in (camera.center, camera.zoom):
             event.disconnect(self._on_camera)
         self.controller.close(keep_layers=window)
+        # Not before: that may have removed the plugin's own.
+        self._layer_removal.close()
 
 
 def _end(finalizer: "weakref.finalize[..., SegmentWidget]", *_: object) -> None:

@@ -76,6 +76,18 @@ def test_nuclei_of_a_plane_are_found_without_a_prompt(nano):
     assert overlap(again, found.mask(at)) > 0.99
 
 
+def test_a_network_without_maps_is_asked_on_a_grid(nano, monkeypatch):
+    encode = nano.network.encode
+    monkeypatch.setattr(nano.network, "encode", lambda *given: encode(*given)._replace(maps=None))
+    pixels, truth = discs((400, 400), np.array([(80, 80), (80, 300), (300, 200)]), 40)
+    segmenter, plane = opened(nano, pixels)
+    found = everything(segmenter, plane)
+    labels = found.labels(found.chosen(Wanted(confidence=0.5, smallest=50)))
+    assert matched(labels, truth) == [1, 1, 1]
+    # What a sure proposal covers is not asked about again.
+    assert found.prompts < 2 * 16 * 16
+
+
 def test_only_what_has_its_middle_in_the_region_is_proposed(nano):
     segmenter, plane = opened(nano, generate_stack().nuclei)
     region = (60.0, 40.0, 180.0, 160.0)

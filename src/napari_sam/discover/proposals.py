@@ -14,8 +14,10 @@ from napari_sam.planes.geometry import Mask, Window
 from napari_sam.segment.decoding import mask_from_logits
 
 # See `benchmarks.everything`; chosen on the training images.
-CONFIDENCE = 0.5
+CONFIDENCE = 0.4
 OVERLAP = 0.4
+CERTAINTY = 4
+"""Power of the confidence in what a proposal weighs."""
 EXACT = 18
 """Proposals in conflict up to which the best choice is found by trying; beyond, by exchanging."""
 
@@ -120,8 +122,9 @@ class Proposals:
     def chosen(self, wanted: Wanted) -> list[int]:
         """Choose the proposals that explain the plane best and do not contradict each other, the surest first.
 
-        Of a part, a whole and a group those stay that together cover most, each pixel counting as much as its
-        proposal is sure: a whole beats its part, two objects that are sure beat the group of both.
+        Of a part, a whole and a group those stay that together weigh most: the root of the area, times how sure a
+        proposal is, of which certainty counts by far the most. Of two that are as sure, a whole beats its part, and two
+        objects beat the group of both.
 
         Parameters
         ----------
@@ -148,7 +151,7 @@ class Proposals:
         conflicting = (shared > allowed) & (place[first] >= 0) & (place[second] >= 0)
         rows, columns = place[first[conflicting]], place[second[conflicting]]
         graph = csr_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(active), len(active)))
-        weights = (self._areas * self._gain)[active]
+        weights = (np.sqrt(self._areas) * self._confidence**CERTAINTY)[active]
         kept = best_independent(graph + graph.T, weights)
         order = np.argsort(-self._confidence[active[kept]], kind="stable")
         return [int(at) for at in active[kept][order]]
@@ -189,11 +192,6 @@ class Proposals:
     @cached_property
     def _confidence(self) -> NDArray[np.float64]:
         return np.array([each.confidence for each in self.proposals])
-
-    @cached_property
-    def _gain(self) -> NDArray[np.float64]:
-        """What a pixel of each is worth."""
-        return np.maximum(self._confidence, 1e-3) ** 2
 
     @cached_property
     def _diameter(self) -> NDArray[np.float64]:

@@ -1,11 +1,15 @@
 """How many objects of a plane are found without any prompt, by the product's own code.
 
     python -m benchmarks.everything [SET ...] [--planes 20] [--methods everything otsu grid] [--json FILE]
+    python -m benchmarks.everything --speed [--threads 2]
 
 AP50 is TP / (TP + FP + FN) at an IoU of .5, mSA its mean over IoUs of .50, .55 ... .95, each the mean over planes with
 the bootstrap's 95 % interval. `otsu` is Otsu's threshold with a watershed of the distances, what a user has without a
 network. `grid` is SAM's own way with the same network: 32 x 32 clicks, SAM's thresholds for predicted IoU and
 stability, and greedy suppression. Beside the scores: seconds a plane and prompts decoded.
+
+`--speed` takes a generated plane of 1024 x 1024 with some 100 nuclei and says how many times as long everything takes
+as encoding the plane at full resolution, turn by turn.
 """
 
 import argparse
@@ -31,8 +35,11 @@ from napari_sam.discover.everything import propose_everything
 from napari_sam.discover.proposals import Proposals, Wanted
 from napari_sam.models.load import load_model
 from napari_sam.models.model import Model
-from napari_sam.planes.geometry import Mask, overlap
+from napari_sam.planes.contrast import measure_contrast
+from napari_sam.planes.geometry import Mask, Plane, overlap
+from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Point, Prompts
+from napari_sam.sample import StackRecipe, generate_stack
 from napari_sam.segment.segmenter import Segmenter
 
 SMALLEST_AREA = 20
@@ -145,6 +152,32 @@ def measured(
     print(file=sys.stderr)
 
 
+def times_encoding(model: Model, turns: int = 5) -> list[float]:
+    """How many times as long as encoding a plane of 1024 x 1024 it takes to find its some 100 nuclei, turn by turn."""
+    sample = generate_stack(StackRecipe(shape=(2, 1024, 1024), cell_spacing=27.0), seed=1)
+    source, plane = ImageSource(sample.nuclei), Plane((1, 2), (1, 0, 0))
+    contrast, ratios = measure_contrast(source, plane.axes), []
+    for turn in range(turns + 1):
+        segmenter = Segmenter(model, source, contrast)
+        began = time.perf_counter()
+        for area in segmenter.embedder.covering(plane, (1.0, 1.0)):
+            segmenter.embedder.area(plane, area)
+        encoded = time.perf_counter() - began
+        began = time.perf_counter()
+        *_, proposals = propose_everything(Segmenter(model, source, contrast), plane)
+        assert isinstance(proposals, Proposals)
+        labels = proposals.labels(proposals.chosen(Wanted()))
+        taken = time.perf_counter() - began
+        if turn:
+            ratios.append(taken / encoded)
+        print(
+            f"turn {turn}: encoding {encoded:.2f} s, everything {taken:.2f} s, {labels.max()} found of "
+            f"{len(np.unique(sample.nucleus_labels[1])) - 1}, {proposals.prompts} prompts",
+            flush=True,
+        )
+    return ratios
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*")
@@ -153,7 +186,14 @@ def main() -> None:
     parser.add_argument("--planes", type=int, default=20, help="planes per set")
     parser.add_argument("--methods", nargs="+", default=["everything", "otsu"], choices=list(METHODS))
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if arguments.speed:
+        ratios = times_encoding(load_model(arguments.model))
+        print(f"{np.median(ratios):.1f} times encoding (median of {len(ratios)}; {min(ratios):.1f} at best)")
+        return
     if not arguments.data.is_dir():
         sys.exit(f"There is no folder {arguments.data}; set NAPARI_SAM_DATA.")
     warnings.simplefilter("ignore")
@@ -183,5 +223,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     main()

@@ -303,8 +303,7 @@ class Everything:
         count = len(self.chosen)
         if self.proposals:
             self._reporter.note = (
-                f"{count} of {self.most} objects are proposed: change what is wanted, click single ones away, and "
-                "accept them."
+                f"{count} of {self.most} objects are proposed: choose by the sliders, click single ones away, accept."
             )
         else:
             self._reporter.note = "Nothing was found on this plane."

@@ -166,6 +166,17 @@ def test_a_click_counts_only_where_the_proposal_is_seen(bench) -> None:
     assert len(bench.session.current.draft.masks) == 2
 
 
+def test_what_is_found_next_takes_its_place(bench) -> None:
+    bench.scroll(0, 4)
+    find(bench)
+    bench.scroll(0, 2)
+    find(bench)
+    assert bench.session.everything.plane.index[0] == 2
+    assert [layer.name for layer in bench.viewer.layers].count(PROPOSAL_NAME) == 1
+    np.testing.assert_array_equal(shown(bench)[2] > 0, blobs()[2] > 0)
+    assert not shown(bench)[4].any()
+
+
 def test_it_goes_with_its_layer_its_image_and_its_contrast(bench) -> None:
     bench.scroll(0, 4)
     deeds = (
@@ -193,7 +204,7 @@ def test_new_layers_do_not_hide_it_and_it_is_no_target(bench) -> None:
     names = [layer.name for layer in bench.viewer.layers]
     assert names.index(PROPOSAL_NAME) == names.index("Segment: preview") - 1
     assert names.index(PROPOSAL_NAME) > names.index("another")
-    assert bench.controller.targets.layers == []
+    assert bench.controller.targets.fitting == []
     assert bench.controller.is_own(bench.controller.proposals.layer)
 
 

@@ -224,16 +224,17 @@ class ProposalLayer:
         layer = self.layer
         if layer is None:
             return
+        # First, or it would be taken for one that the user removed.
+        self._forget()
         layers = self._context.viewer.layers
         if layer in layers:
             with self._unnoticed():
                 active = layers.selection.active
                 layers.remove(layer)
                 layers.selection.active = active if active in layers else None
-        self._forget()
 
     def _forget(self) -> None:
-        """Let go of a layer that is not in the viewer any more."""
+        """Let go of the layer."""
         if self.layer is not None:
             self._context.extra.remove(self.layer)
         if self._image is not None:

@@ -303,7 +303,7 @@ class Everything:
         count = len(self.chosen)
         if self.proposals:
             self._reporter.note = (
-                f"{count} of {self.most} objects are proposed: choose by the sliders, click single ones away, accept."
+                f"{count} of {self.most} objects are proposed: slide, click single ones away, and accept."
             )
         else:
             self._reporter.note = "Nothing was found on this plane."

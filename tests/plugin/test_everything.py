@@ -115,6 +115,19 @@ def test_keys_accept_and_discard(desk) -> None:
         assert (0 if target is None else (target.data > 0).sum()) == left
 
 
+def test_where_nothing_is_nothing_is_proposed(desk) -> None:
+    desk.widget.everything.expand()
+    for position, count in ((4, "2 of 2 proposed. Click one to drop or keep it."), (0, "Nothing is proposed yet.")):
+        desk.viewer.dims.set_current_step(0, position)
+        desk.hand.until(lambda: desk.session.image.plane == Z4.at(0, position))  # noqa: B023
+        desk.controller.do(Action.FIND)
+        desk.hand.until(lambda: not desk.session.everything.active)
+        assert desk.widget.everything.count.text() == count
+    assert "Nothing was found" in desk.widget.status.message.text()
+    assert PROPOSAL_NAME not in desk.viewer.layers
+    assert not desk.widget.everything.buttons[Action.ACCEPT_FOUND].isEnabled()
+
+
 def test_progress_is_shown_and_it_can_be_cancelled(desk) -> None:
     desk.widget.everything.expand()
     desk.engine.delay = 0.3

@@ -295,19 +295,18 @@ class Everything:
     def _take(self, found: _Found, wanted: Wanted) -> None:
         if self._wanted != wanted:
             found.select(self._wanted)
-        self._found = found
+        self._found = found if len(found.proposals) else None
         self._signals.proposals_changed.emit()
 
     def _done(self) -> None:
         self._active = False
         count = len(self.chosen)
-        if self.proposals:
+        if self._found is not None:
             self._reporter.note = (
                 f"{count} of {self.most} objects are proposed: slide, click single ones away, and accept."
             )
         else:
-            self._reporter.note = "Nothing was found on this plane."
-            self.discard()
+            self._reporter.note = "Nothing was found there."
         self._reporter.report()
 
     def _failed(self, error: Exception) -> None:

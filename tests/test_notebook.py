@@ -94,3 +94,40 @@ def test_a_scribble_segments_what_it_lies_on(volume):
     painted = mask.painted(truth.shape)
     assert (painted & truth).sum() / (painted | truth).sum() > 0.85
     assert mask.box[0] < 50 < 70 < mask.box[2]
+
+
+def test_everything_on_each_plane_has_ids_of_its_own():
+    from napari_sam.sample import StackRecipe, generate_stack
+
+    sample = generate_stack(StackRecipe(shape=(8, 80, 80)), seed=2)
+    stack = napari_sam.open_stack(sample.nuclei)
+    labels = napari_sam.segment_everything(stack, planes=[4, Plane((1, 2), (5, 0, 0))])
+    assert labels.shape == sample.nuclei.shape
+    assert labels.dtype == np.uint8
+    here, there = (set(np.unique(labels[z])) - {0} for z in (4, 5))
+    assert here
+    assert not here & there
+    assert not labels[[0, 1, 2, 3, 6, 7]].any()
+    # Of one plane, by number, as a picture, and turned.
+    alone = napari_sam.segment_everything(stack, planes=4)
+    assert set(np.unique(alone[4])) - {0} == here
+    flat = napari_sam.segment_everything(ImageSource(sample.nuclei[4]))
+    assert flat.shape == (80, 80)
+    assert flat.any()
+    turned = napari_sam.segment_everything(stack, planes=4, axes=(2, 1))
+    assert ((turned[4] > 0) & (alone[4] > 0)).sum() > 0.8 * (alone[4] > 0).sum()
+    # Less is wanted.
+    assert not napari_sam.segment_everything(stack, planes=4, confidence=1.0).any()
+    assert not napari_sam.segment_everything(stack, planes=4, largest=2).any()
+    sure = napari_sam.segment_everything(stack, planes=4, confidence=0.8)
+    assert len(np.unique(sure)) <= len(np.unique(alone))
+    some = napari_sam.segment_everything(stack, planes=4, region=(40, 40, 0, 0))
+    assert 0 < len(np.unique(some)) < len(np.unique(alone))
+
+
+def test_a_model_that_sees_nothing_by_itself_is_refused(volume):
+    for how in ({"model": "vit_b"}, {"model": threshold_model(256)}):
+        with pytest.raises(UserError, match="cannot find objects by itself"):
+            napari_sam.segment_everything(volume, **how)
+    with pytest.raises(UserError, match="Plane 20"):
+        napari_sam.segment_everything(volume, planes=[20])

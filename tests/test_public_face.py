@@ -27,6 +27,7 @@ PUBLIC = [
     "propagate_objects",
     "replay_session",
     "save_labels",
+    "segment_everything",
     "segment_object",
     "to_labels",
 ]

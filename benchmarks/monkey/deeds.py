@@ -253,6 +253,43 @@ class Answer(Deed):
             desk.pointer.press(list(rows.choices.values())[choice])
 
 
+class Wanted(Deed):
+    """What is wanted of everything, and where it is looked for."""
+
+    weight = 3
+    changes = False
+
+    def choose(self, desk, random):
+        return {"slider": random.randrange(4), "to": random.random(), "where": random.randrange(3)}
+
+    def do(self, desk, slider, to, where):
+        if desk.open:
+            panel = desk.widget.everything
+            turn(panel.where, where)
+            panel.sliders[slider].setValue(round(to * panel.sliders[slider].maximum()))
+
+
+class FindAndAccept(Deed):
+    """Everything found, some of it clicked away, accepted or left."""
+
+    weight = 3
+
+    def choose(self, desk, random):
+        return {
+            "wait": random.choice([0, 100, 1500]),
+            "at": [desk.on_object(random) for _ in range(random.randint(0, 3))],
+            "end": random.choice(["accept all found", "accept all found", "discard all found", ""]),
+        }
+
+    def do(self, desk, wait, at, end):
+        do_action(desk, Action.FIND, "key")
+        desk.wait(wait)
+        for each in at:
+            desk.pointer.drag([each], "left", "", 0)
+        if end:
+            do_action(desk, Action(end), "button")
+
+
 class KeyboardCursor(Deed):
     """Prompts without a mouse."""
 
@@ -711,6 +748,8 @@ DEEDS: tuple[type[Deed], ...] = (
     Act,
     UndoRedo,
     Answer,
+    Wanted,
+    FindAndAccept,
     KeyboardCursor,
     Brush,
     Table,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         propagate_object,
         propagate_objects,
         replay_session,
+        segment_everything,
         segment_object,
         to_labels,
     )
@@ -49,6 +50,7 @@ __all__ = [
     "propagate_objects",
     "replay_session",
     "save_labels",
+    "segment_everything",
     "segment_object",
     "to_labels",
 ]
@@ -64,6 +66,7 @@ _MODULES = {
         "propagate_object",
         "propagate_objects",
         "replay_session",
+        "segment_everything",
         "segment_object",
         "to_labels",
     ),

@@ -5,9 +5,12 @@
 >>> nucleus = napari_sam.segment_object(stack, plane=20, points=[(64, 71)])
 >>> volume = napari_sam.propagate_object(stack, {20: nucleus}, axis=0)
 >>> labels = napari_sam.to_labels(stack, volume)
+>>> everything = napari_sam.segment_everything(stack, planes=20)
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sam.discover.planes import check_sees_everything, label_planes, label_stack
+from napari_sam.discover.proposals import CONFIDENCE, OVERLAP, Wanted
 from napari_sam.errors import UserError
 from napari_sam.labels.label_array import smallest_dtype
 from napari_sam.labels.paint import Collision, paint
@@ -333,6 +338,87 @@ def _mask(mask: Mask | NDArray[np.bool_], shape: tuple[int, int]) -> Mask:
     if pixels.shape != shape:
         raise UserError(f"A mask has the shape {pixels.shape}, but the planes of this stack have {shape}.")
     return Mask.from_pixels(pixels)
+
+
+def segment_everything(
+    image: str | PathLike[str] | ImageSource | Segmenter | Any,
+    *,
+    model: str | Path | Model = "nano",
+    planes: int | Plane | Iterable[int | Plane] | None = None,
+    confidence: float = CONFIDENCE,
+    smallest: float = 0.0,
+    largest: float = math.inf,
+    overlap: float = OVERLAP,
+    region: Sequence[float] | None = None,
+    axes: tuple[int, int] = (-2, -1),
+) -> NDArray[Any]:
+    """Segment everything that the model sees by itself, on each plane alone, without a prompt.
+
+    Objects are not linked from plane to plane: on each plane they have ids of their own.
+
+    Parameters
+    ----------
+    image
+        An image as `open_stack` takes it, or what it returns (with its model, then).
+    model
+        As of `open_stack`; it has to see where objects are, as nano does.
+    planes
+        Which planes, see `plane_at`; None for all.
+    confidence
+        How sure the model has to be of an object, 0..1.
+    smallest, largest
+        Bounds of the diameter of the disc that is as large as an object, in pixels (of the finer axis).
+    overlap
+        Share of the smaller of two objects that they may have in common, 0..1; what they share goes to the surer one.
+    region
+        (row0, column0, row1, column1): only objects whose middle lies inside. None for whole planes.
+    axes
+        (row axis, column axis) of the planes; negative numbers count from the last axis.
+
+    Returns
+    -------
+    ndarray
+        Labels, of the image's shape, on each plane the surest first.
+
+    Raises
+    ------
+    UserError
+        If the image cannot be read, a plane does not exist, or the model does not see where objects are.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> from napari_sam.sample import StackRecipe, generate_stack
+    >>> sample = generate_stack(StackRecipe(shape=(8, 80, 80)), seed=2)
+    >>> labels = napari_sam.segment_everything(sample.nuclei, planes=[4, 5])
+    >>> labels.shape, [bool(plane.any()) for plane in labels[3:7]]
+    ((8, 80, 80), [False, True, True, False])
+    >>> known = sample.nucleus_labels[4] == 16
+    >>> found = labels[4] == labels[4, 35, 24]
+    >>> print(f"IoU {(found & known).sum() / (found | known).sum():.1f}")
+    IoU 0.9
+    """
+    if isinstance(image, Segmenter):
+        stack = image
+    else:
+        if not isinstance(model, Model):
+            check_sees_everything(str(model))
+        stack = open_stack(image, model=model, axes=axes)
+    if planes is None:
+        shown = _displayed(stack.source, axes)
+        others = [range(1) if axis in shown else range(size) for axis, size in enumerate(stack.source.shape)]
+        chosen = [Plane(shown, index) for index in product(*others)]
+    elif isinstance(planes, int | np.integer | Plane):
+        chosen = [plane_at(stack, planes, axes)]
+    else:
+        chosen = [plane_at(stack, plane, axes) for plane in planes]
+    within = None
+    if region is not None:
+        row0, column0, row1, column1 = map(float, region)
+        within = min(row0, row1), min(column0, column1), max(row0, row1), max(column0, column1)
+    wanted = Wanted(confidence, smallest, largest, overlap)
+    labels, count = label_stack(label_planes(stack, chosen, wanted, within), stack.source.shape)
+    return labels.astype(smallest_dtype(count))
 
 
 def to_labels(

@@ -32,6 +32,8 @@ MASKED = replace(IN_VIEW, masked=True)
         (replace(MASKED, stacked=True, busy=True), None),
         (replace(MASKED, asked=True), Step.ANSWER),
         (replace(IN_VIEW, asked=True, busy=True), Step.ANSWER),
+        (replace(IN_VIEW, unsaved=True, proposed=True), Step.ACCEPT_FOUND),
+        (replace(MASKED, proposed=True), Step.ACCEPT),
         (replace(IN_VIEW, unsaved=True), Step.SAVE),
         (replace(IN_VIEW, unsaved=True, in_view=False), Step.SAVE),
         # The object in work comes first.

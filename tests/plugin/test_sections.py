@@ -3,7 +3,16 @@
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QLabel, QTableView, QWidget
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QSlider,
+    QTableView,
+    QWidget,
+)
 
 from napari_sam.plugin.canvas.plugin_tools import Tool
 from napari_sam.plugin.panel.section import Section
@@ -77,11 +86,11 @@ def test_nonsense_in_the_settings_opens_what_is_open_by_itself(qtbot, found):
 
 def test_the_panel_opens_as_it_was_left(make_desk):
     first = make_desk()
-    assert [each.opened for each in first.widget.sections] == [True, True, True, True, False, True]
+    assert [each.opened for each in first.widget.sections] == [True, True, False, True, True, False, True]
     first.hand.press(first.widget.choices.header)
     first.hand.press(first.widget.objects.header)
     second = make_desk()
-    assert [each.opened for each in second.widget.sections] == [False, True, True, True, True, True]
+    assert [each.opened for each in second.widget.sections] == [False, True, False, True, True, True, True]
     assert not second.widget.choices.image.isVisible()
 
 
@@ -101,7 +110,7 @@ def test_the_tab_key_goes_through_all_that_is_open_from_top_to_bottom(small):
             assert view.rect().contains(focused.mapTo(view, focused.rect().center())), focused
         QTest.keyClick(focused, Qt.Key.Key_Tab)
     assert [describe(each) for each in seen] == [describe(each) for each in wanted]
-    for kind in (QAbstractButton, QComboBox, QAbstractSpinBox, QTableView):
+    for kind in (QAbstractButton, QComboBox, QAbstractSpinBox, QSlider, QTableView):
         for each in small.widget.findChildren(kind):
             if each.isVisible() and each.isEnabled() and each not in small.widget.object.collision.choices.values():
                 assert each in seen, describe(each)
@@ -136,7 +145,7 @@ def test_nothing_is_cut_off_in_a_small_window(small):
     assert (window.width(), window.height()) == (900, 700)
     panel = small.widget
     for each in panel.findChildren(QWidget):
-        if isinstance(each, QAbstractButton | QComboBox | QAbstractSpinBox | QTableView) and each.isVisible():
+        if isinstance(each, QAbstractButton | QComboBox | QAbstractSpinBox | QSlider | QTableView) and each.isVisible():
             left, right = (each.mapTo(panel, corner).x() for corner in (each.rect().topLeft(), each.rect().topRight()))
             assert left >= 0, describe(each)
             assert right < panel.width(), describe(each)

@@ -244,6 +244,20 @@ class Annotating(RuleBasedStateMachine):
         self.settle()
 
     @rule(
+        plane=planes, pick=picks, drop=st.booleans(), collision=st.sampled_from([Collision.KEEP, Collision.OVERWRITE])
+    )
+    def accept_everything(self, plane, pick, drop, collision) -> None:
+        self.session.image.set_view(plane)
+        everything = self.session.everything
+        everything.find()
+        self.settle()
+        if drop and everything.chosen:
+            everything.drop(everything.chosen[pick % len(everything.chosen)])
+        self.attempt(everything.accept, collision)
+        self.settle()
+        self.names = None
+
+    @rule(
         plane=planes,
         spot=spots,
         back=st.integers(0, 4),

@@ -11,7 +11,6 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from napari_sam.planes.geometry import Mask, Window
-from napari_sam.segment.decoding import mask_from_logits
 
 # See `benchmarks.everything`; chosen on the training images.
 CONFIDENCE = 0.4
@@ -160,6 +159,9 @@ class Proposals:
         """Return one proposal's mask at the plane's resolution; computed when it is first asked for."""
         known = self._masks.get(at)
         if known is None:
+            # Late, since it imports torch: the session knows proposals before it computes any.
+            from napari_sam.segment.decoding import mask_from_logits
+
             proposal = self.proposals[at]
             known = self._masks[at] = mask_from_logits(
                 proposal.logits,

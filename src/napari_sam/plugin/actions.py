@@ -30,6 +30,9 @@ class Action(StrEnum):
     PROPAGATE = "propagate"
     PROPAGATE_ALL = "propagate all"
     NEXT_DOUBTFUL = "next doubtful"
+    FIND = "find everything"
+    ACCEPT_FOUND = "accept all found"
+    DISCARD_FOUND = "discard all found"
     CANCEL = "cancel"
     UNDO = "undo"
     REDO = "redo"
@@ -118,8 +121,24 @@ CONTROLS: dict[Action, Control] = {
         "X",
         "Go to the propagated plane that is least sure, then to the next one: of the object in work, else of all.",
     ),
+    Action.FIND: Control(
+        "Find everything",
+        "Shift-E",
+        "Shift+E",
+        "Propose all objects of this plane at once. Sliders choose among them, a click drops one or keeps it.",
+    ),
+    Action.ACCEPT_FOUND: Control(
+        "Accept all",
+        "Control-Enter",
+        "Ctrl+Enter",
+        "Write all objects that are proposed into the labels. Those that are there already are left out. One undo.",
+    ),
+    Action.DISCARD_FOUND: Control("Discard", "Shift-Escape", "Shift+Esc", "Drop all that is proposed."),
     Action.CANCEL: Control(
-        "Cancel", "Q", "Q", "Stop propagating; the planes that were reached stay proposed. Or stop making many objects."
+        "Cancel",
+        "Q",
+        "Q",
+        "Stop propagating; the planes that were reached stay proposed. Or stop making many objects, or finding them.",
     ),
     Action.UNDO: Control(
         "Undo",

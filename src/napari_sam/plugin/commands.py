@@ -48,8 +48,23 @@ def next_doubtful_command(viewer: Viewer) -> None:
     _do(viewer, Action.NEXT_DOUBTFUL)
 
 
+def find_everything_command(viewer: Viewer) -> None:
+    """Propose all objects of the plane in view."""
+    _do(viewer, Action.FIND)
+
+
+def accept_found_command(viewer: Viewer) -> None:
+    """Accept all objects that are proposed."""
+    _do(viewer, Action.ACCEPT_FOUND)
+
+
+def discard_found_command(viewer: Viewer) -> None:
+    """Drop all objects that are proposed."""
+    _do(viewer, Action.DISCARD_FOUND)
+
+
 def stop_command(viewer: Viewer) -> None:
-    """Stop propagating, or making many objects."""
+    """Stop propagating, or making or finding many objects."""
     _do(viewer, Action.CANCEL)
 
 

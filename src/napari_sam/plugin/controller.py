@@ -21,6 +21,8 @@ from napari_sam.plugin.layers.layer_list import LayerList
 from napari_sam.plugin.layers.layer_sync import LayerSync
 from napari_sam.plugin.layers.plugin_layers import PluginLayers
 from napari_sam.plugin.layers.prompt_sources import PromptSources
+from napari_sam.plugin.layers.proposal_layer import ProposalLayer
+from napari_sam.plugin.layers.regions import Where, region_in_view
 from napari_sam.plugin.layers.target_layers import TargetLayers
 from napari_sam.plugin.layers.view import View, displayed_axes, jump_to
 from napari_sam.plugin.layers.viewer_context import ViewerContext
@@ -96,12 +98,16 @@ class SegmentController:
         What an ambiguous click offers.
     picking : LabelPicking
         Labels to be refined.
+    proposals : ProposalLayer
+        Everything that is proposed.
     cursor : KeyboardCursor
         Prompting without a mouse.
     sources : PromptSources
         Layers that prompts are taken from.
     collision : Collision
         What happens to pixels of other labels on accepting.
+    everything_where : Where
+        Where everything is looked for.
     propagation_axis : int or None
         The data axis to carry objects along; None for the likeliest.
     propagation_planes : (int or None, int or None)
@@ -129,6 +135,7 @@ class SegmentController:
         self.viewer = viewer
         self.session = session
         self.collision = Collision.KEEP
+        self.everything_where = Where.PLANE
         self.propagation_axis: int | None = None
         self.propagation_planes: tuple[int | None, int | None] = (None, None)
         self.propagation_views: bool | None = None
@@ -142,9 +149,17 @@ class SegmentController:
         self.candidates = Candidates(session)
         self.picking = LabelPicking(context, self.picking_changed.emit)
         keys = LayerKeys(self.do)
+        self.proposals = ProposalLayer(context, layer_list.unnoticed)
         self.sources = PromptSources(context, self.picking, keys.bind)
         self.canvas = Canvas(
-            context, self.picking, self.update_view, mirror.read_prompts, self.candidates.cycle, soon, rest or NoRest()
+            context,
+            self.picking,
+            self.update_view,
+            mirror.read_prompts,
+            self.candidates.cycle,
+            soon,
+            rest or NoRest(),
+            self.proposals,
         )
         self.cursor = KeyboardCursor(
             context, self.canvas, mirror.show_prompts, layer_list.unnoticed, self.cursor_changed.emit
@@ -171,7 +186,7 @@ class SegmentController:
             Action.NEXT: self._next_object,
             Action.REMOVE_LAST: session.prompts.remove_last,
             Action.CLEAR: session.prompts.clear,
-            Action.HIDE: self.tools.toggle_preview,
+            Action.HIDE: self._toggle_preview,
             Action.PICK: self.picking.pick_under_cursor,
             Action.CANDIDATE: partial(self.candidates.cycle, 1),
             Action.CANDIDATE_BACK: partial(self.candidates.cycle, -1),
@@ -180,6 +195,9 @@ class SegmentController:
             Action.PROPAGATE: self._propagate,
             Action.PROPAGATE_ALL: self._propagate_all,
             Action.NEXT_DOUBTFUL: self._next_doubtful,
+            Action.FIND: self._find_everything,
+            Action.ACCEPT_FOUND: self._accept_found,
+            Action.DISCARD_FOUND: session.everything.discard,
             Action.CANCEL: session.cancel,
             Action.UNDO: session.history.undo,
             Action.REDO: session.history.redo,
@@ -248,9 +266,11 @@ class SegmentController:
             self.images.choose_first()
         else:
             self.tools.raise_to_top()
+            self.proposals.raise_to_top()
 
     def _on_removed(self, layer: Layer) -> None:
         self.cursor.removed(layer)
+        self.proposals.removed(layer)
         self.sources.removed(layer)
         self.targets.removed(layer)
         if layer is self._context.image:
@@ -318,6 +338,7 @@ class SegmentController:
     def close(self, *, keep_layers: bool) -> bool:
         """End the session; the plugin's own layers go unless `keep_layers` (the window closes anyway)."""
         self._mirror.close()
+        self.proposals.close(window=keep_layers)
         self._layer_list.close()
         self._accepting.close()
         self.targets.close(window=keep_layers)
@@ -351,6 +372,21 @@ class SegmentController:
         self.update_view()
         axis = self.propagation_axis if self.propagation_axis in self.propagation_axes else None
         self.session.batch.propagate(axis, *self.propagation_planes, views=self.propagation_views)
+
+    def _find_everything(self) -> None:
+        """Find everything on the plane in view, where it is to be looked for."""
+        self.update_view()
+        self.session.everything.find(region_in_view(self._context, self.everything_where))
+
+    def _accept_found(self) -> None:
+        """Accept all that is proposed; new labels are made if none are chosen."""
+        self.targets.ensure(wanted=bool(self.session.everything.chosen))
+        self.session.everything.accept(self.collision)
+
+    def _toggle_preview(self) -> None:
+        """Hide the preview and what is proposed, or show them again."""
+        self.tools.toggle_preview()
+        self.proposals.toggle()
 
     def _next_doubtful(self) -> None:
         """Bring the next plane into view that propagation was not sure of."""

@@ -20,6 +20,7 @@ from napari_sam.plugin.canvas.canvas import PointerRest
 from napari_sam.plugin.canvas.drawing_hold import DrawingHold, MainThread
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.napari_internals import LayerRemoval, StatusReading, camera_of
+from napari_sam.plugin.panel.everything_section import EverythingSection
 from napari_sam.plugin.panel.image_section import ImageSection
 from napari_sam.plugin.panel.next_step import Step, next_step, situation_of
 from napari_sam.plugin.panel.notice_rows import NoticeRows, PanelFoot
@@ -223,6 +224,7 @@ class SegmentWidget(QWidget):
         self.status = StatusLine()
         self.choices = ImageSection(self.controller, self._main_thread.post)
         self.prompts = PromptSection(self.controller)
+        self.everything = EverythingSection(self.controller)
         self.object = ObjectSection(self.controller)
         self.stack = StackSection(self.controller)
         self.table = ObjectTableWidget(self.controller)
@@ -232,12 +234,18 @@ class SegmentWidget(QWidget):
         self.sections: tuple[Section, ...] = (
             self.choices,
             self.prompts,
+            self.everything,
             self.object,
             self.stack,
             self.objects,
             self.save,
         )
-        self.buttons = {**self.prompts.buttons, **self.object.buttons, **self.stack.buttons}
+        self.buttons = {
+            **self.prompts.buttons,
+            **self.everything.buttons,
+            **self.object.buttons,
+            **self.stack.buttons,
+        }
         self.save_button, self.open_button = self.save.save_button, self.save.open_button
         self.versions_button = self.save.versions_button
         self.restore_row = RestoreRow(self.restoring)
@@ -252,6 +260,7 @@ class SegmentWidget(QWidget):
                 Step.PROMPT: self.prompts.draw,
                 Step.PROPAGATE: self.buttons[Action.PROPAGATE],
                 Step.ACCEPT: self.buttons[Action.ACCEPT],
+                Step.ACCEPT_FOUND: self.buttons[Action.ACCEPT_FOUND],
                 Step.ANSWER: self.object.collision.keep,
                 Step.SAVE: self.save_button,
             },
@@ -324,6 +333,7 @@ class SegmentWidget(QWidget):
         session.masks_changed.connect(self.object.candidates.show_candidates)
         session.masks_changed.connect(self.stack.show_planes)
         session.label_changed.connect(self.object.show_label)
+        session.proposals_changed.connect(self._on_proposals)
         session.history_changed.connect(self._on_history)
         session.crashed.connect(_report_crash)
         controller.layers_changed.connect(self._fill_choices)
@@ -381,6 +391,13 @@ class SegmentWidget(QWidget):
         self.choices.fill()
         self.prompts.source.fill()
         self.stack.fill()
+        self.everything.fill()
+        self._show_next_step()
+
+    def _on_proposals(self) -> None:
+        """Show what is proposed, and that other things can be done now."""
+        self.everything.fill()
+        self.everything.show_status(self.session.status)
         self._show_next_step()
 
     def _on_history(self) -> None:
@@ -399,7 +416,7 @@ class SegmentWidget(QWidget):
         self._progress_timer.stop()
         self._shown_state = status.state
         self.status.show_status(status)
-        for rows in (self.prompts, self.object, self.stack):
+        for rows in (self.prompts, self.everything, self.object, self.stack):
             rows.show_status(status)
         self.save.show_status()
         self.choices.show_setup()

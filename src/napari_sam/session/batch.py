@@ -78,6 +78,8 @@ class _Run:
         Whether all were tried, and it waits for what is to happen to other labels.
     carried
         Whether objects are carried through the stack, of which the results are planes.
+    written
+        Called once they are written.
     """
 
     results: BatchResults
@@ -86,6 +88,7 @@ class _Run:
     done: int = 0
     asking: bool = False
     carried: bool = False
+    written: Callable[[], None] = lambda: None
 
 
 class Batch:
@@ -259,6 +262,25 @@ class Batch:
         )
         self._reporter.report()
 
+    def write_found(self, results: BatchResults, collision: Collision, written: Callable[[], None]) -> None:
+        """Write objects that were found elsewhere; a former batch is given up.
+
+        Parameters
+        ----------
+        results
+            The objects.
+        collision
+            As of `segment`.
+        written
+            Called once they are in the labels; never if they are not.
+        """
+        self._reporter.clear()
+        self.stop()
+        count = len(results.objects)
+        self._run = _Run(results, collision, count, count, written=written)
+        self._write(self._run, collision)
+        self._reporter.report()
+
     def write(self, collision: Collision | None) -> None:
         """Write what was found; None to give it up."""
         if collision is None:
@@ -359,7 +381,8 @@ class Batch:
             return
         if carry_out(plan, run.results, self._workspace):
             self._run = None
-            self._reporter.note = _summary(run)
+            run.written()
+            self._reporter.note = _summary(run, len(plan.rows))
             self._reporter.report()
         else:
             self._write(run, collision, plans + 1)
@@ -416,15 +439,17 @@ def _found(each: BatchObject, answer: Segmentation, opened: OpenedImage, size: f
     return (each.plane, draft) if draft.masks else None
 
 
-def _summary(run: _Run) -> str:
-    """Tell what came of a batch, in a sentence or two."""
+def _summary(run: _Run, objects: int) -> str:
+    """Tell what came of a batch, which wrote so many objects, in a sentence or two."""
     if run.carried:
         planes = len(run.results.objects)
         return f"{_count(run.total, 'object')} carried to {_count(planes, 'plane')} more in all."
-    objects, missed = len(run.results.by_label()), run.total - len(run.results.objects)
+    missed = run.total - len(run.results.objects)
     sentence = "1 object was accepted." if objects == 1 else f"{objects} objects were accepted."
     if missed:
         sentence += " 1 was not found." if missed == 1 else f" {missed} were not found."
+    if run.results.crowded is not None and objects < run.total:
+        sentence += f" {run.total - objects} lie on labels that are there, and were left out."
     return sentence
 
 

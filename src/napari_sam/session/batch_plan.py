@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.labels.edits import Box, Edit, Growth, PixelChange, hull, tiled
 from napari_sam.labels.label_array import check_fits
+from napari_sam.labels.label_masks import PlaneInLabels, labels_on_plane
 from napari_sam.labels.paint import Collides, Collision, paint_all
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.session.history.entry import EntryKind
@@ -33,12 +35,17 @@ class BatchResults:
         Each, with the plane that it was found on.
     former
         Pixels that labels had on a plane before.
+    crowded
+        Share of its pixels that an object may lose to labels that are there and keep theirs: what loses more, or has
+        no pixel left, is left out, and what comes first in `objects` has the pixels. None to leave nothing out; the
+        higher predicted IoU has the pixels then.
     """
 
     target: Target
     instead_of: Draft | None = None
     objects: list[tuple[Plane, Draft]] = field(default_factory=list)
     former: dict[tuple[Plane, int], Mask] = field(default_factory=dict)
+    crowded: float | None = None
 
     def by_label(self) -> dict[int, list[tuple[Plane, Draft]]]:
         """Return what was found of each, with the planes; by ids, which all of them have by then."""
@@ -128,6 +135,9 @@ def plan_batch(results: BatchResults, basis: LabelsSnapshot, collision: Collisio
     Collides
         If pixels of other labels are met and `collision` is to ask.
     """
+    if results.crowded is not None:
+        results = _with_room(results, basis, collision)
+        yield None
     edits: dict[Plane, Edit] = {}
     pixels: list[PixelChange] = []
     met = Counter[int]()
@@ -169,7 +179,32 @@ def _by_plane(results: BatchResults) -> Iterator[tuple[Plane, list[tuple[int, Ma
         if label in found.get(plane, ()):
             former[plane][label] = mask
     for plane, masks in found.items():
-        yield plane, sorted(masks.items(), key=lambda each: -np.nan_to_num(each[1].predicted_iou)), former[plane]
+        objects = list(masks.items())
+        if results.crowded is None:
+            objects.sort(key=lambda each: -np.nan_to_num(each[1].predicted_iou))
+        yield plane, objects, former[plane]
+
+
+def _with_room(results: BatchResults, basis: LabelsSnapshot, collision: Collision) -> BatchResults:
+    """Leave out what has too few pixels of its own, and give the others new ids without gaps; all of them are new."""
+    kept: list[tuple[Plane, Draft]] = []
+    there: dict[Plane, NDArray[np.bool_]] = {}
+    taken: dict[Plane, NDArray[np.bool_]] = {}
+    free = basis.next_label or 1
+    for plane, draft in results.objects:
+        if plane not in there:
+            place = PlaneInLabels.itself(plane, basis.array.shape)
+            labels = np.concatenate([band for _, band in labels_on_plane(basis.array, place)])
+            there[plane] = (labels != 0) & (collision is Collision.KEEP)
+            taken[plane] = there[plane].copy()
+        mask = draft.masks[plane]
+        lost = np.count_nonzero(mask.pixels & there[plane][mask.slices])
+        own = mask.pixels & ~taken[plane][mask.slices]
+        if own.any() and lost <= (results.crowded or 0) * mask.area:
+            draft.label, free = free, free + 1
+            kept.append((plane, draft))
+            taken[plane][mask.slices] |= mask.pixels
+    return replace(results, objects=kept)
 
 
 def _whole(earlier: ObjectRow | None, found: Sequence[tuple[Plane, Draft]]) -> Draft:

@@ -5,6 +5,7 @@ from napari_sam.session.batch import Batch
 from napari_sam.session.compute.engine import Engine, NetworkEngine
 from napari_sam.session.compute.scheduler import PostToMain, Scheduler
 from napari_sam.session.current_object import CurrentObject
+from napari_sam.session.everything import Everything
 from napari_sam.session.label_selection import LabelSelection
 from napari_sam.session.labels_files import LabelsFiles
 from napari_sam.session.notice_rules import NoticeRules
@@ -57,6 +58,8 @@ class Session(SessionSignals):
         The accepted objects.
     batch : Batch
         Many objects segmented in one go.
+    everything : Everything
+        Everything on a plane, found and proposed.
     history : History
         Undo and redo.
     record : SessionRecord
@@ -121,12 +124,13 @@ class Session(SessionSignals):
         self.prompts = PromptEditor(workspace, answering, scheduler, self, reporter)
         self.volume = Propagation(scheduler, engine, workspace, answering, self, reporter)
         self.batch = Batch(scheduler, engine, workspace, answering, self, reporter)
+        self.everything = Everything(scheduler, engine, workspace, answering, self.batch, self, reporter)
         self.record = SessionRecord(scheduler, workspace, answering, self, reporter, self.notices, self.files)
         self.objects = Objects(workspace, answering, reporter, self.volume.stop)
         self.labels = LabelSelection(
             workspace, answering, self.objects, self.batch, reporter, self, self.notices, self.files
         )
-        self.model = ModelSelection(answering, workspace, self.prompts, reporter)
+        self.model = ModelSelection(answering, workspace, self.prompts, self.everything, reporter)
         self.image = ImageSelection(answering, workspace, self.volume, self.batch, self.model, reporter, self.notices)
         self.current = CurrentObject(workspace, self.objects, self.volume, self, reporter)
         self.history = History(workspace, self.volume, reporter)
@@ -141,15 +145,19 @@ class Session(SessionSignals):
         return self._reporter.status
 
     def cancel(self) -> None:
-        """Stop propagating: the planes that were reached stay proposed; or stop a batch: nothing of it is written.
+        """Stop propagating: the planes that were reached stay proposed; or stop a batch, or finding everything.
+
+        Nothing of a batch is written then.
 
         Raises
         ------
         UserError
-            If neither goes on.
+            If none of them goes on.
         """
         if self.batch.active:
             self.batch.cancel()
+        elif self.everything.active:
+            self.everything.cancel()
         elif self.volume.active:
             self.volume.cancel()
         else:
@@ -172,6 +180,8 @@ class Session(SessionSignals):
             return Status(State.PROPAGATING, error, *self.volume.progress)
         if self.batch.active:
             return Status(State.SEGMENTING, error, *self.batch.progress)
+        if self.everything.active:
+            return Status(State.FINDING, error, *self.everything.progress)
         if workspace.draft.in_flight or workspace.deferred:
             return Status(State.SEGMENTING, error)
         if error:

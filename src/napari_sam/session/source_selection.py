@@ -5,6 +5,7 @@ from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.segment.segmentation import Setup
 from napari_sam.session.batch import Batch
+from napari_sam.session.everything import Everything
 from napari_sam.session.notices import NoticeKind, Notices
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.prompt_editor import PromptEditor
@@ -24,16 +25,24 @@ class ModelSelection:
         The object in work.
     prompts
         Who knows earlier answers.
+    everything
+        What is proposed by the model.
     reporter
         What the user is told.
     """
 
     def __init__(
-        self, answering: PromptAnswering, workspace: Workspace, prompts: PromptEditor, reporter: StatusReporter
+        self,
+        answering: PromptAnswering,
+        workspace: Workspace,
+        prompts: PromptEditor,
+        everything: Everything,
+        reporter: StatusReporter,
     ) -> None:
         self._answering = answering
         self._workspace = workspace
         self._prompts = prompts
+        self._everything = everything
         self._reporter = reporter
 
     @property
@@ -62,6 +71,7 @@ class ModelSelection:
     def open(self) -> None:
         """Open the image with the model (again, if its weights are here only now); the prompts are answered again."""
         self._reporter.clear()
+        self._everything.leave()
         self._answering.open()
         self._answer_again()
 

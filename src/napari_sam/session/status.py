@@ -19,6 +19,7 @@ class State(StrEnum):
     READY = "ready"
     SEGMENTING = "segmenting"
     PROPAGATING = "propagating"
+    FINDING = "finding"
     SAVING = "saving"
     ERROR = "error"
 
@@ -50,6 +51,7 @@ class Status:
             State.EMBEDDING,
             State.SEGMENTING,
             State.PROPAGATING,
+            State.FINDING,
             State.SAVING,
         }
 
@@ -79,6 +81,8 @@ class SessionSignals:
         `current_label` is different.
     collided(Collides)
         A batch is done and meets pixels of other labels: `Session.batch.write` says what becomes of it.
+    proposals_changed()
+        What is proposed of everything on a plane is different, or what is chosen of it.
     crashed(Exception)
         A computation raised something unexpected.
     """
@@ -93,6 +97,7 @@ class SessionSignals:
     saved = Signal(object, tuple)
     label_changed = Signal()
     collided = Signal(object)
+    proposals_changed = Signal()
     crashed = Signal(Exception)
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sam.discover.proposals import Proposals, Wanted
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.planes.geometry import Mask, Plane, Window, overlap
@@ -282,6 +283,82 @@ class EngineContract(ABC):
                 _assert_same_mask(one.mask, other.mask)
         ends = list(engine.propagate(segmenter, MIDDLE, keys, 0))
         self._check_carried(ends, 0, 6, 3)
+
+    # Everything at once
+
+    def test_everything_on_a_plane_is_proposed(self) -> None:
+        """Both balls, each once; in a region only what has its middle there; progress counts up to its total.
+
+        An engine whose model cannot do that says so in a sentence.
+        """
+        engine, segmenter = self._opened()
+        proposals = self._proposed(engine, segmenter)
+        if proposals is None:
+            return
+        wanted = Wanted(confidence=0.3)
+        chosen = proposals.chosen(wanted)
+        labels = proposals.labels(chosen)
+        assert labels.shape == MIDDLE.shape(SHAPE)
+        for value, (row, column) in ((220, (30, 34)), (200, (56, 74))):
+            assert labels[row, column], f"nothing is proposed at {(row, column)}"
+            truth = Mask.from_pixels(two_balls()[3] == value)
+            assert overlap(Mask.from_pixels(labels == labels[row, column]), truth) > 0.5, "another object is proposed"
+        assert labels[30, 34] != labels[56, 74]
+        for at in chosen:
+            check_mask(proposals.mask(at), MIDDLE.shape(SHAPE))
+            assert 0 <= proposals.proposals[at].confidence <= 1
+        some = self._proposed(engine, segmenter, (0.0, 0.0, 45.0, 60.0))
+        assert some is not None
+        there = some.labels(some.chosen(wanted))
+        assert there[30, 34]
+        assert not there[56, 74], "something is proposed outside of the region"
+
+    def test_a_proposal_is_computed_again(self) -> None:
+        """By its origin alone, another engine finds the same mask, up to rounding."""
+        engine, segmenter = self._opened()
+        proposals = self._proposed(engine, segmenter)
+        if proposals is None:
+            return
+        other, afresh = self._opened()
+        for at in proposals.chosen(Wanted(confidence=0.3)):
+            again = other.propose_again(afresh, MIDDLE, proposals.proposals[at].origin)
+            assert again is not None, "it is not found again"
+            assert overlap(again, proposals.mask(at)) > SAME
+
+    def test_finding_everything_is_cancelled(self) -> None:
+        """A token that is set ends it, at once or on the way."""
+        engine, segmenter = self._opened()
+        for steps in (0, 1):
+            token = CancelToken()
+            try:
+                proposing = engine.everything(segmenter, MIDDLE, cancel=token)
+                for _ in range(steps):
+                    next(proposing)
+            except UserError as error:
+                check_sentence(error)
+                return
+            token.cancel()
+            try:
+                list(proposing)
+            except Cancelled:
+                continue
+            raise AssertionError(f"it went on after {steps} steps")
+
+    def _proposed(
+        self, engine: Engine, segmenter: PlaneSegmenter, region: tuple[float, float, float, float] | None = None
+    ) -> Proposals | None:
+        try:
+            *steps, proposals = engine.everything(segmenter, MIDDLE, region)
+        except UserError as error:
+            check_sentence(error)
+            return None
+        counted = [each for each in steps if isinstance(each, tuple)]
+        assert len(counted) == len(steps), "proposals before the last step"
+        assert isinstance(proposals, Proposals), "no proposals in the end"
+        done = [each for each, _ in counted]
+        assert done == sorted(done), steps
+        assert all(each <= total for each, total in counted), steps
+        return proposals
 
     def test_a_session_works_with_it(self) -> None:
         """A click is answered, carried, accepted and undone; all of it computed on a thread of the session's."""

@@ -1,5 +1,6 @@
 """An engine without a network: objects are what is brighter than half, and it can be slow, wrong or stuck."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,7 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.sparse import csr_array
 
+from napari_sam.discover.proposals import Proposal, ProposalOrigin, Proposals
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.contrast import Contrast
@@ -136,6 +139,30 @@ class FakeEngine:
                     free = ~taken(plane.at(axis, each.index))[each.mask.slices]
                     each = replace(each, mask=kept(each.mask, free))
                 yield name, each
+
+    def everything(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        region: tuple[float, float, float, float] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, int] | Proposals]:
+        """Propose the objects of a plane, as sure as they are bright, in two steps."""
+        assert isinstance(segmenter, FakeSegmenter)
+        for done in (1, 2):
+            self.work(cancel)
+            yield done, 2
+        yield segmenter.proposals(plane, region)
+
+    def propose_again(
+        self, segmenter: PlaneSegmenter, plane: Plane, origin: ProposalOrigin, cancel: CancelToken | None = None
+    ) -> Mask | None:
+        """Return the mask of one proposal of before."""
+        assert isinstance(segmenter, FakeSegmenter)
+        self.work(cancel)
+        proposals = segmenter.proposals(plane, None)
+        found = [at for at, each in enumerate(proposals.proposals) if each.origin == origin]
+        return proposals.mask(found[0]) if found else None
 
     def work(self, cancel: CancelToken | None) -> None:
         """Spend the time that an answer takes.
@@ -292,12 +319,45 @@ class FakeSegmenter:
         confidence = 0.3 if position % 5 == 0 else 0.9
         return PropagatedPlane(position, Mask.from_pixels(objects == label), confidence)
 
+    def proposals(self, plane: Plane, region: tuple[float, float, float, float] | None) -> Proposals:
+        """Return the objects of a plane, of those whose middle lies in a region; all of it if None."""
+        objects = self.objects(plane)
+        pixels = self._pixels(plane)
+        found, cells, starts = [], [], [0]
+        for label, box in enumerate(ndimage.find_objects(objects), 1):
+            inside = objects[box] == label
+            rows, columns = (at + part.start for at, part in zip(np.nonzero(inside), box, strict=True))
+            middle = float(rows.mean()), float(columns.mean())
+            if region is not None and not all(
+                low <= at <= high for low, at, high in zip(region[:2], middle, region[2:], strict=True)
+            ):
+                continue
+            # With room around it, so that what lies between is as far from the border on both sides.
+            logits = np.pad(np.where(inside, 6, -6).astype(np.float32), 1, constant_values=-6)
+            window = Window((box[0].start - 1, box[1].start - 1), (1.0, 1.0), logits.shape)
+            area = Window((0.0, 0.0), (1.0, 1.0), objects.shape)
+            confidence = float(pixels[rows, columns].mean() / 255)
+            origin = ProposalOrigin((round(middle[0]), round(middle[1])), 0.0, area, label)
+            diameter = 2 * math.sqrt(len(rows) / math.pi)
+            found.append(Proposal(logits, window, origin, confidence, 0.9, diameter))
+            cells.append(rows * objects.shape[1] + columns)
+            starts.append(starts[-1] + len(rows))
+        joined = np.concatenate(cells) if cells else np.zeros(0, int)
+        matrix = csr_array((np.ones(len(joined), np.int32), joined, np.array(starts)), shape=(len(found), objects.size))
+        return Proposals(objects.shape, found, matrix, len(found))
+
     def objects(self, plane: Plane) -> NDArray[np.int32]:
         """(rows, columns) int32: the objects of a plane, numbered from 1."""
-        rows, columns = plane.shape(self.source.shape)
-        pixels = np.asarray(self.source.read(plane, slice(0, rows), slice(0, columns)), float).mean(axis=-1)
+        pixels = self._pixels(plane)
         numbered: NDArray[np.int32] = ndimage.label(pixels > pixels.max() / 2)[0]
         return numbered
+
+    def _pixels(self, plane: Plane) -> NDArray[np.float64]:
+        rows, columns = plane.shape(self.source.shape)
+        pixels: NDArray[np.float64] = np.asarray(
+            self.source.read(plane, slice(0, rows), slice(0, columns)), float
+        ).mean(axis=-1)
+        return pixels
 
 
 def _inside(box: Box) -> tuple[slice, slice]:

@@ -67,6 +67,7 @@ class ScriptedUser:
             self.reopen: 2,
             self.stroke: 3,
             self.several: 1,
+            self.everything: 1,
             self.undo: 3,
             self.redo: 1,
             self.reject: 1,
@@ -207,6 +208,15 @@ class ScriptedUser:
         spots = [self.spot() for _ in range(2)]
         boxes = [Box(max(row - 8, 0), max(column - 8, 0), row + 7, column + 7) for row, column in spots]
         self.session.batch.segment([BatchObject(self.plane, Prompts(box=box)) for box in boxes])
+
+    def everything(self) -> None:
+        """Find everything; or accept what was found but for one object."""
+        everything = self.session.everything
+        if everything.chosen:
+            everything.drop(self.random.choice(everything.chosen))
+            everything.accept()
+        else:
+            everything.find()
 
     def undo(self) -> None:
         """Undo."""

@@ -12,6 +12,7 @@ from napari_sam.errors import UserError
 from napari_sam.plugin.layers.label_obstacles import check_writable
 from napari_sam.plugin.layers.label_picking import LabelPicking
 from napari_sam.plugin.layers.plugin_layers import PluginLayers
+from napari_sam.plugin.layers.proposal_layer import ProposalLayer
 from napari_sam.plugin.layers.target_layers import LayerTarget
 from napari_sam.plugin.layers.view import View
 from napari_sam.plugin.layers.viewer_context import ViewerContext
@@ -114,6 +115,8 @@ class Canvas:
         Gives the answer to a gesture a moment to arrive, so that both are drawn at once.
     rest
         Notices where the pointer rests.
+    proposals
+        What is proposed of everything: a click on one of these drops or keeps it.
     """
 
     def __init__(
@@ -125,8 +128,10 @@ class Canvas:
         cycle: Callable[[int], None],
         soon: Callable[[], None],
         rest: Rest,
+        proposals: ProposalLayer,
     ) -> None:
         self._context = context
+        self._proposals = proposals
         self._picking = picking
         self._follow_view = follow_view
         self._read_prompts = read_prompts
@@ -142,15 +147,17 @@ class Canvas:
     def pressed(self, position: Position, positive: bool) -> None:
         """Begin the answer to a click while the button, which was pressed, is held."""
         self._rest.over()
-        if not self._picking.active:
+        if not self._picking.active and self._proposals.under(position) is None:
             self._try_quietly(lambda: self._expect_click(position, positive))
 
     def clicked(self, position: Position, positive: bool) -> None:
-        """Take a click, adding or excluding - or picking a label, when asked to."""
+        """Take a click, adding or excluding - or picking a label, when asked to, or dropping what is proposed there."""
         self._context.tell("")
         if self._picking.active:
             self._picking.stop()
             self._context.try_to(lambda: self._picking.pick_at(self._context.world(position)))
+        elif (proposed := self._proposals.under(position)) is not None:
+            self._context.session.everything.toggle(proposed)
         else:
             self._context.try_to(lambda: self._add_click(position, positive))
             self._soon()
@@ -192,6 +199,8 @@ class Canvas:
     def _suppose_click(self, position: Position) -> None:
         _, view = self._where()
         row, column = view.plane.from_data(tuple(position))
+        if self._proposals.under(position) is not None:
+            return
         if not self._picking.active and self._reaches(view, np.asarray([(row, column)])):
             self._context.session.prompts.suppose_point(view.plane, Point(row, column))
 

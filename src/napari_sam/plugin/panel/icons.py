@@ -27,6 +27,7 @@ class Icon(StrEnum):
     EYE = "eye"
     UNDO = "undo"
     REDO = "redo"
+    EVERYTHING = "everything"
 
 
 ACTION_ICONS = {
@@ -240,6 +241,16 @@ def _redo(painter: QPainter, colour: QColor) -> None:
     _undo(painter, colour)
 
 
+def _everything(painter: QPainter, colour: QColor) -> None:
+    pen = painter.pen()
+    painter.setPen(QPen(colour, 1.3))
+    for x, y, across, down in ((6.5, 7, 3, 2.4), (13.2, 6.6, 2.2, 2.8), (7.2, 13.4, 2.4, 2.2), (13.4, 13.2, 2.8, 2.4)):
+        painter.drawEllipse(QPointF(x, y), across, down)
+    painter.setPen(pen)
+    for x, y, right, down in ((1, 1, 1, 1), (19, 1, -1, 1), (1, 19, 1, -1), (19, 19, -1, -1)):
+        _lines(painter, (x, y, x + 3.5 * right, y), (x, y, x, y + 3.5 * down))
+
+
 _PICTURES: dict[Icon, Callable[[QPainter, QColor], None]] = {
     Icon.CLICK: _click,
     Icon.MOVE_CLICKS: _move_clicks,
@@ -255,4 +266,5 @@ _PICTURES: dict[Icon, Callable[[QPainter, QColor], None]] = {
     Icon.EYE: _eye,
     Icon.UNDO: _undo,
     Icon.REDO: _redo,
+    Icon.EVERYTHING: _everything,
 }

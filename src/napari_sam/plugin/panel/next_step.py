@@ -18,6 +18,7 @@ class Step(StrEnum):
     PROMPT = "prompt"
     PROPAGATE = "propagate"
     ACCEPT = "accept"
+    ACCEPT_FOUND = "accept all found"
     ANSWER = "answer"
     SAVE = "save"
 
@@ -39,7 +40,7 @@ class Situation:
     in_view
         Whether a plane is in view.
     busy
-        Whether an object is being propagated, or many are being made.
+        Whether an object is being propagated, or many are being made or found.
     asked
         Whether there is a question about pixels of other objects.
     masked
@@ -48,6 +49,8 @@ class Situation:
         Whether there is an axis to carry it along.
     carried
         Whether it was carried along from all of its key planes.
+    proposed
+        Whether everything that was found on a plane waits to be accepted.
     unsaved
         Whether labels were changed since they were saved.
     """
@@ -62,6 +65,7 @@ class Situation:
     masked: bool = False
     stacked: bool = False
     carried: bool = False
+    proposed: bool = False
     unsaved: bool = False
 
 
@@ -91,6 +95,8 @@ def next_step(situation: Situation) -> Step | None:
         return None
     if here.masked:
         return Step.PROPAGATE if here.stacked and here.in_view and not here.carried else Step.ACCEPT
+    if here.proposed:
+        return Step.ACCEPT_FOUND
     # Between two objects: what is done is worth more than what is yet to be done.
     if here.unsaved:
         return Step.SAVE
@@ -124,10 +130,11 @@ def situation_of(controller: SegmentController, *, downloadable: bool, unsaved: 
         downloadable=downloadable,
         usable=state is not State.ERROR or session.model.setup is not None,
         in_view=session.image.plane is not None,
-        busy=session.volume.active or session.batch.active,
+        busy=session.volume.active or session.batch.active or session.everything.active,
         asked=controller.asked is not None,
         masked=bool(draft.masks) or bool(draft.in_flight),
         stacked=bool(controller.propagation_axes),
         carried=carried_from_all(draft),
+        proposed=bool(session.everything.chosen),
         unsaved=unsaved,
     )

@@ -17,6 +17,7 @@ _COLOURS = {
     State.READY: "#21b04f",
     State.SEGMENTING: "#3a9bdc",
     State.PROPAGATING: "#3a9bdc",
+    State.FINDING: "#3a9bdc",
     State.SAVING: "#3a9bdc",
     State.ERROR: "#ff5a4f",
 }
@@ -28,6 +29,7 @@ _HEADLINES = {
     State.READY: "Ready: click an object",
     State.SEGMENTING: "Segmenting",
     State.PROPAGATING: "Propagating",
+    State.FINDING: "Finding everything",
     State.SAVING: "Saving",
     State.ERROR: "Could not be done",
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sam.discover.proposals import ProposalOrigin, Proposals
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.contrast import Contrast, measure_contrast
@@ -154,6 +155,22 @@ class Engine(Protocol):
         """Carry several objects along an axis, which compete for pixels; what comes last for a plane holds."""
         ...
 
+    def everything(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        region: tuple[float, float, float, float] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, int] | Proposals]:
+        """Propose all objects of a plane, or of a region of it; yields (done, total) and at last the proposals."""
+        ...
+
+    def propose_again(
+        self, segmenter: PlaneSegmenter, plane: Plane, origin: ProposalOrigin, cancel: CancelToken | None = None
+    ) -> Mask | None:
+        """Return the mask of one proposal of before; None where it is not found again."""
+        ...
+
 
 class NetworkEngine:
     """The real engine: the project's models and segmenter; models stay loaded.
@@ -287,6 +304,35 @@ class NetworkEngine:
             taken=taken,
             cancel=cancel,
         )
+
+    def everything(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        region: tuple[float, float, float, float] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, int] | Proposals]:
+        """Propose all objects of a plane; see `napari_sam.discover.everything`.
+
+        Raises
+        ------
+        UserError
+            If the model does not see where objects are.
+        """
+        from napari_sam.discover.everything import propose_everything
+        from napari_sam.discover.planes import check_sees_everything
+
+        network = cast("Segmenter", segmenter)
+        check_sees_everything(network.model)
+        return propose_everything(network, plane, region=region, cancel=cancel)
+
+    def propose_again(
+        self, segmenter: PlaneSegmenter, plane: Plane, origin: ProposalOrigin, cancel: CancelToken | None = None
+    ) -> Mask | None:
+        """Return the mask of one proposal of before; None where it is not found again."""
+        from napari_sam.discover.everything import propose_again
+
+        return propose_again(cast("Segmenter", segmenter), plane, origin, cancel)
 
 
 class OpenedImage:

@@ -86,7 +86,7 @@ class ObjectRow:
     score
         Mean predicted IoU of its masks on prompted planes, 0..1; NaN where there is none.
     confidence
-        The lowest confidence of its propagated planes, 0..1; None if none was propagated.
+        The lowest confidence of its planes that were propagated, or found with everything else, 0..1; None without.
     packed
         All its prompts, masks, candidates and where they came from, compressed; without logits.
     """
@@ -112,6 +112,11 @@ class ObjectRow:
             reached.confidence
             for plane, reached in draft.proposal.items()
             if plane in masks and plane not in draft.requests
+        ]
+        carried += [
+            request.asked.found.confidence
+            for plane, request in draft.requests.items()
+            if plane in masks and request.asked.found is not None
         ]
         return cls(
             label=label,

@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import count
 from typing import Any, TypeAlias
 
+from napari_sam.discover.proposals import ProposalOrigin, Wanted
 from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation, Setup
@@ -19,6 +20,25 @@ _serials = count()
 def next_serial() -> int:
     """Return a number that no other request, or propagation, has."""
     return next(_serials)
+
+
+@dataclass(frozen=True)
+class FoundOrigin:
+    """The origin of an object that was found with everything else on its plane, see `Everything`.
+
+    Parameters
+    ----------
+    origin
+        Which proposal it was.
+    confidence
+        How sure that was, 0..1.
+    wanted
+        What was wanted of all proposals when it was accepted.
+    """
+
+    origin: ProposalOrigin
+    confidence: float
+    wanted: Wanted
 
 
 @dataclass(eq=False)
@@ -37,6 +57,8 @@ class PromptOrigin:
         Whether it was fed back as logits; else it was a dense prompt.
     setup, areas
         What answered; known when the answer is there. See `SegmentStep`.
+    found
+        Where the user asked nothing, but the object was found with all others; the prompt is what it was found by.
     """
 
     plane: Plane
@@ -46,6 +68,7 @@ class PromptOrigin:
     fed_logits: bool = False
     setup: Setup | None = None
     areas: tuple[Window, ...] = ()
+    found: FoundOrigin | None = None
     serial: int = field(default_factory=next_serial)
 
 

@@ -1,5 +1,6 @@
 """The events of labels, with their objects, to their form in JSON, and back; what many steps share is listed once."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -7,6 +8,7 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
+from napari_sam.discover.proposals import ProposalOrigin, Wanted
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Window
 from napari_sam.prompts.json_form import (
@@ -19,14 +21,17 @@ from napari_sam.prompts.json_form import (
     read_window_form,
     window_form,
 )
+from napari_sam.prompts.prompt import Point
 from napari_sam.segment.segmentation import Setup
 from napari_sam.session.labels.packed_labels import PackedLabels
+from napari_sam.session.object.draft import FoundOrigin
 from napari_sam.session.record.annotation import Accepted, Deleted, Event, Painted, Relabelled, Renamed
 from napari_sam.session.record.object_record import ObjectRecord, PlaneRecord, PropagateStep, SegmentStep, Step
 from napari_sam.session.record.session_form import (
     AcceptForm,
     DeleteForm,
     EventForm,
+    FoundForm,
     LabelType,
     ObjectForm,
     ObjectPlaneForm,
@@ -38,6 +43,7 @@ from napari_sam.session.record.session_form import (
     SegmentForm,
     SetupForm,
     StepForm,
+    WantedForm,
 )
 
 A = TypeVar("A")
@@ -171,7 +177,24 @@ def _step_form(step: Step, palette: Palette) -> StepForm:
             step.revision,
         )
     prompts, size = prompts_form(step.prompts), step.object_size
-    return SegmentForm(step.plane, setup, areas, prompts, size, step.corrects, step.with_logits, step.chosen)
+    found = None if step.found is None else _found_form(step.found)
+    return SegmentForm(step.plane, setup, areas, prompts, size, step.corrects, step.with_logits, step.chosen, found)
+
+
+def _found_form(found: FoundOrigin) -> FoundForm:
+    wanted = found.wanted
+    largest = wanted.largest if math.isfinite(wanted.largest) else None
+    form = WantedForm(wanted.confidence, wanted.smallest, largest, wanted.overlap)
+    return FoundForm(found.origin.level, found.origin.candidate, found.confidence, form)
+
+
+def _read_found(form: FoundForm, point: Point, area: Window) -> FoundOrigin:
+    wanted, largest = form.wanted, math.inf if form.wanted.largest is None else form.wanted.largest
+    return FoundOrigin(
+        ProposalOrigin((point.row, point.column), form.level, area, form.candidate),
+        form.confidence,
+        Wanted(wanted.confidence, wanted.smallest, largest, wanted.overlap),
+    )
 
 
 def _read_step(form: StepForm, palette: Palette) -> Step:
@@ -191,7 +214,8 @@ def _read_step(form: StepForm, palette: Palette) -> Step:
             form.revision,
         )
     prompts, size = read_prompts(form.prompts), form.object_size
-    return SegmentStep(form.plane, prompts, size, form.corrects, form.with_logits, form.chosen, setup, areas)
+    found = None if form.found is None else _read_found(form.found, prompts.points[0], areas[0])
+    return SegmentStep(form.plane, prompts, size, form.corrects, form.with_logits, form.chosen, setup, areas, found)
 
 
 def _plane_form(each: PlaneRecord) -> ObjectPlaneForm:

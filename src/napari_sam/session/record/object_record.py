@@ -10,6 +10,7 @@ from napari_sam.segment.segmentation import Segmentation, Setup
 from napari_sam.session.object.draft import (
     CandidateOrigin,
     DraftState,
+    FoundOrigin,
     Given,
     Origin,
     PromptKind,
@@ -44,6 +45,9 @@ class SegmentStep:
     areas
         The areas of the plane that were encoded for it, in the order in which they were used: the same object on
         another area has slightly other logits.
+    found
+        Which proposal it was, where the model was asked about everything on the plane: the prompt is the point and
+        `areas` the one area of it. Versions before 0.2 knew none.
     """
 
     plane: Plane
@@ -54,6 +58,7 @@ class SegmentStep:
     chosen: int | None = None
     setup: Setup | None = None
     areas: tuple[Window, ...] = ()
+    found: FoundOrigin | None = None
 
 
 @dataclass(frozen=True)
@@ -238,6 +243,7 @@ class _Steps:
                 origin.chosen,
                 asked.setup,
                 asked.areas,
+                asked.found,
             )
         return PropagateStep(
             origin.plane,
@@ -330,7 +336,14 @@ def _origins(record: ObjectRecord) -> list[Origin]:
         if isinstance(step, SegmentStep):
             fed = None if step.corrects is None else origins[step.corrects]
             asked = PromptOrigin(
-                step.plane, step.prompts, step.object_size, fed, step.with_logits, step.setup, step.areas
+                step.plane,
+                step.prompts,
+                step.object_size,
+                fed,
+                step.with_logits,
+                step.setup,
+                step.areas,
+                step.found,
             )
             origins.append(CandidateOrigin(asked, step.chosen))
             continue

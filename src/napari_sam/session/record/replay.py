@@ -158,6 +158,11 @@ class Recomputing:
         return {plane: mask for plane, mask in masks.items() if mask.area}
 
     def _segment(self, step: SegmentStep, results: Mapping[int, Any]) -> Segmentation:
+        if step.found is not None:
+            mask = self._engine.propose_again(self._segmenter(step.setup), step.plane, step.found.origin)
+            if mask is None:
+                raise UserError("The session cannot be replayed: the model does not find an object that it found.")
+            return Segmentation((mask,), 0, step.areas)
         fed = None
         if step.corrects is not None:
             source = results[step.corrects]

@@ -72,7 +72,25 @@ def _check_bounds(bounds: Bounds) -> None:
         raise ValueError("a box has its sides the wrong way round")
 
 
-class SegmentForm(Form, tag_field="do", tag="segment"):
+class WantedForm(Form):
+    """What was wanted of the proposals; see `Wanted`."""
+
+    confidence: float
+    smallest: float
+    largest: Annotated[float | None, Meta(description="null for no bound")]
+    overlap: float
+
+
+class FoundForm(Form):
+    """The proposal that an object was, of everything on a plane; see `FoundOrigin`."""
+
+    level: float
+    candidate: Natural
+    confidence: float
+    wanted: WantedForm
+
+
+class SegmentForm(Form, tag_field="do", tag="segment", omit_defaults=True):
     """The step in which the model was asked about a plane; see `SegmentStep`."""
 
     plane: Plane
@@ -83,6 +101,13 @@ class SegmentForm(Form, tag_field="do", tag="segment"):
     corrects: Natural | None
     with_logits: bool
     chosen: int | None
+    found: Annotated[FoundForm | None, Meta(description="Where everything was asked for: by a point, on one area")] = (
+        None
+    )
+
+    def __post_init__(self) -> None:
+        if self.found is not None and (len(self.prompts.points) != 1 or len(self.areas) != 1):
+            raise ValueError("what was found has one point and one area")
 
     @property
     def needed(self) -> tuple[int, ...]:

@@ -1,0 +1,141 @@
+"""``napari-sam everything``: all objects of each plane, without a prompt."""
+
+import math
+import re
+from itertools import product
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+from napari_sam.cli.arguments import Device, Image, ModelName, Output, PrecisionName, read_numbers
+from napari_sam.cli.run import check_output, make_segmenter, write_labels
+from napari_sam.errors import UserError
+from napari_sam.labels.label_array import smallest_dtype
+from napari_sam.planes.geometry import Plane
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.planes.open_image import open_image
+
+Confidence = Annotated[
+    float | None,
+    typer.Option("--confidence", metavar="0..1", help="How sure to be of an object; 0.5 if not given."),
+]
+Smallest = Annotated[
+    float | None, typer.Option("--smallest", metavar="PX", help="Leave out what has a smaller diameter.")
+]
+Largest = Annotated[float | None, typer.Option("--largest", metavar="PX", help="Leave out what has a larger diameter.")]
+Overlap = Annotated[
+    float | None,
+    typer.Option(
+        "--overlap",
+        metavar="0..1",
+        help="Share of the smaller of two objects that both may have; 0.4 if not given.",
+    ),
+]
+Region = Annotated[
+    str | None,
+    typer.Option("--region", metavar="R0,C0,R1,C1", help="Only objects whose middle lies inside.", show_default=False),
+]
+Planes = Annotated[
+    str | None,
+    typer.Option("--planes", metavar="Z,Z-Z", help="Only these planes, as in 3 or 2-5,9; by default all of them."),
+]
+
+
+def everything_command(
+    image: Image,
+    output: Output,
+    confidence: Confidence = None,
+    smallest: Smallest = None,
+    largest: Largest = None,
+    overlap: Overlap = None,
+    region: Region = None,
+    planes: Planes = None,
+    model: ModelName = "nano",
+    device: Device = "auto",
+    precision: PrecisionName = "auto",
+) -> None:
+    """Segment all objects that the model sees by itself and write them as labels.
+
+    Each plane is looked at alone: an object has another label on every plane. Diameters are those of a disc that is as
+    large as the object, in pixels.
+    """
+    check_output(output, image)
+    _check_share("--confidence", confidence)
+    _check_share("--overlap", overlap)
+    for option, diameter in (("--smallest", smallest), ("--largest", largest)):
+        if diameter is not None and not (math.isfinite(diameter) and diameter >= 0):
+            raise UserError(f"{option} is a diameter in pixels from 0 on, but got {diameter:g}.")
+    if smallest is not None and largest is not None and smallest > largest:
+        raise UserError(f"--smallest {smallest:g} is larger than --largest {largest:g}.")
+    source = open_image(image)
+    within = None if region is None else _region(region, source)
+    chosen = _planes(planes, source)
+
+    # Late, since they import torch.
+    from napari_sam.discover.planes import check_sees_everything, label_planes, label_stack
+    from napari_sam.discover.proposals import CONFIDENCE, OVERLAP, Wanted
+
+    wanted = Wanted(
+        CONFIDENCE if confidence is None else confidence,
+        smallest or 0.0,
+        math.inf if largest is None else largest,
+        OVERLAP if overlap is None else overlap,
+    )
+    check_sees_everything(model)
+    segmenter = make_segmenter(source, chosen, model, device, precision)
+    found = tqdm(
+        label_planes(segmenter, chosen, wanted, within),
+        total=len(chosen),
+        desc="finding",
+        unit="plane",
+        delay=1,
+        leave=False,
+    )
+    labels, count = label_stack(found, source.shape)
+    write_labels(output, labels.astype(smallest_dtype(count)), source)
+    if not count:
+        typer.echo("Warning: nothing was found; the labels are empty.", err=True)
+    typer.echo(f"{output}: {count} object{'s' * (count != 1)} on {len(chosen)} plane{'s' * (len(chosen) != 1)}")
+
+
+def _check_share(option: str, share: float | None) -> None:
+    if share is not None and not 0 <= share <= 1:
+        raise UserError(f"{option} is a number from 0 to 1, but got {share:g}.")
+
+
+def _region(text: str, source: ImageSource) -> tuple[float, float, float, float]:
+    row0, column0, row1, column1 = read_numbers("--region", text, {4})
+    row0, row1 = sorted((row0, row1))
+    column0, column1 = sorted((column0, column1))
+    rows, columns = source.shape[-2:]
+    if row1 < 0 or column1 < 0 or row0 > rows - 1 or column0 > columns - 1:
+        raise UserError(f"--region {text} lies outside the image, which has {rows} rows and {columns} columns.")
+    return row0, column0, row1, column1
+
+
+def _planes(text: str | None, source: ImageSource) -> list[Plane]:
+    """Return the planes to look at: those of some positions along the axis in front of the plane, or all of them."""
+    leading = source.shape[:-2]
+    positions = [list(range(length)) for length in leading]
+    if text is not None:
+        if not leading:
+            raise UserError(f"--planes {text} was given, but the image has one plane only.")
+        positions[-1] = _positions(text, leading[-1])
+    ndim = source.ndim
+    return [Plane((ndim - 2, ndim - 1), (*index, 0, 0)) for index in product(*positions)]
+
+
+def _positions(text: str, length: int) -> list[int]:
+    found: dict[int, None] = {}
+    for word in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", word)
+        if match is None:
+            raise UserError(f"--planes takes planes such as 3 or 2-5,9, but got {text!r}.")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if first > last:
+            raise UserError(f"--planes {text} goes backwards: {first} lies behind {last}.")
+        if last >= length:
+            raise UserError(f"--planes {text} names plane {last}, but the image has planes 0 to {length - 1}.")
+        found.update(dict.fromkeys(range(first, last + 1)))
+    return list(found)

@@ -1,0 +1,114 @@
+"""Everything on several planes of an image, each by itself, as labels."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sam.discover.everything import propose_everything
+from napari_sam.discover.proposals import Proposals, Wanted
+from napari_sam.errors import UserError
+from napari_sam.models.model import Model
+from napari_sam.models.registry import REGISTRY
+from napari_sam.planes.geometry import Plane
+from napari_sam.segment.segmenter import Segmenter
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneLabels:
+    """The labels of one plane.
+
+    Parameters
+    ----------
+    plane
+        The plane.
+    labels
+        (rows, columns) int32: the objects from 1 on, the surest first.
+    count
+        How many objects there are.
+    """
+
+    plane: Plane
+    labels: NDArray[np.int32]
+    count: int
+
+
+def check_sees_everything(model: Model | str) -> None:
+    """Refuse a model that does not see where objects are.
+
+    Parameters
+    ----------
+    model
+        The model; or its name, by which the published ones are known before they are downloaded.
+
+    Raises
+    ------
+    UserError
+        Then.
+    """
+    if isinstance(model, str):
+        name, sees = model, model not in REGISTRY or REGISTRY[model].architecture == "nano"
+    else:
+        name, sees = model.name, model.network.has_maps
+    if not sees:
+        raise UserError(
+            f"The model '{name}' segments what it is shown, and cannot find objects by itself: choose nano."
+        )
+
+
+def label_stack(found: Iterable[PlaneLabels], shape: tuple[int, ...]) -> tuple[NDArray[np.int32], int]:
+    """Put the labels of planes into one array, with other ids on each plane.
+
+    Parameters
+    ----------
+    found
+        The labels of some planes.
+    shape
+        Of the image.
+
+    Returns
+    -------
+    (ndarray, int)
+        The labels, and how many objects there are: their ids go up to it.
+    """
+    labels, count = np.zeros(shape, np.int32), 0
+    for each in found:
+        (row, column), index = each.plane.axes, each.plane.index
+        there = labels[tuple(slice(None) if axis in each.plane.axes else at for axis, at in enumerate(index))]
+        own = each.labels if row < column else each.labels.T
+        there[...] = np.where(own, own + count, 0)
+        count += each.count
+    return labels, count
+
+
+def label_planes(
+    segmenter: Segmenter,
+    planes: Iterable[Plane],
+    wanted: Wanted,
+    region: tuple[float, float, float, float] | None = None,
+) -> Iterator[PlaneLabels]:
+    """Find everything on some planes, each by itself.
+
+    Parameters
+    ----------
+    segmenter
+        The image and the model.
+    planes
+        The planes.
+    wanted
+        What is wanted of the proposals.
+    region
+        See `propose_everything`.
+
+    Raises
+    ------
+    UserError
+        If the model does not see where objects are.
+    """
+    check_sees_everything(segmenter.model)
+    for plane in planes:
+        for each in propose_everything(segmenter, plane, region=region):
+            if isinstance(each, Proposals):
+                chosen = each.chosen(wanted)
+                yield PlaneLabels(plane, each.labels(chosen), len(chosen))

@@ -1,0 +1,329 @@
+"""Everything on a plane: found in one go, proposed, and accepted together."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from napari_sam.discover.proposals import Proposals, Wanted
+from napari_sam.errors import UserError
+from napari_sam.labels.paint import Collision
+from napari_sam.nn.cancel import CancelToken
+from napari_sam.planes.geometry import Plane
+from napari_sam.prompts.prompt import Point, Prompts
+from napari_sam.segment.segmentation import Segmentation, Setup
+from napari_sam.session.batch import Batch
+from napari_sam.session.batch_plan import BatchResults
+from napari_sam.session.compute.engine import Engine
+from napari_sam.session.compute.scheduler import Priority, Scheduler
+from napari_sam.session.object.draft import Draft, FoundOrigin, PromptRequest
+from napari_sam.session.object.prompt_answering import PromptAnswering
+from napari_sam.session.status import SessionSignals, StatusReporter
+from napari_sam.session.workspace import Workspace
+
+Region = tuple[float, float, float, float]
+"""(row0, column0, row1, column1), borders in plane coordinates."""
+
+_KEY = "everything"
+_MASKS_AT_ONCE = 64
+"""Masks made between two chances for a click to go first: about 10 ms of them (chosen)."""
+
+
+@dataclass(eq=False)
+class _Found:
+    """What was found on a plane.
+
+    Parameters
+    ----------
+    plane, setup
+        Where, and by what.
+    proposals
+        All of them.
+    selected
+        Those that are chosen by what is wanted, the surest first.
+    most
+        How many there would be if the least sure were wanted too, of any size.
+    dropped
+        Those that the user does not want, whatever else is wanted.
+    """
+
+    plane: Plane
+    setup: Setup | None
+    proposals: Proposals
+    selected: list[int] = field(default_factory=list)
+    most: int = 0
+    dropped: set[int] = field(default_factory=set)
+
+    def select(self, wanted: Wanted) -> None:
+        self.selected = self.proposals.chosen(wanted)
+        self.most = max(len(self.proposals.chosen(Wanted(0.0, overlap=wanted.overlap))), len(self.selected))
+
+
+class Everything:
+    """Everything on a plane: a proposal, at most one at a time, that lives until it is accepted or discarded.
+
+    It stays with its plane and image, whatever is in view: other planes, other labels and objects in work leave it
+    alone. Another image, model or contrast drops it. It is in no file before it is accepted.
+
+    Parameters
+    ----------
+    scheduler, engine
+        Where it is computed, and by what.
+    workspace
+        The labels.
+    answering
+        Who knows the image and the plane in view.
+    batch
+        What writes many objects.
+    signals
+        Who is told when something is different.
+    reporter
+        What the user is told.
+
+    Attributes
+    ----------
+    progress : (int, int)
+        Areas looked at, and areas to look at as far as is known.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        engine: Engine,
+        workspace: Workspace,
+        answering: PromptAnswering,
+        batch: Batch,
+        signals: SessionSignals,
+        reporter: StatusReporter,
+    ) -> None:
+        self._scheduler = scheduler
+        self._engine = engine
+        self._workspace = workspace
+        self._answering = answering
+        self._batch = batch
+        self._signals = signals
+        self._reporter = reporter
+        self._wanted = Wanted()
+        self._found: _Found | None = None
+        self._active = False
+        self.progress = (0, 0)
+
+    @property
+    def active(self) -> bool:
+        """True while it is being found."""
+        return self._active
+
+    @property
+    def plane(self) -> Plane | None:
+        """The plane that the proposal is of; None without one."""
+        return None if self._found is None else self._found.plane
+
+    @property
+    def proposals(self) -> Proposals | None:
+        """Everything that is proposed; None if nothing is."""
+        return None if self._found is None else self._found.proposals
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is wanted of the proposals, also of those that are found next; nothing is computed anew."""
+        return self._wanted
+
+    @wanted.setter
+    def wanted(self, wanted: Wanted) -> None:
+        if wanted == self._wanted:
+            return
+        self._wanted = wanted
+        if self._found is not None:
+            self._found.select(wanted)
+            self._signals.proposals_changed.emit()
+
+    @property
+    def selected(self) -> list[int]:
+        """Those that are wanted, with those that the user dropped; the surest first."""
+        return [] if self._found is None else list(self._found.selected)
+
+    @property
+    def chosen(self) -> list[int]:
+        """Those that will be accepted: the selected ones but those that the user dropped."""
+        found = self._found
+        return [] if found is None else [at for at in found.selected if at not in found.dropped]
+
+    @property
+    def most(self) -> int:
+        """How many would be selected if the least sure were wanted too, of any size."""
+        return 0 if self._found is None else self._found.most
+
+    def find(self, region: Region | None = None) -> None:
+        """Find everything on the plane in view; a former proposal stays until the new one is there.
+
+        Clicks go first.
+
+        Parameters
+        ----------
+        region
+            Only objects whose middle lies inside; None for the whole plane.
+
+        Raises
+        ------
+        UserError
+            If there is no image or no plane in view.
+        """
+        plane, opened = self._answering.view.plane, self._answering.opened
+        if plane is None or opened is None:
+            raise UserError("Choose an image and show one of its planes first.")
+        self._reporter.clear()
+        self.stop()
+        self._active, self.progress = True, (0, 0)
+        wanted = self._wanted
+
+        def steps(token: CancelToken) -> Iterator[tuple[int, int] | _Found | None]:
+            for each in self._engine.everything(opened.segmenter(), plane, region, token):
+                if not isinstance(each, Proposals):
+                    yield each
+                    continue
+                # Here, so that the sliders find them ready.
+                for start in range(0, len(each), _MASKS_AT_ONCE):
+                    token.check()
+                    for at in range(start, min(start + _MASKS_AT_ONCE, len(each))):
+                        each.mask(at)
+                    yield None
+                found = _Found(plane, opened.setup, each)
+                found.select(wanted)
+                yield found
+
+        def step(each: tuple[int, int] | _Found | None) -> None:
+            if isinstance(each, _Found):
+                self._take(each, wanted)
+            elif each is not None:
+                self.progress = each
+            self._reporter.report()
+
+        self._scheduler.submit_steps(
+            _KEY, steps, priority=Priority.PROPAGATION, on_step=step, on_done=self._done, on_error=self._failed
+        )
+        self._reporter.report()
+
+    def drop(self, at: int) -> None:
+        """Leave one proposal out, whatever is wanted."""
+        if self._found is not None and at not in self._found.dropped:
+            self._found.dropped.add(at)
+            self._signals.proposals_changed.emit()
+
+    def keep(self, at: int) -> None:
+        """Take one proposal that was dropped in again."""
+        if self._found is not None and at in self._found.dropped:
+            self._found.dropped.discard(at)
+            self._signals.proposals_changed.emit()
+
+    def toggle(self, at: int) -> None:
+        """Drop one proposal, or keep it if it was dropped."""
+        if self._found is not None and at in self._found.dropped:
+            self.keep(at)
+        else:
+            self.drop(at)
+
+    def at(self, row: float, column: float) -> int | None:
+        """Find the selected proposal at a position on its plane: one that is kept before one that was dropped."""
+        found = self._found
+        if found is None:
+            return None
+        pixel = round(row), round(column)
+        for each in sorted(found.selected, key=found.dropped.__contains__):
+            mask = found.proposals.mask(each)
+            inside = pixel[0] - mask.box[0], pixel[1] - mask.box[1]
+            if (
+                all(0 <= place < size for place, size in zip(inside, mask.pixels.shape, strict=True))
+                and (mask.pixels[inside])
+            ):
+                return each
+        return None
+
+    def accept(self, collision: Collision = Collision.KEEP) -> None:
+        """Write all that is chosen into the labels, as one entry of the journal; then there is no proposal any more.
+
+        Where other labels keep their pixels, objects that lie on them by more than the overlap that is wanted are left
+        out: they are there already.
+
+        Parameters
+        ----------
+        collision
+            What happens to pixels of labels that are there; see `Batch.segment`.
+
+        Raises
+        ------
+        UserError
+            If nothing is chosen, or there are no labels to write into.
+        """
+        found, target = self._found, self._workspace.writer.target
+        if found is None:
+            raise UserError("There is nothing to accept: find everything on a plane first.")
+        chosen = self.chosen
+        if not chosen:
+            raise UserError("None of the proposed objects is chosen: want less confidence, or other sizes.")
+        if target is None:
+            raise UserError("Choose the labels to write into first.")
+        results = BatchResults(target, crowded=self._wanted.overlap)
+        results.objects.extend((found.plane, _draft(found, at, self._wanted)) for at in chosen)
+        self._batch.write_found(results, collision, lambda: self._accepted(found))
+
+    def discard(self) -> None:
+        """Drop the proposal, or what is being found."""
+        self.stop()
+        if self._found is not None:
+            self._found = None
+            self._signals.proposals_changed.emit()
+        self._reporter.report()
+
+    def cancel(self) -> None:
+        """Stop finding, and tell so; a former proposal stays."""
+        self.stop()
+        self._reporter.note = "Stopped; nothing new is proposed."
+        self._reporter.report()
+
+    def stop(self) -> None:
+        """Stop finding."""
+        self._scheduler.cancel(_KEY)
+        self._active = False
+
+    def leave(self) -> None:
+        """Drop the proposal because what it was made by, or on, is another one, and say so."""
+        lost = self._active or self._found is not None
+        self.discard()
+        if lost:
+            self._reporter.note = (
+                "What was proposed on a plane is gone: the image, its contrast or the model is another one."
+            )
+
+    def _take(self, found: _Found, wanted: Wanted) -> None:
+        if self._wanted != wanted:
+            found.select(self._wanted)
+        self._found = found if len(found.proposals) else None
+        self._signals.proposals_changed.emit()
+
+    def _done(self) -> None:
+        self._active = False
+        count = len(self.chosen)
+        if self._found is not None:
+            self._reporter.note = (
+                f"{count} of {self.most} objects are proposed: slide, click single ones away, and accept."
+            )
+        else:
+            self._reporter.note = "Nothing was found there."
+        self._reporter.report()
+
+    def _failed(self, error: Exception) -> None:
+        self._active = False
+        self._reporter.fail(error)
+
+    def _accepted(self, found: _Found) -> None:
+        if self._found is found:
+            self.discard()
+
+
+def _draft(found: _Found, at: int, wanted: Wanted) -> Draft:
+    """Make an object of a proposal: prompted where it was asked for, with what came of it."""
+    proposal, draft = found.proposals.proposals[at], Draft()
+    origin = proposal.origin
+    request = PromptRequest(found.plane, Prompts((Point(*origin.point),)))
+    request.asked.found = FoundOrigin(origin, proposal.confidence, wanted)
+    request.take(Segmentation((found.proposals.mask(at),), 0, (origin.area,)), found.setup)
+    draft.put(found.plane, request)
+    return draft

@@ -125,9 +125,6 @@ def test_everything_on_each_plane_has_ids_of_its_own():
     assert 0 < len(np.unique(some)) < len(np.unique(alone))
 
 
-def test_a_model_that_sees_nothing_by_itself_is_refused(volume):
-    for how in ({"model": "vit_b"}, {"model": threshold_model(256)}):
-        with pytest.raises(UserError, match="cannot find objects by itself"):
-            napari_sam.segment_everything(volume, **how)
+def test_everything_on_a_plane_that_does_not_exist_is_refused(volume):
     with pytest.raises(UserError, match="Plane 20"):
         napari_sam.segment_everything(volume, planes=[20])

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.discover.planes import check_sees_everything, label_planes, label_stack
+from napari_sam.discover.planes import label_planes, label_stack
 from napari_sam.discover.proposals import CONFIDENCE, OVERLAP, Wanted
 from napari_sam.errors import UserError
 from napari_sam.labels.label_array import smallest_dtype
@@ -361,7 +361,7 @@ def segment_everything(
     image
         An image as `open_stack` takes it, or what it returns (with its model, then).
     model
-        As of `open_stack`; it has to see where objects are, as nano does.
+        As of `open_stack`. Nano sees where objects are; published models are asked on a grid, which takes long.
     planes
         Which planes, see `plane_at`; None for all.
     confidence
@@ -383,7 +383,7 @@ def segment_everything(
     Raises
     ------
     UserError
-        If the image cannot be read, a plane does not exist, or the model does not see where objects are.
+        If the image cannot be read, or a plane does not exist.
 
     Examples
     --------
@@ -398,12 +398,7 @@ def segment_everything(
     >>> print(f"IoU {(found & known).sum() / (found | known).sum():.1f}")
     IoU 0.9
     """
-    if isinstance(image, Segmenter):
-        stack = image
-    else:
-        if not isinstance(model, Model):
-            check_sees_everything(str(model))
-        stack = open_stack(image, model=model, axes=axes)
+    stack = image if isinstance(image, Segmenter) else open_stack(image, model=model, axes=axes)
     if planes is None:
         shown = _displayed(stack.source, axes)
         others = [range(1) if axis in shown else range(size) for axis, size in enumerate(stack.source.shape)]

@@ -62,7 +62,6 @@ def test_what_is_wanted_and_where(run: Run, plane: Path, sample: SampleStack, ta
         (("--planes", "2,10"), "names plane 10, but the image has planes 0 to 9."),
         (("--region", "1,2,3"), "--region takes 4 numbers"),
         (("--region", "200,0,300,9"), "lies outside the image"),
-        (("--model", "vit_b"), "cannot find objects by itself"),
         (("--model", "nothing"), "nothing"),
     ],
 )

@@ -73,7 +73,7 @@ def everything_command(
     chosen = _planes(planes, source)
 
     # Late, since they import torch.
-    from napari_sam.discover.planes import check_sees_everything, label_planes, label_stack
+    from napari_sam.discover.planes import label_planes, label_stack
     from napari_sam.discover.proposals import CONFIDENCE, OVERLAP, Wanted
 
     wanted = Wanted(
@@ -82,7 +82,6 @@ def everything_command(
         math.inf if largest is None else largest,
         OVERLAP if overlap is None else overlap,
     )
-    check_sees_everything(model)
     segmenter = make_segmenter(source, chosen, model, device, precision)
     found = tqdm(
         label_planes(segmenter, chosen, wanted, within),

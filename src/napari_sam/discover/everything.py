@@ -113,8 +113,10 @@ def propose_everything(
                 seen += len(peaks)
                 too_small.append((area, small))
             prompts += len(asked)
-            decoded = _decoded(segmenter, area, features, asked, shape, aspect, level, side, cancel)
-            found += [(level, each) for each in decoded]
+            for some in _decoded(segmenter, area, features, asked, shape, aspect, level, side, cancel):
+                found += [(level, each) for each in some]
+                # Whoever clicks meanwhile goes first.
+                yield done, total
             done += 1
             yield done, max(total, done)
         waiting = sum(len(small) for _, small in too_small)
@@ -125,10 +127,10 @@ def propose_everything(
     for area, small in too_small:
         if small:
             features = segmenter.embedder.area(plane, area, cancel)
-            decoded = _decoded(segmenter, area, features, small, shape, aspect, level, side, cancel)
-            found += [(level, each) for each in decoded]
             prompts += len(small)
-            yield done, done
+            for some in _decoded(segmenter, area, features, small, shape, aspect, level, side, cancel):
+                found += [(level, each) for each in some]
+                yield done, done
     proposals = [each for _, each in found]
     finest = min((at for at, _ in found), default=0.0)
     yield Proposals(shape, proposals, _common_cells(proposals, shape, step_at(finest + 1, aspect)), prompts)
@@ -154,7 +156,7 @@ def propose_again(
     features = segmenter.embedder.area(plane, origin.area, cancel)
     side = _side(origin.level, shape, aspect, segmenter.model.network.window)
     found = _decoded(segmenter, origin.area, features, [origin.point], shape, aspect, origin.level, side, cancel)
-    again = [each for each in found if each.origin == origin]
+    again = [each for some in found for each in some if each.origin == origin]
     return Proposals(shape, again, _common_cells(again, shape, (1.0, 1.0))).mask(0) if again else None
 
 
@@ -254,8 +256,8 @@ def _decoded(
     level: float,
     side: int,
     cancel: CancelToken | None,
-) -> Iterator[Proposal]:
-    """Prompt an area with one point at each place, and yield what candidates are objects."""
+) -> Iterator[list[Proposal]]:
+    """Prompt an area with one point at each place; yields the candidates that are objects, a few places at a time."""
     model = segmenter.model
     network, together = model.network, model.prompts_at_once
     whole = area.shape == (side, side)
@@ -277,6 +279,7 @@ def _decoded(
             windows = [_cut(features, area, corner, side) for corner in corners.tolist()]
             prediction = model.decode_each(windows, points, labels, None, True)
         logits, scores = (each.float().cpu().numpy() for each in prediction)
+        found = []
         for at, (place, corner) in enumerate(zip(some, corners.tolist(), strict=True)):
             grid = area.crop(corner[0], corner[1], (side, side)).coarsened(network.mask_stride)
             for candidate in range(logits.shape[1]):
@@ -285,7 +288,8 @@ def _decoded(
                     logits[at, candidate], float(scores[at, candidate]), grid, origin, shape, aspect, model
                 )
                 if proposal is not None:
-                    yield proposal
+                    found.append(proposal)
+        yield found
 
 
 def _cut(features: ImageFeatures, area: Window, corner: Sequence[int], side: int) -> ImageFeatures:

@@ -8,9 +8,6 @@ from numpy.typing import NDArray
 
 from napari_sam.discover.everything import propose_everything
 from napari_sam.discover.proposals import Proposals, Wanted
-from napari_sam.errors import UserError
-from napari_sam.models.model import Model
-from napari_sam.models.registry import REGISTRY
 from napari_sam.planes.geometry import Plane
 from napari_sam.segment.segmenter import Segmenter
 
@@ -32,29 +29,6 @@ class PlaneLabels:
     plane: Plane
     labels: NDArray[np.int32]
     count: int
-
-
-def check_sees_everything(model: Model | str) -> None:
-    """Refuse a model that does not see where objects are.
-
-    Parameters
-    ----------
-    model
-        The model; or its name, by which the published ones are known before they are downloaded.
-
-    Raises
-    ------
-    UserError
-        Then.
-    """
-    if isinstance(model, str):
-        name, sees = model, model not in REGISTRY or REGISTRY[model].architecture == "nano"
-    else:
-        name, sees = model.name, model.network.has_maps
-    if not sees:
-        raise UserError(
-            f"The model '{name}' segments what it is shown, and cannot find objects by itself: choose nano."
-        )
 
 
 def label_stack(found: Iterable[PlaneLabels], shape: tuple[int, ...]) -> tuple[NDArray[np.int32], int]:
@@ -100,13 +74,7 @@ def label_planes(
         What is wanted of the proposals.
     region
         See `propose_everything`.
-
-    Raises
-    ------
-    UserError
-        If the model does not see where objects are.
     """
-    check_sees_everything(segmenter.model)
     for plane in planes:
         for each in propose_everything(segmenter, plane, region=region):
             if isinstance(each, Proposals):

@@ -216,7 +216,6 @@ class Nano(nn.Module):
     stride = STRIDE
     mask_stride = STRIDE // 4
     fully_convolutional = True
-    has_maps = True
     encode_multiple = 32
 
     def __init__(self, config: NanoConfig | None = None) -> None:

@@ -105,8 +105,6 @@ class PromptableNetwork(Protocol):
         Pixels per cell of the mask logits (4 for the published ViTs, 2 for nano).
     fully_convolutional
         Whether `encode` takes any multiple of `encode_multiple` and an embedding may be cut into windows afterwards.
-    has_maps
-        Whether `ImageFeatures.maps` tell where objects are.
     encode_multiple
         Side lengths given to `encode` must be multiples of this (1024 for the published ViTs, 32 for nano).
     """
@@ -115,7 +113,6 @@ class PromptableNetwork(Protocol):
     stride: int
     mask_stride: int
     fully_convolutional: bool
-    has_maps: bool
     encode_multiple: int
 
     def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:

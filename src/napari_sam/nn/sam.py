@@ -74,7 +74,6 @@ class Sam(nn.Module):
     """
 
     fully_convolutional = False
-    has_maps = False
 
     def __init__(self, config: SamConfig) -> None:
         super().__init__()

@@ -23,7 +23,6 @@ class ThresholdNetwork:
     stride = 8
     mask_stride = 2
     fully_convolutional = True
-    has_maps = False
     encode_multiple = 32
 
     def __init__(self, window: int = 64) -> None:

@@ -312,19 +312,10 @@ class NetworkEngine:
         region: tuple[float, float, float, float] | None = None,
         cancel: CancelToken | None = None,
     ) -> Iterator[tuple[int, int] | Proposals]:
-        """Propose all objects of a plane; see `napari_sam.discover.everything`.
-
-        Raises
-        ------
-        UserError
-            If the model does not see where objects are.
-        """
+        """Propose all objects of a plane; see `napari_sam.discover.everything`."""
         from napari_sam.discover.everything import propose_everything
-        from napari_sam.discover.planes import check_sees_everything
 
-        network = cast("Segmenter", segmenter)
-        check_sees_everything(network.model)
-        return propose_everything(network, plane, region=region, cancel=cancel)
+        return propose_everything(cast("Segmenter", segmenter), plane, region=region, cancel=cancel)
 
     def propose_again(
         self, segmenter: PlaneSegmenter, plane: Plane, origin: ProposalOrigin, cancel: CancelToken | None = None

@@ -20,6 +20,9 @@ MEANT = (
     r"Coordinate .* for non-painted dimension",
     # And for each rotated or sheared image, whether a plugin is open or not, once the axes are rolled.
     r"Non-orthogonal slicing is being requested",
+    # And for any Shapes layer whose slice lies between two planes, where another layer is half a plane away: what is
+    # drawn there is not in view, and napari looks for its box.
+    r"in _set_drag_start\n\s*center = layer\._selected_box",
 )
 """Notifications that are meant."""
 STALL_S = 1.0

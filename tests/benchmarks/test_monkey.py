@@ -5,11 +5,15 @@ import os
 import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.utils._proxies import ReadOnlyWrapper
+from napari.utils._test_utils import read_only_mouse_event
+from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks
 
 from benchmarks.monkey.images import make_image
 from benchmarks.monkey.rules import MEANT, Fault
@@ -69,6 +73,32 @@ def test_what_napari_warns_of_by_itself_when_axes_are_rolled_is_no_fault() -> No
     with pytest.warns(UserWarning, match="slicing") as warned:
         viewer.dims.roll()
     assert all(any(re.search(pattern, str(each.message)) for pattern in MEANT) for each in warned)
+
+
+def test_what_napari_raises_by_itself_where_a_shape_is_drawn_between_planes_is_no_fault() -> None:
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((10, 40, 40)))
+    shapes = viewer.add_shapes(ndim=3, translate=(7.5, 0, 0))
+    viewer.dims.set_point(0, 12)
+    shapes.mode = "add_line"
+
+    def event(kind: str, place: float) -> ReadOnlyWrapper:
+        return read_only_mouse_event(
+            type=kind,
+            is_dragging=kind == "mouse_move",
+            modifiers=[],
+            position=(12, place, place),
+            pos=np.array((place, place)),
+            view_direction=None,
+            up_direction=None,
+            dims_displayed=[1, 2],
+        )
+
+    mouse_press_callbacks(shapes, event("mouse_press", 15))
+    with pytest.raises(TypeError) as raised:
+        mouse_move_callbacks(shapes, event("mouse_move", 20))
+    told = "".join(traceback.format_exception(raised.value))
+    assert any(re.search(pattern, told) for pattern in MEANT)
 
 
 def test_a_fault_is_replayed_and_its_script_cut_short(tmp_path) -> None:

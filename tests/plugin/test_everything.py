@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from session_deeds import Z4
 
-from napari_sam.discover.proposals import Wanted
+from napari_sam.discover.proposals import CONFIDENCE, Wanted
 from napari_sam.labels.paint import Collision
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Plane
@@ -281,7 +281,7 @@ def test_sizes_are_told_in_the_units_of_the_image(make_desk) -> None:
     desk.ready()
     panel = desk.widget.everything
     panel.expand()
-    assert [each.text() for each in panel.values] == [".50", "any", "any", "40%"]
+    assert [each.text() for each in panel.values] == [f".{round(100 * CONFIDENCE)}", "any", "any", "40%"]
     # Before anything is found, for what will be.
     panel.smallest.setValue(STEPS)
     assert desk.session.everything.wanted.smallest == pytest.approx(512)
@@ -328,7 +328,7 @@ def test_the_wheel_turns_no_slider_that_has_no_keyboard(desk) -> None:
         False,
     )
     QApplication.sendEvent(slider, QWheelEvent(at, QPointF(slider.mapToGlobal(at.toPoint())), *rest))
-    assert slider.value() == 50
+    assert slider.value() == round(100 * CONFIDENCE)
 
 
 def test_a_slider_of_500_objects_acts_at_once(make_napari_viewer, engine) -> None:

@@ -41,13 +41,17 @@ class NotificationGuard:
         self._expected: list[re.Pattern[str]] = []
 
     def expect(self, pattern: str) -> None:
-        """Say that what matches a regular expression is meant, before it happens or after."""
+        """Say that what matches a regular expression, or whose traceback does, is meant; before it happens or after."""
         self._expected.append(re.compile(pattern))
 
     @property
     def unexpected(self) -> list[Incident]:
         """Incidents that nobody said were meant."""
-        return [each for each in self.seen if not any(pattern.search(each.text) for pattern in self._expected)]
+        return [
+            each
+            for each in self.seen
+            if not any(pattern.search(each.text) or pattern.search(each.details) for pattern in self._expected)
+        ]
 
     def __enter__(self) -> "NotificationGuard":
         self._before = threading.excepthook, sys.unraisablehook

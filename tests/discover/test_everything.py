@@ -1,16 +1,20 @@
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from napari_sam.discover.everything import propose_again, propose_everything
 from napari_sam.discover.proposals import Proposals, Wanted
 from napari_sam.models.load import load_model
 from napari_sam.nn.cancel import Cancelled, CancelToken
+from napari_sam.nn.image_encoder import VitConfig
+from napari_sam.nn.sam import Sam, SamConfig
 from napari_sam.planes.contrast import measure_contrast
 from napari_sam.planes.geometry import Plane, overlap
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.sample import generate_stack
 from napari_sam.segment.segmenter import Segmenter
+from napari_sam.testing.fake_network import threshold_model
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +90,28 @@ def test_a_network_without_maps_is_asked_on_a_grid(nano, monkeypatch):
     assert matched(labels, truth) == [1, 1, 1]
     # What a sure proposal covers is not asked about again.
     assert found.prompts < 2 * 16 * 16
+
+
+def test_a_published_architecture_is_asked_window_by_window(monkeypatch):
+    """Random weights find nothing that means anything: what counts is how they are asked."""
+    torch.manual_seed(0)
+    encoder = VitConfig(dim=16, depth=2, heads=2, global_blocks=(1,), image_side=64, attention_window=3)
+    model = threshold_model(64)
+    monkeypatch.setattr(model, "network", Sam(SamConfig(encoder, 32, (2, 8), 2, 2, 32)).eval())
+    asked = []
+    decode = model.network.decode
+
+    def counted(features, points, *rest):
+        asked.append(len(points))
+        assert ((points > -1) & (points < 64)).all()
+        return decode(features, points, *rest)
+
+    monkeypatch.setattr(model.network, "decode", counted)
+    segmenter, plane = opened(model, discs((100, 90), np.array([(40, 40)]), 12)[0])
+    found = everything(segmenter, plane)
+    assert found.prompts == sum(asked)
+    # 16 x 16 places a window at two levels, each asked by one window.
+    assert 256 < found.prompts < 2 * 4 * 256
 
 
 def test_only_what_has_its_middle_in_the_region_is_proposed(nano):

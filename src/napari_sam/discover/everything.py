@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,7 +14,6 @@ from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
 from napari_sam.discover.proposals import Proposal, ProposalOrigin, Proposals
-from napari_sam.models.model import Model
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures
 from napari_sam.planes.geometry import Mask, Plane, Window
@@ -21,8 +22,9 @@ from napari_sam.segment.segmenter import Segmenter
 
 MAP_STRIDE = 4
 """Network pixels per cell of the auxiliary maps."""
-# Chosen on the training images, see `benchmarks.everything`.
+# Chosen on the training images (docs/log-of-measurements.md, "Everything"), but for what says otherwise.
 FOREGROUND, CENTRE = 0.5, 0.4
+"""A peak of the centre map counts from this on, where the foreground map has that at least."""
 APART = 2
 """Cells that two peaks are apart at least."""
 SIDE = 160
@@ -30,6 +32,7 @@ SIDE = 160
 SUITED = (20.0, 72.0)
 """Network pixels: diameters that an object should have at a level to be asked for there; from the maps."""
 FINEST = -2
+"""Finest level that is looked at (chosen): pixels magnified four times."""
 FINER_SHARE = 0.1
 """Of what is seen at a level: where more of it is too small for it, the next finer one is looked at as well."""
 SHARED_MARGIN = 3
@@ -50,17 +53,20 @@ COVERING = 0.8
 PROMPTS_PER_WINDOW = 16
 """Prompts of one window that are decoded together."""
 SMALLEST_CELLS = 5
+"""Cells of the logits that an object has at least (chosen): of fewer no shape is seen."""
 
 
 Place = tuple[float, float]
 """(row, column) in plane coordinates."""
+Region = tuple[float, float, float, float]
+"""(row0, column0, row1, column1), borders in plane coordinates."""
 
 
 def propose_everything(
     segmenter: Segmenter,
     plane: Plane,
     *,
-    region: tuple[float, float, float, float] | None = None,
+    region: Region | None = None,
     cancel: CancelToken | None = None,
 ) -> Iterator[tuple[int, int] | Proposals]:
     """Propose all objects of a plane.
@@ -77,63 +83,57 @@ def propose_everything(
     plane
         The plane.
     region
-        (row0, column0, row1, column1), borders in plane coordinates: only objects whose middle lies inside. None for
-        the whole plane.
+        Only objects whose middle lies inside; None for the whole plane.
     cancel
-        Checked between areas.
+        Checked between prompts and between the encoder's blocks.
 
     Yields
     ------
     (done, total) or Proposals
-        Areas looked at, as far as is known; at last all proposals.
+        Areas looked at, as far as is known, whenever something more urgent may come in between; at last all proposals.
+
+    Raises
+    ------
+    Cancelled
+        If `cancel` was set.
     """
-    aspect = pixel_aspect(segmenter.source.scale, plane.axes)
-    shape = plane.shape(segmenter.source.shape)
-    window = segmenter.model.network.window
-    coarsest = math.floor(coarsest_level(shape, aspect, window))
-    found: list[tuple[float, Proposal]] = []
-    levels = list(range(min(0, coarsest), max(coarsest, 0) + 1))
-    level, done, prompts = levels[-1], 0, 0
+    search = _Search(segmenter, plane, region, cancel)
+    level, done, prompts = search.coarsest, 0, 0
+    found: list[Proposal] = []
     while True:
-        seen = 0
-        step, side = step_at(level, aspect), _side(level, shape, aspect, window)
-        areas = segmenter.embedder.covering(plane, step)
+        seen, too_small = 0, list[tuple[Window, list[Place]]]()
+        areas = search.areas(level)
         total = done + len(areas) + max(level, 0)
-        too_small: list[tuple[Window, list[Place]]] = []
         for area in areas:
-            features = segmenter.embedder.area(plane, area, cancel)
+            features = search.features(area)
             if features.maps is None:
-                asked = _grid(area, areas, shape, region, [each for _, each in found])
+                asked = search.grid(area, areas, found)
             else:
-                peaks, sizes = _peaks(area, areas, features, shape, region)
+                places, sizes = search.peaks(area, areas, features)
                 # What is too large even for the coarsest level is asked for there.
-                largest = math.inf if level == levels[-1] else SUITED[1]
-                asked = [peak for peak, size in zip(peaks, sizes, strict=True) if SUITED[0] <= size <= largest]
-                small = [peak for peak, size in zip(peaks, sizes, strict=True) if size < SUITED[0]]
-                seen += len(peaks)
-                too_small.append((area, small))
+                largest = math.inf if level == search.coarsest else SUITED[1]
+                asked = [place for place, size in zip(places, sizes, strict=True) if SUITED[0] <= size <= largest]
+                too_small.append((area, [place for place, size in zip(places, sizes, strict=True) if size < SUITED[0]]))
+                seen += len(places)
             prompts += len(asked)
-            for some in _decoded(segmenter, area, features, asked, shape, aspect, level, side, cancel):
-                found += [(level, each) for each in some]
-                # Whoever clicks meanwhile goes first.
+            for some in search.asked(area, features, asked, level):
+                found += some
                 yield done, total
             done += 1
             yield done, max(total, done)
-        waiting = sum(len(small) for _, small in too_small)
-        if level <= FINEST or (level <= 0 and waiting <= FINER_SHARE * seen):
+        if level <= FINEST or (level <= 0 and sum(len(small) for _, small in too_small) <= FINER_SHARE * seen):
             break
         level -= 1
     # Too few for a finer level, which takes four times as long: they are asked for at this one.
     for area, small in too_small:
-        if small:
-            features = segmenter.embedder.area(plane, area, cancel)
-            prompts += len(small)
-            for some in _decoded(segmenter, area, features, small, shape, aspect, level, side, cancel):
-                found += [(level, each) for each in some]
-                yield done, done
-    proposals = [each for _, each in found]
-    finest = min((at for at, _ in found), default=0.0)
-    yield Proposals(shape, proposals, _common_cells(proposals, shape, step_at(finest + 1, aspect)), prompts)
+        prompts += len(small)
+        for some in search.asked(area, search.features(area), small, level) if small else ():
+            found += some
+            yield done, done
+    finest = min((each.origin.level for each in found), default=0.0)
+    yield Proposals(
+        search.shape, found, _common_cells(found, search.shape, step_at(finest + 1, search.aspect)), prompts
+    )
 
 
 def propose_again(
@@ -151,84 +151,180 @@ def propose_again(
         Of the proposal.
     cancel
         Checked between the encoder's blocks.
+
+    Returns
+    -------
+    Mask or None
+        None where it is not found again: the image or the model is another one.
     """
-    shape, aspect = plane.shape(segmenter.source.shape), pixel_aspect(segmenter.source.scale, plane.axes)
-    features = segmenter.embedder.area(plane, origin.area, cancel)
-    side = _side(origin.level, shape, aspect, segmenter.model.network.window)
-    found = _decoded(segmenter, origin.area, features, [origin.point], shape, aspect, origin.level, side, cancel)
+    search = _Search(segmenter, plane, None, cancel)
+    found = search.asked(origin.area, search.features(origin.area), [origin.point], origin.level)
     again = [each for some in found for each in some if each.origin == origin]
-    return Proposals(shape, again, _common_cells(again, shape, (1.0, 1.0))).mask(0) if again else None
+    return Proposals(search.shape, again, _common_cells(again, search.shape, (1.0, 1.0))).mask(0) if again else None
 
 
-def _side(level: float, shape: tuple[int, int], aspect: tuple[float, float], window: int) -> int:
-    """Return the side of the windows at a level, in network pixels; at the coarsest, objects may be large."""
-    coarsest = max(math.floor(coarsest_level(shape, aspect, window)), 0)
-    return window if level >= coarsest else min(SIDE, window)
+@dataclass(frozen=True)
+class _Search:
+    """The search for objects on one plane; parameters as of `propose_everything`."""
 
+    segmenter: Segmenter
+    plane: Plane
+    region: Region | None
+    cancel: CancelToken | None
 
-def _peaks(
-    area: Window,
-    areas: Sequence[Window],
-    features: ImageFeatures,
-    shape: tuple[int, int],
-    region: tuple[float, float, float, float] | None,
-) -> tuple[list[Place], NDArray[np.float64]]:
-    """Return where one area's centre map peaks, and about how large the objects are there, in network pixels."""
-    assert features.maps is not None
-    foreground, centres, _ = features.maps[0].float().cpu().numpy()
-    inside = foreground > FOREGROUND
-    cells = peak_local_max(centres * inside, min_distance=APART, threshold_abs=CENTRE, exclude_border=False)  # type: ignore[no-untyped-call]
-    markers = np.zeros(centres.shape, np.int32)
-    markers[tuple(cells.T)] = np.arange(1, len(cells) + 1)
-    areas_of = np.bincount(watershed(-centres, markers, mask=inside).ravel(), minlength=len(cells) + 1)[1:]  # type: ignore[no-untyped-call]
-    sizes = 2 * np.sqrt(areas_of / math.pi) * MAP_STRIDE
-    places = area.coarsened(MAP_STRIDE).to_plane(cells.astype(float)).reshape(-1, 2)
-    kept = _own(places, area, areas, shape, region, SHARED_MARGIN * MAP_STRIDE)
-    return _on_plane(places[kept], shape), sizes[kept]
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the plane."""
+        return self.plane.shape(self.segmenter.source.shape)
 
+    @cached_property
+    def aspect(self) -> tuple[float, float]:
+        """See `pixel_aspect`."""
+        return pixel_aspect(self.segmenter.source.scale, self.plane.axes)
 
-def _grid(
-    area: Window,
-    areas: Sequence[Window],
-    shape: tuple[int, int],
-    region: tuple[float, float, float, float] | None,
-    found: Sequence[Proposal],
-) -> list[Place]:
-    """Return places on a grid over one area that no sure proposal covers."""
-    along = [(np.arange(GRID) + 0.5) * size / GRID - 0.5 for size in area.shape]
-    places = area.to_plane(np.stack(np.meshgrid(*along, indexing="ij"), -1).reshape(-1, 2))
-    places = places[_own(places, area, areas, shape, region, 0)]
-    for each in found:
-        if each.confidence >= COVERING:
-            cells = np.rint(each.window.to_window(places)).astype(int)
-            within = ((cells >= 0) & (cells < each.window.shape)).all(1)
-            covered = np.zeros(len(places), bool)
-            covered[within] = each.logits[tuple(cells[within].T)] > 0
-            places = places[~covered]
-    return _on_plane(places, shape)
+    @cached_property
+    def coarsest(self) -> int:
+        """Coarsest level that is looked at: full resolution, or one at which the plane takes half a window or more."""
+        return max(math.floor(coarsest_level(self.shape, self.aspect, self.segmenter.model.network.window)), 0)
 
+    def areas(self, level: float) -> list[Window]:
+        """Return the areas to encode at a level."""
+        return self.segmenter.embedder.covering(self.plane, step_at(level, self.aspect))
 
-def _own(
-    places: NDArray[np.float64],
-    area: Window,
-    areas: Sequence[Window],
-    shape: tuple[int, int],
-    region: tuple[float, float, float, float] | None,
-    margin: int,
-) -> NDArray[np.bool_]:
-    """Tell which places are this area's to ask about, and on the plane and in the region."""
-    lowest, highest = _own_part(area, areas)
-    beyond = np.multiply(area.step, margin)
-    kept = ((places >= lowest - beyond) & (places <= highest + beyond)).all(1)
-    kept &= ((places >= -0.5) & (places <= np.array(shape) - 0.5)).all(1)
-    if region is not None:
-        kept &= ((places >= region[:2]) & (places <= region[2:])).all(1)
-    return np.asarray(kept)
+    def features(self, area: Window) -> ImageFeatures:
+        """Encode an area, unless it is at hand."""
+        return self.segmenter.embedder.area(self.plane, area, self.cancel)
 
+    def peaks(
+        self, area: Window, areas: Sequence[Window], features: ImageFeatures
+    ) -> tuple[list[Place], NDArray[np.float64]]:
+        """Return where one area's centre map peaks, and about how large the objects are there, in network pixels."""
+        assert features.maps is not None
+        foreground, centres, _ = features.maps[0].float().cpu().numpy()
+        inside = foreground > FOREGROUND
+        cells = peak_local_max(centres * inside, min_distance=APART, threshold_abs=CENTRE, exclude_border=False)  # type: ignore[no-untyped-call]
+        markers = np.zeros(centres.shape, np.int32)
+        markers[tuple(cells.T)] = np.arange(1, len(cells) + 1)
+        pieces = watershed(-centres, markers, mask=inside)  # type: ignore[no-untyped-call]
+        sizes = 2 * np.sqrt(np.bincount(pieces.ravel(), minlength=len(cells) + 1)[1:] / math.pi) * MAP_STRIDE
+        places = area.coarsened(MAP_STRIDE).to_plane(cells.astype(float)).reshape(-1, 2)
+        kept = self._own(places, area, areas, SHARED_MARGIN * MAP_STRIDE)
+        return self._on_plane(places[kept]), sizes[kept]
 
-def _on_plane(places: NDArray[np.float64], shape: tuple[int, int]) -> list[Place]:
-    """Return places no further out than the centres of the outermost pixels."""
-    return [(float(row), float(column)) for row, column in places.clip(0, np.array(shape) - 1)]
+    def grid(self, area: Window, areas: Sequence[Window], found: Sequence[Proposal]) -> list[Place]:
+        """Return places on a grid over one area that no sure proposal covers."""
+        along = [(np.arange(GRID) + 0.5) * size / GRID - 0.5 for size in area.shape]
+        places = area.to_plane(np.stack(np.meshgrid(*along, indexing="ij"), -1).reshape(-1, 2))
+        places = places[self._own(places, area, areas, 0)]
+        for each in found:
+            if each.confidence >= COVERING:
+                cells = np.rint(each.window.to_window(places)).astype(int)
+                within = ((cells >= 0) & (cells < each.window.shape)).all(1)
+                covered = np.zeros(len(places), bool)
+                covered[within] = each.logits[tuple(cells[within].T)] > 0
+                places = places[~covered]
+        return self._on_plane(places)
+
+    def asked(
+        self, area: Window, features: ImageFeatures, places: Sequence[Place], level: float
+    ) -> Iterator[list[Proposal]]:
+        """Prompt an area with one point at each place; yields the candidates that are objects, some at a time."""
+        model = self.segmenter.model
+        network, side = model.network, self._side(level)
+        whole = area.shape == (side, side)
+        together = PROMPTS_PER_WINDOW if whole else model.prompts_at_once
+        for start in range(0, len(places), together):
+            if self.cancel is not None:
+                self.cancel.check()
+            some = places[start : start + together]
+            within = area.to_window(some)
+            corners = np.rint((within - side / 2) / network.stride).astype(int) * network.stride
+            corners = corners.clip(0, np.array(area.shape) - side)
+            points = torch.from_numpy((within - corners)[:, None, ::-1].astype(np.float32))
+            labels = torch.ones(len(some), 1, dtype=torch.int64)
+            if whole:
+                prediction = model.decode(features, points, labels, None, True)
+            else:
+                windows = [_cut(features, area, corner, side) for corner in corners.tolist()]
+                prediction = model.decode_each(windows, points, labels, None, True)
+            logits, scores = (each.float().cpu().numpy() for each in prediction)
+            found = []
+            for at, (place, corner) in enumerate(zip(some, corners.tolist(), strict=True)):
+                grid = area.crop(corner[0], corner[1], (side, side)).coarsened(network.mask_stride)
+                for candidate in range(logits.shape[1]):
+                    origin = ProposalOrigin(place, level, area, candidate)
+                    found.append(self._proposal(logits[at, candidate], float(scores[at, candidate]), grid, origin))
+            yield [each for each in found if each is not None]
+
+    def _side(self, level: float) -> int:
+        """Return the side of the windows at a level, in network pixels; at the coarsest, objects may be large."""
+        network = self.segmenter.model.network
+        if level >= self.coarsest or not network.fully_convolutional:
+            return network.window
+        return min(SIDE, network.window)
+
+    def _proposal(
+        self, logits: NDArray[np.float32], predicted_iou: float, grid: Window, origin: ProposalOrigin
+    ) -> Proposal | None:
+        """Return one candidate, cropped, or None where there is nothing or it is cut off."""
+        if predicted_iou < LEAST_CONFIDENCE:
+            return None
+        pieces, count = ndimage.label(logits > 0)
+        if not count:
+            return None
+        row, column = np.rint(grid.to_window(origin.point)).astype(int).clip(0, np.array(logits.shape) - 1)
+        held = int(pieces[row, column]) or int(np.bincount(pieces.ravel())[1:].argmax()) + 1
+        rows, columns = ndimage.find_objects(pieces, held)[held - 1]
+        if self._cut_off(rows, columns, grid):
+            return None
+        low = max(rows.start - 2, 0), max(columns.start - 2, 0)
+        high = min(rows.stop + 2, logits.shape[0]), min(columns.stop + 2, logits.shape[1])
+        crop = np.s_[low[0] : high[0], low[1] : high[1]]
+        own = pieces[crop] == held
+        area = int(np.count_nonzero(own))
+        if area < SMALLEST_CELLS:
+            return None
+        # Other pieces are no part of it.
+        kept = np.where((pieces[crop] > 0) & ~own, np.float32(-1), logits[crop])
+        around = ndimage.binary_dilation(own, np.ones((3, 3), bool), iterations=2)
+        sure = int(np.count_nonzero((kept > OFFSET) & own))
+        perhaps = int(np.count_nonzero((kept > -OFFSET) & around))
+        units = grid.step[0] * grid.step[1] / (self.aspect[0] * self.aspect[1])
+        diameter = 2 * math.sqrt(area * units / math.pi)
+        model = self.segmenter.model
+        octaves = math.log2(diameter / 2**origin.level / model.spec.object_size_px)
+        learned = model.network.fully_convolutional
+        confidence = _confidence(predicted_iou, sure / max(perhaps, 1), octaves, learned=learned)
+        if confidence < LEAST_CONFIDENCE:
+            return None
+        window = grid.crop(low[0], low[1], kept.shape)
+        return Proposal(np.ascontiguousarray(kept), window, origin, confidence, predicted_iou, diameter)
+
+    def _cut_off(self, rows: slice, columns: slice, grid: Window) -> bool:
+        """Tell whether a mask reaches a border of its window that lies inside the plane."""
+        row0, column0, row1, column1 = grid.bounds
+        return (
+            (rows.start == 0 and row0 > -0.5)
+            or (columns.start == 0 and column0 > -0.5)
+            or (rows.stop == grid.shape[0] and row1 < self.shape[0] - 0.5)
+            or (columns.stop == grid.shape[1] and column1 < self.shape[1] - 0.5)
+        )
+
+    def _own(
+        self, places: NDArray[np.float64], area: Window, areas: Sequence[Window], margin: int
+    ) -> NDArray[np.bool_]:
+        """Tell which places are this area's to ask about, and on the plane and in the region."""
+        lowest, highest = _own_part(area, areas)
+        beyond = np.multiply(area.step, margin)
+        kept = ((places >= lowest - beyond) & (places <= highest + beyond)).all(1)
+        kept &= ((places >= -0.5) & (places <= np.array(self.shape) - 0.5)).all(1)
+        if self.region is not None:
+            kept &= ((places >= self.region[:2]) & (places <= self.region[2:])).all(1)
+        return np.asarray(kept)
+
+    def _on_plane(self, places: NDArray[np.float64]) -> list[Place]:
+        """Return places no further out than the centres of the outermost pixels."""
+        return [(float(row), float(column)) for row, column in places.clip(0, np.array(self.shape) - 1)]
 
 
 def _own_part(area: Window, areas: Sequence[Window]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -246,52 +342,6 @@ def _own_part(area: Window, areas: Sequence[Window]) -> tuple[NDArray[np.float64
     return lowest, highest
 
 
-def _decoded(
-    segmenter: Segmenter,
-    area: Window,
-    features: ImageFeatures,
-    places: Sequence[Place],
-    shape: tuple[int, int],
-    aspect: tuple[float, float],
-    level: float,
-    side: int,
-    cancel: CancelToken | None,
-) -> Iterator[list[Proposal]]:
-    """Prompt an area with one point at each place; yields the candidates that are objects, a few places at a time."""
-    model = segmenter.model
-    network, together = model.network, model.prompts_at_once
-    whole = area.shape == (side, side)
-    if whole:
-        # One window for all of them.
-        together = PROMPTS_PER_WINDOW
-    for start in range(0, len(places), together):
-        if cancel is not None:
-            cancel.check()
-        some = places[start : start + together]
-        within = area.to_window(some)
-        corners = np.rint((within - side / 2) / network.stride).astype(int) * network.stride
-        corners = corners.clip(0, np.array(area.shape) - side)
-        points = torch.from_numpy((within - corners)[:, None, ::-1].astype(np.float32))
-        labels = torch.ones(len(some), 1, dtype=torch.int64)
-        if whole:
-            prediction = model.decode(features, points, labels, None, True)
-        else:
-            windows = [_cut(features, area, corner, side) for corner in corners.tolist()]
-            prediction = model.decode_each(windows, points, labels, None, True)
-        logits, scores = (each.float().cpu().numpy() for each in prediction)
-        found = []
-        for at, (place, corner) in enumerate(zip(some, corners.tolist(), strict=True)):
-            grid = area.crop(corner[0], corner[1], (side, side)).coarsened(network.mask_stride)
-            for candidate in range(logits.shape[1]):
-                origin = ProposalOrigin(place, level, area, candidate)
-                proposal = _proposal(
-                    logits[at, candidate], float(scores[at, candidate]), grid, origin, shape, aspect, model
-                )
-                if proposal is not None:
-                    found.append(proposal)
-        yield found
-
-
 def _cut(features: ImageFeatures, area: Window, corner: Sequence[int], side: int) -> ImageFeatures:
     def part(tensor: torch.Tensor) -> torch.Tensor:
         stride = area.shape[0] // tensor.shape[-2]
@@ -299,50 +349,6 @@ def _cut(features: ImageFeatures, area: Window, corner: Sequence[int], side: int
         return tensor[..., top : top + cells, left : left + cells]
 
     return ImageFeatures(part(features.embedding), tuple(part(each) for each in features.high_res))
-
-
-def _proposal(
-    logits: NDArray[np.float32],
-    predicted_iou: float,
-    grid: Window,
-    origin: ProposalOrigin,
-    shape: tuple[int, int],
-    aspect: tuple[float, float],
-    model: Model,
-) -> Proposal | None:
-    """Return one candidate, cropped, or None where there is nothing or it is cut off."""
-    if predicted_iou < LEAST_CONFIDENCE:
-        return None
-    positive = logits > 0
-    pieces, count = ndimage.label(positive)
-    if not count:
-        return None
-    row, column = np.rint(grid.to_window(origin.point)).astype(int).clip(0, np.array(logits.shape) - 1)
-    held = int(pieces[row, column])
-    if not held:
-        held = int(np.bincount(pieces.ravel())[1:].argmax()) + 1
-    rows, columns = ndimage.find_objects(pieces, held)[held - 1]
-    if _cut_off(rows, columns, grid, shape):
-        return None
-    low = max(rows.start - 2, 0), max(columns.start - 2, 0)
-    high = min(rows.stop + 2, logits.shape[0]), min(columns.stop + 2, logits.shape[1])
-    crop = np.s_[low[0] : high[0], low[1] : high[1]]
-    own = pieces[crop] == held
-    around = ndimage.binary_dilation(own, np.ones((3, 3), bool), iterations=2)
-    # Other pieces are no part of it.
-    kept = np.where((pieces[crop] > 0) & ~own, np.float32(-1), logits[crop])
-    area = int(np.count_nonzero(own))
-    if area < SMALLEST_CELLS:
-        return None
-    sure = int(np.count_nonzero((kept > OFFSET) & own))
-    perhaps = int(np.count_nonzero((kept > -OFFSET) & around))
-    diameter = 2 * math.sqrt(area * grid.step[0] * grid.step[1] / (aspect[0] * aspect[1]) / math.pi)
-    octaves = math.log2(diameter / 2**origin.level / model.spec.object_size_px)
-    confidence = _confidence(predicted_iou, sure / max(perhaps, 1), octaves, learned=model.network.fully_convolutional)
-    if confidence < LEAST_CONFIDENCE:
-        return None
-    window = grid.crop(low[0], low[1], kept.shape)
-    return Proposal(np.ascontiguousarray(kept), window, origin, confidence, predicted_iou, diameter)
 
 
 def _confidence(predicted_iou: float, stability: float, octaves: float, *, learned: bool) -> float:
@@ -354,17 +360,6 @@ def _confidence(predicted_iou: float, stability: float, octaves: float, *, learn
         return float(np.clip(predicted_iou * stability, 0, 1))
     features = (1.0, predicted_iou, predicted_iou**2, stability, octaves, octaves**2)
     return 1 / (1 + math.exp(-sum(weight * feature for weight, feature in zip(LOGISTIC, features, strict=True))))
-
-
-def _cut_off(rows: slice, columns: slice, grid: Window, shape: tuple[int, int]) -> bool:
-    """Tell whether a mask reaches a border of its window that lies inside the plane."""
-    row0, column0, row1, column1 = grid.bounds
-    return (
-        (rows.start == 0 and row0 > -0.5)
-        or (columns.start == 0 and column0 > -0.5)
-        or (rows.stop == grid.shape[0] and row1 < shape[0] - 0.5)
-        or (columns.stop == grid.shape[1] and column1 < shape[1] - 0.5)
-    )
 
 
 def _common_cells(proposals: Sequence[Proposal], shape: tuple[int, int], cell: tuple[float, float]) -> csr_array:

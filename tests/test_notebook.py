@@ -125,6 +125,27 @@ def test_everything_on_each_plane_has_ids_of_its_own():
     assert 0 < len(np.unique(some)) < len(np.unique(alone))
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"confidence": float("nan")},
+        {"overlap": 2},
+        {"smallest": -1},
+        {"smallest": 5, "largest": 2},
+        {"region": (1, 2, 3)},
+    ],
+    ids=str,
+)
+def test_everything_with_numbers_that_make_no_sense_is_refused(volume, wanted):
+    with pytest.raises(UserError):
+        napari_sam.segment_everything(volume, planes=4, **wanted)
+
+
+def test_a_plane_that_is_named_twice_is_looked_at_once(volume):
+    twice = napari_sam.segment_everything(volume, planes=[4, 4])
+    assert twice.max() == len(np.unique(twice)) - 1
+
+
 def test_everything_on_a_plane_that_does_not_exist_is_refused(volume):
     with pytest.raises(UserError, match="Plane 20"):
         napari_sam.segment_everything(volume, planes=[20])

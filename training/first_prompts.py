@@ -134,7 +134,7 @@ def draw_first_prompts(
                 target = np.zeros_like(target)
             else:
                 shape = deform(rng, source == label, gentle=neighbour is not None)
-            masks.append(np.where(shape[::2, ::2], np.float32(MASK_LOGIT), np.float32(-MASK_LOGIT)))
+            masks.append(np.where(_thinned(shape), np.float32(MASK_LOGIT), np.float32(-MASK_LOGIT)))
             rows, columns = np.nonzero(shape)
             region = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
             placed = [*_box(region), _point_in(rng, shape, region, "centre")]
@@ -172,6 +172,12 @@ def _whole(
     if max(side.stop - side.start for side in box) > LARGEST_WHOLE * len(labels):
         return piece, region
     return whole, box
+
+
+def _thinned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Every other pixel; of what is so thin that none is left, every block that it touches."""
+    every_other = mask[::2, ::2]
+    return every_other if every_other.any() else _halve(mask) > 0
 
 
 def _halve(mask: NDArray[np.bool_]) -> NDArray[np.float32]:

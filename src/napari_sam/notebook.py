@@ -383,7 +383,7 @@ def segment_everything(
     Raises
     ------
     UserError
-        If the image cannot be read, or a plane does not exist.
+        If the image cannot be read, a plane does not exist, or a number is out of its range.
 
     Examples
     --------
@@ -398,6 +398,7 @@ def segment_everything(
     >>> print(f"IoU {(found & known).sum() / (found | known).sum():.1f}")
     IoU 0.9
     """
+    _check_wanted(confidence, smallest, largest, overlap)
     stack = image if isinstance(image, Segmenter) else open_stack(image, model=model, axes=axes)
     if planes is None:
         shown = _displayed(stack.source, axes)
@@ -409,11 +410,27 @@ def segment_everything(
         chosen = [plane_at(stack, plane, axes) for plane in planes]
     within = None
     if region is not None:
-        row0, column0, row1, column1 = map(float, region)
-        within = min(row0, row1), min(column0, column1), max(row0, row1), max(column0, column1)
+        corners = np.asarray(region, float)
+        if corners.shape != (4,) or np.isnan(corners).any():
+            raise UserError(f"A region is four numbers (row0, column0, row1, column1), but got {region}.")
+        (row0, column0), (row1, column1) = (
+            map(float, along(corners.reshape(2, 2), axis=0)) for along in (np.min, np.max)
+        )
+        within = row0, column0, row1, column1
     wanted = Wanted(confidence, smallest, largest, overlap)
-    labels, count = label_stack(label_planes(stack, chosen, wanted, within), stack.source.shape)
+    # One that is named twice is looked at once.
+    found = label_planes(stack, dict.fromkeys(chosen), wanted, within)
+    labels, count = label_stack(found, stack.source.shape)
     return labels.astype(smallest_dtype(count))
+
+
+def _check_wanted(confidence: float, smallest: float, largest: float, overlap: float) -> None:
+    for name, share in (("confidence", confidence), ("overlap", overlap)):
+        # Said so that what is no number is refused, too.
+        if not 0 <= share <= 1:
+            raise UserError(f"{name} is a number from 0 to 1, but got {share:g}.")
+    if not 0 <= smallest <= largest:
+        raise UserError(f"Diameters go from smallest to largest, both from 0 on, but got {smallest:g} and {largest:g}.")
 
 
 def to_labels(

@@ -18,7 +18,7 @@ from napari_sam.planes.open_image import open_image
 
 Confidence = Annotated[
     float | None,
-    typer.Option("--confidence", metavar="0..1", help="How sure to be of an object; 0.5 if not given."),
+    typer.Option("--confidence", metavar="0..1", help="How sure to be of an object; 0.4 if not given."),
 ]
 Smallest = Annotated[
     float | None, typer.Option("--smallest", metavar="PX", help="Leave out what has a smaller diameter.")

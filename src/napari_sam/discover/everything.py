@@ -269,23 +269,28 @@ class _Search:
         """Return one candidate, cropped, or None where there is nothing or it is cut off."""
         if predicted_iou < LEAST_CONFIDENCE:
             return None
-        pieces, count = ndimage.label(logits > 0)
+        # Beyond the plane the encoder saw reflections: an object there is not one.
+        rows, columns = (np.arange(grid.shape[axis]) * grid.step[axis] + grid.origin[axis] for axis in (0, 1))
+        on_plane = np.outer(
+            (rows > -0.5) & (rows < self.shape[0] - 0.5), (columns > -0.5) & (columns < self.shape[1] - 0.5)
+        )
+        pieces, count = ndimage.label((logits > 0) & on_plane)
         if not count:
             return None
         row, column = np.rint(grid.to_window(origin.point)).astype(int).clip(0, np.array(logits.shape) - 1)
         held = int(pieces[row, column]) or int(np.bincount(pieces.ravel())[1:].argmax()) + 1
-        rows, columns = ndimage.find_objects(pieces, held)[held - 1]
-        if self._cut_off(rows, columns, grid):
+        box = ndimage.find_objects(pieces, held)[held - 1]
+        if self._cut_off(box[0], box[1], grid):
             return None
-        low = max(rows.start - 2, 0), max(columns.start - 2, 0)
-        high = min(rows.stop + 2, logits.shape[0]), min(columns.stop + 2, logits.shape[1])
+        low = max(box[0].start - 2, 0), max(box[1].start - 2, 0)
+        high = min(box[0].stop + 2, logits.shape[0]), min(box[1].stop + 2, logits.shape[1])
         crop = np.s_[low[0] : high[0], low[1] : high[1]]
         own = pieces[crop] == held
         area = int(np.count_nonzero(own))
         if area < SMALLEST_CELLS:
             return None
         # Other pieces are no part of it.
-        kept = np.where((pieces[crop] > 0) & ~own, np.float32(-1), logits[crop])
+        kept = np.where((logits[crop] > 0) & ~own, np.float32(-1), logits[crop])
         around = ndimage.binary_dilation(own, np.ones((3, 3), bool), iterations=2)
         sure = int(np.count_nonzero((kept > OFFSET) & own))
         perhaps = int(np.count_nonzero((kept > -OFFSET) & around))

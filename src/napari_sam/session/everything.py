@@ -265,12 +265,10 @@ class Everything:
         self._batch.write_found(results, collision, lambda: self._accepted(found))
 
     def discard(self) -> None:
-        """Drop the proposal, or what is being found."""
-        self.stop()
+        """Drop the proposal, or what is being found, and tell so."""
         if self._found is not None:
-            self._found = None
-            self._signals.proposals_changed.emit()
-        self._reporter.report()
+            self._reporter.note = "What was proposed is dropped."
+        self._forget()
 
     def cancel(self) -> None:
         """Stop finding, and tell so; a former proposal stays."""
@@ -286,7 +284,7 @@ class Everything:
     def leave(self) -> None:
         """Drop the proposal because what it was made by, or on, is another one, and say so."""
         lost = self._active or self._found is not None
-        self.discard()
+        self._forget()
         if lost:
             self._reporter.note = (
                 "What was proposed on a plane is gone: the image, its contrast or the model is another one."
@@ -300,11 +298,9 @@ class Everything:
 
     def _done(self) -> None:
         self._active = False
-        count = len(self.chosen)
         if self._found is not None:
-            self._reporter.note = (
-                f"{count} of {self.most} objects are proposed: slide, click single ones away, and accept."
-            )
+            # How many they are changes with every slider: that is told beside these.
+            self._reporter.note = "Objects are proposed: choose among them, click single ones away, and accept."
         else:
             self._reporter.note = "Nothing was found there."
         self._reporter.report()
@@ -315,7 +311,14 @@ class Everything:
 
     def _accepted(self, found: _Found) -> None:
         if self._found is found:
-            self.discard()
+            self._forget()
+
+    def _forget(self) -> None:
+        self.stop()
+        if self._found is not None:
+            self._found = None
+            self._signals.proposals_changed.emit()
+        self._reporter.report()
 
 
 def _draft(found: _Found, at: int, wanted: Wanted) -> Draft:

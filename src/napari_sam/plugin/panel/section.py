@@ -27,7 +27,8 @@ class SectionHeader(PanelButton):
         self.setObjectName("section")
         self.setCheckable(True)
         self.setStyleSheet(
-            f"#section {{ text-align: left; font-weight: bold; padding-left: {_ARROW + 6}px; }}"
+            # Low, since there are many, and all of the panel is to fit on a screen.
+            f"#section {{ text-align: left; font-weight: bold; padding: 1px 0px 1px {_ARROW + 6}px; }}"
             "#section, #section:checked { background: transparent; }"
             "#section:hover, #section:checked:hover { background: rgba(128, 128, 128, 60); }"
         )

@@ -65,7 +65,10 @@ def test_everything_is_found_proposed_and_accepted_as_one_undo(session, main, ta
     assert (State.FINDING, 1, 2) in seen
     everything = session.everything
     assert (everything.plane, len(everything.chosen), everything.most) == (Z4, 2, 2)
-    assert "2 of 2" in session.status.sentence
+    assert session.status.sentence.startswith("Objects are proposed")
+    session.everything.discard()
+    assert session.status.sentence == "What was proposed is dropped."
+    found(session, main)
     assert not target.array.any()
 
     write(session, main)

@@ -9,6 +9,7 @@ from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from session_deeds import Z4
+from squares import squares
 
 from napari_sam.discover.proposals import CONFIDENCE, Wanted
 from napari_sam.labels.paint import Collision
@@ -38,18 +39,6 @@ def shown(bench) -> np.ndarray:
         np.testing.assert_allclose(at, np.round(at), atol=1e-6)
         full[tuple(np.round(at).astype(int))] = layer.data[tuple(index)]
     return full
-
-
-def squares(rows: int = 20, columns: int = 25, spacing: int = 20) -> np.ndarray:
-    """Squares of 5 to 13 pixels, of many brightnesses."""
-    random = np.random.default_rng(3)
-    image = np.zeros((rows * spacing, columns * spacing), np.uint8)
-    for row in range(rows):
-        for column in range(columns):
-            size = int(random.integers(5, 14))
-            at = np.s_[row * spacing : row * spacing + size, column * spacing : column * spacing + size]
-            image[at] = random.integers(140, 256)
-    return image
 
 
 def test_a_user_finds_slides_clicks_one_away_accepts_and_undoes(desk) -> None:

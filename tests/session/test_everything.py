@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from session_deeds import Z4, crash
+from squares import squares
 
 from napari_sam.discover.proposals import Wanted
 from napari_sam.errors import UserError
@@ -42,18 +43,6 @@ def done_to(session, target) -> Annotation:
     """What was done to labels."""
     recording = session.record.recordings.of(target)
     return annotation_of(target.array, None, recording.done, session.image.number, None)
-
-
-def many(rows=20, columns=25, spacing=20) -> ImageSource:
-    """Squares of 5 to 13 pixels, of many brightnesses."""
-    random = np.random.default_rng(3)
-    image = np.zeros((rows * spacing, columns * spacing), np.uint8)
-    for row in range(rows):
-        for column in range(columns):
-            size = int(random.integers(5, 14))
-            at = np.s_[row * spacing : row * spacing + size, column * spacing : column * spacing + size]
-            image[at] = random.integers(140, 256)
-    return ImageSource(image)
 
 
 def test_everything_is_found_proposed_and_accepted_as_one_undo(session, main, target) -> None:
@@ -352,7 +341,7 @@ def test_it_comes_back_after_a_crash(session, main, target, autosave, image, tmp
 
 
 def test_another_choice_of_500_objects_takes_no_time() -> None:
-    proposals = FakeSegmenter(FakeEngine(), many()).proposals(Plane((0, 1), (0, 0)), None)
+    proposals = FakeSegmenter(FakeEngine(), ImageSource(squares())).proposals(Plane((0, 1), (0, 0)), None)
     assert len(proposals) == 500
     proposals.chosen(Wanted())
     proposals.labels(proposals.chosen(Wanted()))
@@ -362,7 +351,7 @@ def test_another_choice_of_500_objects_takes_no_time() -> None:
     assert (time.perf_counter() - began) / 20 < 0.5
 
 
-PROPOSALS = FakeSegmenter(FakeEngine(), many(4, 5)).proposals(Plane((0, 1), (0, 0)), None)
+PROPOSALS = FakeSegmenter(FakeEngine(), ImageSource(squares(4, 5))).proposals(Plane((0, 1), (0, 0)), None)
 
 
 @settings(max_examples=60, deadline=None)

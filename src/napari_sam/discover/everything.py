@@ -13,7 +13,8 @@ from scipy.sparse import csr_array
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
-from napari_sam.discover.proposals import Proposal, ProposalOrigin, Proposals
+from napari_sam.discover.proposals import Proposal, ProposalOrigin, Proposals, Region
+from napari_sam.embedding.embedder import cut_features
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures
 from napari_sam.planes.geometry import Mask, Plane, Window
@@ -58,8 +59,6 @@ SMALLEST_CELLS = 5
 
 Place = tuple[float, float]
 """(row, column) in plane coordinates."""
-Region = tuple[float, float, float, float]
-"""(row0, column0, row1, column1), borders in plane coordinates."""
 
 
 def propose_everything(
@@ -159,8 +158,8 @@ def propose_again(
     """
     search = _Search(segmenter, plane, None, cancel)
     found = search.asked(origin.area, search.features(origin.area), [origin.point], origin.level)
-    again = [each for some in found for each in some if each.origin == origin]
-    return Proposals(search.shape, again, _common_cells(again, search.shape, (1.0, 1.0))).mask(0) if again else None
+    again = next((each for some in found for each in some if each.origin == origin), None)
+    return None if again is None else again.mask(search.shape)
 
 
 @dataclass(frozen=True)
@@ -245,7 +244,7 @@ class _Search:
             if whole:
                 prediction = model.decode(features, points, labels, None, True)
             else:
-                windows = [_cut(features, area, corner, side) for corner in corners.tolist()]
+                windows = [cut_features(features, area, (row, column), side) for row, column in corners.tolist()]
                 prediction = model.decode_each(windows, points, labels, None, True)
             logits, scores = (each.float().cpu().numpy() for each in prediction)
             found = []
@@ -345,15 +344,6 @@ def _own_part(area: Window, areas: Sequence[Window]) -> tuple[NDArray[np.float64
             elif middle[axis] > own[axis] + 1e-6:
                 highest[axis] = min(highest[axis], border)
     return lowest, highest
-
-
-def _cut(features: ImageFeatures, area: Window, corner: Sequence[int], side: int) -> ImageFeatures:
-    def part(tensor: torch.Tensor) -> torch.Tensor:
-        stride = area.shape[0] // tensor.shape[-2]
-        top, left, cells = corner[0] // stride, corner[1] // stride, side // stride
-        return tensor[..., top : top + cells, left : left + cells]
-
-    return ImageFeatures(part(features.embedding), tuple(part(each) for each in features.high_res))
 
 
 def _confidence(predicted_iou: float, stability: float, octaves: float, *, learned: bool) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.discover.everything import propose_everything
-from napari_sam.discover.proposals import Proposals, Wanted
+from napari_sam.discover.proposals import Proposals, Region, Wanted
 from napari_sam.planes.geometry import Plane
 from napari_sam.segment.segmenter import Segmenter
 
@@ -60,7 +60,7 @@ def label_planes(
     segmenter: Segmenter,
     planes: Iterable[Plane],
     wanted: Wanted,
-    region: tuple[float, float, float, float] | None = None,
+    region: Region | None = None,
 ) -> Iterator[PlaneLabels]:
     """Find everything on some planes, each by itself.
 

@@ -12,6 +12,9 @@ from scipy.sparse.csgraph import connected_components
 
 from napari_sam.planes.geometry import Mask, Window
 
+Region = tuple[float, float, float, float]
+"""(row0, column0, row1, column1), borders in plane coordinates."""
+
 # Chosen on the training images (docs/log-of-measurements.md, "Everything").
 CONFIDENCE = 0.4
 """Least confidence, if nothing else is wanted."""
@@ -71,6 +74,14 @@ class Proposal:
     confidence: float
     predicted_iou: float
     diameter: float
+
+    def mask(self, plane_shape: tuple[int, int]) -> Mask:
+        """Compute the mask at the resolution of a plane of (rows, columns)."""
+        # Late, since it imports torch: the session knows proposals before it computes any.
+        from napari_sam.segment.decoding import mask_from_logits
+
+        point = np.array([self.origin.point])
+        return mask_from_logits(self.logits, self.window, plane_shape, self.predicted_iou, point)
 
 
 @dataclass(frozen=True)
@@ -161,17 +172,7 @@ class Proposals:
         """Return one proposal's mask at the plane's resolution; computed when it is first asked for."""
         known = self._masks.get(at)
         if known is None:
-            # Late, since it imports torch: the session knows proposals before it computes any.
-            from napari_sam.segment.decoding import mask_from_logits
-
-            proposal = self.proposals[at]
-            known = self._masks[at] = mask_from_logits(
-                proposal.logits,
-                proposal.window,
-                self.plane_shape,
-                proposal.predicted_iou,
-                np.array([proposal.origin.point]),
-            )
+            known = self._masks[at] = self.proposals[at].mask(self.plane_shape)
         return known
 
     def labels(self, chosen: Sequence[int]) -> NDArray[np.int32]:

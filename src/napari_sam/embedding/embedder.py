@@ -365,19 +365,21 @@ def _cut(area: Window, features: ImageFeatures, layout: AreaLayout, center: tupl
     if area.shape == (side, side):
         return EmbeddedWindow(area, features, area)
 
+    return EmbeddedWindow(area.crop(row, column, (side, side)), cut_features(features, area, (row, column), side), area)
+
+
+def cut_features(features: ImageFeatures, area: Window, corner: tuple[int, int], side: int) -> ImageFeatures:
+    """Return the part of an area's features that a square window of `side` network pixels at `corner` has."""
+
     def part(tensor: Tensor) -> Tensor:
         stride = area.shape[0] // tensor.shape[-2]
-        top, left, cells = row // stride, column // stride, side // stride
+        top, left, cells = corner[0] // stride, corner[1] // stride, side // stride
         return tensor[..., top : top + cells, left : left + cells]
 
-    return EmbeddedWindow(
-        area.crop(row, column, (side, side)),
-        ImageFeatures(
-            part(features.embedding),
-            tuple(part(tensor) for tensor in features.high_res),
-            None if features.maps is None else part(features.maps),
-        ),
-        area,
+    return ImageFeatures(
+        part(features.embedding),
+        tuple(part(tensor) for tensor in features.high_res),
+        None if features.maps is None else part(features.maps),
     )
 
 

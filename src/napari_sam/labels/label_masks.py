@@ -121,6 +121,11 @@ def labels_on_plane(labels: Any, place: PlaneInLabels) -> Iterator[tuple[int, ND
         yield start, _band(labels, place, start, min(start + band, rows))
 
 
+def whole_plane(labels: Any, place: PlaneInLabels) -> NDArray[Any]:
+    """Return the label nearest to every pixel of a plane at once, (rows, columns); see `labels_on_plane`."""
+    return np.concatenate([band for _, band in labels_on_plane(labels, place)])
+
+
 def label_mask_on_plane(labels: Any, place: PlaneInLabels, label: int) -> Mask:
     """Find the pixels of a plane at which one label lies; empty where there are none."""
     found = np.zeros(place.shape, bool)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
-from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane, labels_on_plane
+from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane, whole_plane
 from napari_sam.labels.paint import Collides, Collision
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.geometry import Mask, Plane
@@ -228,7 +228,7 @@ class Batch:
 
             def taken(there: Plane) -> NDArray[np.bool_]:
                 place = PlaneInLabels.itself(there, source.shape)
-                values = np.concatenate([band for _, band in labels_on_plane(target.array, place)])
+                values = whole_plane(target.array, place)
                 other: NDArray[np.bool_] = (values != 0) & ~np.isin(values, labels)
                 return other
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_sam.errors import UserError
 from napari_sam.labels.edits import Box, Edit, Growth, PixelChange, hull, tiled
 from napari_sam.labels.label_array import check_fits
-from napari_sam.labels.label_masks import PlaneInLabels, labels_on_plane
+from napari_sam.labels.label_masks import PlaneInLabels, whole_plane
 from napari_sam.labels.paint import Collides, Collision, paint_all
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.session.history.entry import EntryKind
@@ -194,7 +194,7 @@ def _with_room(results: BatchResults, basis: LabelsSnapshot, collision: Collisio
     for plane, draft in results.objects:
         if plane not in there:
             place = PlaneInLabels.itself(plane, basis.array.shape)
-            labels = np.concatenate([band for _, band in labels_on_plane(basis.array, place)])
+            labels = whole_plane(basis.array, place)
             there[plane] = (labels != 0) & (collision is Collision.KEEP)
             taken[plane] = there[plane].copy()
         mask = draft.masks[plane]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from napari_sam.discover.proposals import Proposals, Wanted
+from napari_sam.discover.proposals import Proposals, Region, Wanted
 from napari_sam.errors import UserError
 from napari_sam.labels.paint import Collision
 from napari_sam.nn.cancel import CancelToken
@@ -18,9 +18,6 @@ from napari_sam.session.object.draft import Draft, FoundOrigin, PromptRequest
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.status import SessionSignals, StatusReporter
 from napari_sam.session.workspace import Workspace
-
-Region = tuple[float, float, float, float]
-"""(row0, column0, row1, column1), borders in plane coordinates."""
 
 _KEY = "everything"
 _MASKS_AT_ONCE = 64

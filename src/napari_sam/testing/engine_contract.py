@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.discover.proposals import Proposals, Wanted
+from napari_sam.discover.proposals import Proposals, Region, Wanted
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.planes.geometry import Mask, Plane, Window, overlap
@@ -344,9 +344,7 @@ class EngineContract(ABC):
                 continue
             raise AssertionError(f"it went on after {steps} steps")
 
-    def _proposed(
-        self, engine: Engine, segmenter: PlaneSegmenter, region: tuple[float, float, float, float] | None = None
-    ) -> Proposals | None:
+    def _proposed(self, engine: Engine, segmenter: PlaneSegmenter, region: Region | None = None) -> Proposals | None:
         try:
             *steps, proposals = engine.everything(segmenter, MIDDLE, region)
         except UserError as error:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.sparse import csr_array
 
-from napari_sam.discover.proposals import Proposal, ProposalOrigin, Proposals
+from napari_sam.discover.proposals import Proposal, ProposalOrigin, Proposals, Region
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.contrast import Contrast
@@ -144,7 +144,7 @@ class FakeEngine:
         self,
         segmenter: PlaneSegmenter,
         plane: Plane,
-        region: tuple[float, float, float, float] | None = None,
+        region: Region | None = None,
         cancel: CancelToken | None = None,
     ) -> Iterator[tuple[int, int] | Proposals]:
         """Propose the objects of a plane, as sure as they are bright, in two steps."""
@@ -319,7 +319,7 @@ class FakeSegmenter:
         confidence = 0.3 if position % 5 == 0 else 0.9
         return PropagatedPlane(position, Mask.from_pixels(objects == label), confidence)
 
-    def proposals(self, plane: Plane, region: tuple[float, float, float, float] | None) -> Proposals:
+    def proposals(self, plane: Plane, region: Region | None) -> Proposals:
         """Return the objects of a plane, of those whose middle lies in a region; all of it if None."""
         objects = self.objects(plane)
         pixels = self._pixels(plane)

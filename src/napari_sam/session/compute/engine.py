@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.discover.proposals import ProposalOrigin, Proposals
+from napari_sam.discover.proposals import ProposalOrigin, Proposals, Region
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.contrast import Contrast, measure_contrast
@@ -159,7 +159,7 @@ class Engine(Protocol):
         self,
         segmenter: PlaneSegmenter,
         plane: Plane,
-        region: tuple[float, float, float, float] | None = None,
+        region: Region | None = None,
         cancel: CancelToken | None = None,
     ) -> Iterator[tuple[int, int] | Proposals]:
         """Propose all objects of a plane, or of a region of it; yields (done, total) and at last the proposals."""
@@ -309,7 +309,7 @@ class NetworkEngine:
         self,
         segmenter: PlaneSegmenter,
         plane: Plane,
-        region: tuple[float, float, float, float] | None = None,
+        region: Region | None = None,
         cancel: CancelToken | None = None,
     ) -> Iterator[tuple[int, int] | Proposals]:
         """Propose all objects of a plane; see `napari_sam.discover.everything`."""

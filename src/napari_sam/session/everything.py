@@ -297,7 +297,7 @@ class Everything:
         self._active = False
         if self._found is not None:
             # How many they are changes with every slider: that is told beside these.
-            self._reporter.note = "Objects are proposed: choose among them, click single ones away, and accept."
+            self._reporter.note = "Objects are proposed: choose by sliders and clicks."
         else:
             self._reporter.note = "Nothing was found there."
         self._reporter.report()

@@ -22,3 +22,23 @@ class UserNotice(UserWarning):
 
     It is given by `warnings.warn`: napari shows it in a corner of the window, the command line prints it.
     """
+
+
+def check_share(name: str, share: float) -> None:
+    """Refuse what is no share of one.
+
+    Parameters
+    ----------
+    name
+        What the user calls it.
+    share
+        Its value.
+
+    Raises
+    ------
+    UserError
+        If it is not in 0..1, or no number.
+    """
+    # Said so that NaN is refused, too.
+    if not 0 <= share <= 1:
+        raise UserError(f"{name} is a number from 0 to 1, but got {share:g}.")

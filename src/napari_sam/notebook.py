@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from napari_sam.discover.planes import label_planes, label_stack
 from napari_sam.discover.proposals import CONFIDENCE, OVERLAP, Wanted
-from napari_sam.errors import UserError
+from napari_sam.errors import UserError, check_share
 from napari_sam.labels.label_array import smallest_dtype
 from napari_sam.labels.paint import Collision, paint
 from napari_sam.models.load import load_model
@@ -425,10 +425,8 @@ def segment_everything(
 
 
 def _check_wanted(confidence: float, smallest: float, largest: float, overlap: float) -> None:
-    for name, share in (("confidence", confidence), ("overlap", overlap)):
-        # Said so that what is no number is refused, too.
-        if not 0 <= share <= 1:
-            raise UserError(f"{name} is a number from 0 to 1, but got {share:g}.")
+    check_share("confidence", confidence)
+    check_share("overlap", overlap)
     if not 0 <= smallest <= largest:
         raise UserError(f"Diameters go from smallest to largest, both from 0 on, but got {smallest:g} and {largest:g}.")
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from napari_sam.cli.arguments import Device, Image, ModelName, Output, PrecisionName, read_numbers
 from napari_sam.cli.run import check_output, make_segmenter, write_labels
-from napari_sam.errors import UserError
+from napari_sam.errors import UserError, check_share
 from napari_sam.labels.label_array import smallest_dtype
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
@@ -61,8 +61,9 @@ def everything_command(
     large as the object, in pixels.
     """
     check_output(output, image)
-    _check_share("--confidence", confidence)
-    _check_share("--overlap", overlap)
+    for option, share in (("--confidence", confidence), ("--overlap", overlap)):
+        if share is not None:
+            check_share(option, share)
     for option, diameter in (("--smallest", smallest), ("--largest", largest)):
         if diameter is not None and not (math.isfinite(diameter) and diameter >= 0):
             raise UserError(f"{option} is a diameter in pixels from 0 on, but got {diameter:g}.")
@@ -96,11 +97,6 @@ def everything_command(
     if not count:
         typer.echo("Warning: nothing was found; the labels are empty.", err=True)
     typer.echo(f"{output}: {count} object{'s' * (count != 1)} on {len(chosen)} plane{'s' * (len(chosen) != 1)}")
-
-
-def _check_share(option: str, share: float | None) -> None:
-    if share is not None and not 0 <= share <= 1:
-        raise UserError(f"{option} is a number from 0 to 1, but got {share:g}.")
 
 
 def _region(text: str, source: ImageSource) -> tuple[float, float, float, float]:

@@ -157,10 +157,11 @@ class AxisWalk:
         neighbour = keys[key]
         for position in positions:
             if standard is None and known is not None and self.revision > 1:
-                for at in _largest(keys):
+                compared = _largest(keys)
+                for at in compared:
                     if at not in known:
                         known[at] = self._standard(at, self._carried(at, keys[at]))
-                standard = surest([known[at] for at in _largest(keys)])
+                standard = surest([known[at] for at in compared])
             if standard is None:
                 standard = self._standard(key, self._carried(key, neighbour))
             reached = self._judged(position, self._carried(position, neighbour), neighbour, standard)

@@ -75,10 +75,7 @@ def precisions(found: NDArray[np.integer], truth: NDArray[np.integer]) -> NDArra
 
 def everything(model: Model, labelled: LabelledPlane) -> Answer:
     """The product's own way."""
-    segmenter = Segmenter(model, labelled.source, labelled.contrast)
-    proposals = None
-    for each in propose_everything(segmenter, labelled.plane):
-        proposals = each
+    *_, proposals = propose_everything(Segmenter(model, labelled.source, labelled.contrast), labelled.plane)
     assert isinstance(proposals, Proposals)
     return Answer(proposals.labels(proposals.chosen(Wanted())), proposals.prompts)
 
@@ -156,23 +153,23 @@ def times_encoding(model: Model, turns: int = 5) -> list[float]:
     """How many times as long as encoding a plane of 1024 x 1024 it takes to find its some 100 nuclei, turn by turn."""
     sample = generate_stack(StackRecipe(shape=(2, 1024, 1024), cell_spacing=27.0), seed=1)
     source, plane = ImageSource(sample.nuclei), Plane((1, 2), (1, 0, 0))
-    contrast, ratios = measure_contrast(source, plane.axes), []
+    labelled = LabelledPlane("generated", source, measure_contrast(source, plane.axes), plane, sample.nucleus_labels[1])
+    ratios = []
     for turn in range(turns + 1):
-        segmenter = Segmenter(model, source, contrast)
+        segmenter = Segmenter(model, source, labelled.contrast)
         began = time.perf_counter()
         for area in segmenter.embedder.covering(plane, (1.0, 1.0)):
             segmenter.embedder.area(plane, area)
         encoded = time.perf_counter() - began
         began = time.perf_counter()
-        *_, proposals = propose_everything(Segmenter(model, source, contrast), plane)
-        assert isinstance(proposals, Proposals)
-        labels = proposals.labels(proposals.chosen(Wanted()))
+        answer = everything(model, labelled)
         taken = time.perf_counter() - began
         if turn:
             ratios.append(taken / encoded)
         print(
-            f"turn {turn}: encoding {encoded:.2f} s, everything {taken:.2f} s, {labels.max()} found of "
-            f"{len(np.unique(sample.nucleus_labels[1])) - 1}, {proposals.prompts} prompts",
+            f"turn {turn}: encoding {encoded:.2f} s, everything {taken:.2f} s, {answer.labels.max()} objects found, "
+            f"{len(labelled.ids())} are there, AP50 {precisions(answer.labels, labelled.labels)[0]:.3f}, "
+            f"{answer.prompts} prompts",
             flush=True,
         )
     return ratios

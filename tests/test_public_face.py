@@ -29,6 +29,7 @@ PUBLIC = [
     "save_labels",
     "segment_everything",
     "segment_object",
+    "segment_volumes",
     "to_labels",
 ]
 

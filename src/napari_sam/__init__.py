@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         replay_session,
         segment_everything,
         segment_object,
+        segment_volumes,
         to_labels,
     )
     from napari_sam.planes.geometry import Mask, Plane
@@ -52,6 +53,7 @@ __all__ = [
     "save_labels",
     "segment_everything",
     "segment_object",
+    "segment_volumes",
     "to_labels",
 ]
 
@@ -68,6 +70,7 @@ _MODULES = {
         "replay_session",
         "segment_everything",
         "segment_object",
+        "segment_volumes",
         "to_labels",
     ),
     "planes.geometry": ("Mask", "Plane"),

@@ -6,6 +6,7 @@
 >>> volume = napari_sam.propagate_object(stack, {20: nucleus}, axis=0)
 >>> labels = napari_sam.to_labels(stack, volume)
 >>> everything = napari_sam.segment_everything(stack, planes=20)
+>>> volumes = napari_sam.segment_volumes(stack)
 """
 
 import math
@@ -19,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.discover.planes import label_planes, label_stack
-from napari_sam.discover.proposals import CONFIDENCE, OVERLAP, Wanted
+from napari_sam.discover.proposals import CONFIDENCE, OVERLAP, Region, Wanted
+from napari_sam.discover.volumes import VOLUME_CONFIDENCE, label_volumes
 from napari_sam.errors import UserError, check_share
 from napari_sam.labels.label_array import smallest_dtype
 from napari_sam.labels.paint import Collision, paint
@@ -354,7 +356,7 @@ def segment_everything(
 ) -> NDArray[Any]:
     """Segment everything that the model sees by itself, on each plane alone, without a prompt.
 
-    Objects are not linked from plane to plane: on each plane they have ids of their own.
+    Objects are not linked from plane to plane: on each plane they have ids of their own. See `segment_volumes`.
 
     Parameters
     ----------
@@ -408,20 +410,95 @@ def segment_everything(
         chosen = [plane_at(stack, planes, axes)]
     else:
         chosen = [plane_at(stack, plane, axes) for plane in planes]
-    within = None
-    if region is not None:
-        corners = np.asarray(region, float)
-        if corners.shape != (4,) or np.isnan(corners).any():
-            raise UserError(f"A region is four numbers (row0, column0, row1, column1), but got {region}.")
-        (row0, column0), (row1, column1) = (
-            map(float, along(corners.reshape(2, 2), axis=0)) for along in (np.min, np.max)
-        )
-        within = row0, column0, row1, column1
     wanted = Wanted(confidence, smallest, largest, overlap)
     # One that is named twice is looked at once.
-    found = label_planes(stack, dict.fromkeys(chosen), wanted, within)
+    found = label_planes(stack, dict.fromkeys(chosen), wanted, _region(region))
     labels, count = label_stack(found, stack.source.shape)
     return labels.astype(smallest_dtype(count))
+
+
+def segment_volumes(
+    image: str | PathLike[str] | ImageSource | Segmenter | Any,
+    *,
+    model: str | Path | Model = "nano",
+    axis: int = 0,
+    start: int | None = None,
+    stop: int | None = None,
+    confidence: float = VOLUME_CONFIDENCE,
+    smallest: float = 0.0,
+    largest: float = math.inf,
+    overlap: float = OVERLAP,
+    region: Sequence[float] | None = None,
+    movement: float | None = None,
+    axes: tuple[int, int] = (-2, -1),
+) -> NDArray[Any]:
+    """Segment everything that the model sees by itself in a stack, linked from plane to plane, without a prompt.
+
+    Parameters
+    ----------
+    image, model, overlap, region, axes
+        As of `segment_everything`.
+    axis
+        The axis to go along. Of an image of more axes every stack along it is segmented by itself.
+    start, stop
+        First and last position along it, both inclusive; None for the ends of the image.
+    confidence
+        How sure the model has to be of an object, 0..1.
+    smallest, largest
+        Bounds of the diameter of the ball that is as large as an object, in pixels (of the finer axis of the planes;
+        the image's scale counts). Where objects move, of the disc that is as large as its largest plane.
+    movement
+        How far an object moves at most from one position to the next, in pixels, where the axis is time: an object may
+        be one then though it does not overlap itself. None for a stack.
+
+    Returns
+    -------
+    ndarray
+        Labels, of the image's shape, in every stack the surest first.
+
+    Raises
+    ------
+    UserError
+        If the image cannot be read, an axis or a plane does not exist, or a number is out of its range.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> from napari_sam.sample import StackRecipe, generate_stack
+    >>> sample = generate_stack(StackRecipe(shape=(8, 80, 80)), seed=2)
+    >>> labels = napari_sam.segment_volumes(sample.nuclei)
+    >>> known = sample.nucleus_labels == 16
+    >>> found = labels == labels[4, 35, 24]
+    >>> print(f"3-D IoU {(found & known).sum() / (found | known).sum():.1f}")
+    3-D IoU 0.9
+    """
+    _check_wanted(confidence, smallest, largest, overlap)
+    stack = image if isinstance(image, Segmenter) else open_stack(image, model=model, axes=axes)
+    shown = _displayed(stack.source, axes)
+    single = {axis, *shown}
+    others = [range(1) if each in single else range(size) for each, size in enumerate(stack.source.shape)]
+    labels, count = label_volumes(
+        stack,
+        [Plane(shown, index) for index in product(*others)],
+        axis,
+        Wanted(confidence, smallest, largest, overlap),
+        start=start,
+        stop=stop,
+        region=_region(region),
+        movement=movement,
+    )
+    return labels.astype(smallest_dtype(count))
+
+
+def _region(corners: Sequence[float] | None) -> Region | None:
+    """Return the region between two corners, in whichever order they are given."""
+    if corners is None:
+        return None
+    places = np.asarray(corners, float)
+    if places.shape != (4,) or np.isnan(places).any():
+        raise UserError(f"A region is four numbers (row0, column0, row1, column1), but got {corners}.")
+    (row0, column0), (row1, column1) = (map(float, along(places.reshape(2, 2), axis=0)) for along in (np.min, np.max))
+    return row0, column0, row1, column1
 
 
 def _check_wanted(confidence: float, smallest: float, largest: float, overlap: float) -> None:

@@ -2,8 +2,9 @@
 
 import math
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from tqdm import tqdm
@@ -15,6 +16,9 @@ from napari_sam.labels.label_array import smallest_dtype
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.open_image import open_image
+
+if TYPE_CHECKING:
+    from napari_sam.discover.planes import PlaneLabels
 
 Confidence = Annotated[
     float | None,
@@ -40,6 +44,22 @@ Planes = Annotated[
     str | None,
     typer.Option("--planes", metavar="Z,Z-Z", help="Only these planes, as in 3 or 2-5,9; by default all of them."),
 ]
+Link = Annotated[
+    bool,
+    typer.Option(
+        "--link",
+        help="Link objects from plane to plane into volumes, along the axis in front of the plane.",
+        is_flag=True,
+    ),
+]
+Movement = Annotated[
+    float | None,
+    typer.Option(
+        "--movement",
+        metavar="PX",
+        help="With --link, where that axis is time: how far an object moves at most from one position to the next.",
+    ),
+]
 
 
 def everything_command(
@@ -51,13 +71,16 @@ def everything_command(
     overlap: Overlap = None,
     region: Region = None,
     planes: Planes = None,
+    link: Link = False,
+    movement: Movement = None,
     model: ModelName = "nano",
     device: Device = "auto",
     precision: PrecisionName = "auto",
 ) -> None:
     """Segment all objects that the model sees by itself and write them as labels.
 
-    Each plane is looked at alone: an object has another label on every plane. Diameters are those of a disc that is as
+    Each plane is looked at alone: an object has another label on every plane. With --link the planes of a stack are
+    linked, and objects are carried on to where they end. Diameters are those of a disc (of volumes: a ball) that is as
     large as the object, in pixels.
     """
     check_output(output, image)
@@ -69,34 +92,65 @@ def everything_command(
             raise UserError(f"{option} is a diameter in pixels from 0 on, but got {diameter:g}.")
     if smallest is not None and largest is not None and smallest > largest:
         raise UserError(f"--smallest {smallest:g} is larger than --largest {largest:g}.")
+    if movement is not None and not link:
+        raise UserError("--movement says how far objects move that are linked: give --link with it.")
+    if movement is not None and not (math.isfinite(movement) and movement > 0):
+        raise UserError(f"--movement is a distance in pixels above 0, but got {movement:g}.")
     source = open_image(image)
     within = None if region is None else _region(region, source)
     chosen = _planes(planes, source)
+    if link:
+        _check_row(chosen, planes)
 
     # Late, since they import torch.
     from napari_sam.discover.planes import label_planes, label_stack
     from napari_sam.discover.proposals import CONFIDENCE, OVERLAP, Wanted
+    from napari_sam.discover.volumes import VOLUME_CONFIDENCE, label_volumes
 
     wanted = Wanted(
-        CONFIDENCE if confidence is None else confidence,
+        (VOLUME_CONFIDENCE if link else CONFIDENCE) if confidence is None else confidence,
         smallest or 0.0,
         math.inf if largest is None else largest,
         OVERLAP if overlap is None else overlap,
     )
     segmenter = make_segmenter(source, chosen, model, device, precision)
-    found = tqdm(
-        label_planes(segmenter, chosen, wanted, within),
-        total=len(chosen),
-        desc="finding",
-        unit="plane",
-        delay=1,
-        leave=False,
-    )
-    labels, count = label_stack(found, source.shape)
+    with tqdm[NoReturn](total=len(chosen), desc="finding", unit="plane", delay=1, leave=False) as bar:
+        if link:
+            axis = source.ndim - 3
+            first, last = chosen[0].index[axis], chosen[-1].index[axis]
+            stacks = list(dict.fromkeys(plane.at(axis, 0) for plane in chosen))
+            labels, count = label_volumes(
+                segmenter,
+                stacks,
+                axis,
+                wanted,
+                start=first,
+                stop=last,
+                region=within,
+                movement=movement,
+                told=lambda share: bar.update(int(share * len(chosen)) - bar.n),
+            )
+        else:
+            found = label_planes(segmenter, chosen, wanted, within)
+            labels, count = label_stack(_counted(found, bar), source.shape)
     write_labels(output, labels.astype(smallest_dtype(count)), source)
     if not count:
         typer.echo("Warning: nothing was found; the labels are empty.", err=True)
     typer.echo(f"{output}: {count} object{'s' * (count != 1)} on {len(chosen)} plane{'s' * (len(chosen) != 1)}")
+
+
+def _counted(found: Iterable["PlaneLabels"], bar: "tqdm[NoReturn]") -> Iterator["PlaneLabels"]:
+    for each in found:
+        bar.update()
+        yield each
+
+
+def _check_row(planes: Sequence[Plane], text: str | None) -> None:
+    if planes[0].ndim < 3:
+        raise UserError("--link was given, but the image has one plane only.")
+    positions = sorted({plane.index[-3] for plane in planes})
+    if positions != list(range(positions[0], positions[-1] + 1)):
+        raise UserError(f"--link needs planes in a row, and --planes {text} leaves some out.")
 
 
 def _region(text: str, source: ImageSource) -> tuple[float, float, float, float]:

@@ -1,0 +1,315 @@
+"""Everything in a stack: found on each plane, linked into volumes, and carried on to where each of them ends."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sam.discover.everything import propose_everything
+from napari_sam.discover.linking import PlaneObject, link
+from napari_sam.discover.proposals import OVERLAP, Proposals, Region, Wanted
+from napari_sam.errors import UserError
+from napari_sam.nn.cancel import CancelToken
+from napari_sam.planes.geometry import Plane
+from napari_sam.segment.level import pixel_aspect
+from napari_sam.segment.segmenter import Segmenter
+from napari_sam.volume.carry import PropagatedPlane, planes_to_reach
+from napari_sam.volume.propagate import propagate_each
+
+ALONE = 0.6
+"""Confidence from which what was found on a single plane is carried on as well (chosen)."""
+LOGISTIC = (0.0, 1.0, 0.0, 0.0)
+VOLUME_CONFIDENCE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeProposal:
+    """An object of a stack that is proposed.
+
+    Parameters
+    ----------
+    planes
+        What it has on each plane, by position along the axis, ascending; with the confidence of each.
+    found
+        On how many of them it was found; to the others it was carried.
+    confidence
+        0..1, how sure that it is an object.
+    diameter
+        Of the ball of its volume, in units (pixels of the finer axis of the planes); where objects move, of the disc of
+        its largest area.
+    """
+
+    planes: dict[int, PropagatedPlane]
+    found: int
+    confidence: float
+    diameter: float
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeProposals:
+    """All objects that are proposed in a stack.
+
+    Parameters
+    ----------
+    plane, axis
+        Any of the planes, and the axis that crosses them.
+    shape
+        Of the image.
+    volumes
+        The objects, the surest first; whatever their confidence.
+    prompts
+        How many places were asked for them on the planes.
+    """
+
+    plane: Plane
+    axis: int
+    shape: tuple[int, ...]
+    volumes: Sequence[VolumeProposal]
+    prompts: int = 0
+
+    def __len__(self) -> int:
+        return len(self.volumes)
+
+    def chosen(self, wanted: Wanted) -> list[int]:
+        """Choose the volumes that are sure enough and of the sizes that are wanted, the surest first.
+
+        Parameters
+        ----------
+        wanted
+            What is wanted; its overlap counted when the planes were linked.
+
+        Returns
+        -------
+        list of int
+            Places in `volumes`.
+        """
+        kept = (self._confidence >= wanted.confidence) & (self._diameter >= wanted.smallest)
+        return [int(at) for at in np.flatnonzero(kept & (self._diameter <= wanted.largest))]
+
+    def paint(self, labels: NDArray[np.integer], chosen: Sequence[int], ids: Sequence[int]) -> None:
+        """Write some volumes into labels where these are 0.
+
+        Parameters
+        ----------
+        labels
+            Of the image's shape.
+        chosen
+            Places in `volumes`, the surest first: where two overlap, the surer one has the pixel.
+        ids
+            A label for each.
+        """
+        for at, label in zip(chosen, ids, strict=True):
+            for position, reached in self.volumes[at].planes.items():
+                there = self.plane.at(self.axis, position)
+                plane = labels[tuple(slice(None) if axis in there.axes else i for axis, i in enumerate(there.index))]
+                if there.axes[0] > there.axes[1]:
+                    plane = plane.T
+                assert reached.mask is not None
+                own = plane[reached.mask.slices]
+                own[reached.mask.pixels & (own == 0)] = label
+
+    @cached_property
+    def _confidence(self) -> NDArray[np.float64]:
+        return np.array([each.confidence for each in self.volumes])
+
+    @cached_property
+    def _diameter(self) -> NDArray[np.float64]:
+        return np.array([each.diameter for each in self.volumes])
+
+
+def propose_volumes(
+    segmenter: Segmenter,
+    plane: Plane,
+    axis: int,
+    *,
+    start: int | None = None,
+    stop: int | None = None,
+    overlap: float = OVERLAP,
+    region: Region | None = None,
+    movement: float | None = None,
+    carried: bool = True,
+    cancel: CancelToken | None = None,
+) -> Iterator[tuple[int, int] | VolumeProposals]:
+    """Propose all objects of a stack.
+
+    Everything is found on each plane, and linked. Then all volumes are carried on together, from the planes on which
+    they were found, to the planes in between on which they were missed and beyond both ends as far as the evidence
+    speaks for them; they compete for pixels.
+
+    Parameters
+    ----------
+    segmenter
+        The image and the model.
+    plane
+        Any of the planes; its index along `axis` does not matter.
+    axis
+        The axis that crosses the planes; time is one as well.
+    start, stop
+        First and last position, both inclusive; None for the ends of the image.
+    overlap
+        Of the objects on a plane, see `Wanted`.
+    region
+        See `propose_everything`.
+    movement
+        See `link`.
+    carried
+        Whether volumes are carried on.
+    cancel
+        Checked between prompts and between the encoder's blocks.
+
+    Yields
+    ------
+    (done, total) or VolumeProposals
+        Work done, whenever something more urgent may come in between; at last all volumes.
+
+    Raises
+    ------
+    UserError
+        With an axis that is displayed or does not exist, or with a range outside the image.
+    Cancelled
+        If `cancel` was set.
+    """
+    shape = segmenter.source.shape
+    first, last = planes_to_reach(shape, plane, axis, start, stop)
+    if movement is not None and not movement > 0:
+        raise UserError(f"A movement is a distance in pixels above 0, but got {movement:g}.")
+    wanted = Wanted(overlap=overlap)
+    planes = last - first + 1
+    total = 2 * planes if carried else planes
+    objects: list[PlaneObject] = []
+    prompts = 0
+    for done, position in enumerate(range(first, last + 1)):
+        for each in propose_everything(segmenter, plane.at(axis, position), region=region, cancel=cancel):
+            if isinstance(each, Proposals):
+                prompts += each.prompts
+                objects += _plane_objects(each, wanted, position)
+            else:
+                yield done, total
+        yield done + 1, total
+    volumes = [[objects[at] for at in volume] for volume in link(objects, plane.shape(shape), movement=movement)]
+    reached: list[dict[int, PropagatedPlane]] = [_as_found(volume) for volume in volumes]
+    if carried:
+        for settled in _carried_on(segmenter, plane, axis, (first, last), volumes, reached, cancel):
+            yield planes + int(planes * settled), total
+    size = _voxel(segmenter.source.scale, plane, axis)
+    found = [_proposal(volume, each, size, movement is not None) for volume, each in zip(volumes, reached, strict=True)]
+    yield VolumeProposals(plane, axis, shape, sorted(found, key=lambda each: -each.confidence), prompts)
+
+
+def label_volumes(
+    segmenter: Segmenter,
+    stacks: Sequence[Plane],
+    axis: int,
+    wanted: Wanted,
+    *,
+    start: int | None = None,
+    stop: int | None = None,
+    region: Region | None = None,
+    movement: float | None = None,
+    told: Callable[[float], object] | None = None,
+) -> tuple[NDArray[np.int32], int]:
+    """Find everything in some stacks of an image, each by itself, as labels.
+
+    Parameters
+    ----------
+    segmenter, axis, start, stop, region, movement
+        As of `propose_volumes`.
+    stacks
+        A plane of each stack.
+    wanted
+        What is wanted: the overlap on each plane, and the confidence and the size of whole objects.
+    told
+        Called with the share of the work that is done, 0..1.
+
+    Returns
+    -------
+    (ndarray, int)
+        Labels of the image's shape, and how many objects there are: their ids go up to it, in every stack the surest
+        first.
+    """
+    labels, count = np.zeros(segmenter.source.shape, np.int32), 0
+    for at, plane in enumerate(stacks):
+        for each in propose_volumes(
+            segmenter,
+            plane,
+            axis,
+            start=start,
+            stop=stop,
+            overlap=wanted.overlap,
+            region=region,
+            movement=movement,
+        ):
+            if isinstance(each, VolumeProposals):
+                chosen = each.chosen(wanted)
+                each.paint(labels, chosen, range(count + 1, count + 1 + len(chosen)))
+                count += len(chosen)
+            elif told is not None:
+                told((at + each[0] / each[1]) / len(stacks))
+    return labels, count
+
+
+def _plane_objects(proposals: Proposals, wanted: Wanted, position: int) -> list[PlaneObject]:
+    found = [(at, proposals.mask(at)) for at in proposals.chosen(wanted)]
+    return [PlaneObject.of(proposals.proposals[at], mask, position) for at, mask in found if mask.area]
+
+
+def _as_found(volume: Sequence[PlaneObject]) -> dict[int, PropagatedPlane]:
+    return {each.position: PropagatedPlane(each.position, each.mask, each.confidence) for each in volume}
+
+
+def _carried_on(
+    segmenter: Segmenter,
+    plane: Plane,
+    axis: int,
+    limits: tuple[int, int],
+    volumes: Sequence[Sequence[PlaneObject]],
+    reached: Sequence[dict[int, PropagatedPlane]],
+    cancel: CancelToken | None,
+) -> Iterator[float]:
+    """Carry volumes on, and put into `reached` where they come; yields the share of their ends that are settled."""
+    keys = {
+        at: {each.position: each.mask for each in volume}
+        for at, volume in enumerate(volumes)
+        if len(volume) > 1 or volume[0].confidence >= ALONE
+    }
+    if not keys:
+        return
+    first, last = limits
+    open_ends = sum((min(own) > first) + (max(own) < last) for own in keys.values())
+    settled = 0
+    for at, each in propagate_each(segmenter, plane, keys, axis, start=first, stop=last, cancel=cancel):
+        if each.mask is None or not each.mask.area:
+            reached[at].pop(each.index, None)
+        else:
+            reached[at][each.index] = each
+        settled += each.mask is None or each.index in limits
+        yield min(settled / max(open_ends, 1), 1.0)
+
+
+def _voxel(scale: Sequence[float] | None, plane: Plane, axis: int) -> tuple[float, float]:
+    """Return the area of a pixel and the depth of a plane, in units (pixels of the finer axis of the planes)."""
+    aspect = pixel_aspect(scale, plane.axes)
+    depth = 1.0
+    if scale is not None and math.isfinite(scale[axis]) and scale[axis]:
+        depth = abs(scale[axis]) / min(abs(scale[each]) for each in plane.axes)
+    return 1 / (aspect[0] * aspect[1]), depth
+
+
+def _proposal(
+    volume: Sequence[PlaneObject], reached: dict[int, PropagatedPlane], voxel: tuple[float, float], moving: bool
+) -> VolumeProposal:
+    """Make the proposal of a volume; `voxel` as of `_voxel`."""
+    planes = dict(sorted(reached.items()))
+    areas = [each.mask.area for each in planes.values() if each.mask is not None]
+    sure = float(np.mean([each.confidence for each in volume]))
+    features = (1.0, math.log(sure / (1.0 - min(sure, 0.999))), math.log(len(volume)), math.log(len(planes)))
+    confidence = 1 / (1 + math.exp(-sum(weight * each for weight, each in zip(LOGISTIC, features, strict=True))))
+    area, depth = voxel
+    if moving:
+        diameter = 2 * math.sqrt(max(areas) * area / math.pi)
+    else:
+        diameter = (6 * sum(areas) * area * depth / math.pi) ** (1 / 3)
+    return VolumeProposal(planes, len(volume), confidence, diameter)

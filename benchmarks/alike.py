@@ -58,9 +58,7 @@ class Given:
 def alike(given: Given) -> tuple[NDArray[np.integer], int]:
     """The product's own way."""
     kind = describe_kind(given.segmenter, [(given.plane, given.example)])
-    *_, proposals = propose_alike(
-        given.segmenter, given.plane, kind, known=[given.example], everything=given.proposals
-    )
+    *_, proposals = propose_alike(given.segmenter, given.plane, kind, known=[given.example], everything=given.proposals)
     assert isinstance(proposals, Proposals)
     return proposals.labels(proposals.chosen(Wanted())), proposals.prompts
 
@@ -182,8 +180,10 @@ def main() -> None:
     model, results = load_model(arguments.model), {}
     known = list(SCENES) if arguments.two_kinds else set_names(arguments.data)
     for name in arguments.sets or known:
-        planes = _two_kinds(name, arguments.planes) if arguments.two_kinds else _one_kind(
-            arguments.data / name, arguments.planes
+        planes = (
+            _two_kinds(name, arguments.planes)
+            if arguments.two_kinds
+            else _one_kind(arguments.data / name, arguments.planes)
         )
         rows: dict[str, list[tuple[NDArray[np.float64], float, int]]] = {}
         objects = count = 0

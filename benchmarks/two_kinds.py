@@ -80,9 +80,7 @@ def _objects(scene: str, rng: np.random.Generator) -> Iterator[tuple[int, Field,
         yield kind, distance, np.asarray(light, np.float32)
 
 
-def _placed(
-    rng: np.random.Generator, radii: Sequence[float], gap: float
-) -> list[tuple[NDArray[np.float64], float]]:
+def _placed(rng: np.random.Generator, radii: Sequence[float], gap: float) -> list[tuple[NDArray[np.float64], float]]:
     """Return the middles of discs that do not touch; those that find no room are left out."""
     placed: list[tuple[NDArray[np.float64], float]] = []
     for radius in radii:

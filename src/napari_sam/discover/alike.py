@@ -18,10 +18,9 @@ from napari_sam.models.model import Model
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.planes.read_window import read_window
-from napari_sam.segment.level import step_at
 from napari_sam.segment.segmenter import Segmenter
 
-SIMILAR = 0.5
+SIMILAR = 0.7
 """Cosine between a place and the examples from which on it is asked where nothing was proposed."""
 MOST_PLACES = 256
 """Such places at most, the most similar first: as many as the grid has that they stand for (chosen)."""
@@ -186,9 +185,7 @@ class _FeatureMaps:
         moments: list[NDArray[np.float64]] = []
         for area in areas:
             embedding = search.features(area).embedding[0].double()
-            moments.append(
-                np.stack([embedding.mean((1, 2)).cpu().numpy(), (embedding**2).mean((1, 2)).cpu().numpy()])
-            )
+            moments.append(np.stack([embedding.mean((1, 2)).cpu().numpy(), (embedding**2).mean((1, 2)).cpu().numpy()]))
         first, second = np.mean(moments, axis=0)
         return cls(search, areas, first, np.sqrt(np.maximum(second - first**2, 1e-9)))
 

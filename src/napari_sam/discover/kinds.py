@@ -12,7 +12,7 @@ from napari_sam.discover.proposals import CONFIDENCE
 FEWEST = 6
 """Objects from which on kinds are told apart."""
 LEAST_GAIN, SURE_GAIN = 4.0, 8.0
-"""Gain in log likelihood, less its price, of two kinds over one: from which it counts, and from which it counts fully."""
+"""Gain in log likelihood, less its price, of two kinds over one: from which it counts, and counts fully."""
 LEAST_GAP, SURE_GAP = 4.0, 5.0
 """Distance of the two means in standard deviations, likewise; the halves of one normal distribution are 2.7 apart."""
 SMALLEST_KIND = 3.0
@@ -154,7 +154,7 @@ def same_kind(values: NDArray[np.float64], example: float, known: Sequence[int])
 
 
 def _two_kinds(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float] | None:
-    """Return the (2,) means, ascending, and (2,) deviations of two kinds, and 0..1 how sure it is that there are two."""
+    """Return (2,) means, ascending, and (2,) deviations of two kinds, and how sure it is that there are two, 0..1."""
     count, deviation = len(values), float(values.std())
     if count < FEWEST or deviation < 1e-9:
         return None
@@ -175,7 +175,9 @@ def _two_kinds(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     # Three parameters more, half the logarithm of the count for each.
     gain = float(np.logaddexp(logs[:, 0], logs[:, 1]).sum()) + count * (np.log(deviation) + 0.5) - 1.5 * np.log(count)
     gap = float((means[1] - means[0]) / np.sqrt((deviations**2).mean()))
-    certainty = min((gain - LEAST_GAIN) / (SURE_GAIN - LEAST_GAIN), 1) * min((gap - LEAST_GAP) / (SURE_GAP - LEAST_GAP), 1)
+    certainty = min((gain - LEAST_GAIN) / (SURE_GAIN - LEAST_GAIN), 1) * min(
+        (gap - LEAST_GAP) / (SURE_GAP - LEAST_GAP), 1
+    )
     if sizes.min() < SMALLEST_KIND or gain <= LEAST_GAIN or gap <= LEAST_GAP:
         return None
     return means, deviations, certainty

@@ -160,9 +160,7 @@ class Proposals:
             (self._confidence, wanted.confidence) if self.likeness is None else (self.likeness, wanted.likeness)
         )
         active = np.flatnonzero(
-            (surely >= least)
-            & (self._diameter >= wanted.smallest)
-            & (self._diameter <= wanted.largest)
+            (surely >= least) & (self._diameter >= wanted.smallest) & (self._diameter <= wanted.largest)
         )
         if not len(active):
             return []

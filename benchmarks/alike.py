@@ -106,7 +106,7 @@ METHODS: dict[str, Callable[[Given], tuple[NDArray[np.integer], int]]] = {
 def scores(
     found: NDArray[np.integer], truth: NDArray[np.integer], ids: NDArray[np.integer], example: int
 ) -> tuple[float, float, float]:
-    """F1, precision and recall of labels against the instances `ids` but the example; what is the example is ignored."""
+    """F1, precision and recall of labels against the instances `ids`, as if the example were not there."""
     order = np.append(ids[ids != example], example)
     place = np.zeros(int(truth.max()) + 1, int)
     place[order] = np.arange(1, len(order) + 1)

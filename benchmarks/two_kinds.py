@@ -10,7 +10,7 @@ from scipy import ndimage
 SIDE = 320
 """Pixels along a side (chosen)."""
 SCENES = ("sizes", "texture", "rims", "bright", "shapes", "smear")
-"""Large and small nuclei, smooth and granular, filled and hollow, bright and dim, round and rods; white and red cells."""
+"""Large and small nuclei, smooth and granular, filled and hollow, bright and dim, round and rod-shaped; blood cells."""
 
 Field = NDArray[np.float32]
 

@@ -20,8 +20,10 @@ from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.planes.read_window import read_window
 from napari_sam.segment.segmenter import Segmenter
 
-SIMILAR = 0.7
-"""Cosine between a place and the examples from which on it is asked where nothing was proposed."""
+SIMILAR, NEAR_BEST = 0.3, 0.5
+"""Cosine between a place and the examples from which on it is asked, at least and as a share of the plane's best."""
+MET = 0.5
+"""Share of what is known on a plane that everything has to meet (chosen), or the maps do not know that kind."""
 MOST_PLACES = 256
 """Such places at most, the most similar first: as many as the grid has that they stand for (chosen)."""
 MASK_CELL = (1.0, 1.0)
@@ -92,9 +94,9 @@ def propose_alike(
 ) -> Iterator[tuple[int, int] | Proposals]:
     """Propose the objects of a plane with how alike each is to the examples of a kind.
 
-    Candidates are all proposals of `propose_everything`, also those of which it is not sure. Besides, places are
-    prompted that the image embedding shows as similar to the examples and where nothing was proposed; of a network
-    without auxiliary maps, these alone.
+    Candidates are all proposals of `propose_everything`, also those of which it is not sure. If it misses most of what
+    is known on the plane, the auxiliary maps do not know that kind: then places are prompted besides that the image
+    embedding shows as similar to the examples, where nothing was proposed. Of a network without such maps, these alone.
 
     Parameters
     ----------
@@ -139,17 +141,17 @@ def propose_alike(
                 yield done, total + 1
     maps = _FeatureMaps.of(search, kind.level)
     yield done, total + 1
-    covered = _covered(search, found)
-    for area, places in maps.similar(kind, covered):
-        prompts += len(places)
-        for some in search.asked(area, search.features(area), places, kind.level):
-            found += some
-            yield done, total + 1
+    theirs = _stacked([_mask_cells(mask, search.shape) for mask in known]) if known else None
+    if not found or (theirs is not None and _Overlaps.of(search, found, theirs).met < MET):
+        for area, places in maps.similar(kind, _covered(search, found)):
+            prompts += len(places)
+            for some in search.asked(area, search.features(area), places, kind.level):
+                found += some
+                yield done, total + 1
+    if theirs is not None and found:
+        taken = _Overlaps.of(search, found, theirs).taken
+        found = [each for each, lost in zip(found, taken, strict=True) if not lost]
     proposals = search.proposals(found, prompts)
-    if known and found:
-        theirs = [_mask_cells(mask, search.shape) for mask in known]
-        free = np.flatnonzero(~_lying_on(found, proposals, _stacked(theirs), search))
-        proposals = search.proposals([found[at] for at in free], prompts)
     if not len(proposals):
         yield replace(proposals, likeness=np.zeros(0))
         return
@@ -247,7 +249,7 @@ class _FeatureMaps:
             peaks = peak_local_max(  # type: ignore[no-untyped-call]
                 alike,
                 min_distance=max(round(cells / 3), 1),
-                threshold_abs=SIMILAR,
+                threshold_abs=max(SIMILAR, NEAR_BEST * float(alike.max())),
                 exclude_border=False,
                 num_peaks=MOST_PLACES,
             )
@@ -314,20 +316,47 @@ def _covered(search: PlaneSearch, found: Sequence[Proposal]) -> NDArray[np.bool_
     return proposals.labels(proposals.chosen(Wanted())) > 0
 
 
-def _lying_on(
-    found: Sequence[Proposal], proposals: Proposals, known: csr_array, search: PlaneSearch
-) -> NDArray[np.bool_]:
-    """Tell which proposals share more with something known than two objects may."""
-    cell, shape = search.cell(found), search.shape
-    columns = math.ceil(shape[1] / cell[1])
-    row, column = np.divmod(known.indices, shape[1])
-    at = (row / cell[0]).astype(int) * columns + (column / cell[1]).astype(int)
-    share = np.full(len(at), 1 / (cell[0] * cell[1]))
-    coarse = csr_array((share, at, known.indptr), shape=(known.shape[0], proposals.cells.shape[1]))
-    common = (proposals.cells @ coarse.T).toarray()
-    own = np.asarray(proposals.cells.sum(axis=1), float).reshape(-1, 1)
-    theirs = np.asarray(coarse.sum(axis=1), float).reshape(1, -1)
-    return np.asarray((common > OVERLAP * np.minimum(own, theirs)).any(axis=1))
+@dataclass(frozen=True, eq=False)
+class _Overlaps:
+    """What proposals and known objects of a plane have in common.
+
+    Parameters
+    ----------
+    common
+        (N, K) cells that each proposal shares with each known object.
+    own, theirs
+        (N, 1) and (1, K) cells of each.
+    """
+
+    common: NDArray[np.float64]
+    own: NDArray[np.float64]
+    theirs: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, search: PlaneSearch, found: Sequence[Proposal], known: csr_array) -> "_Overlaps":
+        """Compare proposals with the pixels of known objects."""
+        cells, cell = search.proposals(found, 0).cells, search.cell(found)
+        columns = math.ceil(search.shape[1] / cell[1])
+        row, column = np.divmod(known.indices, search.shape[1])
+        # A pixel is a part of a cell, or several of them.
+        at = ((row + 0.5) / cell[0]).astype(int) * columns + ((column + 0.5) / cell[1]).astype(int)
+        share = np.full(len(at), 1 / (cell[0] * cell[1]))
+        coarse = csr_array((share, at, known.indptr), shape=(known.shape[0], cells.shape[1]))
+        return cls(
+            (cells @ coarse.T).toarray(),
+            np.asarray(cells.sum(axis=1), float).reshape(-1, 1),
+            np.asarray(coarse.sum(axis=1), float).reshape(1, -1),
+        )
+
+    @property
+    def taken(self) -> NDArray[np.bool_]:
+        """Which proposals share more with something known than two objects may."""
+        return np.asarray((self.common > OVERLAP * np.minimum(self.own, self.theirs)).any(axis=1))
+
+    @property
+    def met(self) -> float:
+        """Share of what is known that a proposal has an IoU of .5 with."""
+        return float((self.common >= 0.5 * (self.own + self.theirs - self.common)).any(axis=0).mean())
 
 
 def _identity(model: Model) -> tuple[str, str]:

@@ -144,8 +144,8 @@ class _View(QTableView):
 class ObjectTableWidget(QWidget):
     """A table of the accepted objects, and buttons for the selected one.
 
-    Selecting an object brings it into view; several can be selected as examples of what to find. Enter, or a double-click on anything but its name, reopens it; Delete
-    removes it. Everything can be undone.
+    Selecting an object brings it into view; several can be selected as examples of what to find. Enter, or a
+    double-click on anything but its name, reopens it; Delete removes it. Everything can be undone.
 
     Parameters
     ----------

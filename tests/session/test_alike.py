@@ -76,10 +76,9 @@ def test_what_was_found_alike_is_recorded_and_replayed(session, main, target, im
     write(session, main)
     recording = session.record.recordings.of(target)
     annotation = annotation_of(target.array, None, recording.done, session.image.number, None)
-    step = annotation.objects[-1].steps[0] if hasattr(annotation, "objects") else None
-    if step is not None:
-        assert step.found.likeness == pytest.approx(1)
-        assert step.found.wanted.likeness == 0.25
+    (step,) = annotation.events[-1].objects[-1].steps
+    assert step.found.likeness == pytest.approx(1)
+    assert step.found.wanted == Wanted(likeness=0.25)
     np.testing.assert_array_equal(replay(annotation, image, FakeEngine()), target.array)
 
 

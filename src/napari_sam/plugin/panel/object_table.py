@@ -240,9 +240,10 @@ class ObjectTableWidget(QWidget):
 
     def select(self, label: int | None) -> None:
         """Select an object, without jumping to it."""
-        self._select([] if label is None else [label])
+        self.select_each([] if label is None else [label])
 
-    def _select(self, labels: Sequence[int]) -> None:
+    def select_each(self, labels: Sequence[int]) -> None:
+        """Select several objects, without jumping to them."""
         selection, following = self.view.selectionModel(), self._following
         self._following = True
         try:
@@ -269,7 +270,7 @@ class ObjectTableWidget(QWidget):
         finally:
             self._following = False
         if anew:
-            self._select(selected)
+            self.select_each(selected)
             self.counted.emit(len(self.model.labels))
         self._show_buttons()
 

@@ -19,6 +19,7 @@ PUBLIC = [
     "Scribble",
     "UserError",
     "UserNotice",
+    "find_alike",
     "load_model",
     "open_image",
     "open_stack",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_sam.labels.paint import Collision
     from napari_sam.models.load import load_model
     from napari_sam.notebook import (
+        find_alike,
         open_stack,
         plane_at,
         propagate_object,
@@ -43,6 +44,7 @@ __all__ = [
     "Scribble",
     "UserError",
     "UserNotice",
+    "find_alike",
     "load_model",
     "open_image",
     "open_stack",
@@ -63,6 +65,7 @@ _MODULES = {
     "labels.paint": ("Collision",),
     "models.load": ("load_model",),
     "notebook": (
+        "find_alike",
         "open_stack",
         "plane_at",
         "propagate_object",

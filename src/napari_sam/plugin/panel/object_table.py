@@ -1,11 +1,11 @@
 """The accepted objects as a table: one is looked at, reopened, renamed or deleted from it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from psygnal import Signal
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, QTimer
+from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, QPersistentModelIndex, Qt, QTimer
 from qtpy.QtGui import QColor, QKeyEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -144,8 +144,8 @@ class _View(QTableView):
 class ObjectTableWidget(QWidget):
     """A table of the accepted objects, and buttons for the selected one.
 
-    Selecting an object brings it into view. Enter, or a double-click on anything but its name, reopens it; Delete
-    removes it. Everything can be undone.
+    Selecting an object brings it into view; several can be selected as examples of what to find. Enter, or a
+    double-click on anything but its name, reopens it; Delete removes it. Everything can be undone.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ class ObjectTableWidget(QWidget):
         self.view = _View(self.reopen, self.delete)
         self.view.setModel(self.model)
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.view.setEditTriggers(
             QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed
         )
@@ -227,33 +227,50 @@ class ObjectTableWidget(QWidget):
 
     @property
     def selected(self) -> int | None:
-        """The id of the selected object."""
+        """The id of the selected object; None if there is none, or more than one."""
+        labels = self.all_selected
+        return labels[0] if len(labels) == 1 else None
+
+    @property
+    def all_selected(self) -> list[int]:
+        """The ids of the selected objects, from top to bottom."""
         selection = self.view.selectionModel()
         rows = [] if selection is None else selection.selectedRows()
-        return self.model.labels[rows[0].row()] if rows else None
+        return [self.model.labels[row] for row in sorted(each.row() for each in rows)]
 
     def select(self, label: int | None) -> None:
         """Select an object, without jumping to it."""
+        self.select_each([] if label is None else [label])
+
+    def select_each(self, labels: Sequence[int]) -> None:
+        """Select several objects, without jumping to them."""
+        selection, following = self.view.selectionModel(), self._following
         self._following = True
         try:
-            if label in self.model.labels:
-                self.view.selectRow(self.model.labels.index(label))
-            else:
-                self.view.clearSelection()
+            self.view.clearSelection()
+            for label in labels:
+                if label in self.model.labels and selection is not None:
+                    index = self.model.index(self.model.labels.index(label), 0)
+                    if label == labels[0]:
+                        self.view.setCurrentIndex(index)
+                    selection.select(
+                        index,
+                        QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows,
+                    )
         finally:
-            self._following = False
+            self._following = following
         self._show_buttons()
 
     def update_rows(self) -> None:
         """Follow the session; what is selected stays selected."""
-        selected = self.selected
+        selected = self.all_selected
         self._following = True
         try:
             anew = self.model.update_rows()
         finally:
             self._following = False
         if anew:
-            self.select(selected)
+            self.select_each(selected)
             self.counted.emit(len(self.model.labels))
         self._show_buttons()
 
@@ -304,6 +321,7 @@ class ObjectTableWidget(QWidget):
     def _show_buttons(self) -> None:
         for each in (self.reopen_button, self.delete_button):
             each.setEnabled(self.selected is not None)
+        self._controller.selected_objects = self.all_selected
 
 
 def _text(row: TableRow, column: int) -> str:

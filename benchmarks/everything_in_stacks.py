@@ -34,7 +34,8 @@ from benchmarks.accuracy import MSA_AT
 from benchmarks.datasets import LabelledStack, data_folder, labelled_stacks, set_names
 from napari_sam.discover.everything import propose_everything
 from napari_sam.discover.proposals import Proposals, Wanted
-from napari_sam.discover.volumes import VOLUME_CONFIDENCE, VolumeProposals, propose_volumes
+from napari_sam.discover.volume_proposals import VolumeProposals
+from napari_sam.discover.volumes import propose_volumes
 from napari_sam.models.load import load_model
 from napari_sam.models.model import Model
 from napari_sam.planes.contrast import measure_contrast
@@ -89,7 +90,7 @@ def everything(model: Model, stack: LabelledStack, *, carried: bool = True) -> N
     *_, found = propose_volumes(segmenter, FIRST, 0, carried=carried)
     assert isinstance(found, VolumeProposals)
     labels = np.zeros(stack.source.shape, np.int32)
-    chosen = found.chosen(Wanted(VOLUME_CONFIDENCE))
+    chosen = found.chosen(Wanted())
     found.paint(labels, chosen, range(1, len(chosen) + 1))
     return labels
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from napari_sam.discover.alike import describe_kind
 from napari_sam.discover.planes import label_alike, label_planes, label_stack
 from napari_sam.discover.proposals import CONFIDENCE, LIKENESS, OVERLAP, Region, Wanted
-from napari_sam.discover.volumes import VOLUME_CONFIDENCE, label_volumes
+from napari_sam.discover.volumes import label_volumes
 from napari_sam.errors import UserError, check_share
 from napari_sam.labels.label_array import smallest_dtype
 from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane, largest_masks
@@ -524,7 +524,7 @@ def segment_volumes(
     axis: int = 0,
     start: int | None = None,
     stop: int | None = None,
-    confidence: float = VOLUME_CONFIDENCE,
+    confidence: float = CONFIDENCE,
     smallest: float = 0.0,
     largest: float = math.inf,
     overlap: float = OVERLAP,

@@ -9,16 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sam.discover.linking import PlaneObject, link
-from napari_sam.planes.geometry import Mask
+from napari_sam.discover.proposals import ProposalOrigin
+from napari_sam.planes.geometry import Mask, Window
 
 SHAPE = (80, 90)
+AREA = Window((0.0, 0.0), (1.0, 1.0), SHAPE)
 
 
 def disc(position: int, row: float, column: float, radius: float, certainty: float = 0.9) -> PlaneObject:
     rows, columns = np.indices(SHAPE)
     mask = Mask.from_pixels((rows - row) ** 2 + (columns - column) ** 2 < radius**2)
     assert mask.area
-    return PlaneObject(position, mask, 0.9, certainty)
+    return PlaneObject(position, mask, 0.9, certainty, ProposalOrigin((row, column), 0.0, AREA, 0))
 
 
 def ball(row: float, column: float, middle: int, radius: int) -> list[PlaneObject]:

@@ -5,7 +5,8 @@ import pytest
 
 from napari_sam.discover import volumes
 from napari_sam.discover.proposals import Wanted
-from napari_sam.discover.volumes import VolumeProposals, label_volumes, propose_volumes
+from napari_sam.discover.volume_proposals import VolumeProposals
+from napari_sam.discover.volumes import label_volumes, propose_volumes
 from napari_sam.errors import UserError
 from napari_sam.models.load import load_model
 from napari_sam.nn.cancel import Cancelled, CancelToken
@@ -58,7 +59,7 @@ def found(nano) -> VolumeProposals:
 
 def test_nuclei_of_a_stack_are_found_as_volumes(found) -> None:
     labels = np.zeros(SAMPLE.nuclei.shape, np.int32)
-    chosen = found.chosen(Wanted(volumes.VOLUME_CONFIDENCE))
+    chosen = found.chosen(Wanted())
     found.paint(labels, chosen, range(1, len(chosen) + 1))
     best = ious(labels, SAMPLE.nucleus_labels, 3)
     assert len(best) > 8

@@ -98,10 +98,10 @@ def everything_command(
     # Late, since they import torch.
     from napari_sam.discover.planes import label_planes, label_stack
     from napari_sam.discover.proposals import CONFIDENCE, OVERLAP, Wanted
-    from napari_sam.discover.volumes import VOLUME_CONFIDENCE, label_volumes
+    from napari_sam.discover.volumes import label_volumes
 
     wanted = Wanted(
-        (VOLUME_CONFIDENCE if link else CONFIDENCE) if confidence is None else confidence,
+        CONFIDENCE if confidence is None else confidence,
         smallest or 0.0,
         math.inf if largest is None else largest,
         OVERLAP if overlap is None else overlap,
@@ -130,7 +130,8 @@ def everything_command(
 
 def with_progress(found: Iterable[Found], planes: Sequence[Plane]) -> Iterable[Found]:
     """Show on standard error which of some planes was looked at."""
-    return tqdm(found, total=len(planes), desc="finding", unit="plane", delay=1, leave=False)
+    shown: Iterable[Found] = tqdm(found, total=len(planes), desc="finding", unit="plane", delay=1, leave=False)
+    return shown
 
 
 def say_count(output: Path, count: int, planes: Sequence[Plane]) -> None:

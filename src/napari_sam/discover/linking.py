@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from scipy.spatial import KDTree
 
-from napari_sam.discover.proposals import Proposal
+from napari_sam.discover.proposals import Proposal, ProposalOrigin
 from napari_sam.planes.geometry import Mask
 
 # Fitted to generated stacks of nuclei, tissues and membranes, each stack with the root of how many pairs it has; where
@@ -41,19 +41,24 @@ class PlaneObject:
         0..1, how sure that it is an object.
     certainty
         0..1, how sure the model is of the pixels inside, on average.
+    origin
+        What it takes to get it again.
     """
 
     position: int
     mask: Mask
     confidence: float
     certainty: float
+    origin: ProposalOrigin
 
     @classmethod
     def of(cls, proposal: Proposal, mask: Mask, position: int) -> "PlaneObject":
         """Take a proposal and its mask."""
         inside = proposal.logits[proposal.logits > 0]
         certainty = float(np.tanh(inside / 4).mean()) if inside.size else 0.0
-        return cls(position, Mask(mask.box, mask.pixels, mask.predicted_iou), proposal.confidence, certainty)
+        return cls(
+            position, Mask(mask.box, mask.pixels, mask.predicted_iou), proposal.confidence, certainty, proposal.origin
+        )
 
     @property
     def middle(self) -> tuple[float, float]:

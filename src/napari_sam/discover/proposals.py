@@ -160,7 +160,7 @@ class Proposals:
             (self._confidence, wanted.confidence) if self.likeness is None else (self.likeness, wanted.likeness)
         )
         active = np.flatnonzero(
-            (surely >= least) & (self._diameter >= wanted.smallest) & (self._diameter <= wanted.largest)
+            (surely >= least) & (self.diameters >= wanted.smallest) & (self.diameters <= wanted.largest)
         )
         if not len(active):
             return []
@@ -208,7 +208,8 @@ class Proposals:
         return np.array([each.confidence for each in self.proposals])
 
     @cached_property
-    def _diameter(self) -> NDArray[np.float64]:
+    def diameters(self) -> NDArray[np.float64]:
+        """How large each is, in units."""
         return np.array([each.diameter for each in self.proposals])
 
     @cached_property

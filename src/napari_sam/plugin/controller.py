@@ -262,6 +262,7 @@ class SegmentController:
         self.session.image.set_view(view.plane, view.center)
         if anew:
             self._mirror.show_masks()
+            self.proposals.follow_view()
 
     def _on_arrived(self) -> None:
         """Choose an image if none is, after layers were added, and keep the plugin's own layers on top."""
@@ -388,9 +389,12 @@ class SegmentController:
         self.session.batch.propagate(axis, *self.propagation_planes, views=self.propagation_views)
 
     def _find_everything(self) -> None:
-        """Find everything on the plane in view, where it is to be looked for."""
+        """Find everything on the plane in view or in its stack, where it is to be looked for."""
         self.update_view()
-        self.session.everything.find(region_in_view(self._context, self.everything_where))
+        if self.everything_where is Where.STACK:
+            self.session.everything.find_volumes(self.propagation_axis, *self.propagation_planes)
+        else:
+            self.session.everything.find(region_in_view(self._context, self.everything_where))
 
     def _find_alike(self) -> None:
         """Find what is like the objects that are selected, where it is to be looked for."""

@@ -32,7 +32,7 @@ class BatchResults:
     instead_of
         The object in work that they take the place of.
     objects
-        Each, with the plane that it was found on.
+        Each, with the plane that it was found on; on several planes, several times.
     former
         Pixels that labels had on a plane before.
     crowded
@@ -187,23 +187,36 @@ def _by_plane(results: BatchResults) -> Iterator[tuple[Plane, list[tuple[int, Ma
 
 def _with_room(results: BatchResults, basis: LabelsSnapshot, collision: Collision) -> BatchResults:
     """Leave out what has too few pixels of its own, and give the others new ids without gaps; all of them are new."""
-    kept: list[tuple[Plane, Draft]] = []
-    there: dict[Plane, NDArray[np.bool_]] = {}
-    taken: dict[Plane, NDArray[np.bool_]] = {}
-    free = basis.next_label or 1
+    on_planes: dict[Plane, list[Draft]] = {}
     for plane, draft in results.objects:
-        if plane not in there:
-            place = PlaneInLabels.itself(plane, basis.array.shape)
-            labels = whole_plane(basis.array, place)
-            there[plane] = (labels != 0) & (collision is Collision.KEEP)
-            taken[plane] = there[plane].copy()
-        mask = draft.masks[plane]
-        lost = np.count_nonzero(mask.pixels & there[plane][mask.slices])
-        own = mask.pixels & ~taken[plane][mask.slices]
-        if own.any() and lost <= (results.crowded or 0) * mask.area:
-            draft.label, free = free, free + 1
-            kept.append((plane, draft))
-            taken[plane][mask.slices] |= mask.pixels
+        on_planes.setdefault(plane, []).append(draft)
+    masks = {draft: draft.masks for _, draft in results.objects}
+    # A plane after the other: they need not all be in memory.
+    lost = dict.fromkeys(masks, 0)
+    free: dict[tuple[Plane, Draft], NDArray[np.bool_]] = {}
+    for plane, drafts in on_planes.items():
+        labels = whole_plane(basis.array, PlaneInLabels.itself(plane, basis.array.shape))
+        others = (labels != 0) & (collision is Collision.KEEP)
+        for draft in drafts:
+            mask = masks[draft][plane]
+            free[plane, draft] = mask.pixels & ~others[mask.slices]
+            lost[draft] += mask.area - int(np.count_nonzero(free[plane, draft]))
+    crowded = {
+        draft
+        for draft, count in lost.items()
+        if count > (results.crowded or 0) * sum(mask.area for mask in masks[draft].values())
+    }
+    placed: set[tuple[Plane, Draft]] = set()
+    for plane, drafts in on_planes.items():
+        taken = np.zeros(plane.shape(basis.array.shape), bool)
+        for draft in drafts:
+            part = taken[masks[draft][plane].slices]
+            if draft not in crowded and (free[plane, draft] & ~part).any():
+                placed.add((plane, draft))
+                part |= masks[draft][plane].pixels
+    kept = [each for each in results.objects if each in placed]
+    for label, draft in enumerate(dict.fromkeys(draft for _, draft in kept), basis.next_label or 1):
+        draft.label = label
     return replace(results, objects=kept)
 
 
@@ -308,7 +321,7 @@ def carry_out(plan: Plan, results: BatchResults, workspace: Workspace) -> bool:
 def _give_ids(results: BatchResults, free: int) -> None:
     """Give free ids to those that brought none; these are none of those that others in the batch have."""
     taken = {draft.label for _, draft in results.objects if draft.refines}
-    for _, draft in results.objects:
+    for draft in dict.fromkeys(draft for _, draft in results.objects):
         if not draft.refines:
             while free in taken:
                 free += 1

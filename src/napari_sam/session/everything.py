@@ -1,10 +1,11 @@
-"""Everything on a plane: found in one go, proposed, and accepted together."""
+"""Everything on a plane or in a stack: found in one go, proposed, and accepted together."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from napari_sam.discover.kinds import ObjectKind
 from napari_sam.discover.proposals import Proposals, Region, Wanted
+from napari_sam.discover.volume_proposals import VolumeProposals
 from napari_sam.errors import UserError
 from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane, label_mask
 from napari_sam.labels.paint import Collision
@@ -18,8 +19,10 @@ from napari_sam.session.compute.engine import Engine, OpenedImage
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.object.draft import Draft, FoundOrigin, PromptRequest
 from napari_sam.session.object.prompt_answering import PromptAnswering
+from napari_sam.session.propagation import depth_axes
 from napari_sam.session.status import SessionSignals, StatusReporter
 from napari_sam.session.workspace import Workspace
+from napari_sam.volume.carry import planes_to_reach
 
 _KEY = "everything"
 _MASKS_AT_ONCE = 64
@@ -28,12 +31,12 @@ _MASKS_AT_ONCE = 64
 
 @dataclass(eq=False)
 class _Found:
-    """What was found on a plane.
+    """What was found on a plane or in a stack.
 
     Parameters
     ----------
     plane, region, setup
-        Where, and by what.
+        Where, and by what; of a stack the plane that was in view.
     proposals
         All of them.
     selected
@@ -47,7 +50,7 @@ class _Found:
     plane: Plane
     region: Region | None
     setup: Setup | None
-    proposals: Proposals
+    proposals: Proposals | VolumeProposals
     selected: list[int] = field(default_factory=list)
     most: int = 0
     dropped: set[int] = field(default_factory=set)
@@ -58,11 +61,16 @@ class _Found:
             len(self.proposals.chosen(Wanted(0.0, overlap=wanted.overlap, likeness=0.0))), len(self.selected)
         )
 
+    def masks_on(self, plane: Plane) -> dict[int, Mask]:
+        if isinstance(self.proposals, VolumeProposals):
+            return self.proposals.masks_on(plane)
+        return {at: self.proposals.mask(at) for at in range(len(self.proposals))} if plane == self.plane else {}
+
 
 class Everything:
-    """Everything on a plane: a proposal, at most one at a time, that lives until it is accepted or discarded.
+    """Everything on a plane or in a stack: a proposal, at most one, that lives until it is accepted or discarded.
 
-    It stays with its plane and image, whatever is in view: other planes, other labels and objects in work leave it
+    It stays with its planes and image, whatever is in view: other planes, other labels and objects in work leave it
     alone. Another image, model or contrast drops it. It is in no file before it is accepted.
 
     Parameters
@@ -116,11 +124,11 @@ class Everything:
 
     @property
     def plane(self) -> Plane | None:
-        """The plane that the proposal is of; None without one."""
+        """The plane that the proposal is of, or of a stack the one that was in view then; None without one."""
         return None if self._found is None else self._found.plane
 
     @property
-    def proposals(self) -> Proposals | None:
+    def proposals(self) -> Proposals | VolumeProposals | None:
         """Everything that is proposed; None if nothing is."""
         return None if self._found is None else self._found.proposals
 
@@ -179,6 +187,55 @@ class Everything:
             plane, opened, region, lambda token: self._engine.everything(opened.segmenter(), plane, region, token)
         )
 
+    def find_volumes(
+        self,
+        axis: int | None = None,
+        start: int | None = None,
+        stop: int | None = None,
+        region: Region | None = None,
+        movement: float | None = None,
+    ) -> None:
+        """Find everything in the stack that the plane in view is of; as `find` does otherwise.
+
+        Parameters
+        ----------
+        axis
+            The data axis that crosses its planes; None for the likeliest depth of those that are not displayed.
+        start, stop
+            First and last position along it, inclusive; None for the ends of the image.
+        region
+            As of `find`.
+        movement
+            How far an object moves at most from plane to plane, in pixels, where the axis is time; see `link`.
+
+        Raises
+        ------
+        UserError
+            If there is no image with such an axis and such planes, or no plane in view.
+        """
+        plane, opened = self._in_view()
+        along = next(iter(depth_axes(opened.source, plane.axes)), None) if axis is None else axis
+        if along is None:
+            raise UserError("This image has a single plane: there is no stack to look in.")
+        first, last = planes_to_reach(opened.source.shape, plane, along, start, stop)
+        overlap = self._wanted.overlap
+        self._look(
+            plane,
+            opened,
+            region,
+            lambda token: self._engine.volumes(
+                opened.segmenter(),
+                plane,
+                along,
+                start=first,
+                stop=last,
+                overlap=overlap,
+                region=region,
+                movement=movement,
+                cancel=token,
+            ),
+        )
+
     def find_alike(self, labels: Sequence[int] = (), region: Region | None = None) -> None:
         """Find the objects on the plane in view that are like some accepted ones; as `find` does otherwise.
 
@@ -221,6 +278,7 @@ class Everything:
             before.proposals
             if before is not None
             and (before.plane, before.region) == (plane, region)
+            and isinstance(before.proposals, Proposals)
             and before.proposals.likeness is None
             else None
         )
@@ -252,14 +310,38 @@ class Everything:
         else:
             self.drop(at)
 
-    def at(self, row: float, column: float) -> int | None:
-        """Find the selected proposal at a position on its plane: one that is kept before one that was dropped."""
+    def masks_on(self, plane: Plane) -> dict[int, Mask]:
+        """Return what all proposals, chosen or not, have on a plane; nothing where they are not."""
+        return {} if self._found is None else self._found.masks_on(plane)
+
+    def covers(self, plane: Plane) -> bool:
+        """Tell whether a plane is among those that were looked at."""
+        found = self._found
+        if found is None:
+            return False
+        if isinstance(found.proposals, Proposals):
+            return plane == found.plane
+        axis = found.proposals.axis
+        return plane.axes == found.plane.axes and plane.at(axis, 0) == found.plane.at(axis, 0)
+
+    def at(self, row: float, column: float, plane: Plane | None = None) -> int | None:
+        """Find the selected proposal at a position: one that is kept before one that was dropped.
+
+        Parameters
+        ----------
+        row, column
+            The position.
+        plane
+            On which plane; None for the one that it was found on.
+        """
         found = self._found
         if found is None:
             return None
-        pixel = round(row), round(column)
+        pixel, masks = (round(row), round(column)), found.masks_on(plane or found.plane)
         for each in sorted(found.selected, key=found.dropped.__contains__):
-            mask = found.proposals.mask(each)
+            mask = masks.get(each)
+            if mask is None:
+                continue
             inside = pixel[0] - mask.box[0], pixel[1] - mask.box[1]
             if (
                 all(0 <= place < size for place, size in zip(inside, mask.pixels.shape, strict=True))
@@ -293,7 +375,9 @@ class Everything:
         if target is None:
             raise UserError("Choose the labels to write into first.")
         results = BatchResults(target, crowded=self._wanted.overlap)
-        results.objects.extend((found.plane, _draft(found, at, self._wanted)) for at in chosen)
+        for at in chosen:
+            draft = _draft(found, at, self._wanted)
+            results.objects.extend((plane, draft) for plane in draft.masks)
         self._batch.write_found(results, collision, lambda: self._accepted(found))
 
     def discard(self) -> None:
@@ -333,7 +417,7 @@ class Everything:
         plane: Plane,
         opened: OpenedImage,
         region: Region | None,
-        look: Callable[[CancelToken], Iterator[tuple[int, int] | ObjectKind | Proposals]],
+        look: Callable[[CancelToken], Iterator[tuple[int, int] | ObjectKind | Proposals | VolumeProposals]],
     ) -> None:
         """Look for objects on the inference thread, and propose what is found."""
         self._reporter.clear()
@@ -343,15 +427,16 @@ class Everything:
 
         def steps(token: CancelToken) -> Iterator[tuple[int, int] | ObjectKind | _Found | None]:
             for each in look(token):
-                if not isinstance(each, Proposals):
+                if not isinstance(each, Proposals | VolumeProposals):
                     yield each
                     continue
-                # Here, so that the sliders find them ready.
-                for start in range(0, len(each), _MASKS_AT_ONCE):
-                    token.check()
-                    for at in range(start, min(start + _MASKS_AT_ONCE, len(each))):
-                        each.mask(at)
-                    yield None
+                if isinstance(each, Proposals):
+                    # Here, so that the sliders find them ready.
+                    for start in range(0, len(each), _MASKS_AT_ONCE):
+                        token.check()
+                        for at in range(start, min(start + _MASKS_AT_ONCE, len(each))):
+                            each.mask(at)
+                        yield None
                 found = _Found(plane, region, opened.setup, each)
                 found.select(wanted)
                 yield found
@@ -403,11 +488,20 @@ class Everything:
 
 def _draft(found: _Found, at: int, wanted: Wanted) -> Draft:
     """Make an object of a proposal: prompted where it was asked for, with what came of it."""
-    proposal, draft = found.proposals.proposals[at], Draft()
-    origin = proposal.origin
-    request = PromptRequest(found.plane, Prompts((Point(*origin.point),)))
-    likeness = None if found.proposals.likeness is None else float(found.proposals.likeness[at])
-    request.asked.found = FoundOrigin(origin, proposal.confidence, wanted, likeness)
-    request.take(Segmentation((found.proposals.mask(at),), 0, (origin.area,)), found.setup)
-    draft.put(found.plane, request)
+    proposals, draft = found.proposals, Draft()
+    if isinstance(proposals, Proposals):
+        plane, mask, origin = found.plane, proposals.mask(at), proposals.proposals[at].origin
+        confidence = proposals.proposals[at].confidence
+        likeness = None if proposals.likeness is None else float(proposals.likeness[at])
+    else:
+        volume, likeness = proposals.volumes[at], None
+        plane, key, origin = found.plane.at(proposals.axis, volume.key), volume.planes[volume.key], volume.origin
+        assert key.mask is not None
+        mask, confidence = key.mask, volume.confidence
+        draft.proposal = {found.plane.at(proposals.axis, position): each for position, each in volume.planes.items()}
+        del draft.proposal[plane]
+    request = PromptRequest(plane, Prompts((Point(*origin.point),)))
+    request.asked.found = FoundOrigin(origin, confidence, wanted, likeness)
+    request.take(Segmentation((mask,), 0, (origin.area,)), found.setup)
+    draft.put(plane, request)
     return draft

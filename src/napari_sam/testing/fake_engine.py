@@ -12,7 +12,9 @@ from scipy import ndimage
 from scipy.sparse import csr_array
 
 from napari_sam.discover.kinds import ObjectKind, ObjectTraits
-from napari_sam.discover.proposals import Proposal, ProposalOrigin, Proposals, Region
+from napari_sam.discover.linking import PlaneObject, link
+from napari_sam.discover.proposals import OVERLAP, Proposal, ProposalOrigin, Proposals, Region
+from napari_sam.discover.volume_proposals import VolumeProposal, VolumeProposals
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.contrast import Contrast
@@ -154,6 +156,39 @@ class FakeEngine:
             self.work(cancel)
             yield done, 2
         yield segmenter.proposals(plane, region)
+
+    def volumes(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        axis: int,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        overlap: float = OVERLAP,
+        region: Region | None = None,
+        movement: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, int] | VolumeProposals]:
+        """Propose the objects of all planes, linked by overlap; as sure as the brightest plane, a step a plane."""
+        assert isinstance(segmenter, FakeSegmenter)
+        del overlap
+        shape = segmenter.source.shape
+        first, last = planes_to_reach(shape, plane, axis, start, stop)
+        objects: list[PlaneObject] = []
+        for done, position in enumerate(range(first, last + 1), 1):
+            self.work(cancel)
+            found = segmenter.proposals(plane.at(axis, position), region)
+            objects += [PlaneObject.of(each, found.mask(at), position) for at, each in enumerate(found.proposals)]
+            yield done, last - first + 1
+        volumes = []
+        for volume in link(objects, plane.shape(shape), movement=movement):
+            parts = [objects[at] for at in volume]
+            key = max(parts, key=lambda each: each.confidence)
+            planes = {each.position: PropagatedPlane(each.position, each.mask, each.confidence) for each in parts}
+            size = (6 * sum(each.mask.area for each in parts) / math.pi) ** (1 / 3)
+            volumes.append(VolumeProposal(planes, len(parts), key.position, key.origin, key.confidence, size))
+        yield VolumeProposals(plane, axis, shape, sorted(volumes, key=lambda each: -each.confidence))
 
     def describe_kind(
         self,

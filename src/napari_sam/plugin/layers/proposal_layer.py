@@ -1,7 +1,7 @@
-"""Everything that is proposed on a plane, shown as outlines and fills."""
+"""Everything that is proposed on a plane or in a stack, shown as outlines and fills."""
 
 import colorsys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_sam.discover.proposals import Proposals
-from napari_sam.planes.geometry import Plane
+from napari_sam.discover.volume_proposals import VolumeProposals
+from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.plugin.layers.placement import place, placement_of, translate_of_part
 from napari_sam.plugin.layers.viewer_context import ViewerContext
 
@@ -40,14 +41,14 @@ def _colours() -> DirectLabelColormap:
 
 
 class ProposalDrawing:
-    """The drawing of a proposal: one small array that holds all of its masks.
+    """The drawing of what is proposed on a plane: one small array that holds all of its masks.
 
     Parameters
     ----------
-    proposals
-        The proposal.
-    first
-        Those that are likely to be drawn together: they get their colours before the others.
+    masks
+        The masks, by number.
+    colours
+        For every number a colour, from 1 to COLOURS.
 
     Attributes
     ----------
@@ -57,10 +58,10 @@ class ProposalDrawing:
         (rows, columns) uint8, a colour each.
     """
 
-    def __init__(self, proposals: Proposals, first: Sequence[int]) -> None:
-        self._proposals = proposals
-        self._colour = _told_apart(np.array([each.origin.point for each in proposals.proposals]), first)
-        boxes = np.array([proposals.mask(at).box for at in range(len(proposals))]).reshape(-1, 4)
+    def __init__(self, masks: Mapping[int, Mask], colours: NDArray[np.int_]) -> None:
+        self._masks = masks
+        self._colours = colours
+        boxes = np.array([mask.box for mask in masks.values()]).reshape(-1, 4)
         boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
         low, high = (boxes[:, :2].min(0), boxes[:, 2:].max(0)) if len(boxes) else (np.zeros(2, int), np.ones(2, int))
         self.corner = int(low[0]), int(low[1])
@@ -71,13 +72,15 @@ class ProposalDrawing:
         """Draw some of them and nothing else; of two that overlap the first is on top, and what is kept is."""
         self.values[...] = 0
         for at in reversed(dropped):
-            self._put(at, DROPPED, DROPPED + 1)
+            if at in self._masks:
+                self._put(at, DROPPED, DROPPED + 1)
         for at in reversed(kept):
-            colour = int(self._colour[at])
-            self._put(at, colour + OUTLINES, colour)
+            if at in self._masks:
+                colour = int(self._colours[at])
+                self._put(at, colour + OUTLINES, colour)
 
     def _put(self, at: int, outline: int, fill: int) -> None:
-        mask = self._proposals.mask(at)
+        mask = self._masks[at]
         inner = self._inner.get(at)
         if inner is None:
             inner = self._inner[at] = ndimage.binary_erosion(mask.pixels)
@@ -102,8 +105,16 @@ def _told_apart(middles: NDArray[np.float64], first: Sequence[int]) -> NDArray[n
     return colours
 
 
+def _colours_of(proposals: Proposals | VolumeProposals, first: Sequence[int]) -> NDArray[np.int_]:
+    """Choose a colour for each; those of `first` get theirs before the others."""
+    each = proposals.proposals if isinstance(proposals, Proposals) else proposals.volumes
+    return _told_apart(np.array([one.origin.point for one in each]).reshape(-1, 2), first)
+
+
 class ProposalLayer:
-    """The layer of what is proposed, in the viewer while anything is; it shows only where its plane is in view.
+    """The layer of what is proposed, in the viewer while anything is; it shows only where that is in view.
+
+    Of a stack it holds the plane in view, or the one that was seen last.
 
     Parameters
     ----------
@@ -122,7 +133,9 @@ class ProposalLayer:
         self._context = context
         self._unnoticed = unnoticed
         self._image: Image | None = None
-        self._proposals: Proposals | None = None
+        self._proposals: Proposals | VolumeProposals | None = None
+        self._colours = np.zeros(0, int)
+        self._plane: Plane | None = None
         self._drawing: ProposalDrawing | None = None
         self.layer: Labels | None = None
         context.session.proposals_changed.connect(self.show)
@@ -141,15 +154,14 @@ class ProposalLayer:
             self.layer is not None
             and bool(self.layer.visible)
             and not isinstance(view, str)
-            and view.plane == self._context.session.everything.plane
+            and view.plane == self._plane
         )
 
     def under(self, position: NDArray[np.float64]) -> int | None:
         """Find the proposal at a position in the image, if it is seen there."""
-        plane = self._context.session.everything.plane
-        if plane is None or not self.visible:
+        if self._plane is None or not self.visible:
             return None
-        return self._context.session.everything.at(*plane.from_data(tuple(position)))
+        return self._context.session.everything.at(*self._plane.from_data(tuple(position)), self._plane)
 
     def removed(self, layer: Layer) -> None:
         """Discard the proposal if its layer left the viewer."""
@@ -171,26 +183,52 @@ class ProposalLayer:
     def show(self) -> None:
         """Show what is proposed now."""
         everything, image = self._context.session.everything, self._context.image
-        proposals, plane = everything.proposals, everything.plane
+        proposals, plane = everything.proposals, self._seen()
         if proposals is None or plane is None or image is None:
             self._remove()
             return
-        if proposals is not self._proposals or self._drawing is None:
+        if proposals is not self._proposals:
             self._remove()
-            self._proposals, self._drawing = proposals, ProposalDrawing(proposals, everything.selected)
+            self._proposals, self._colours = proposals, _colours_of(proposals, everything.selected)
+        anew = self._drawing is None or plane != self._plane
+        if anew:
+            self._plane, self._drawing = plane, ProposalDrawing(everything.masks_on(plane), self._colours)
+        assert self._drawing is not None
         chosen = everything.chosen
         kept = set(chosen)
         self._drawing.draw(chosen, [at for at in everything.selected if at not in kept])
         if self.layer is None:
             self._insert(image, plane, self._drawing)
+        elif anew:
+            self.layer.data = self._on_axes(image, plane, self._drawing)
+            self._follow_image()
         else:
             self.layer.refresh(extent=False)
 
-    def _insert(self, image: Image, plane: Plane, drawing: ProposalDrawing) -> None:
+    def follow_view(self) -> None:
+        """Show another plane of what is proposed in a stack, if that is in view now."""
+        if self._plane is not None and self._seen() != self._plane:
+            self.show()
+
+    def _seen(self) -> Plane | None:
+        """Return the plane to show: the one in view if anything is proposed there, else the one before."""
+        everything, view = self._context.session.everything, self._context.resolve()
+        if not isinstance(view, str) and everything.covers(view.plane):
+            return view.plane
+        return everything.plane if self._plane is None or not everything.covers(self._plane) else self._plane
+
+    def _on_axes(self, image: Image, plane: Plane, drawing: ProposalDrawing) -> NDArray[np.uint8]:
+        """Return the drawing with all axes of the image."""
         values = drawing.values if plane.axes[0] < plane.axes[1] else drawing.values.T
-        index = tuple(slice(None) if axis in plane.axes else np.newaxis for axis in range(image.ndim))
+        return values[tuple(slice(None) if axis in plane.axes else np.newaxis for axis in range(image.ndim))]
+
+    def _insert(self, image: Image, plane: Plane, drawing: ProposalDrawing) -> None:
         self.layer = layer = Labels(
-            values[index], name=PROPOSAL_NAME, colormap=_colours(), opacity=1.0, **placement_of(image)
+            self._on_axes(image, plane, drawing),
+            name=PROPOSAL_NAME,
+            colormap=_colours(),
+            opacity=1.0,
+            **placement_of(image),
         )
         layer.editable = False
         self._image = image
@@ -208,12 +246,7 @@ class ProposalLayer:
 
     def _follow_image(self) -> None:
         """Lie where the image lies, wherever that is now."""
-        plane, image, layer, drawing = (
-            self._context.session.everything.plane,
-            self._image,
-            self.layer,
-            self._drawing,
-        )
+        plane, image, layer, drawing = self._plane, self._image, self.layer, self._drawing
         if plane is None or image is None or layer is None or drawing is None:
             return
         place(layer, image)
@@ -240,7 +273,7 @@ class ProposalLayer:
         if self._image is not None:
             for event in self._moves(self._image):
                 event.disconnect(self._follow_image)
-        self.layer = self._image = self._proposals = self._drawing = None
+        self.layer = self._image = self._proposals = self._plane = self._drawing = None
 
     def _moves(self, image: Image) -> tuple[Any, ...]:
         events = image.events

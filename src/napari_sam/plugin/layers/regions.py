@@ -1,4 +1,4 @@
-"""The parts of a plane that everything is looked for in: all of it, what is visible, or a rectangle."""
+"""The parts of an image that everything is looked for in: a plane, what is visible of it, a rectangle, the stack."""
 
 from enum import StrEnum
 
@@ -14,15 +14,16 @@ Region = tuple[float, float, float, float]
 
 
 class Where(StrEnum):
-    """A part of the plane in view."""
+    """A part of what is in view."""
 
     PLANE = "This plane"
     VISIBLE = "What is visible"
     RECTANGLE = "In the selected rectangle"
+    STACK = "The whole stack"
 
 
 def region_in_view(context: ViewerContext, where: Where) -> Region | None:
-    """Return the region that is meant; None for the whole plane.
+    """Return the region that is meant; None for whole planes.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def region_in_view(context: ViewerContext, where: Where) -> Region | None:
         If no plane is in view, or no rectangle is selected.
     """
     image, _, view = context.in_view()
-    if where is Where.PLANE:
+    if where in (Where.PLANE, Where.STACK):
         return None
     if where is Where.VISIBLE:
         (row, column), (rows, columns) = view.center, view.extent

@@ -8,6 +8,7 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
 
 from napari_sam.discover.proposals import Proposals
+from napari_sam.discover.volume_proposals import VolumeProposals
 from napari_sam.planes.units import in_centimeters, unit_symbol
 from napari_sam.plugin.actions import CONTROLS, Action
 from napari_sam.plugin.controller import SegmentController
@@ -102,12 +103,13 @@ class EverythingSection(Section):
         self._session = controller.session
         self._filling = False
         self._scale = SizeScale(*DIAMETERS)
-        self._scaled: tuple[int, bool, Proposals | None] | None = None
+        self._scaled: tuple[int, bool, Proposals | VolumeProposals | None] | None = None
         self.where = combo()
         self.where.setAccessibleName("Where to look")
         self.where.setToolTip(
             "The plane in view, what of it is visible, or a rectangle that is selected in a Shapes layer: only objects "
-            "whose middle lies there."
+            "whose middle lies there. Or the whole stack along the axis, and in the planes, of the section Stack: then "
+            "objects are linked from plane to plane."
         )
         for each in Where:
             self.where.addItem(str(each), each)
@@ -127,7 +129,7 @@ class EverythingSection(Section):
         self.alike = PanelSlider(
             "Least likeness", "How likely it is to be an object like those that others are to be like.", 100
         )
-        size = "Diameter of the disc that is as large as the object."
+        size = "Diameter of the disc, in a stack of the ball, that is as large as the object."
         self.smallest = PanelSlider("Smallest diameter", f"Smaller objects are left out. {size}", STEPS)
         self.largest = PanelSlider("Largest diameter", f"Larger objects are left out. {size}", STEPS)
         self.overlap = PanelSlider(
@@ -188,7 +190,7 @@ class EverythingSection(Section):
         self.alike_value.setText(as_share(wanted.likeness))
         self.alike.setAccessibleDescription(self.alike_value.text())
         proposals = self._session.everything.proposals
-        alike = proposals is not None and proposals.likeness is not None
+        alike = isinstance(proposals, Proposals) and proposals.likeness is not None
         for each in self._alike_row:
             each.setVisible(alike)
         for each in self._confidence_row:
@@ -244,7 +246,7 @@ class EverythingSection(Section):
         if self._scaled == about:
             return
         self._scaled = about
-        ends = [each.diameter for each in proposals.proposals] if proposals is not None else [*DIAMETERS]
+        ends = [*DIAMETERS] if proposals is None else proposals.diameters.tolist()
         pixel, unit = 1.0, "px"
         plane = self._session.everything.plane or self._session.image.plane
         if source is not None and plane is not None and source.scale is not None and source.units is not None:
@@ -265,11 +267,12 @@ class EverythingSection(Section):
             if dropped:
                 text += f", {dropped} clicked away"
             plane, seen = everything.plane, self._session.image.plane
-            if plane is not None and plane != seen:
+            in_view = seen is not None and everything.covers(seen)
+            if plane is not None and not in_view:
                 across = [axis for axis in range(plane.ndim) if axis not in plane.axes]
                 where = ", ".join(str(plane.index[axis]) for axis in across)
                 text += f", on plane {where}" if where else ""
-            text += ". Click one to drop or keep it." if plane == seen else "."
+            text += ". Click one to drop or keep it." if in_view else "."
         if text != self.count.text():
             self.count.setText(text)
 

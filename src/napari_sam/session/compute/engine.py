@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.discover.kinds import ObjectKind
-from napari_sam.discover.proposals import ProposalOrigin, Proposals, Region
+from napari_sam.discover.proposals import OVERLAP, ProposalOrigin, Proposals, Region
+from napari_sam.discover.volume_proposals import VolumeProposals
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.contrast import Contrast, measure_contrast
@@ -164,6 +165,22 @@ class Engine(Protocol):
         cancel: CancelToken | None = None,
     ) -> Iterator[tuple[int, int] | Proposals]:
         """Propose all objects of a plane, or of a region of it; yields (done, total) and at last the proposals."""
+        ...
+
+    def volumes(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        axis: int,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        overlap: float = OVERLAP,
+        region: Region | None = None,
+        movement: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, int] | VolumeProposals]:
+        """Propose all objects of a stack; yields (done, total) and at last the proposals."""
         ...
 
     def describe_kind(
@@ -339,6 +356,34 @@ class NetworkEngine:
         from napari_sam.discover.everything import propose_everything
 
         return propose_everything(cast("Segmenter", segmenter), plane, region=region, cancel=cancel)
+
+    def volumes(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        axis: int,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        overlap: float = OVERLAP,
+        region: Region | None = None,
+        movement: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, int] | VolumeProposals]:
+        """Propose all objects of a stack; see `napari_sam.discover.volumes`."""
+        from napari_sam.discover.volumes import propose_volumes
+
+        return propose_volumes(
+            cast("Segmenter", segmenter),
+            plane,
+            axis,
+            start=start,
+            stop=stop,
+            overlap=overlap,
+            region=region,
+            movement=movement,
+            cancel=cancel,
+        )
 
     def describe_kind(
         self,

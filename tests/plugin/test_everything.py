@@ -345,11 +345,12 @@ def test_a_slider_of_500_objects_acts_at_once(make_napari_viewer, engine) -> Non
 
 def test_neighbours_have_different_colours() -> None:
     from napari_sam.planes.image_source import ImageSource
-    from napari_sam.plugin.layers.proposal_layer import COLOURS, ProposalDrawing
+    from napari_sam.plugin.layers.proposal_layer import COLOURS, ProposalDrawing, proposal_colours
     from napari_sam.testing.fake_engine import FakeEngine, FakeSegmenter
 
     proposals = FakeSegmenter(FakeEngine(), ImageSource(squares(8, 8))).proposals(Plane((0, 1), (0, 0)), None)
-    drawing = ProposalDrawing(proposals, [])
+    masks = {at: proposals.mask(at) for at in range(64)}
+    drawing = ProposalDrawing(masks, proposal_colours(proposals, []))
     drawing.draw(list(range(64)), [])
     colours = np.array([drawing.values[row * 20 + 2, column * 20 + 2] for row in range(8) for column in range(8)])
     grid = colours.reshape(8, 8)
@@ -368,3 +369,39 @@ def test_a_session_that_ends_with_a_proposal_leaves_nothing(make_bench) -> None:
     assert PROPOSAL_NAME not in bench.viewer.layers
     assert isinstance(bench.viewer, ViewerModel)
     assert bench.session.status.state is not State.ERROR
+
+
+def test_a_stack_is_proposed_plane_by_plane_and_accepted_at_once(desk) -> None:
+    panel, hand, viewer = desk.widget.everything, desk.hand, desk.viewer
+    panel.expand()
+    panel.where.setCurrentIndex(panel.where.findData(Where.STACK))
+    hand.press(panel.find_button)
+    hand.until(lambda: desk.session.everything.proposals is not None)
+    assert panel.count.text() == "2 of 2 proposed. Click one to drop or keep it."
+    layer = viewer.layers[PROPOSAL_NAME]
+    assert (layer.data > 0).sum() == 162
+    full = shown(desk)
+    assert np.flatnonzero(full.any(axis=(1, 2))).tolist() == [4]
+    colour = full[4, 12, 12]
+    # On another plane the same object has the same colour.
+    viewer.dims.set_current_step(0, 1)
+    hand.until(lambda: desk.session.image.plane == Z4.at(0, 1))
+    assert viewer.layers[PROPOSAL_NAME] is layer
+    full = shown(desk)
+    assert np.flatnonzero(full.any(axis=(1, 2))).tolist() == [1]
+    assert full[1, 12, 12] == colour
+    assert not full[1, 28, 34]
+    assert "Click one" in panel.count.text()
+    hand.click(A)
+    assert panel.count.text().startswith("1 of 2 proposed, 1 clicked away.")
+    assert shown(desk)[1, 12, 12] == DROPPED + 1
+    hand.click(A)
+    # Nothing is proposed there, but the stack is seen.
+    viewer.dims.set_current_step(0, 0)
+    hand.until(lambda: desk.session.image.plane == Z4.at(0, 0))
+    assert not shown(desk).any()
+    hand.key(Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    hand.until(lambda: desk.session.everything.proposals is None)
+    np.testing.assert_array_equal(desk.labels > 0, blobs() > 0)
+    hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    hand.until(lambda: not desk.labels.any())

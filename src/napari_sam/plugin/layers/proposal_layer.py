@@ -105,7 +105,7 @@ def _told_apart(middles: NDArray[np.float64], first: Sequence[int]) -> NDArray[n
     return colours
 
 
-def _colours_of(proposals: Proposals | VolumeProposals, first: Sequence[int]) -> NDArray[np.int_]:
+def proposal_colours(proposals: Proposals | VolumeProposals, first: Sequence[int]) -> NDArray[np.int_]:
     """Choose a colour for each; those of `first` get theirs before the others."""
     each = proposals.proposals if isinstance(proposals, Proposals) else proposals.volumes
     return _told_apart(np.array([one.origin.point for one in each]).reshape(-1, 2), first)
@@ -189,7 +189,7 @@ class ProposalLayer:
             return
         if proposals is not self._proposals:
             self._remove()
-            self._proposals, self._colours = proposals, _colours_of(proposals, everything.selected)
+            self._proposals, self._colours = proposals, proposal_colours(proposals, everything.selected)
         anew = self._drawing is None or plane != self._plane
         if anew:
             self._plane, self._drawing = plane, ProposalDrawing(everything.masks_on(plane), self._colours)

@@ -19,7 +19,11 @@ PUBLIC = [
     "Scribble",
     "UserError",
     "UserNotice",
+    "fill_holes",
+    "grow_objects",
+    "keep_largest_part",
     "load_model",
+    "merge_objects",
     "open_image",
     "open_stack",
     "plane_at",
@@ -29,6 +33,8 @@ PUBLIC = [
     "save_labels",
     "segment_everything",
     "segment_object",
+    "smooth_objects",
+    "split_object",
     "to_labels",
 ]
 

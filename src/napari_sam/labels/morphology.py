@@ -1,0 +1,186 @@
+"""The pixels of one object among other labels: holes filled, largest part kept, smoothed, grown, shrunk."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_sam.errors import UserError
+
+_TRUNCATE = 4.0
+"""Standard deviations at which the Gaussian ends (scipy's own choice)."""
+_EVEN = 1e-9
+"""Rounding of a sum of weights: shares that differ by less are equal."""
+
+
+class Treatment(StrEnum):
+    """What is done to the pixels of an object."""
+
+    FILL_HOLES = "fill holes"
+    KEEP_LARGEST = "keep largest part"
+    SMOOTH = "smooth"
+    GROW = "grow"
+    SHRINK = "shrink"
+
+
+@dataclass(frozen=True)
+class Reshaping:
+    """A treatment of an object, and how far it goes.
+
+    Parameters
+    ----------
+    treatment
+        What is done.
+    distance
+        For smoothing, growing and shrinking: how far, above 0, in the unit of the spacing. 0 for the others.
+
+    Raises
+    ------
+    UserError
+        If the distance makes no sense.
+    """
+
+    treatment: Treatment
+    distance: float = 0.0
+
+    def __post_init__(self) -> None:
+        goes_far = self.treatment in (Treatment.SMOOTH, Treatment.GROW, Treatment.SHRINK)
+        if goes_far and not (math.isfinite(self.distance) and self.distance > 0):
+            raise UserError(f"To {self.treatment} takes a distance above 0, but got {self.distance:g}.")
+
+    def margin(self, spacing: Sequence[float]) -> tuple[int, ...]:
+        """Return how many pixels around an object's box it depends on, along each axis.
+
+        Parameters
+        ----------
+        spacing
+            Size of a pixel along each axis.
+        """
+        match self.treatment:
+            case Treatment.SMOOTH:
+                return tuple(math.ceil(_TRUNCATE * self.distance / size) for size in spacing)
+            case Treatment.GROW:
+                # Whoever is nearer to a pixel that it reaches is at most so far away again.
+                return tuple(2 * math.floor(self.distance / size) + 1 for size in spacing)
+            case Treatment.SHRINK:
+                return (1,) * len(spacing)
+        return (0,) * len(spacing)
+
+
+def reshaped(
+    region: NDArray[Any], label: int, reshaping: Reshaping, spacing: Sequence[float], rivals: NDArray[Any] | None = None
+) -> NDArray[np.bool_]:
+    """Return the pixels that an object has after a treatment; pixels of other labels are never among them.
+
+    What lies beyond the region counts as more of the same: an object does not shrink from the border of the image.
+
+    Parameters
+    ----------
+    region
+        (axes...) labels: the object's box and the treatment's margin around it, as far as the array goes.
+    label
+        The object.
+    reshaping
+        The treatment.
+    spacing
+        Size of a pixel along each axis.
+    rivals
+        Labels that grow at the same time, sorted: a pixel goes to the nearest of them, of equally near ones to the
+        smallest id. None for no others.
+
+    Returns
+    -------
+    (axes...) bool.
+    """
+    own = region == label
+    free = region == 0
+    match reshaping.treatment:
+        case Treatment.FILL_HOLES:
+            return own | (filled(own) & free)
+        case Treatment.KEEP_LARGEST:
+            return largest_part(own)
+        case Treatment.SMOOTH:
+            return _smoothed(own, free, reshaping.distance, spacing)
+        case Treatment.GROW:
+            return _grown(region, own, free, label, reshaping.distance, spacing, rivals)
+        case Treatment.SHRINK:
+            return own & np.asarray(_distance_to(~own, spacing) > reshaping.distance + _EVEN)
+
+
+def filled(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill what an object encloses: background that no way over pixel faces leads out of.
+
+    Axes along which it has one pixel only do not lead out.
+    """
+    flat = pixels.reshape([size for size in pixels.shape if size > 1] or [1])
+    whole: NDArray[np.bool_] = np.asarray(ndimage.binary_fill_holes(flat), bool)
+    return whole.reshape(pixels.shape)
+
+
+def largest_part(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep the part with the most pixels, of equal ones the first; pixels that touch by a corner hang together."""
+    numbered, count = ndimage.label(pixels, np.ones((3,) * pixels.ndim))
+    if count <= 1:
+        return pixels
+    sizes = np.bincount(numbered.reshape(-1))
+    kept: NDArray[np.bool_] = numbered == 1 + int(np.argmax(sizes[1:]))
+    return kept
+
+
+def _smoothed(
+    own: NDArray[np.bool_], free: NDArray[np.bool_], distance: float, spacing: Sequence[float]
+) -> NDArray[np.bool_]:
+    """Move the border with the background to where the two are even when blurred.
+
+    It is a step of motion by mean curvature (Merriman, Bence and Osher, 1994): straight borders stay, bumps and dents
+    narrower than about the distance, which is the Gaussian's standard deviation, go. Borders with other labels stay. Of
+    disjoint objects at most one has more than half of a pixel, so that no two can get the same one.
+    """
+    sigma = [distance / size for size in spacing]
+    of_own, of_free = (
+        ndimage.gaussian_filter(each.astype(np.float64), sigma, mode="nearest", truncate=_TRUNCATE)
+        for each in (own, free)
+    )
+    gained = free & (of_own > 0.5 + _EVEN)
+    smooth: NDArray[np.bool_] = gained | (own & (of_own >= of_free - _EVEN))
+    return smooth
+
+
+def _grown(
+    region: NDArray[Any],
+    own: NDArray[np.bool_],
+    free: NDArray[np.bool_],
+    label: int,
+    distance: float,
+    spacing: Sequence[float],
+    rivals: NDArray[Any] | None,
+) -> NDArray[np.bool_]:
+    away = _distance_to(own, spacing)
+    reached = free & (away <= distance + _EVEN)
+    if rivals is not None and len(rivals):
+        for others, wins in ((rivals[rivals < label], np.less), (rivals[rivals > label], np.less_equal)):
+            theirs = np.isin(region, others) if len(others) else np.zeros((), bool)
+            if theirs.any():
+                reached &= wins(away, _distance_to(theirs, spacing))
+    # What lies behind another label is not reached.
+    whole = own | reached
+    numbered, count = ndimage.label(whole)
+    if count <= 1:
+        return whole
+    mine = np.zeros(count + 1, bool)
+    mine[np.unique(numbered[own])] = True
+    hanging: NDArray[np.bool_] = mine[numbered]
+    return hanging
+
+
+def _distance_to(pixels: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:
+    """Return how far it is from each pixel to the nearest of some pixels, centre to centre; infinity if none are."""
+    if not pixels.any():
+        return np.full(pixels.shape, np.inf)
+    away: NDArray[np.float64] = ndimage.distance_transform_edt(~pixels, sampling=spacing)
+    return away

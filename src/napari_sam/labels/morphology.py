@@ -97,8 +97,8 @@ def reshaped(
     -------
     (axes...) bool.
     """
-    own = region == label
-    free = region == 0
+    own: NDArray[np.bool_] = np.asarray(region == label)
+    free: NDArray[np.bool_] = np.asarray(region == 0)
     match reshaping.treatment:
         case Treatment.FILL_HOLES:
             return own | (filled(own) & free)

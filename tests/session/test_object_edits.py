@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from session_deeds import Z4, A, B, crash, stroke
+from session_deeds import Z4, A, B, accept, crash, stroke
 
 from napari_sam.errors import UserError
 from napari_sam.labels.morphology import Reshaping, Treatment
@@ -14,7 +14,6 @@ from napari_sam.prompts.prompt import Point
 from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.object_edits import EditScope, depth_axis, distance_unit
-from napari_sam.session.record.autosave import Autosave
 from napari_sam.session.record.recording import annotation_of
 from napari_sam.session.record.recovery import recover, unfinished_sessions
 from napari_sam.session.record.replay import replay
@@ -86,7 +85,7 @@ def test_an_edit_is_one_step_back_and_forth_to_the_bit(session, main, two, name)
 
 
 @pytest.mark.parametrize("name", DEEDS)
-def test_an_edit_is_replayed_and_survives_a_crash(session, main, engine, image, two, autosave, tmp_path, name) -> None:
+def test_an_edit_is_replayed_and_survives_a_crash(session, main, engine, image, autosave, two, tmp_path, name) -> None:
     with_faults(session, two)
     DEEDS[name](session.edits)
     main.settle(session)
@@ -383,20 +382,6 @@ def test_an_object_that_is_still_being_finished_is_not_edited(session, main, eng
     session.edits.grow(1.0, [2])
     main.settle(session)
     assert (target.array == 2).sum() > 81
-
-
-def test_a_new_session_of_the_same_log_is_complete(session, main, two, tmp_path, errors) -> None:
-    session.edits.merge([1, 2])
-    main.settle(session)
-    # The log begins after the edit: the labels are its base.
-    autosave = Autosave(session, tmp_path / "late", main.post, errors.append)
-    session.edits.grow(2.0, [1])
-    main.settle(session)
-    crash(autosave)
-    (unfinished,) = unfinished_sessions(tmp_path / "late")
-    (restored,) = recover(unfinished.path).targets
-    np.testing.assert_array_equal(restored.labels, two.array)
-    autosave.close()
 
 
 def test_what_a_split_was_asked_is_recorded_and_its_pixels_are_enough(session, main, two) -> None:

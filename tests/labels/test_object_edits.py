@@ -150,12 +150,23 @@ def test_the_largest_part_stays() -> None:
 
 
 def test_distances_are_physical() -> None:
-    labels = np.zeros((9, 9, 9), np.uint8)
-    labels[4, 4, 4] = 1
+    labels = np.zeros((9, 9, 12), np.uint8)
+    labels[4:6, 4:6, 4:6] = 1
     after = grow_objects(labels, 2.0, scale=(2.0, 1.0, 0.5))
     ends = [np.flatnonzero(after.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
-    assert [(each[0], each[-1]) for each in ends] == [(3, 5), (2, 6), (0, 8)]
+    assert [(each[0], each[-1]) for each in ends] == [(3, 6), (2, 7), (0, 9)]
     assert (grow_objects(after, -2.0, scale=(2.0, 1.0, 0.5)) == 1).sum() >= 1
+
+
+@pytest.mark.parametrize("name", sorted(TREATMENTS))
+def test_an_object_on_one_plane_of_a_volume_stays_on_it(name) -> None:
+    flat = np.zeros((12, 12), np.uint16)
+    flat[2:9, 2:9], flat[5, 5], flat[11, 0] = 1, 0, 1
+    volume = np.zeros((5, 12, 12), np.uint16)
+    volume[2] = flat
+    after = TREATMENTS[name](volume, None, 2.0)
+    np.testing.assert_array_equal(after[2], TREATMENTS[name](flat, None, 2.0))
+    assert not np.delete(after, 2, axis=0).any()
 
 
 def test_nothing_grows_through_a_wall() -> None:

@@ -77,7 +77,8 @@ def reshaped(
 ) -> NDArray[np.bool_]:
     """Return the pixels that an object has after a treatment; pixels of other labels are never among them.
 
-    What lies beyond the region counts as more of the same: an object does not shrink from the border of the image.
+    What lies beyond the region counts as more of the same: an object does not shrink from the border of the image. An
+    object of a volume that is on one plane only stays on it: it neither grows beyond nor shrinks from that side.
 
     Parameters
     ----------
@@ -99,17 +100,39 @@ def reshaped(
     """
     own: NDArray[np.bool_] = np.asarray(region == label)
     free: NDArray[np.bool_] = np.asarray(region == 0)
+    flat = _flat_axis(own)
     match reshaping.treatment:
         case Treatment.FILL_HOLES:
             return own | (filled(own) & free)
         case Treatment.KEEP_LARGEST:
             return largest_part(own)
         case Treatment.SMOOTH:
-            return _smoothed(own, free, reshaping.distance, spacing)
+            return _smoothed(own, free, reshaping.distance, spacing, flat)
         case Treatment.GROW:
-            return _grown(region, own, free, label, reshaping.distance, spacing, rivals)
+            grown = _grown(region, own, free, label, reshaping.distance, spacing, rivals)
+            return grown if flat is None else grown & _plane_of(own, flat)
         case Treatment.SHRINK:
-            return own & np.asarray(_distance_to(~own, spacing) > reshaping.distance + _EVEN)
+            # No way leads across planes that count as more of the same.
+            beside = ~own if flat is None else ~own & _plane_of(own, flat)
+            return own & np.asarray(_distance_to(beside, spacing) > reshaping.distance + _EVEN)
+
+
+def _flat_axis(own: NDArray[np.bool_]) -> int | None:
+    """Return the first axis of a volume along which an object has one pixel only; None for none."""
+    if own.ndim < 3:
+        return None
+    for axis in range(own.ndim):
+        others = tuple(other for other in range(own.ndim) if other != axis)
+        if np.count_nonzero(own.any(axis=others)) == 1:
+            return axis
+    return None
+
+
+def _plane_of(own: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
+    """Return where the plane is that an object is on, to be broadcast."""
+    others = tuple(other for other in range(own.ndim) if other != axis)
+    plane: NDArray[np.bool_] = own.any(axis=others, keepdims=True)
+    return plane
 
 
 def filled(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -133,7 +156,7 @@ def largest_part(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _smoothed(
-    own: NDArray[np.bool_], free: NDArray[np.bool_], distance: float, spacing: Sequence[float]
+    own: NDArray[np.bool_], free: NDArray[np.bool_], distance: float, spacing: Sequence[float], flat: int | None
 ) -> NDArray[np.bool_]:
     """Move the border with the background to where the two are even when blurred.
 
@@ -142,13 +165,21 @@ def _smoothed(
     disjoint objects at most one has more than half of a pixel, so that no two can get the same one.
     """
     sigma = [distance / size for size in spacing]
-    of_own, of_free = (
-        ndimage.gaussian_filter(each.astype(np.float64), sigma, mode="nearest", truncate=_TRUNCATE)
-        for each in (own, free)
-    )
+    inside = [0.0 if axis == flat else each for axis, each in enumerate(sigma)]
+    of_own, of_free = _blurred(own, inside), _blurred(free, inside)
     gained = free & (of_own > 0.5 + _EVEN)
+    if flat is not None:
+        # What another object gets through other planes is its.
+        gained &= _blurred(~own & ~free, sigma) <= 0.5 + _EVEN
     smooth: NDArray[np.bool_] = gained | (own & (of_own >= of_free - _EVEN))
     return smooth
+
+
+def _blurred(pixels: NDArray[np.bool_], sigma: Sequence[float]) -> NDArray[np.float64]:
+    blurred: NDArray[np.float64] = ndimage.gaussian_filter(
+        pixels.astype(np.float64), sigma, mode="nearest", truncate=_TRUNCATE
+    )
+    return blurred
 
 
 def _grown(

@@ -131,18 +131,20 @@ def _flat_axis(own: NDArray[np.bool_]) -> int | None:
 def _plane_of(own: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
     """Return where the plane is that an object is on, to be broadcast."""
     others = tuple(other for other in range(own.ndim) if other != axis)
-    plane: NDArray[np.bool_] = own.any(axis=others, keepdims=True)
-    return plane
+    return np.asarray(own.any(axis=others, keepdims=True))
 
 
 def filled(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Fill what an object encloses: background that no way over pixel faces leads out of.
 
-    Axes along which it has one pixel only do not lead out.
+    From an object of a volume that is on one plane only, the other planes do not lead out.
     """
-    flat = pixels.reshape([size for size in pixels.shape if size > 1] or [1])
-    whole: NDArray[np.bool_] = np.asarray(ndimage.binary_fill_holes(flat), bool)
-    return whole.reshape(pixels.shape)
+    flat = _flat_axis(pixels)
+    if flat is not None:
+        plane = np.asarray(ndimage.binary_fill_holes(pixels.any(axis=flat)), bool)
+        return np.expand_dims(plane, flat) & _plane_of(pixels, flat)
+    whole: NDArray[np.bool_] = np.asarray(ndimage.binary_fill_holes(pixels), bool)
+    return whole
 
 
 def largest_part(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -74,7 +74,7 @@ class ScriptedUser:
             self.several: 1,
             self.everything: 1,
             self.undo: 3,
-            self.redo: 1,
+            self.redo: 4,
             self.reject: 1,
             self.remove_last: 1,
             self.look: 2,

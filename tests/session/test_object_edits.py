@@ -339,7 +339,7 @@ def test_what_makes_no_sense_is_refused_at_once(session, two, deed, says) -> Non
     [
         (lambda edits: edits.merge([1, 77]), "Object 77 has no pixels there"),
         (lambda edits: edits.split(1, [(Z4, A), (Z4, Point(0, 0))]), "not on object 1"),
-        (lambda edits: edits.fill_holes([1]), "nothing to fill holes there"),
+        (lambda edits: edits.fill_holes([1]), "nothing to do (fill holes)"),
         (lambda edits: edits.keep_largest_part([5]), "Object 5 has no pixels there"),
     ],
 )
@@ -398,3 +398,13 @@ def test_what_a_split_was_asked_is_recorded_and_its_pixels_are_enough(session, m
     for part in event.after:
         part.write(again)
     np.testing.assert_array_equal(again, labels)
+
+
+def test_another_image_ends_an_edit_that_was_on_its_way(session, main, two) -> None:
+    before = two.array.copy()
+    session.edits.grow(2.0, [1])
+    session.image.choose(ImageSource(np.zeros((9, 40, 50))), axes=(1, 2))
+    main.settle(session)
+    np.testing.assert_array_equal(two.array, before)
+    assert not session.edits.active
+    assert session.status.state is not State.EDITING

@@ -116,7 +116,7 @@ def plan_edit(edit: ObjectEdit, basis: LabelsSnapshot, cancel: CancelToken) -> I
 def _nothing(edit: ObjectEdit) -> str:
     if edit.vanishing:
         return f"Nothing was done: {_named(edit.vanishing)} would be gone."
-    return f"There is nothing to {edit.kind} there: the labels are as they were."
+    return f"There is nothing to do ({edit.kind}): the labels are as they were."
 
 
 def _named(labels: Sequence[int]) -> str:

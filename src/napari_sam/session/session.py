@@ -135,7 +135,9 @@ class Session(SessionSignals):
             workspace, answering, self.objects, self.edits, self.batch, reporter, self, self.notices, self.files
         )
         self.model = ModelSelection(answering, workspace, self.prompts, self.everything, reporter)
-        self.image = ImageSelection(answering, workspace, self.volume, self.batch, self.model, reporter, self.notices)
+        self.image = ImageSelection(
+            answering, workspace, self.volume, self.batch, self.edits, self.model, reporter, self.notices
+        )
         self.current = CurrentObject(workspace, self.objects, self.volume, self, reporter)
         self.history = History(workspace, self.volume, reporter)
         self._rules = NoticeRules(workspace, answering, self, self.notices)

@@ -20,7 +20,11 @@ PUBLIC = [
     "UserError",
     "UserNotice",
     "find_alike",
+    "fill_holes",
+    "grow_objects",
+    "keep_largest_part",
     "load_model",
+    "merge_objects",
     "open_image",
     "open_stack",
     "plane_at",
@@ -31,6 +35,8 @@ PUBLIC = [
     "segment_everything",
     "segment_object",
     "segment_volumes",
+    "smooth_objects",
+    "split_object",
     "to_labels",
 ]
 

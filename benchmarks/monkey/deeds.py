@@ -15,6 +15,7 @@ from benchmarks.monkey.images import KINDS
 from napari_sam.models.cache import is_downloaded
 from napari_sam.models.registry import REGISTRY
 from napari_sam.plugin.actions import CONTROLS, Action
+from napari_sam.plugin.canvas.object_editing import EDITS
 
 Args = dict[str, Any]
 MOST_LAYERS = 9
@@ -383,6 +384,59 @@ class Table(Deed):
                 table.model.setData(table.model.index(row % count, 1), f"cell {id}", 2)
             elif deed != "select":
                 desk.pointer.press(table.reopen_button if deed == "reopen" else table.delete_button)
+
+
+class EditObjects(Deed):
+    """Some objects, the one under the pointer or all of them merged, split, filled, smoothed, grown or shrunk."""
+
+    weight = 6
+
+    def choose(self, desk, random):
+        return {
+            "rows": [random.randrange(8) for _ in range(random.choice([0, 1, 1, 2, 3]))],
+            "deed": random.choice([each.value for each in EDITS]),
+            "by": random.choice(["key", "button"]),
+            "which": random.choice([0, 0, 1]),
+            "where": random.randrange(2),
+            "distance": random.choice([0.5, 1.0, 2.0, 5.0]),
+            "clicks": [desk.on_object(random) for _ in range(random.randint(1, 4))],
+            "end": random.choice(["Return", "Return", "Escape", "U", ""]),
+        }
+
+    def do(self, desk, rows, deed, by, which, where, distance, clicks, end):
+        if not desk.open:
+            return
+        desk.widget.objects.expand()
+        table, edits = desk.widget.table, desk.widget.table.edits
+        labels = table.model.labels
+        table.select(*[labels[row % len(labels)] for row in rows if labels])
+        turn(edits.which, which)
+        turn(edits.where, where)
+        edits.distance.setValue(distance)
+        desk.pointer.move(clicks[0])
+        do_action(desk, Action(deed), by)
+        if Action(deed) is Action.SPLIT and desk.widget.controller.splitting.active:
+            for each in clicks:
+                desk.pointer.drag([each], "left", "", 0)
+            if end:
+                desk.pointer.key(end)
+
+
+class EditAndUndo(EditObjects):
+    """The same, undone at once: all is as it was."""
+
+    weight = 3
+    changes = False
+
+    def do(self, desk, **args):
+        if desk.open and desk.settle(5):
+            done = desk.open.done
+            super().do(desk, **{**args, "end": "Return"})
+            desk.settle()
+            if desk.widget.controller.splitting.active:
+                desk.pointer.key("Escape")
+            if desk.open.done > done:
+                desk.open.undo()
 
 
 class ChooseLabels(Deed):
@@ -778,6 +832,8 @@ DEEDS: tuple[type[Deed], ...] = (
     KeyboardCursor,
     Brush,
     Table,
+    EditObjects,
+    EditAndUndo,
     ChooseLabels,
     ChooseImage,
     ChooseModel,

@@ -60,6 +60,11 @@ class Reading:
         return bool(self.session.history.journal.can_redo)
 
     @property
+    def done(self) -> int:
+        """Number of things that can be undone."""
+        return len(self.session.history.journal.done)
+
+    @property
     def settled(self) -> bool:
         """Nothing is computed, waits to be written, or is asked."""
         session = self.session

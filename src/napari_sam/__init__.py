@@ -12,6 +12,14 @@ from napari_sam._version import __version__ as __version__
 if TYPE_CHECKING:
     from napari_sam.errors import UserError, UserNotice
     from napari_sam.export.save_labels import save_labels
+    from napari_sam.labels.edited_arrays import (
+        fill_holes,
+        grow_objects,
+        keep_largest_part,
+        merge_objects,
+        smooth_objects,
+        split_object,
+    )
     from napari_sam.labels.paint import Collision
     from napari_sam.models.load import load_model
     from napari_sam.notebook import (
@@ -44,8 +52,12 @@ __all__ = [
     "Scribble",
     "UserError",
     "UserNotice",
+    "fill_holes",
     "find_alike",
+    "grow_objects",
+    "keep_largest_part",
     "load_model",
+    "merge_objects",
     "open_image",
     "open_stack",
     "plane_at",
@@ -56,12 +68,22 @@ __all__ = [
     "segment_everything",
     "segment_object",
     "segment_volumes",
+    "smooth_objects",
+    "split_object",
     "to_labels",
 ]
 
 _MODULES = {
     "errors": ("UserError", "UserNotice"),
     "export.save_labels": ("save_labels",),
+    "labels.edited_arrays": (
+        "fill_holes",
+        "grow_objects",
+        "keep_largest_part",
+        "merge_objects",
+        "smooth_objects",
+        "split_object",
+    ),
     "labels.paint": ("Collision",),
     "models.load": ("load_model",),
     "notebook": (

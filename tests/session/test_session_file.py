@@ -22,8 +22,9 @@ from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.json_form import PromptsForm, prompts_form, read_prompts, to_json
 from napari_sam.segment.segmentation import Setup
+from napari_sam.session.labels.edit_description import EditDescription, EditKind
 from napari_sam.session.labels.packed_labels import PackedLabels
-from napari_sam.session.record.annotation import Accepted, Annotation, Deleted, Painted, Relabelled, Renamed
+from napari_sam.session.record.annotation import Accepted, Annotation, Deleted, Edited, Painted, Relabelled, Renamed
 from napari_sam.session.record.object_record import ObjectRecord, PlaneRecord, PropagateStep, SegmentStep
 from napari_sam.session.record.replay import replay
 from napari_sam.session.record.session_file import (
@@ -121,6 +122,21 @@ bounds = st.just(((0, 3), (4, 9), (1, 1)))
 events = st.one_of(
     st.builds(Accepted, records(), st.sampled_from(Collision), st.booleans(), st.lists(planes, max_size=2).map(tuple)),
     st.builds(Painted, packed(), st.lists(records(), max_size=1).map(tuple), st.just((4, 5))),
+    st.builds(
+        Edited,
+        st.builds(
+            EditDescription,
+            st.sampled_from(EditKind),
+            st.lists(st.integers(1, 99), max_size=3).map(tuple),
+            st.none() | planes,
+            st.floats(0, 50),
+            st.sampled_from(["", "µm", "px"]),
+            st.lists(st.tuples(planes, st.floats(0, 500), st.floats(0, 500)), max_size=2).map(tuple),
+        ),
+        st.lists(packed(), max_size=2).map(tuple),
+        st.lists(records(), max_size=1).map(tuple),
+        st.just((4, 5)),
+    ),
     st.builds(Deleted, st.integers(1, 99), bounds),
     st.builds(Relabelled, st.integers(1, 99), st.integers(1, 99), bounds),
     st.builds(Renamed, st.integers(1, 99), st.text(max_size=5)),

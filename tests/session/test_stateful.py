@@ -18,11 +18,13 @@ from hypothesis.stateful import (
 
 from napari_sam.errors import UserError
 from napari_sam.labels.edits import PixelChange
+from napari_sam.labels.morphology import Reshaping, Treatment
 from napari_sam.labels.paint import Collision
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.session.labels.target import ArrayTarget
+from napari_sam.session.object_edits import EditScope
 from napari_sam.session.session import Session
 from napari_sam.testing.fake_engine import FakeEngine
 
@@ -242,6 +244,52 @@ class Annotating(RuleBasedStateMachine):
         elif self.attempt(objects.relabel, label, new):
             self.names[new] = self.names.pop(label)
         self.settle()
+
+    @rule(
+        plane=planes,
+        pick=picks,
+        deed=st.sampled_from(Treatment),
+        distance=st.sampled_from([1.0, 2.0, 3.5]),
+        everything=st.booleans(),
+        scope=st.sampled_from(EditScope),
+    )
+    def reshape_objects(self, plane, pick, deed, distance, everything, scope) -> None:
+        self.session.image.set_view(plane)
+        known = self.session.objects.labels
+        labels = None if everything or not known else [known[pick % len(known)]]
+        self.attempt(self.session.edits.reshape, Reshaping(deed, distance), labels, scope, self.depth(plane))
+        self.settle()
+        self.names = None
+
+    @precondition(lambda self: len(self.session.objects) > 1)
+    @rule(plane=planes, picked=st.sets(picks, min_size=2, max_size=3), scope=st.sampled_from(EditScope))
+    def merge_objects(self, plane, picked, scope) -> None:
+        self.session.image.set_view(plane)
+        known = self.session.objects.labels
+        self.attempt(self.session.edits.merge, [known[pick % len(known)] for pick in picked], scope)
+        self.settle()
+        self.names = None
+
+    @rule(plane=planes, picked=st.lists(st.integers(0, 1000), min_size=2, max_size=3), scope=st.sampled_from(EditScope))
+    def split_an_object(self, plane, picked, scope) -> None:
+        self.session.image.set_view(plane)
+        axis = self.depth(plane)
+        at = tuple(slice(None) if each in (*plane.axes, axis) else plane.index[each] for each in range(3))
+        pixels = np.argwhere(self.target.array == self.target.array[at].max(initial=0))
+        clicks = []
+        for pick in picked:
+            pixel = tuple(pixels[pick % len(pixels)].tolist())
+            clicks.append((Plane(plane.axes, pixel), Point(*(float(pixel[each]) for each in plane.axes))))
+        label = int(self.target.array[tuple(pixels[0])])
+        self.attempt(self.session.edits.split, label, clicks, scope, axis)
+        self.settle()
+        self.names = None
+
+    @staticmethod
+    def depth(plane: Plane) -> int:
+        """The axis that is not displayed; short ones without a name are taken only if they are chosen."""
+        (axis,) = {0, 1, 2} - set(plane.axes)
+        return axis
 
     @rule(
         plane=planes, pick=picks, drop=st.booleans(), collision=st.sampled_from([Collision.KEEP, Collision.OVERWRITE])

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 from scipy import ndimage
 
 from napari_sam.errors import UserError
@@ -93,6 +93,61 @@ def label_extents(labels: Any, wanted: Collection[int]) -> dict[int, tuple[int, 
         )
         for number, label in enumerate(ids)
     }
+
+
+def label_boxes(labels: Any, within: Box | None = None, wanted: Collection[int] | None = None) -> dict[int, Box]:
+    """Find the boxes of labels in a part of an array.
+
+    Parameters
+    ----------
+    labels
+        Integer array of any number of axes, read block by block.
+    within
+        The part, one slice per axis; None for all of it.
+    wanted
+        Which labels; None for all above 0.
+
+    Returns
+    -------
+    dict
+        By label, ascending; those without a pixel there are missing.
+    """
+    within = within or tuple(slice(0, int(size)) for size in labels.shape)
+    found: dict[int, list[Box]] = {}
+    for block in blocks(labels):
+        part = tuple(
+            slice(max(one.start, other.start), min(one.stop, other.stop))
+            for one, other in zip(block, within, strict=True)
+        )
+        if any(each.stop <= each.start for each in part):
+            continue
+        for label, box in _boxes_in(np.asarray(labels[part]), wanted):
+            placed = tuple(
+                slice(each.start + own.start, each.start + own.stop) for each, own in zip(part, box, strict=True)
+            )
+            found.setdefault(label, []).append(placed)
+    return {
+        label: tuple(
+            slice(min(part.start for part in along), max(part.stop for part in along))
+            for along in zip(*boxes, strict=True)
+        )
+        for label, boxes in sorted(found.items())
+    }
+
+
+def _boxes_in(region: NDArray[Any], wanted: Collection[int] | None) -> Iterator[tuple[int, Box]]:
+    if wanted is None and int(region.max(initial=0)) <= region.size:
+        ids, numbered = None, region
+    else:
+        ids = np.unique(region) if wanted is None else np.array(sorted(wanted), region.dtype)
+        ids = ids[ids > 0]
+        if not len(ids):
+            return
+        at = np.clip(np.searchsorted(ids, region), 0, len(ids) - 1)
+        numbered = np.where(ids[at] == region, at + 1, 0)
+    for number, box in enumerate(ndimage.find_objects(numbered)):
+        if box is not None:
+            yield (number + 1 if ids is None else int(ids[number])), box
 
 
 def next_label(labels: Any) -> int:

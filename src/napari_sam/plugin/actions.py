@@ -34,6 +34,13 @@ class Action(StrEnum):
     FIND_ALIKE = "find all like it"
     ACCEPT_FOUND = "accept all found"
     DISCARD_FOUND = "discard all found"
+    MERGE = "merge objects"
+    SPLIT = "split object"
+    FILL_HOLES = "fill holes"
+    KEEP_LARGEST = "keep largest part"
+    SMOOTH = "smooth objects"
+    GROW = "grow objects"
+    SHRINK = "shrink objects"
     CANCEL = "cancel"
     UNDO = "undo"
     REDO = "redo"
@@ -142,11 +149,34 @@ CONTROLS: dict[Action, Control] = {
         "Write all objects that are proposed into the labels. Those that are there already are left out. One undo.",
     ),
     Action.DISCARD_FOUND: Control("Discard", "Shift-Escape", "Shift+Esc", "Drop all that is proposed."),
+    Action.MERGE: Control(
+        "Merge", "Shift-J", "Shift+J", "Join the selected objects to one, which keeps the smallest of their ids."
+    ),
+    Action.SPLIT: Control(
+        "Split",
+        "Shift-S",
+        "Shift+S",
+        "Split an object: click once in each part of it, then Enter. The part of the first click keeps the id.",
+    ),
+    Action.FILL_HOLES: Control(
+        "Fill holes", "Shift-H", "Shift+H", "Fill background that an object encloses; other labels in it stay."
+    ),
+    Action.KEEP_LARGEST: Control(
+        "Keep largest part", "Shift-L", "Shift+L", "Keep the largest part of an object; the others go."
+    ),
+    Action.SMOOTH: Control(
+        "Smooth", "Shift-R", "Shift+R", "Round the border off: bumps and dents narrower than about the distance go."
+    ),
+    Action.GROW: Control(
+        "Grow", "Shift-B", "Shift+B", "Make objects bigger by the distance, over background only: other labels stay."
+    ),
+    Action.SHRINK: Control("Shrink", "Shift-T", "Shift+T", "Make objects tighter: smaller by the distance."),
     Action.CANCEL: Control(
         "Cancel",
         "Q",
         "Q",
-        "Stop propagating; the planes that were reached stay proposed. Or stop making many objects, or finding them.",
+        "Stop propagating; the planes that were reached stay proposed. Or stop making many objects, finding or "
+        "editing them.",
     ),
     Action.UNDO: Control(
         "Undo",

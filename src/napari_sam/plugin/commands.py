@@ -68,6 +68,41 @@ def discard_found_command(viewer: Viewer) -> None:
     _do(viewer, Action.DISCARD_FOUND)
 
 
+def merge_command(viewer: Viewer) -> None:
+    """Merge the selected objects."""
+    _do(viewer, Action.MERGE)
+
+
+def split_command(viewer: Viewer) -> None:
+    """Let clicks split an object, or split it by those that were given."""
+    _do(viewer, Action.SPLIT)
+
+
+def fill_holes_command(viewer: Viewer) -> None:
+    """Fill the holes of objects."""
+    _do(viewer, Action.FILL_HOLES)
+
+
+def keep_largest_command(viewer: Viewer) -> None:
+    """Keep the largest part of objects."""
+    _do(viewer, Action.KEEP_LARGEST)
+
+
+def smooth_command(viewer: Viewer) -> None:
+    """Smooth objects."""
+    _do(viewer, Action.SMOOTH)
+
+
+def grow_command(viewer: Viewer) -> None:
+    """Grow objects."""
+    _do(viewer, Action.GROW)
+
+
+def shrink_command(viewer: Viewer) -> None:
+    """Shrink objects."""
+    _do(viewer, Action.SHRINK)
+
+
 def stop_command(viewer: Viewer) -> None:
     """Stop propagating, or making or finding many objects."""
     _do(viewer, Action.CANCEL)

@@ -14,7 +14,9 @@ from napari_sam.plugin.accept_dialog import AcceptDialog, Candidates
 from napari_sam.plugin.actions import Action, LayerKeys
 from napari_sam.plugin.canvas.canvas import Canvas, NoRest, Rest
 from napari_sam.plugin.canvas.keyboard_cursor import KeyboardCursor
+from napari_sam.plugin.canvas.object_editing import TREATMENTS, ObjectEditing
 from napari_sam.plugin.canvas.plugin_tools import PluginTools
+from napari_sam.plugin.canvas.split_clicks import SplitClicks
 from napari_sam.plugin.image_chooser import ImageChooser
 from napari_sam.plugin.layers.label_picking import LabelPicking
 from napari_sam.plugin.layers.layer_list import LayerList
@@ -83,6 +85,8 @@ class SegmentController:
         Whether the keyboard's cursor is on.
     object_shown(int)
         An accepted object was brought into view.
+    splitting_changed(bool)
+        Whether clicks split an object.
 
     Attributes
     ----------
@@ -102,6 +106,10 @@ class SegmentController:
         Everything that is proposed.
     cursor : KeyboardCursor
         Prompting without a mouse.
+    splitting : SplitClicks
+        Where an object is clicked to be split.
+    editing : ObjectEditing
+        Accepted objects merged, split and reshaped.
     sources : PromptSources
         Layers that prompts are taken from.
     collision : Collision
@@ -124,6 +132,7 @@ class SegmentController:
     asked_changed = Signal()
     cursor_changed = Signal(bool)
     object_shown = Signal(int)
+    splitting_changed = Signal(bool)
 
     def __init__(
         self,
@@ -153,6 +162,8 @@ class SegmentController:
         self.picking = LabelPicking(context, self.picking_changed.emit)
         keys = LayerKeys(self.do)
         self.proposals = ProposalLayer(context, layer_list.unnoticed)
+        self.splitting = SplitClicks(context, layer_list.unnoticed, self.splitting_changed.emit)
+        self.editing = ObjectEditing(context, self.splitting, self.update_view, self._chosen_axis)
         self.sources = PromptSources(context, self.picking, keys.bind)
         self.canvas = Canvas(
             context,
@@ -163,6 +174,7 @@ class SegmentController:
             soon,
             rest or NoRest(),
             self.proposals,
+            self.splitting,
         )
         self.cursor = KeyboardCursor(
             context, self.canvas, mirror.show_prompts, layer_list.unnoticed, self.cursor_changed.emit
@@ -177,9 +189,14 @@ class SegmentController:
         )
         # What is written by itself in the middle of a stroke comes after what is painted of it.
         session.writing.connect(self.targets.flush)
-        self.tools = PluginTools(context, layer_list, mirror, self.canvas, self.cursor, keys)
+        self.tools = PluginTools(context, layer_list, mirror, self.canvas, self.cursor, self.splitting, keys)
         self.images = ImageChooser(context, self.tools, self.picking, self.update_view, changed)
         self.targets.note_arrivals()
+        self._split_deeds: dict[Action, Callable[[], object]] = {
+            Action.ACCEPT: self.editing.finish_split,
+            Action.REJECT: self.splitting.stop,
+            Action.REMOVE_LAST: self.splitting.remove_last,
+        }
         self._deeds: dict[Action, Callable[[], object]] = {
             Action.ACCEPT: partial(self._accept, None),
             Action.ACCEPT_OVERWRITING: partial(self._accept, Collision.OVERWRITE),
@@ -202,6 +219,9 @@ class SegmentController:
             Action.FIND_ALIKE: self._find_alike,
             Action.ACCEPT_FOUND: self._accept_found,
             Action.DISCARD_FOUND: session.everything.discard,
+            Action.MERGE: self.editing.merge,
+            Action.SPLIT: self.editing.split,
+            **{action: partial(self.editing.reshape, each) for action, each in TREATMENTS.items()},
             Action.CANCEL: session.cancel,
             Action.UNDO: session.history.undo,
             Action.REDO: session.history.redo,
@@ -230,6 +250,7 @@ class SegmentController:
 
     def choose_target(self, layer: Labels | None) -> None:
         """Accept objects into another Labels layer; None for one that is made when first needed."""
+        self.splitting.stop()
         self.targets.choose(layer)
 
     @property
@@ -275,6 +296,7 @@ class SegmentController:
 
     def _on_removed(self, layer: Layer) -> None:
         self.cursor.removed(layer)
+        self.splitting.removed(layer)
         self.proposals.removed(layer)
         self.sources.removed(layer)
         self.targets.removed(layer)
@@ -293,6 +315,9 @@ class SegmentController:
             return
         # What is done in the middle of a stroke comes after what is painted of it.
         self.targets.flush()
+        if self.splitting.active and action in self._split_deeds:
+            self.try_to(self._split_deeds[action])
+            return
         self.try_to(self._deeds[action])
 
     @property
@@ -375,18 +400,20 @@ class SegmentController:
         else:
             self.session.current.next()
 
+    def _chosen_axis(self) -> int | None:
+        """Return the axis that the user chose to carry objects along, if it is one of those that they can be."""
+        return self.propagation_axis if self.propagation_axis in self.propagation_axes else None
+
     def _propagate(self) -> None:
         """Carry the object through the stack."""
         self.update_view()
-        axis = self.propagation_axis if self.propagation_axis in self.propagation_axes else None
-        self.session.volume.propagate(axis, *self.propagation_planes, views=self.propagation_views)
+        self.session.volume.propagate(self._chosen_axis(), *self.propagation_planes, views=self.propagation_views)
 
     def _propagate_all(self) -> None:
         """Carry all objects of the plane in view through the stack."""
         self.targets.ensure(wanted=True)
         self.update_view()
-        axis = self.propagation_axis if self.propagation_axis in self.propagation_axes else None
-        self.session.batch.propagate(axis, *self.propagation_planes, views=self.propagation_views)
+        self.session.batch.propagate(self._chosen_axis(), *self.propagation_planes, views=self.propagation_views)
 
     def _find_everything(self) -> None:
         """Find everything on the plane in view or in its stack, where it is to be looked for."""

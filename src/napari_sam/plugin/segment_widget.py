@@ -245,6 +245,7 @@ class SegmentWidget(QWidget):
             **self.everything.buttons,
             **self.object.buttons,
             **self.stack.buttons,
+            **self.table.edits.buttons,
         }
         self.save_button, self.open_button = self.save.save_button, self.save.open_button
         self.versions_button = self.save.versions_button
@@ -339,8 +340,10 @@ class SegmentWidget(QWidget):
         controller.layers_changed.connect(self._fill_choices)
         controller.told.connect(self.status.tell)
         self.choices.download.failed.connect(self.status.tell)
+        # Buttons deep inside would keep the widget alive, and with it the log's threads.
+        pressed = weak_callback(self._pressed)
         for action, each in self.buttons.items():
-            each.clicked.connect(partial(self._pressed, action))
+            each.clicked.connect(partial(pressed, action))
         self.choices.open_button.clicked.connect(lambda: self.ask_and_open_image())
         controller.object_shown.connect(self.table.select)
         self.table.counted.connect(self._show_count)
@@ -381,9 +384,12 @@ class SegmentWidget(QWidget):
             self.controller.start_picking()
         else:
             self.controller.do(action)
+        # The button may have changed where what it shows has not.
         if action is Action.CURSOR:
-            # The button may have changed where the cursor has not.
             self.buttons[action].setChecked(self.controller.cursor.active)
+        elif action is Action.SPLIT:
+            self.buttons[action].setChecked(self.controller.splitting.active)
+            self._focus_canvas()
 
     # Showing
 
@@ -392,6 +398,7 @@ class SegmentWidget(QWidget):
         self.prompts.source.fill()
         self.stack.fill()
         self.everything.fill()
+        self.table.edits.show_status(self.session.status)
         self._show_next_step()
 
     def _on_proposals(self) -> None:
@@ -416,7 +423,7 @@ class SegmentWidget(QWidget):
         self._progress_timer.stop()
         self._shown_state = status.state
         self.status.show_status(status)
-        for rows in (self.prompts, self.everything, self.object, self.stack):
+        for rows in (self.prompts, self.everything, self.object, self.stack, self.table.edits):
             rows.show_status(status)
         self.save.show_status()
         self.choices.show_setup()

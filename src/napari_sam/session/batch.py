@@ -14,10 +14,11 @@ from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.segmentation import Segmentation
-from napari_sam.session.batch_plan import BatchResults, Plan, begin_writing, carry_out, plan_batch
+from napari_sam.session.batch_plan import BatchResults, begin_writing, carry_out, plan_batch
 from napari_sam.session.compute.engine import Engine, OpenedImage
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.labels.target import Target
+from napari_sam.session.labels_plan import Plan
 from napari_sam.session.object.draft import Draft, PromptRequest
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.propagation import depth_axes

@@ -1,4 +1,4 @@
-"""The plan of writing a batch, made off the main thread, and the writing itself."""
+"""The plan of writing a batch, made off the main thread."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,8 +16,9 @@ from napari_sam.labels.paint import Collides, Collision, paint_all
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.labels.object_row import Extent, ObjectRow
-from napari_sam.session.labels.target import ObjectTable, Target
-from napari_sam.session.object.draft import Draft, DraftState
+from napari_sam.session.labels.target import Target
+from napari_sam.session.labels_plan import LabelsSnapshot, Plan, begin_planning, carry_out_plan
+from napari_sam.session.object.draft import Draft
 from napari_sam.session.workspace import Workspace
 
 
@@ -53,69 +54,6 @@ class BatchResults:
         for plane, draft in self.objects:
             found.setdefault(draft.label or 0, []).append((plane, draft))
         return found
-
-
-@dataclass(frozen=True, eq=False)
-class LabelsSnapshot:
-    """The basis of a plan, as it was at one moment on the main thread; the pixels are read later.
-
-    Parameters
-    ----------
-    revision, next_label
-        Of the object table: while they are the same, and nobody paints, the plan holds.
-    array
-        The labels.
-    rows
-        Objects of the batch that were accepted before.
-    placed
-        Ids of which it is known where they are.
-    """
-
-    revision: int
-    next_label: int | None
-    array: Any
-    rows: dict[int, ObjectRow]
-    placed: set[int]
-
-    @classmethod
-    def of(cls, table: ObjectTable, results: BatchResults) -> "LabelsSnapshot":
-        """Take what is known now of the objects of a batch, which have ids."""
-        labels = {draft.label or 0 for _, draft in results.objects}
-        return cls(
-            table.revision,
-            table.next_label,
-            table.target.array,
-            {label: table.rows[label] for label in labels if label in table.rows},
-            {label for label in labels if label in table.extents},
-        )
-
-    def holds(self, table: ObjectTable) -> bool:
-        """Tell whether all is still as it was."""
-        return (self.revision, self.next_label) == (
-            table.revision,
-            table.next_label,
-        ) and self.array is table.target.array
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """The changes to be made to the labels, ready to be made.
-
-    Parameters
-    ----------
-    basis
-        What it was made upon.
-    pixels, growth
-        Changes of the labels that do not meet each other, and what they do to labels.
-    rows, extents
-        By label, what the table holds of it afterwards, and where it is then if that was not known.
-    """
-
-    basis: LabelsSnapshot
-    pixels: tuple[PixelChange, ...]
-    growth: Growth
-    rows: dict[int, ObjectRow]
-    extents: dict[int, Extent]
 
 
 def plan_batch(results: BatchResults, basis: LabelsSnapshot, collision: Collision) -> Iterator[Plan | None]:
@@ -163,7 +101,7 @@ def plan_batch(results: BatchResults, basis: LabelsSnapshot, collision: Collisio
     for label, found in results.by_label().items():
         earlier = basis.rows.get(label)
         rows[label] = ObjectRow.of(_whole(earlier, found), label, "" if earlier is None else earlier.name)
-        if label not in basis.placed:
+        if label not in basis.extents:
             extents[label] = _extent(found, label, basis.array, edits)
         yield None
     yield Plan(basis, tuple(pixels), Growth.of(pixels), rows, extents)
@@ -287,11 +225,9 @@ def begin_writing(results: BatchResults, workspace: Workspace) -> LabelsSnapshot
     target, table = results.target, workspace.writer.table_of(results.target)
     if table.next_label is None:
         raise UserError(f"The free ids of '{target.name}' are not known yet: try again in a moment.")
-    # A plan reads the labels.
-    workspace.tell_writing()
-    table.unwritten.write()
+    snapshot = begin_planning(table, workspace)
     _give_ids(results, table.next_label)
-    return LabelsSnapshot.of(table, results)
+    return snapshot
 
 
 def carry_out(plan: Plan, results: BatchResults, workspace: Workspace) -> bool:
@@ -302,20 +238,9 @@ def carry_out(plan: Plan, results: BatchResults, workspace: Workspace) -> bool:
     bool
         Whether it was done. If not, the labels are others than those that were planned for, and nothing is different.
     """
-    target, table = results.target, workspace.writer.table_of(results.target)
-    # What is being painted is known from now on.
-    workspace.tell_writing()
-    if not plan.basis.holds(table):
-        return False
-    before = workspace.draft.state
-    if results.instead_of is workspace.draft:
-        workspace.start(DraftState())
-    growth = None if workspace.write_at_once else plan.growth
-    patch = table.make(plan.pixels, plan.rows, areas=plan.extents, uses=max(plan.rows), growth=growth)
-    workspace.changed_labels(EntryKind.BATCH, target, patch, before, shown=growth is not None)
-    workspace.write_on(target)
-    workspace.tell_draft()
-    return True
+    table = workspace.writer.table_of(results.target)
+    leave = results.instead_of is workspace.draft
+    return carry_out_plan(plan, table, workspace, EntryKind.BATCH, uses=max(plan.rows), leave=leave)
 
 
 def _give_ids(results: BatchResults, free: int) -> None:

@@ -14,6 +14,7 @@ from napari_sam.session.labels.target import Target
 from napari_sam.session.labels_files import LabelsFiles
 from napari_sam.session.notices import Notice, NoticeKind, Notices, Remedy
 from napari_sam.session.object.prompt_answering import PromptAnswering
+from napari_sam.session.object_edits import ObjectEdits
 from napari_sam.session.objects import Objects
 from napari_sam.session.record.restored import Restored
 from napari_sam.session.status import SessionSignals, StatusReporter
@@ -31,7 +32,7 @@ class LabelSelection:
         Who knows the image.
     objects
         The accepted objects.
-    batch
+    edits, batch
         What may be on its way into labels that are forgotten.
     reporter
         What the user is told.
@@ -48,6 +49,7 @@ class LabelSelection:
         workspace: Workspace,
         answering: PromptAnswering,
         objects: Objects,
+        edits: ObjectEdits,
         batch: Batch,
         reporter: StatusReporter,
         signals: SessionSignals,
@@ -57,6 +59,7 @@ class LabelSelection:
         self._workspace = workspace
         self._answering = answering
         self._objects = objects
+        self._edits = edits
         self._batch = batch
         self._reporter = reporter
         self._notices = notices
@@ -110,6 +113,7 @@ class LabelSelection:
 
         Undoing an accept into them still brings the object's prompts back.
         """
+        self._edits.forget(target)
         self._batch.forget(target)
         self._workspace.forget_target(target)
         self._files.forget(target)

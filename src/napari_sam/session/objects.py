@@ -108,7 +108,7 @@ class Objects:
         draft, workspace = self._workspace.draft, self._workspace
         if draft and draft.label == label and draft.refines:
             return
-        if draft and not self._as_accepted():
+        if draft and not self.as_accepted:
             raise UserError("Another object is in work: accept or reject it first.")
         self._reporter.clear()
         before, state = draft.state, row.state()
@@ -129,21 +129,23 @@ class Objects:
             patch = table.make(rows={label: replace(row, name=name)})
             self._workspace.changed_labels(EntryKind.RENAME, table.target, patch)
 
-    def delete(self, label: int) -> None:
-        """Remove an object: all its pixels become background.
+    def delete(self, *labels: int) -> None:
+        """Remove objects, as one step: all their pixels become background.
 
         Raises
         ------
         UserError
-            If there is none of that id.
+            If there is none of one of these ids.
         """
-        table, _ = self._find(label)
+        table = self._table()
+        for label in labels:
+            self._find(label)
         self._leave()
         self._reporter.clear()
         before = self._workspace.draft.state
-        if self._in_work(label):
+        if any(map(self._in_work, labels)):
             self._workspace.start(DraftState())
-        self._workspace.changed_labels(EntryKind.DELETE, table.target, label_writer.delete(table, label), before)
+        self._workspace.changed_labels(EntryKind.DELETE, table.target, label_writer.delete(table, *labels), before)
         self._workspace.tell_draft()
 
     def relabel(self, label: int, new: int) -> None:
@@ -216,7 +218,8 @@ class Objects:
     def _in_work(self, label: int) -> bool:
         return self._workspace.draft.refines and self._workspace.draft.label == label
 
-    def _as_accepted(self) -> bool:
+    @property
+    def as_accepted(self) -> bool:
         """Tell whether the object in work was reopened and not changed since: leaving it loses nothing."""
         entry = self._workspace.journal.next_undo
         return entry is not None and entry.kind is EntryKind.REOPEN

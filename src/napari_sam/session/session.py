@@ -12,6 +12,7 @@ from napari_sam.session.notice_rules import NoticeRules
 from napari_sam.session.notices import Notices
 from napari_sam.session.object.draft import PromptRequest
 from napari_sam.session.object.prompt_answering import PromptAnswering
+from napari_sam.session.object_edits import ObjectEdits
 from napari_sam.session.objects import Objects
 from napari_sam.session.prompt_editor import PromptEditor
 from napari_sam.session.propagation import Propagation
@@ -56,6 +57,8 @@ class Session(SessionSignals):
         It is carried along an axis.
     objects : Objects
         The accepted objects.
+    edits : ObjectEdits
+        They are merged, split, filled, smoothed, grown and shrunk.
     batch : Batch
         Many objects segmented in one go.
     everything : Everything
@@ -127,11 +130,14 @@ class Session(SessionSignals):
         self.everything = Everything(scheduler, engine, workspace, answering, self.batch, self, reporter)
         self.record = SessionRecord(scheduler, workspace, answering, self, reporter, self.notices, self.files)
         self.objects = Objects(workspace, answering, reporter, self.volume.stop)
+        self.edits = ObjectEdits(scheduler, workspace, answering, self.objects, reporter, self.volume.stop)
         self.labels = LabelSelection(
-            workspace, answering, self.objects, self.batch, reporter, self, self.notices, self.files
+            workspace, answering, self.objects, self.edits, self.batch, reporter, self, self.notices, self.files
         )
         self.model = ModelSelection(answering, workspace, self.prompts, self.everything, reporter)
-        self.image = ImageSelection(answering, workspace, self.volume, self.batch, self.model, reporter, self.notices)
+        self.image = ImageSelection(
+            answering, workspace, self.volume, self.batch, self.edits, self.model, reporter, self.notices
+        )
         self.current = CurrentObject(workspace, self.objects, self.volume, self, reporter)
         self.history = History(workspace, self.volume, reporter)
         self._rules = NoticeRules(workspace, answering, self, self.notices)
@@ -145,9 +151,9 @@ class Session(SessionSignals):
         return self._reporter.status
 
     def cancel(self) -> None:
-        """Stop propagating: the planes that were reached stay proposed; or stop a batch, or finding everything.
+        """Stop propagating: the planes that were reached stay proposed; or a batch, finding everything, or an edit.
 
-        Nothing of a batch is written then.
+        Nothing of a batch or an edit is written then.
 
         Raises
         ------
@@ -158,6 +164,8 @@ class Session(SessionSignals):
             self.batch.cancel()
         elif self.everything.active:
             self.everything.cancel()
+        elif self.edits.active:
+            self.edits.cancel()
         elif self.volume.active:
             self.volume.cancel()
         else:
@@ -182,6 +190,8 @@ class Session(SessionSignals):
             return Status(State.SEGMENTING, error, *self.batch.progress)
         if self.everything.active:
             return Status(State.FINDING, error, *self.everything.progress)
+        if self.edits.active:
+            return Status(State.EDITING, error, *self.edits.progress)
         if workspace.draft.in_flight or workspace.deferred:
             return Status(State.SEGMENTING, error)
         if error:

@@ -8,6 +8,7 @@ from napari_sam.session.batch import Batch
 from napari_sam.session.everything import Everything
 from napari_sam.session.notices import NoticeKind, Notices
 from napari_sam.session.object.prompt_answering import PromptAnswering
+from napari_sam.session.object_edits import ObjectEdits
 from napari_sam.session.prompt_editor import PromptEditor
 from napari_sam.session.propagation import Propagation
 from napari_sam.session.status import StatusReporter
@@ -97,7 +98,7 @@ class ImageSelection:
         Who opens images with models.
     workspace
         The object in work.
-    propagation, batch
+    propagation, batch, edits
         What is stopped when the image is another one.
     model
         What the image is opened with.
@@ -113,6 +114,7 @@ class ImageSelection:
         workspace: Workspace,
         propagation: Propagation,
         batch: Batch,
+        edits: ObjectEdits,
         model: ModelSelection,
         reporter: StatusReporter,
         notices: Notices,
@@ -121,6 +123,7 @@ class ImageSelection:
         self._workspace = workspace
         self._propagation = propagation
         self._batch = batch
+        self._edits = edits
         self._model = model
         self._reporter = reporter
         self._notices = notices
@@ -163,6 +166,7 @@ class ImageSelection:
         """
         self._propagation.stop()
         self._batch.stop()
+        self._edits.stop()
         self._answering.show(source, axes, contrast)
         self._workspace.new_image()
         self._notices.show(NoticeKind.IMAGE, None)

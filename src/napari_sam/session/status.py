@@ -20,6 +20,7 @@ class State(StrEnum):
     SEGMENTING = "segmenting"
     PROPAGATING = "propagating"
     FINDING = "finding"
+    EDITING = "editing"
     SAVING = "saving"
     ERROR = "error"
 
@@ -52,6 +53,7 @@ class Status:
             State.SEGMENTING,
             State.PROPAGATING,
             State.FINDING,
+            State.EDITING,
             State.SAVING,
         }
 

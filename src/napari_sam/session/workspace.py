@@ -13,6 +13,7 @@ from napari_sam.session.deferred_accepts import DeferredAccepts
 from napari_sam.session.history.entry import DraftPatch, Entry, EntryKind
 from napari_sam.session.history.journal import Journal
 from napari_sam.session.history.spill import Spillable
+from napari_sam.session.labels.edit_description import EditDescription
 from napari_sam.session.labels.label_writer import LabelWriter
 from napari_sam.session.labels.object_row import LabelsPatch
 from napari_sam.session.labels.target import Target
@@ -114,12 +115,13 @@ class Workspace:
         before: DraftState | None = None,
         *,
         shown: bool = False,
+        edit: EditDescription | None = None,
     ) -> None:
         """Record what was done to labels, and to the object in work since it was `before`; tell of it.
 
-        With `shown`, the pixels are on the screen already.
+        With `shown`, the pixels are on the screen already. With `edit`, that is recorded of it.
         """
-        entry = Entry(kind, labels=Spillable(patch, patch.nbytes), target=target)
+        entry = Entry(kind, labels=Spillable(patch, patch.nbytes), target=target, edit=edit)
         if before is not None:
             entry.change_draft(DraftPatch.between(before, self.draft.state))
         self.journal.record(entry)

@@ -8,11 +8,13 @@ import numpy as np
 
 from napari_sam.errors import UserError
 from napari_sam.labels.edits import PixelChange
+from napari_sam.labels.morphology import Reshaping, Treatment
 from napari_sam.labels.paint import Collision
 from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.session.batch import BatchObject
 from napari_sam.session.labels.target import Target
+from napari_sam.session.object_edits import EditScope
 from napari_sam.session.session import Session
 from napari_sam.testing.event_loop import ManualEventLoop
 
@@ -64,12 +66,15 @@ class ScriptedUser:
             self.delete: 1,
             self.relabel: 1,
             self.rename: 1,
+            self.merge: 1,
+            self.split: 1,
+            self.reshape: 1,
             self.reopen: 2,
             self.stroke: 3,
             self.several: 1,
             self.everything: 1,
             self.undo: 3,
-            self.redo: 1,
+            self.redo: 4,
             self.reject: 1,
             self.remove_last: 1,
             self.look: 2,
@@ -183,6 +188,32 @@ class ScriptedUser:
     def rename(self) -> None:
         """Give an accepted object another name."""
         self.session.objects.rename(self.any_object(), self.random.choice(["", "nucleus", "Zelle ü"]))
+
+    def merge(self) -> None:
+        """Merge two accepted objects."""
+        labels = self.session.objects.labels
+        if len(labels) < 2:
+            raise UserError("There are not two objects yet.")
+        self.session.edits.merge(self.random.sample(labels, 2))
+
+    def split(self) -> None:
+        """Split an accepted object by clicks on two of its pixels, on one plane or on two."""
+        label = self.any_object()
+        plane, _ = self.session.objects.place(label)
+        pixels = np.argwhere(np.asarray(self.target.array) == label)
+        if len(pixels) < 2:
+            raise UserError("It is too small.")
+        clicks = []
+        for at in self.random.sample(range(len(pixels)), 2):
+            row, column = (float(pixels[at][axis]) for axis in plane.axes)
+            clicks.append((Plane(plane.axes, tuple(int(each) for each in pixels[at])), Point(row, column)))
+        self.session.edits.split(label, clicks)
+
+    def reshape(self) -> None:
+        """Fill, smooth, grow or shrink an accepted object, or all."""
+        treatment, scope = self.random.choice(list(Treatment)), self.random.choice(list(EditScope))
+        labels = None if self.random.random() < 0.3 else [self.any_object()]
+        self.session.edits.reshape(Reshaping(treatment, self.random.choice([1.0, 2.5])), labels, scope)
 
     def reopen(self) -> None:
         """Go on with an accepted object."""

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, QTimer
 from skimage.measure import approximate_polygon
 
 from napari_sam.errors import UserError
+from napari_sam.plugin.canvas.split_clicks import SplitClicks
 from napari_sam.plugin.layers.label_obstacles import check_writable
 from napari_sam.plugin.layers.label_picking import LabelPicking
 from napari_sam.plugin.layers.plugin_layers import PluginLayers
@@ -117,6 +118,8 @@ class Canvas:
         Notices where the pointer rests.
     proposals
         What is proposed of everything: a click on one of these drops or keeps it.
+    splitting
+        Takes all gestures while an object is being split.
     """
 
     def __init__(
@@ -129,9 +132,11 @@ class Canvas:
         soon: Callable[[], None],
         rest: Rest,
         proposals: ProposalLayer,
+        splitting: SplitClicks,
     ) -> None:
         self._context = context
         self._proposals = proposals
+        self._splitting = splitting
         self._picking = picking
         self._follow_view = follow_view
         self._read_prompts = read_prompts
@@ -142,11 +147,15 @@ class Canvas:
 
     def hovered(self, position: Position, pixel: Position) -> None:
         """Begin the answer to a click where the pointer, which moved, rests."""
+        if self._splitting.active:
+            return
         self._rest.moved(pixel, lambda: self._try_quietly(lambda: self._suppose_click(position)))
 
     def pressed(self, position: Position, positive: bool) -> None:
         """Begin the answer to a click while the button, which was pressed, is held."""
         self._rest.over()
+        if self._splitting.active:
+            return
         if not self._picking.active and self._proposals.under(position) is None:
             self._try_quietly(lambda: self._expect_click(position, positive))
 
@@ -156,6 +165,8 @@ class Canvas:
         if self._picking.active:
             self._picking.stop()
             self._context.try_to(lambda: self._picking.pick_at(self._context.world(position)))
+        elif self._splitting.active:
+            self._context.try_to(lambda: self._splitting.click(position))
         elif (proposed := self._proposals.under(position)) is not None:
             self._context.session.everything.toggle(proposed)
         else:
@@ -164,23 +175,33 @@ class Canvas:
 
     def dragging(self, start: Position, end: Position) -> None:
         """Show a box that is being dragged."""
+        if self._splitting.active:
+            return
         self._context.session.prompts.expect_nothing()
         self._try_quietly(lambda: self._show_box(start, end))
 
     def dragged(self, start: Position, end: Position) -> None:
         """Take a box that was dragged."""
         self._context.tell("")
+        if self._splitting.active:
+            self._context.try_to(lambda: self._splitting.click(start))
+            return
         self._context.try_to(lambda: self._drop_box(start, end))
         self._soon()
 
     def scribbling(self, path: Sequence[Position], positive: bool) -> None:
         """Show a scribble that is being drawn."""
+        if self._splitting.active:
+            return
         self._context.session.prompts.expect_nothing()
         self._try_quietly(lambda: self._show_scribble(path, positive))
 
     def scribbled(self, path: Sequence[Position], positive: bool) -> None:
         """Take a scribble that was drawn."""
         self._context.tell("")
+        if self._splitting.active:
+            self._context.try_to(lambda: self._splitting.click(path[0]))
+            return
         self._context.try_to(lambda: self._drop_scribble(path, positive))
         self._soon()
 

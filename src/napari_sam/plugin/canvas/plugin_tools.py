@@ -12,6 +12,7 @@ from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.actions import LayerKeys
 from napari_sam.plugin.canvas.canvas import Canvas
 from napari_sam.plugin.canvas.keyboard_cursor import KeyboardCursor
+from napari_sam.plugin.canvas.split_clicks import SplitClicks
 from napari_sam.plugin.layers.layer_list import LayerList
 from napari_sam.plugin.layers.layer_sync import LayerSync
 from napari_sam.plugin.layers.plugin_layers import PluginLayers
@@ -99,6 +100,8 @@ class PluginTools:
         Reads them, and shows in them.
     canvas, cursor
         Where gestures and the keyboard's prompts go.
+    splitting
+        What ends with the layers.
     keys
         What the keys on them do.
 
@@ -117,6 +120,7 @@ class PluginTools:
         mirror: LayerSync,
         canvas: Canvas,
         cursor: KeyboardCursor,
+        splitting: SplitClicks,
         keys: LayerKeys,
     ) -> None:
         self._context = context
@@ -124,6 +128,7 @@ class PluginTools:
         self._mirror = mirror
         self._canvas = canvas
         self._cursor = cursor
+        self._splitting = splitting
         self._keys = keys
 
     def make(self) -> None:
@@ -148,6 +153,7 @@ class PluginTools:
         if own is None:
             return
         self._cursor.stop()
+        self._splitting.stop()
         self._context.own = None
         own.prompts.edited.disconnect(self._mirror.read_prompts)
         own.tool_changed.disconnect(self._on_tool)

@@ -28,6 +28,13 @@ class Icon(StrEnum):
     UNDO = "undo"
     REDO = "redo"
     EVERYTHING = "everything"
+    MERGE = "merge"
+    SPLIT = "split"
+    FILL_HOLES = "fill holes"
+    KEEP_LARGEST = "keep largest part"
+    SMOOTH = "smooth"
+    GROW = "grow"
+    SHRINK = "shrink"
 
 
 ACTION_ICONS = {
@@ -39,6 +46,13 @@ ACTION_ICONS = {
     Action.HIDE: Icon.EYE,
     Action.UNDO: Icon.UNDO,
     Action.REDO: Icon.REDO,
+    Action.MERGE: Icon.MERGE,
+    Action.SPLIT: Icon.SPLIT,
+    Action.FILL_HOLES: Icon.FILL_HOLES,
+    Action.KEEP_LARGEST: Icon.KEEP_LARGEST,
+    Action.SMOOTH: Icon.SMOOTH,
+    Action.GROW: Icon.GROW,
+    Action.SHRINK: Icon.SHRINK,
 }
 _SIDE = 20
 _CAPTION = 0.8
@@ -251,6 +265,80 @@ def _everything(painter: QPainter, colour: QColor) -> None:
         _lines(painter, (x, y, x + 3.5 * right, y), (x, y, x, y + 3.5 * down))
 
 
+def _merge(painter: QPainter, colour: QColor) -> None:
+    _ellipse(painter, colour, 6, 10, 4.5, 6)
+    _ellipse(painter, colour, 14, 10, 4.5, 6)
+    _lines(painter, (7.5, 10, 12.5, 10), (10, 7.5, 10, 12.5))
+
+
+def _split(painter: QPainter, colour: QColor) -> None:
+    painter.drawEllipse(QRectF(1.5, 4, 17, 12))
+    pen = painter.pen()
+    painter.setPen(QPen(colour, 1.6, Qt.PenStyle.DashLine))
+    _lines(painter, (10, 1, 10, 19))
+    painter.setPen(pen)
+    _dot(painter, colour, 5.8, 10, 1.7)
+    _dot(painter, colour, 14.2, 10, 1.7)
+
+
+def _fill_holes(painter: QPainter, colour: QColor) -> None:
+    painter.drawEllipse(QRectF(2, 2.5, 16, 15))
+    pen = painter.pen()
+    painter.setPen(QPen(colour, 1.2))
+    painter.drawEllipse(QRectF(6.5, 6.5, 7, 7))
+    _lines(painter, (7.5, 11, 11, 7.5), (9, 12.5, 12.5, 9))
+    painter.setPen(pen)
+
+
+def _keep_largest(painter: QPainter, colour: QColor) -> None:
+    _ellipse(painter, colour, 7.5, 8.5, 5.5, 6)
+    pen = painter.pen()
+    painter.setPen(QPen(colour, 1.2, Qt.PenStyle.DotLine))
+    painter.drawEllipse(QPointF(16, 14.5), 2.5, 2.5)
+    painter.drawEllipse(QPointF(8, 18), 1.5, 1.2)
+    painter.setPen(pen)
+
+
+def _smooth(painter: QPainter, colour: QColor) -> None:
+    pen = painter.pen()
+    painter.setPen(QPen(colour, 1.1))
+    painter.drawPolyline(_polygon((1.5, 8), (4, 3), (7, 8.5), (10, 2), (13, 8), (16, 3), (18.5, 8)))
+    painter.setPen(pen)
+    path = QPainterPath(QPointF(1.5, 17))
+    path.quadTo(QPointF(10, 8), QPointF(18.5, 17))
+    painter.drawPath(path)
+
+
+def _grow(painter: QPainter, colour: QColor) -> None:
+    _ellipse(painter, colour, 10, 10, 3.5, 3.5)
+    _pointing(painter, outwards=True)
+
+
+def _shrink(painter: QPainter, colour: QColor) -> None:
+    _ellipse(painter, colour, 10, 10, 2.5, 2.5)
+    _pointing(painter, outwards=False)
+
+
+def _ellipse(painter: QPainter, colour: QColor, x: float, y: float, across: float, down: float) -> None:
+    """Draw an object: an outline with a faint fill."""
+    faint = QColor(colour)
+    faint.setAlpha(90)
+    painter.save()
+    painter.setBrush(faint)
+    painter.drawEllipse(QPointF(x, y), across, down)
+    painter.restore()
+
+
+def _pointing(painter: QPainter, *, outwards: bool) -> None:
+    """Draw four arrows away from the middle, or towards it."""
+    tip, tail = (9.0, 5.5) if outwards else (4.5, 9.0)
+    back = tip - 2.2 if outwards else tip + 2.2
+    for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+        _lines(painter, (10 + tail * x, 10 + tail * y, 10 + tip * x, 10 + tip * y))
+        for side in (2.2, -2.2):
+            _lines(painter, (10 + tip * x, 10 + tip * y, 10 + back * x + side * y, 10 + back * y + side * x))
+
+
 _PICTURES: dict[Icon, Callable[[QPainter, QColor], None]] = {
     Icon.CLICK: _click,
     Icon.MOVE_CLICKS: _move_clicks,
@@ -267,4 +355,11 @@ _PICTURES: dict[Icon, Callable[[QPainter, QColor], None]] = {
     Icon.UNDO: _undo,
     Icon.REDO: _redo,
     Icon.EVERYTHING: _everything,
+    Icon.MERGE: _merge,
+    Icon.SPLIT: _split,
+    Icon.FILL_HOLES: _fill_holes,
+    Icon.KEEP_LARGEST: _keep_largest,
+    Icon.SMOOTH: _smooth,
+    Icon.GROW: _grow,
+    Icon.SHRINK: _shrink,
 }

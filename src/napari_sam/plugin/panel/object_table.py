@@ -1,12 +1,12 @@
-"""The accepted objects as a table: one is looked at, reopened, renamed or deleted from it."""
+"""The accepted objects as a table: they are looked at, reopened, renamed, deleted or edited from it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from psygnal import Signal
 from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, QPersistentModelIndex, Qt, QTimer
-from qtpy.QtGui import QColor, QKeyEvent
+from qtpy.QtGui import QColor, QKeyEvent, QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -18,7 +18,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sam.plugin.actions import CONTROLS, Action
+from napari_sam.plugin.canvas.object_editing import EDITS
 from napari_sam.plugin.controller import SegmentController
+from napari_sam.plugin.panel.object_edits_rows import ObjectEditRows
 from napari_sam.plugin.panel.object_section import as_share
 from napari_sam.plugin.panel.widgets import SPACING, button
 from napari_sam.session.labels.object_row import TableRow
@@ -39,6 +42,7 @@ _REFRESH_MS = 50
 _LARGEST = 2**31 - 1
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _DELETE = (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
+_WITH_THE_ROW = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -124,28 +128,34 @@ class ObjectTableModel(QAbstractTableModel):
 
 
 class _View(QTableView):
-    """A table in which Enter and Delete do something."""
+    """A table in which Enter, Delete and the keys that edit objects do something."""
 
-    def __init__(self, reopen: Callable[[], None], delete: Callable[[], None]) -> None:
+    def __init__(self, reopen: Callable[[], None], delete: Callable[[], None], edit: Callable[[Action], None]) -> None:
         super().__init__()
         self._reopen = reopen
         self._delete = delete
+        self._edit = edit
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
-        """Reopen or delete the selected object."""
+        """Reopen, delete or edit the selected objects."""
         if event is not None and self.state() != QAbstractItemView.State.EditingState:
             for keys, deed in ((_ENTER, self._reopen), (_DELETE, self._delete)):
                 if event.key() in keys:
                     deed()
                     return
+            if event.modifiers() == Qt.KeyboardModifier.ShiftModifier:
+                for action in EDITS:
+                    if CONTROLS[action].shown == f"Shift+{QKeySequence(event.key()).toString()}":
+                        self._edit(action)
+                        return
         super().keyPressEvent(event)
 
 
 class ObjectTableWidget(QWidget):
-    """A table of the accepted objects, and buttons for the selected one.
+    """A table of the accepted objects, and buttons for those that are selected.
 
-    Selecting an object brings it into view; several can be selected as examples of what to find. Enter, or a
-    double-click on anything but its name, reopens it; Delete removes it. Everything can be undone.
+    Selecting an object brings it into view. Enter, or a double-click on anything but its name, reopens it; Delete
+    removes what is selected. Everything can be undone.
 
     Parameters
     ----------
@@ -164,7 +174,7 @@ class ObjectTableWidget(QWidget):
         super().__init__()
         self._controller = controller
         self.model = ObjectTableModel(controller)
-        self.view = _View(self.reopen, self.delete)
+        self.view = _View(self.reopen, self.delete, controller.do)
         self.view.setModel(self.model)
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -187,7 +197,7 @@ class ObjectTableWidget(QWidget):
             for column_layout, text in enumerate(widest):
                 columns.resizeSection(column_layout, self.view.fontMetrics().horizontalAdvance(text) + 12)
         self.reopen_button = button("Reopen", "Enter", "Go on with the selected object: all its prompts come back.")
-        self.delete_button = button("Delete", "Del", "Remove the selected object from the labels.")
+        self.delete_button = button("Delete", "Del", "Remove the selected objects from the labels.")
         buttons = QHBoxLayout()
         buttons.setSpacing(SPACING)
         buttons.addWidget(self.reopen_button, 1)
@@ -207,6 +217,8 @@ class ObjectTableWidget(QWidget):
         layout.setSpacing(SPACING)
         layout.addWidget(self.view)
         layout.addLayout(buttons)
+        self.edits = ObjectEditRows(controller)
+        layout.addWidget(self.edits)
         layout.addLayout(own_id)
         # A stroke or a propagation changes many rows: they are shown a few times a second.
         self._timer = QTimer(self)
@@ -227,23 +239,23 @@ class ObjectTableWidget(QWidget):
 
     @property
     def selected(self) -> int | None:
-        """The id of the selected object; None if there is none, or more than one."""
-        labels = self.all_selected
-        return labels[0] if len(labels) == 1 else None
+        """The id of the selected object, of several the one that was chosen last."""
+        labels, selection = self.all_selected, self.view.selectionModel()
+        if not labels or selection is None:
+            return None
+        current = selection.currentIndex()
+        newest = self.model.labels[current.row()] if current.isValid() else None
+        return newest if newest in labels else labels[0]
 
     @property
     def all_selected(self) -> list[int]:
-        """The ids of the selected objects, from top to bottom."""
+        """The ids of all selected objects, ascending."""
         selection = self.view.selectionModel()
         rows = [] if selection is None else selection.selectedRows()
-        return [self.model.labels[row] for row in sorted(each.row() for each in rows)]
+        return sorted(self.model.labels[row.row()] for row in rows)
 
-    def select(self, label: int | None) -> None:
-        """Select an object, without jumping to it."""
-        self.select_each([] if label is None else [label])
-
-    def select_each(self, labels: Sequence[int]) -> None:
-        """Select several objects, without jumping to them."""
+    def select(self, *labels: int | None) -> None:
+        """Select objects and no others, without jumping to one."""
         selection, following = self.view.selectionModel(), self._following
         self._following = True
         try:
@@ -251,12 +263,8 @@ class ObjectTableWidget(QWidget):
             for label in labels:
                 if label in self.model.labels and selection is not None:
                     index = self.model.index(self.model.labels.index(label), 0)
-                    if label == labels[0]:
-                        self.view.setCurrentIndex(index)
-                    selection.select(
-                        index,
-                        QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows,
-                    )
+                    selection.setCurrentIndex(index, _WITH_THE_ROW)
+                    self.view.scrollTo(index)
         finally:
             self._following = following
         self._show_buttons()
@@ -270,7 +278,7 @@ class ObjectTableWidget(QWidget):
         finally:
             self._following = False
         if anew:
-            self.select_each(selected)
+            self.select(*selected)
             self.counted.emit(len(self.model.labels))
         self._show_buttons()
 
@@ -281,10 +289,10 @@ class ObjectTableWidget(QWidget):
             self._controller.reopen(label)
 
     def delete(self) -> None:
-        """Remove the selected object."""
-        label = self.selected
-        if label is not None:
-            self._controller.try_to(lambda: self._controller.session.objects.delete(label))
+        """Remove the selected objects."""
+        labels = self.all_selected
+        if labels:
+            self._controller.try_to(lambda: self._controller.session.objects.delete(*labels))
 
     def close_table(self) -> None:
         """Follow the session no longer."""
@@ -319,9 +327,11 @@ class ObjectTableWidget(QWidget):
         self.next_id.blockSignals(before)
 
     def _show_buttons(self) -> None:
-        for each in (self.reopen_button, self.delete_button):
-            each.setEnabled(self.selected is not None)
-        self._controller.selected_objects = self.all_selected
+        labels = self.all_selected
+        self.reopen_button.setEnabled(len(labels) == 1)
+        self.delete_button.setEnabled(bool(labels))
+        self.edits.select(labels)
+        self._controller.selected_objects = labels
 
 
 def _text(row: TableRow, column: int) -> str:

@@ -18,6 +18,7 @@ _COLOURS = {
     State.SEGMENTING: "#3a9bdc",
     State.PROPAGATING: "#3a9bdc",
     State.FINDING: "#3a9bdc",
+    State.EDITING: "#3a9bdc",
     State.SAVING: "#3a9bdc",
     State.ERROR: "#ff5a4f",
 }
@@ -30,6 +31,7 @@ _HEADLINES = {
     State.SEGMENTING: "Segmenting",
     State.PROPAGATING: "Propagating",
     State.FINDING: "Finding everything",
+    State.EDITING: "Editing objects",
     State.SAVING: "Saving",
     State.ERROR: "Could not be done",
 }

@@ -10,6 +10,7 @@ from napari_sam.labels.paint import Collision
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.session.history.spill import HeldBytes, Spillable, SpillFolder
+from napari_sam.session.labels.edit_description import EditDescription
 from napari_sam.session.labels.object_row import LabelsPatch
 from napari_sam.session.labels.target import Target
 from napari_sam.session.object.draft import DraftState, Given, PromptRequest, PropagationOrigin
@@ -164,6 +165,9 @@ class EntryKind(StrEnum):
     RENAME = "new name"
     RELABEL = "new id"
     DELETE = "deleted object"
+    MERGE = "merged objects"
+    SPLIT = "split object"
+    RESHAPE = "reshaped objects"
     LABEL = "id of the next object"
     WIDEN = "wider labels"
 
@@ -186,6 +190,8 @@ class Entry:
         For accepts: what happens to pixels of other labels.
     pending
         For accepts: whether the labels are yet to be written.
+    edit
+        For edits of accepted objects: what was asked for.
     serial
         Counts entries.
     """
@@ -196,6 +202,7 @@ class Entry:
     target: Target | None = None
     collision: Collision | None = None
     pending: bool = False
+    edit: EditDescription | None = None
     serial: int = field(default_factory=lambda: next(_serials))
     _held: HeldBytes | None = field(default=None, init=False, repr=False)
 

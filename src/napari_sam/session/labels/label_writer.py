@@ -19,22 +19,23 @@ from napari_sam.session.labels.target import ObjectTable, Target
 from napari_sam.session.object.draft import Draft
 
 
-def delete(table: ObjectTable, label: int) -> LabelsPatch:
-    """Remove an object: all its pixels become background.
+def delete(table: ObjectTable, *labels: int) -> LabelsPatch:
+    """Remove objects: all their pixels become background.
 
     Parameters
     ----------
     table
-        Of the labels that it is in.
-    label
-        Its id.
+        Of the labels that they are in.
+    labels
+        Their ids.
 
     Returns
     -------
     LabelsPatch
         What changed.
     """
-    return table.make(_repainted(table, label, 0), {label: None})
+    pixels = [change for label in labels for change in _repainted(table, label, 0)]
+    return table.make(pixels, dict.fromkeys(labels))
 
 
 def relabel(table: ObjectTable, label: int, new: int) -> LabelsPatch:

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from napari_sam.labels.paint import Collision
 from napari_sam.planes.geometry import Plane
+from napari_sam.session.labels.edit_description import EditDescription
 from napari_sam.session.labels.packed_labels import Bounds, PackedLabels
 from napari_sam.session.record.object_record import ObjectRecord
 
@@ -53,6 +54,28 @@ class Painted:
     gone: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Edited:
+    """The event of accepted objects that were merged, split or reshaped.
+
+    Parameters
+    ----------
+    edit
+        What was asked for.
+    after
+        The pixels that changed, with their new labels, part by part.
+    objects
+        Objects that came to be, or are other ones, by that.
+    gone
+        Labels of objects that are no more.
+    """
+
+    edit: EditDescription
+    after: tuple[PackedLabels, ...]
+    objects: tuple[ObjectRecord, ...] = ()
+    gone: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True)
 class Deleted:
     """The event of all pixels of a label inside a box that became background."""
@@ -78,7 +101,7 @@ class Renamed:
     name: str
 
 
-Event: TypeAlias = Accepted | Painted | Deleted | Relabelled | Renamed
+Event: TypeAlias = Accepted | Painted | Edited | Deleted | Relabelled | Renamed
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,13 +23,15 @@ from napari_sam.prompts.json_form import (
 )
 from napari_sam.prompts.prompt import Point
 from napari_sam.segment.segmentation import Setup
+from napari_sam.session.labels.edit_description import EditDescription
 from napari_sam.session.labels.packed_labels import PackedLabels
 from napari_sam.session.object.draft import FoundOrigin
-from napari_sam.session.record.annotation import Accepted, Deleted, Event, Painted, Relabelled, Renamed
+from napari_sam.session.record.annotation import Accepted, Deleted, Edited, Event, Painted, Relabelled, Renamed
 from napari_sam.session.record.object_record import ObjectRecord, PlaneRecord, PropagateStep, SegmentStep, Step
 from napari_sam.session.record.session_form import (
     AcceptForm,
     DeleteForm,
+    EditForm,
     EventForm,
     FoundForm,
     LabelType,
@@ -238,6 +240,20 @@ def event_form(event: Event, palette: Palette) -> EventForm:
         case Painted():
             objects = tuple(object_form(record, palette) for record in event.objects)
             return PaintForm(pixels_form(event.after), objects, event.gone)
+        case Edited(edit=edit):
+            objects = tuple(object_form(record, palette) for record in event.objects)
+            pixels = tuple(map(pixels_form, event.after))
+            return EditForm(
+                edit.kind,
+                edit.labels,
+                pixels,
+                objects,
+                event.gone,
+                edit.plane,
+                edit.distance,
+                edit.unit,
+                edit.clicks,
+            )
         case Deleted():
             return DeleteForm(event.label, event.bounds)
         case Relabelled():
@@ -259,6 +275,11 @@ def _read_event(form: EventForm, palette: Palette) -> Event:
         case PaintForm():
             objects = tuple(read_object(each, palette) for each in form.objects)
             return Painted(read_pixels(form.pixels), objects, form.gone)
+        case EditForm():
+            objects = tuple(read_object(each, palette) for each in form.objects)
+            pixels = tuple(map(read_pixels, form.pixels))
+            edit = EditDescription(form.edit, form.labels, form.plane, form.distance, form.unit, form.clicks)
+            return Edited(edit, pixels, objects, form.gone)
         case DeleteForm():
             return Deleted(form.label, form.box)
         case RelabelForm():

@@ -13,10 +13,20 @@ from napari_sam.labels.label_array import blocks
 from napari_sam.labels.paint import Collision
 from napari_sam.session.history.entry import Entry, EntryKind
 from napari_sam.session.history.journal import Journal
+from napari_sam.session.labels.edit_description import EditDescription
 from napari_sam.session.labels.object_row import Extent, ObjectRow
 from napari_sam.session.labels.packed_labels import Bounds, PackedLabels
 from napari_sam.session.labels.target import Target
-from napari_sam.session.record.annotation import Accepted, Annotation, Deleted, Event, Painted, Relabelled, Renamed
+from napari_sam.session.record.annotation import (
+    Accepted,
+    Annotation,
+    Deleted,
+    Edited,
+    Event,
+    Painted,
+    Relabelled,
+    Renamed,
+)
 from napari_sam.session.record.object_record import ObjectRecord, record_of
 
 
@@ -34,6 +44,8 @@ class Done:
         See `Entry`.
     pixels, rows, extents
         See `LabelsPatch`.
+    edit
+        See `Entry`.
     """
 
     serial: int
@@ -43,6 +55,7 @@ class Done:
     pixels: tuple[PixelChange, ...]
     rows: dict[int, tuple[ObjectRow | None, ObjectRow | None]]
     extents: dict[int, tuple[Extent | None, Extent | None]]
+    edit: EditDescription | None = None
 
     def events(self, image: int) -> list[Event]:
         """Return what was done, as events of a session on an image; not quick: unpacks objects.
@@ -61,6 +74,8 @@ class Done:
         if self.kind is EntryKind.RENAME:
             return [Renamed(label, row.name) for label, row in kept]
         objects = tuple(record_of(row.state(), label, row.name) for label, row in kept)
+        if self.edit is not None:
+            return [Edited(self.edit, tuple(map(PackedLabels.after, self.pixels)), objects, tuple(gone))]
         painted: list[Event] = [Painted(PackedLabels.after(change)) for change in self.pixels]
         if (objects or gone) and self.pixels:
             painted[-1] = Painted(PackedLabels.after(self.pixels[-1]), objects, tuple(gone))
@@ -144,6 +159,7 @@ def _done(entry: Entry, image: int) -> Done:
         () if patch is None else patch.pixels,
         {} if patch is None else patch.rows,
         {} if patch is None else patch.extents,
+        entry.edit,
     )
 
 

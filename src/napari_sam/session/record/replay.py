@@ -14,7 +14,7 @@ from napari_sam.planes.image_source import ImageSource
 from napari_sam.segment.segmentation import Segmentation, Setup
 from napari_sam.session.compute.engine import Engine, PlaneSegmenter
 from napari_sam.session.object.speculative import previous_mask_prompt
-from napari_sam.session.record.annotation import Accepted, Annotation, Deleted, Event, Painted, Relabelled
+from napari_sam.session.record.annotation import Accepted, Annotation, Deleted, Edited, Event, Painted, Relabelled
 from napari_sam.session.record.object_record import ObjectRecord, PropagateStep, SegmentStep
 from napari_sam.volume.carry import PropagatedPlane
 
@@ -73,6 +73,9 @@ def _do(event: Event, labels: Any, objects: "Recomputing") -> None:
             write_object(labels, event, objects.masks(event.record))
         case Painted():
             event.after.write(labels)
+        case Edited():
+            for part in event.after:
+                part.write(labels)
         case Deleted():
             _repaint(labels, event.bounds, event.label, 0)
         case Relabelled():

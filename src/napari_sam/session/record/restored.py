@@ -7,7 +7,7 @@ from typing import Any
 from napari_sam.labels.label_array import label_extents, next_label
 from napari_sam.session.labels.object_row import Extent, ObjectRow
 from napari_sam.session.object.draft import Draft
-from napari_sam.session.record.annotation import Accepted, Annotation, Deleted, Painted, Relabelled, Renamed
+from napari_sam.session.record.annotation import Accepted, Annotation, Deleted, Edited, Painted, Relabelled, Renamed
 from napari_sam.session.record.object_record import ObjectRecord, state_of
 
 
@@ -67,7 +67,7 @@ def accepted_objects(annotation: Annotation) -> dict[int, ObjectRecord]:
         match event:
             case Accepted(record=record) if record.label is not None:
                 objects[record.label] = record
-            case Painted():
+            case Painted() | Edited():
                 for label in event.gone:
                     objects.pop(label, None)
                 objects.update({record.label: record for record in event.objects if record.label is not None})

@@ -13,6 +13,7 @@ from napari_sam.discover.proposals import LIKENESS
 from napari_sam.labels.paint import Collision
 from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.json_form import Form, MaskForm, Natural, Pair, Positive, PromptsForm, WindowForm
+from napari_sam.session.labels.edit_description import EditKind
 from napari_sam.session.labels.packed_labels import Bounds
 
 FORMAT: Final = "napari-sam session"
@@ -207,6 +208,23 @@ class PaintForm(Form, tag_field="do", tag="paint"):
     gone: tuple[int, ...]
 
 
+class EditForm(Form, tag_field="do", tag="edit", omit_defaults=True):
+    """The event of accepted objects that were merged, split or reshaped; see `Edited` and `EditDescription`.
+
+    `pixels` got other labels by it, part by part.
+    """
+
+    edit: EditKind
+    labels: Annotated[tuple[int, ...], Meta(description="Which objects; empty for all")]
+    pixels: tuple[PixelsForm, ...]
+    objects: tuple[ObjectForm, ...] = ()
+    gone: tuple[int, ...] = ()
+    plane: Annotated[Plane | None, Meta(description="The only plane that it was done on")] = None
+    distance: float = 0.0
+    unit: Annotated[str, Meta(description="Of the distance")] = ""
+    clicks: Annotated[tuple[tuple[Plane, float, float], ...], Meta(description="[plane, row, column], one a part")] = ()
+
+
 class DeleteForm(Form, tag_field="do", tag="delete"):
     """The event of all pixels of a label in a box that became 0."""
 
@@ -235,7 +253,7 @@ class RenameForm(Form, tag_field="do", tag="rename"):
     name: str
 
 
-EventForm: TypeAlias = AcceptForm | PaintForm | DeleteForm | RelabelForm | RenameForm
+EventForm: TypeAlias = AcceptForm | PaintForm | EditForm | DeleteForm | RelabelForm | RenameForm
 
 
 class LabelsForm(Form):

@@ -116,8 +116,6 @@ class SegmentController:
         What happens to pixels of other labels on accepting.
     everything_where : Where
         Where everything is looked for.
-    selected_objects : list of int
-        Ids of the objects that are selected in the table.
     propagation_axis : int or None
         The data axis to carry objects along; None for the likeliest.
     propagation_planes : (int or None, int or None)
@@ -147,7 +145,6 @@ class SegmentController:
         self.session = session
         self.collision = Collision.KEEP
         self.everything_where = Where.PLANE
-        self.selected_objects: list[int] = []
         self.propagation_axis: int | None = None
         self.propagation_planes: tuple[int | None, int | None] = (None, None)
         self.propagation_views: bool | None = None
@@ -358,7 +355,7 @@ class SegmentController:
     def examples(self) -> list[int]:
         """Ids of the objects that others are to be like: those selected in the table, else the layer's own label."""
         objects = self.session.objects
-        selected = [label for label in self.selected_objects if label in objects]
+        selected = [label for label in self.editing.selected if label in objects]
         layer = self.target_layer
         if not selected and layer is not None and int(layer.selected_label) in objects:
             selected = [int(layer.selected_label)]

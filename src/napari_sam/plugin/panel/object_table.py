@@ -331,7 +331,6 @@ class ObjectTableWidget(QWidget):
         self.reopen_button.setEnabled(len(labels) == 1)
         self.delete_button.setEnabled(bool(labels))
         self.edits.select(labels)
-        self._controller.selected_objects = labels
 
 
 def _text(row: TableRow, column: int) -> str:

@@ -81,3 +81,39 @@ def test_planes_of_a_picture_are_refused(run: Run, plane: Path, labels: Path) ->
 def test_the_image_itself_is_not_overwritten(run: Run, stack: Path) -> None:
     ended = run("everything", stack, "-o", stack)
     assert (ended.status, "the image itself" in ended.err) == (2, True)
+
+
+def test_a_stack_is_linked(run: Run, stack: Path, sample: SampleStack, target: Target, labels: Path) -> None:
+    planes = f"{target.z - 1}-{target.z + 1}"
+    ended = run("everything", stack, "--link", "--planes", planes, "-o", labels)
+    assert ended.status == 0, ended.err
+    written = tifffile.imread(labels)
+    assert np.flatnonzero(written.any(axis=(1, 2))).tolist() == [target.z - 1, target.z, target.z + 1]
+    label = written[target.z, target.row, target.column]
+    assert label
+    part = slice(target.z - 1, target.z + 2)
+    assert iou(written[part] == label, sample.nucleus_labels[part] == target.label) > 0.6
+    assert (written == label).any(axis=(1, 2)).sum() > 1
+    assert ended.out.strip() == f"{labels}: {written.max()} objects on 3 planes"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--movement", "4"), "give --link with it"),
+        (("--link", "--movement", "0"), "above 0, but got 0"),
+        (("--link", "--planes", "1,3"), "needs planes in a row"),
+    ],
+)
+def test_what_cannot_be_linked_is_one_sentence(
+    run: Run, stack: Path, labels: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    ended = run("everything", stack, *words, "-o", labels)
+    assert (ended.status, len(ended.sentences)) == (2, 1)
+    assert sentence in ended.sentences[0]
+    assert not labels.exists()
+
+
+def test_a_picture_has_no_planes_to_link(run: Run, plane: Path, labels: Path) -> None:
+    ended = run("everything", plane, "--link", "-o", labels)
+    assert (ended.status, "one plane only" in ended.err) == (2, True)

@@ -44,11 +44,7 @@ Planes = Annotated[
 ]
 Link = Annotated[
     bool,
-    typer.Option(
-        "--link",
-        help="Link objects from plane to plane into volumes, along the axis in front of the plane.",
-        is_flag=True,
-    ),
+    typer.Option("--link", help="Link objects from plane to plane into volumes, along the axis in front of the plane."),
 ]
 Movement = Annotated[
     float | None,

@@ -17,7 +17,7 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from benchmarks.accuracy import MSA_AT, gray_plane
 from benchmarks.datasets import LabelledPlane, data_folder, labelled_planes, set_names
 from napari_sam.discover.everything import propose_everything
 from napari_sam.discover.proposals import Proposals, Wanted
+from napari_sam.errors import UserError
 from napari_sam.models.load import load_model
 from napari_sam.models.model import Model
 from napari_sam.planes.contrast import measure_contrast
@@ -40,6 +41,7 @@ from napari_sam.planes.geometry import Mask, Plane, overlap
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.sample import StackRecipe, generate_stack
+from napari_sam.segment.segmentation import Segmentation
 from napari_sam.segment.segmenter import Segmenter
 
 SMALLEST_AREA = 20
@@ -103,8 +105,13 @@ def grid(model: Model, labelled: LabelledPlane) -> Answer:
     shape = labelled.plane.shape(labelled.source.shape)
     places = [(np.arange(GRID) + 0.5) * size / GRID - 0.5 for size in shape]
     asked = [(labelled.plane, Prompts((Point(float(r), float(c)),))) for r in places[0] for c in places[1]]
+    return Answer(suppressed(segmenter.segment_each(asked), shape), len(asked))
+
+
+def suppressed(answers: Iterable[Segmentation | UserError | None], shape: tuple[int, int]) -> NDArray[np.int32]:
+    """Labels of those masks that SAM's thresholds and greedy suppression leave."""
     masks = []
-    for answer in segmenter.segment_each(asked):
+    for answer in answers:
         if answer is None or isinstance(answer, Exception):
             continue
         mask = answer.mask
@@ -117,7 +124,7 @@ def grid(model: Model, labelled: LabelledPlane) -> Answer:
     labels = np.zeros(shape, np.int32)
     for label in range(len(kept), 0, -1):
         labels[kept[label - 1].slices][kept[label - 1].pixels] = label
-    return Answer(labels, len(asked))
+    return labels
 
 
 METHODS: dict[str, Callable[[Model, LabelledPlane], Answer]] = {"everything": everything, "otsu": otsu, "grid": grid}

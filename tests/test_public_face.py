@@ -20,6 +20,7 @@ PUBLIC = [
     "UserError",
     "UserNotice",
     "fill_holes",
+    "find_alike",
     "grow_objects",
     "keep_largest_part",
     "load_model",

@@ -291,6 +291,30 @@ class FindAndAccept(Deed):
             do_action(desk, Action(end), "button")
 
 
+class FindAlike(Deed):
+    """All like some objects of the table, or like those looked for last; accepted or left."""
+
+    weight = 2
+
+    def choose(self, desk, random):
+        return {
+            "rows": [random.random() for _ in range(random.randint(0, 3))],
+            "wait": random.choice([0, 300, 1500]),
+            "least": random.choice([None, 0, 30, 90]),
+            "end": random.choice(["accept all found", "discard all found", ""]),
+        }
+
+    def do(self, desk, rows, wait, least, end):
+        labels = desk.widget.table.model.labels
+        desk.widget.table.select(*{labels[int(row * len(labels))] for row in rows if labels})
+        do_action(desk, Action.FIND_ALIKE, "key")
+        desk.wait(wait)
+        if least is not None:
+            desk.widget.everything.alike.setValue(least)
+        if end:
+            do_action(desk, Action(end), "button")
+
+
 class KeyboardCursor(Deed):
     """Prompts without a mouse."""
 
@@ -804,6 +828,7 @@ DEEDS: tuple[type[Deed], ...] = (
     Answer,
     Wanted,
     FindAndAccept,
+    FindAlike,
     KeyboardCursor,
     Brush,
     Table,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_sam.labels.paint import Collision
     from napari_sam.models.load import load_model
     from napari_sam.notebook import (
+        find_alike,
         open_stack,
         plane_at,
         propagate_object,
@@ -51,6 +52,7 @@ __all__ = [
     "UserError",
     "UserNotice",
     "fill_holes",
+    "find_alike",
     "grow_objects",
     "keep_largest_part",
     "load_model",
@@ -83,6 +85,7 @@ _MODULES = {
     "labels.paint": ("Collision",),
     "models.load": ("load_model",),
     "notebook": (
+        "find_alike",
         "open_stack",
         "plane_at",
         "propagate_object",

@@ -6,6 +6,7 @@
 >>> volume = napari_sam.propagate_object(stack, {20: nucleus}, axis=0)
 >>> labels = napari_sam.to_labels(stack, volume)
 >>> everything = napari_sam.segment_everything(stack, planes=20)
+>>> others = napari_sam.find_alike(stack, labels, planes=20)
 """
 
 import math
@@ -18,10 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.discover.planes import label_planes, label_stack
-from napari_sam.discover.proposals import CONFIDENCE, OVERLAP, Wanted
+from napari_sam.discover.alike import describe_kind
+from napari_sam.discover.planes import label_alike, label_planes, label_stack
+from napari_sam.discover.proposals import CONFIDENCE, LIKENESS, OVERLAP, Region, Wanted
 from napari_sam.errors import UserError, check_share
 from napari_sam.labels.label_array import smallest_dtype
+from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane, largest_masks
 from napari_sam.labels.paint import Collision, paint
 from napari_sam.models.load import load_model
 from napari_sam.models.model import Model
@@ -400,6 +403,106 @@ def segment_everything(
     """
     _check_wanted(confidence, smallest, largest, overlap)
     stack = image if isinstance(image, Segmenter) else open_stack(image, model=model, axes=axes)
+    chosen, within = _looked_at(stack, planes, region, axes)
+    wanted = Wanted(confidence, smallest, largest, overlap)
+    found = label_planes(stack, chosen, wanted, within)
+    labels, count = label_stack(found, stack.source.shape)
+    return labels.astype(smallest_dtype(count))
+
+
+def find_alike(
+    image: str | PathLike[str] | ImageSource | Segmenter | Any,
+    labels: NDArray[Any],
+    ids: int | Iterable[int] | None = None,
+    *,
+    labelled: str | PathLike[str] | ImageSource | Any | None = None,
+    model: str | Path | Model = "nano",
+    planes: int | Plane | Iterable[int | Plane] | None = None,
+    likeness: float = LIKENESS,
+    smallest: float = 0.0,
+    largest: float = math.inf,
+    overlap: float = OVERLAP,
+    region: Sequence[float] | None = None,
+    axes: tuple[int, int] = (-2, -1),
+) -> NDArray[Any]:
+    """Segment all objects that are like some that are labelled, on each plane alone.
+
+    Each example is looked at on the plane on which it is largest. What is labelled in the image already is not found
+    again.
+
+    Parameters
+    ----------
+    image, model, planes, smallest, largest, overlap, region, axes
+        As of `segment_everything`.
+    labels
+        Labels that hold the examples.
+    ids
+        Which of them are examples; None for all.
+    labelled
+        The image that the labels are of, where it is another one; None for `image`.
+    likeness
+        How likely an object has to be one like the examples, 0..1.
+
+    Returns
+    -------
+    ndarray
+        Labels of what was found, of the image's shape, on each plane the likeliest first. Ids go on from the largest
+        one in `labels`.
+
+    Raises
+    ------
+    UserError
+        If an image cannot be read, the labels do not fit it, an example has no pixel, a plane does not exist, or a
+        number is out of its range.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> from napari_sam.sample import StackRecipe, generate_stack
+    >>> sample = generate_stack(StackRecipe(shape=(8, 120, 120)), seed=2)
+    >>> stack = napari_sam.open_stack(sample.nuclei)
+    >>> nucleus = napari_sam.segment_object(stack, plane=4, points=[(35, 24)])
+    >>> labels = napari_sam.to_labels(stack, {4: nucleus})
+    >>> found = napari_sam.find_alike(stack, labels, 1, planes=4)
+    >>> found.shape, bool(found[4].any()), bool(found[4][labels[4] == 1].any())
+    ((8, 120, 120), True, False)
+    """
+    check_share("likeness", likeness)
+    _check_wanted(CONFIDENCE, smallest, largest, overlap)
+    stack = image if isinstance(image, Segmenter) else open_stack(image, model=model, axes=axes)
+    examples_on = stack if labelled is None else open_stack(labelled, model=stack.model, axes=axes)
+    if labels.shape != examples_on.source.shape:
+        raise UserError(
+            f"The labels have the shape {labels.shape}, but the image that they are of {examples_on.source.shape}."
+        )
+    wanted_ids = (
+        None if ids is None else {int(ids)} if isinstance(ids, int | np.integer) else {int(each) for each in ids}
+    )
+    examples = largest_masks(labels, _displayed(examples_on.source, axes), wanted_ids)
+    missing = sorted((wanted_ids or set()) - set(examples))
+    if missing:
+        raise UserError(f"There is no object {missing[0]} in the labels.")
+    chosen, within = _looked_at(stack, planes, region, axes)
+    kind = describe_kind(examples_on, list(examples.values()))
+
+    def known(plane: Plane) -> list[Mask]:
+        if labelled is not None:
+            return []
+        return list(all_masks_on_plane(labels, PlaneInLabels.itself(plane, labels.shape)).values())
+
+    wanted = Wanted(smallest=smallest, largest=largest, overlap=overlap, likeness=likeness)
+    found, count = label_stack(label_alike(stack, chosen, kind, wanted, known, within), stack.source.shape)
+    before = int(labels.max())
+    return np.where(found, found.astype(np.int64) + before, 0).astype(smallest_dtype(count + before))
+
+
+def _looked_at(
+    stack: Segmenter,
+    planes: int | Plane | Iterable[int | Plane] | None,
+    region: Sequence[float] | None,
+    axes: tuple[int, int],
+) -> tuple[list[Plane], Region | None]:
+    """Return the planes that are to be looked at, and the part of them."""
     if planes is None:
         shown = _displayed(stack.source, axes)
         others = [range(1) if axis in shown else range(size) for axis, size in enumerate(stack.source.shape)]
@@ -417,11 +520,8 @@ def segment_everything(
             map(float, along(corners.reshape(2, 2), axis=0)) for along in (np.min, np.max)
         )
         within = row0, column0, row1, column1
-    wanted = Wanted(confidence, smallest, largest, overlap)
     # One that is named twice is looked at once.
-    found = label_planes(stack, dict.fromkeys(chosen), wanted, within)
-    labels, count = label_stack(found, stack.source.shape)
-    return labels.astype(smallest_dtype(count))
+    return list(dict.fromkeys(chosen)), within
 
 
 def _check_wanted(confidence: float, smallest: float, largest: float, overlap: float) -> None:

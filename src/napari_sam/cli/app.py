@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from napari_sam._version import __version__
+from napari_sam.cli.alike_command import alike_command
 from napari_sam.cli.demo_command import demo_command
 from napari_sam.cli.edit_command import edit_command
 from napari_sam.cli.everything_command import everything_command
@@ -46,6 +47,7 @@ app.command("segment")(segment_command)
 app.command("propagate")(propagate_command)
 app.command("everything")(everything_command)
 app.command("edit")(edit_command)
+app.command("alike")(alike_command)
 app.command("replay")(replay_command)
 app.command("demo")(demo_command)
 app.add_typer(models, name="models")

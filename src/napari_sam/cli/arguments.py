@@ -4,9 +4,11 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.labels.label_masks import label_mask
@@ -224,14 +226,33 @@ class _PromptReader:
         return self._prompts.get(plane, Prompts())
 
 
+def read_labels(path: Path, source: ImageSource) -> NDArray[Any]:
+    """Return the labels of a file, which has the shape of the image.
+
+    Raises
+    ------
+    UserError
+        If it holds no labels, or they do not fit.
+    """
+    labels = _open_labels(path)
+    if labels.shape != source.shape:
+        raise UserError(f"{path} has the shape {labels.shape}, but the image has {source.shape}.")
+    return np.asarray(labels.array()[...]).reshape(labels.shape)
+
+
+def _open_labels(path: Path) -> ImageSource:
+    labels = open_image(path)
+    if labels.n_channels != 1 or labels.dtype.kind not in "iu":
+        raise UserError(f"{path} holds no labels, which are whole numbers in one channel.")
+    return labels
+
+
 def _read_label(text: str, plane: Plane, source: ImageSource) -> Mask:
     """Return the label that ``LABELS:ID`` names, on `plane` of the image."""
     name, colon, number = text.rpartition(":")
     if not colon or not number.strip().isdecimal() or int(number) == 0:
         raise UserError(f"--mask takes a file of labels, a colon and a label from 1 on, but got {text!r}.")
-    labels = open_image(Path(name))
-    if labels.n_channels != 1 or labels.dtype.kind not in "iu":
-        raise UserError(f"{name} holds no labels, which are whole numbers in one channel.")
+    labels = _open_labels(Path(name))
     if labels.shape == source.shape:
         mask = label_mask(labels.array(), plane, int(number))
     elif labels.shape == source.shape[-2:]:

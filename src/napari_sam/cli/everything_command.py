@@ -2,8 +2,10 @@
 
 import math
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, TypeVar
 
 import typer
 from tqdm import tqdm
@@ -41,6 +43,8 @@ Planes = Annotated[
     typer.Option("--planes", metavar="Z,Z-Z", help="Only these planes, as in 3 or 2-5,9; by default all of them."),
 ]
 
+Found = TypeVar("Found")
+
 
 def everything_command(
     image: Image,
@@ -61,17 +65,10 @@ def everything_command(
     large as the object, in pixels.
     """
     check_output(output, image)
-    for option, share in (("--confidence", confidence), ("--overlap", overlap)):
-        if share is not None:
-            check_share(option, share)
-    for option, diameter in (("--smallest", smallest), ("--largest", largest)):
-        if diameter is not None and not (math.isfinite(diameter) and diameter >= 0):
-            raise UserError(f"{option} is a diameter in pixels from 0 on, but got {diameter:g}.")
-    if smallest is not None and largest is not None and smallest > largest:
-        raise UserError(f"--smallest {smallest:g} is larger than --largest {largest:g}.")
+    check_wanted({"--confidence": confidence, "--overlap": overlap}, smallest, largest)
     source = open_image(image)
-    within = None if region is None else _region(region, source)
-    chosen = _planes(planes, source)
+    within = None if region is None else read_region(region, source)
+    chosen = read_planes(planes, source)
 
     # Late, since they import torch.
     from napari_sam.discover.planes import label_planes, label_stack
@@ -84,22 +81,50 @@ def everything_command(
         OVERLAP if overlap is None else overlap,
     )
     segmenter = make_segmenter(source, chosen, model, device, precision)
-    found = tqdm(
-        label_planes(segmenter, chosen, wanted, within),
-        total=len(chosen),
-        desc="finding",
-        unit="plane",
-        delay=1,
-        leave=False,
-    )
+    found = with_progress(label_planes(segmenter, chosen, wanted, within), chosen)
     labels, count = label_stack(found, source.shape)
     write_labels(output, labels.astype(smallest_dtype(count)), source)
+    say_count(output, count, chosen)
+
+
+def with_progress(found: Iterable[Found], planes: Sequence[Plane]) -> Iterator[Found]:
+    """Show on standard error which of some planes was looked at."""
+    yield from tqdm(found, total=len(planes), desc="finding", unit="plane", delay=1, leave=False)
+
+
+def say_count(output: Path, count: int, planes: Sequence[Plane]) -> None:
+    """Say how many objects were written, and warn if there are none."""
     if not count:
         typer.echo("Warning: nothing was found; the labels are empty.", err=True)
-    typer.echo(f"{output}: {count} object{'s' * (count != 1)} on {len(chosen)} plane{'s' * (len(chosen) != 1)}")
+    typer.echo(f"{output}: {count} object{'s' * (count != 1)} on {len(planes)} plane{'s' * (len(planes) != 1)}")
 
 
-def _region(text: str, source: ImageSource) -> tuple[float, float, float, float]:
+def check_wanted(shares: Mapping[str, float | None], smallest: float | None, largest: float | None) -> None:
+    """Refuse shares, by option, and diameters that are out of their range.
+
+    Raises
+    ------
+    UserError
+        Which of them is.
+    """
+    for option, share in shares.items():
+        if share is not None:
+            check_share(option, share)
+    for option, diameter in (("--smallest", smallest), ("--largest", largest)):
+        if diameter is not None and not (math.isfinite(diameter) and diameter >= 0):
+            raise UserError(f"{option} is a diameter in pixels from 0 on, but got {diameter:g}.")
+    if smallest is not None and largest is not None and smallest > largest:
+        raise UserError(f"--smallest {smallest:g} is larger than --largest {largest:g}.")
+
+
+def read_region(text: str, source: ImageSource) -> tuple[float, float, float, float]:
+    """Return (row0, column0, row1, column1) of a region of the image's planes.
+
+    Raises
+    ------
+    UserError
+        If it is none, or lies outside.
+    """
     row0, column0, row1, column1 = read_numbers("--region", text, {4})
     row0, row1 = sorted((row0, row1))
     column0, column1 = sorted((column0, column1))
@@ -109,8 +134,14 @@ def _region(text: str, source: ImageSource) -> tuple[float, float, float, float]
     return row0, column0, row1, column1
 
 
-def _planes(text: str | None, source: ImageSource) -> list[Plane]:
-    """Return the planes to look at: those of some positions along the axis in front of the plane, or all of them."""
+def read_planes(text: str | None, source: ImageSource) -> list[Plane]:
+    """Return the planes to look at: those of some positions along the axis in front of the plane, or all of them.
+
+    Raises
+    ------
+    UserError
+        If there are no such planes.
+    """
     leading = source.shape[:-2]
     positions = [list(range(length)) for length in leading]
     if text is not None:

@@ -96,7 +96,7 @@ def propose_everything(
     Cancelled
         If `cancel` was set.
     """
-    search = _Search(segmenter, plane, region, cancel)
+    search = PlaneSearch(segmenter, plane, region, cancel)
     level, done, prompts = search.coarsest, 0, 0
     found: list[Proposal] = []
     while True:
@@ -129,10 +129,7 @@ def propose_everything(
         for some in search.asked(area, search.features(area), small, level) if small else ():
             found += some
             yield done, done
-    finest = min((each.origin.level for each in found), default=0.0)
-    yield Proposals(
-        search.shape, found, _common_cells(found, search.shape, step_at(finest + 1, search.aspect)), prompts
-    )
+    yield search.proposals(found, prompts)
 
 
 def propose_again(
@@ -156,20 +153,20 @@ def propose_again(
     Mask or None
         None where it is not found again: the image or the model is another one.
     """
-    search = _Search(segmenter, plane, None, cancel)
+    search = PlaneSearch(segmenter, plane, cancel=cancel)
     found = search.asked(origin.area, search.features(origin.area), [origin.point], origin.level)
     again = next((each for some in found for each in some if each.origin == origin), None)
     return None if again is None else again.mask(search.shape)
 
 
 @dataclass(frozen=True)
-class _Search:
+class PlaneSearch:
     """The search for objects on one plane; parameters as of `propose_everything`."""
 
     segmenter: Segmenter
     plane: Plane
-    region: Region | None
-    cancel: CancelToken | None
+    region: Region | None = None
+    cancel: CancelToken | None = None
 
     @cached_property
     def shape(self) -> tuple[int, int]:
@@ -207,14 +204,14 @@ class _Search:
         pieces = watershed(-centres, markers, mask=inside)  # type: ignore[no-untyped-call]
         sizes = 2 * np.sqrt(np.bincount(pieces.ravel(), minlength=len(cells) + 1)[1:] / math.pi) * MAP_STRIDE
         places = area.coarsened(MAP_STRIDE).to_plane(cells.astype(float)).reshape(-1, 2)
-        kept = self._own(places, area, areas, SHARED_MARGIN * MAP_STRIDE)
-        return self._on_plane(places[kept]), sizes[kept]
+        kept = self.own(places, area, areas, SHARED_MARGIN * MAP_STRIDE)
+        return self.on_plane(places[kept]), sizes[kept]
 
     def grid(self, area: Window, areas: Sequence[Window], found: Sequence[Proposal]) -> list[Place]:
         """Return places on a grid over one area that no sure proposal covers."""
         along = [(np.arange(GRID) + 0.5) * size / GRID - 0.5 for size in area.shape]
         places = area.to_plane(np.stack(np.meshgrid(*along, indexing="ij"), -1).reshape(-1, 2))
-        places = places[self._own(places, area, areas, 0)]
+        places = places[self.own(places, area, areas)]
         for each in found:
             if each.confidence >= COVERING:
                 cells = np.rint(each.window.to_window(places)).astype(int)
@@ -222,7 +219,7 @@ class _Search:
                 covered = np.zeros(len(places), bool)
                 covered[within] = each.logits[tuple(cells[within].T)] > 0
                 places = places[~covered]
-        return self._on_plane(places)
+        return self.on_plane(places)
 
     def asked(
         self, area: Window, features: ImageFeatures, places: Sequence[Place], level: float
@@ -254,6 +251,32 @@ class _Search:
                     origin = ProposalOrigin(place, level, area, candidate)
                     found.append(self._proposal(logits[at, candidate], float(scores[at, candidate]), grid, origin))
             yield [each for each in found if each is not None]
+
+    def own(
+        self, places: NDArray[np.float64], area: Window, areas: Sequence[Window], margin: int = 0
+    ) -> NDArray[np.bool_]:
+        """Tell which (N, 2) places are this area's to ask about, and on the plane and in the region."""
+        kept = self.nearest(places, area, areas, margin)
+        kept &= ((places >= -0.5) & (places <= np.array(self.shape) - 0.5)).all(1)
+        if self.region is not None:
+            kept &= ((places >= self.region[:2]) & (places <= self.region[2:])).all(1)
+        return np.asarray(kept)
+
+    def nearest(
+        self, places: NDArray[np.float64], area: Window, areas: Sequence[Window], margin: int = 0
+    ) -> NDArray[np.bool_]:
+        """Tell which (N, 2) places lie in this area's own part, or by at most `margin` network pixels beside it."""
+        lowest, highest = _own_part(area, areas)
+        beyond = np.multiply(area.step, margin)
+        return np.asarray(((places >= lowest - beyond) & (places <= highest + beyond)).all(1))
+
+    def cell(self, found: Sequence[Proposal]) -> tuple[float, float]:
+        """Return the plane pixels per cell of `Proposals.cells` along (row, column)."""
+        return step_at(min((each.origin.level for each in found), default=0.0) + 1, self.aspect)
+
+    def proposals(self, found: Sequence[Proposal], prompts: int) -> Proposals:
+        """Return what was found, with the cells of the plane that each covers."""
+        return Proposals(self.shape, found, _common_cells(found, self.shape, self.cell(found)), prompts)
 
     def _side(self, level: float) -> int:
         """Return the side of the windows at a level, in network pixels; at the coarsest, objects may be large."""
@@ -314,19 +337,7 @@ class _Search:
             or (columns.stop == grid.shape[1] and column1 < self.shape[1] - 0.5)
         )
 
-    def _own(
-        self, places: NDArray[np.float64], area: Window, areas: Sequence[Window], margin: int
-    ) -> NDArray[np.bool_]:
-        """Tell which places are this area's to ask about, and on the plane and in the region."""
-        lowest, highest = _own_part(area, areas)
-        beyond = np.multiply(area.step, margin)
-        kept = ((places >= lowest - beyond) & (places <= highest + beyond)).all(1)
-        kept &= ((places >= -0.5) & (places <= np.array(self.shape) - 0.5)).all(1)
-        if self.region is not None:
-            kept &= ((places >= self.region[:2]) & (places <= self.region[2:])).all(1)
-        return np.asarray(kept)
-
-    def _on_plane(self, places: NDArray[np.float64]) -> list[Place]:
+    def on_plane(self, places: NDArray[np.float64]) -> list[Place]:
         """Return places no further out than the centres of the outermost pixels."""
         return [(float(row), float(column)) for row, column in places.clip(0, np.array(self.shape) - 1)]
 

@@ -1,14 +1,16 @@
-"""Everything on several planes of an image, each by itself, as labels."""
+"""Everything, or all that is like examples, on several planes of an image, each by itself, as labels."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sam.discover.alike import propose_alike
 from napari_sam.discover.everything import propose_everything
+from napari_sam.discover.kinds import ObjectKind
 from napari_sam.discover.proposals import Proposals, Region, Wanted
-from napari_sam.planes.geometry import Plane
+from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.segment.segmenter import Segmenter
 
 
@@ -76,7 +78,40 @@ def label_planes(
         See `propose_everything`.
     """
     for plane in planes:
-        for each in propose_everything(segmenter, plane, region=region):
-            if isinstance(each, Proposals):
-                chosen = each.chosen(wanted)
-                yield PlaneLabels(plane, each.labels(chosen), len(chosen))
+        yield _labelled(plane, propose_everything(segmenter, plane, region=region), wanted)
+
+
+def label_alike(
+    segmenter: Segmenter,
+    planes: Iterable[Plane],
+    kind: ObjectKind,
+    wanted: Wanted,
+    known: Callable[[Plane], Sequence[Mask]],
+    region: Region | None = None,
+) -> Iterator[PlaneLabels]:
+    """Find all that is like examples on some planes, each by itself.
+
+    Parameters
+    ----------
+    segmenter
+        The image and the model.
+    planes
+        The planes.
+    kind
+        From `describe_kind`.
+    wanted
+        What is wanted of the proposals.
+    known
+        Returns the objects that are on a plane already.
+    region
+        See `propose_everything`.
+    """
+    for plane in planes:
+        yield _labelled(plane, propose_alike(segmenter, plane, kind, known=known(plane), region=region), wanted)
+
+
+def _labelled(plane: Plane, proposing: Iterable[tuple[int, int] | Proposals], wanted: Wanted) -> PlaneLabels:
+    *_, proposals = proposing
+    assert isinstance(proposals, Proposals)
+    chosen = proposals.chosen(wanted)
+    return PlaneLabels(plane, proposals.labels(chosen), len(chosen))

@@ -18,6 +18,8 @@ Region = tuple[float, float, float, float]
 # Chosen on the training images (docs/log-of-measurements.md, "Everything").
 CONFIDENCE = 0.4
 """Least confidence, if nothing else is wanted."""
+LIKENESS = 0.5
+"""Least likeness to the examples, if nothing else is wanted."""
 OVERLAP = 0.4
 """Share of the smaller of two that they may have in common, if nothing else is wanted; .25 to .55 differ by .016."""
 CERTAINTY = 4
@@ -96,12 +98,15 @@ class Wanted:
         Bounds of the diameter, in units (pixels of the finer axis).
     overlap
         Share of the smaller of two objects that they may have in common, 0..1; what they share goes to the surer one.
+    likeness
+        Least likeness, 0..1, of what was found by examples; that stands for the confidence there.
     """
 
     confidence: float = CONFIDENCE
     smallest: float = 0.0
     largest: float = math.inf
     overlap: float = OVERLAP
+    likeness: float = LIKENESS
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,12 +125,15 @@ class Proposals:
         (N, cells of the plane at one common resolution) 1 where a proposal lies.
     prompts
         How many places were asked for it.
+    likeness
+        (N,) 0..1, how likely each is an object like the examples; None where nothing was to be alike.
     """
 
     plane_shape: tuple[int, int]
     proposals: Sequence[Proposal]
     cells: csr_array
     prompts: int = 0
+    likeness: NDArray[np.float64] | None = None
     _masks: dict[int, Mask] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -136,7 +144,7 @@ class Proposals:
 
         Of a part, a whole and a group those stay that together weigh most: the root of the area, times how sure a
         proposal is, of which certainty counts by far the most. Of two that are as sure, a whole beats its part, and two
-        objects beat the group of both.
+        objects beat the group of both. Those found by examples are chosen by their likeness, then in the same way.
 
         Parameters
         ----------
@@ -148,10 +156,11 @@ class Proposals:
         list of int
             Places in `proposals`.
         """
+        surely, least = (
+            (self._confidence, wanted.confidence) if self.likeness is None else (self.likeness, wanted.likeness)
+        )
         active = np.flatnonzero(
-            (self._confidence >= wanted.confidence)
-            & (self._diameter >= wanted.smallest)
-            & (self._diameter <= wanted.largest)
+            (surely >= least) & (self._diameter >= wanted.smallest) & (self._diameter <= wanted.largest)
         )
         if not len(active):
             return []
@@ -165,7 +174,7 @@ class Proposals:
         graph = csr_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(active), len(active)))
         weights = (np.sqrt(self._areas) * self._confidence**CERTAINTY)[active]
         kept = best_independent(graph + graph.T, weights)
-        order = np.argsort(-self._confidence[active[kept]], kind="stable")
+        order = np.argsort(-surely[active[kept]], kind="stable")
         return [int(at) for at in active[kept][order]]
 
     def mask(self, at: int) -> Mask:

@@ -1,7 +1,8 @@
 """Labels of any shape and place as masks on a plane."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Self
 
 import numpy as np
@@ -146,6 +147,35 @@ def all_masks_on_plane(labels: Any, place: PlaneInLabels) -> dict[int, Mask]:
         if label > 0 and box is not None:
             masks[label] = Mask.from_pixels(numbered[box] == number, (box[0].start, box[1].start))
     return masks
+
+
+def largest_masks(
+    labels: Any, axes: tuple[int, int], ids: Collection[int] | None = None
+) -> dict[int, tuple[Plane, Mask]]:
+    """Find the plane on which each label has most pixels, and its mask there.
+
+    Parameters
+    ----------
+    labels
+        Integer array; read plane by plane.
+    axes
+        (row axis, column axis) of the planes.
+    ids
+        The labels; None for all of them.
+
+    Returns
+    -------
+    dict
+        By label; a label without a pixel is missing.
+    """
+    shape = tuple(labels.shape)
+    largest: dict[int, tuple[Plane, Mask]] = {}
+    for index in product(*(range(1) if axis in axes else range(size) for axis, size in enumerate(shape))):
+        plane = Plane(axes, index)
+        for label, mask in all_masks_on_plane(labels, PlaneInLabels.itself(plane, shape)).items():
+            if (ids is None or label in ids) and (label not in largest or mask.area > largest[label][1].area):
+                largest[label] = plane, mask
+    return largest
 
 
 def _band(labels: Any, place: PlaneInLabels, start: int, stop: int) -> NDArray[Any]:

@@ -31,6 +31,7 @@ class Action(StrEnum):
     PROPAGATE_ALL = "propagate all"
     NEXT_DOUBTFUL = "next doubtful"
     FIND = "find everything"
+    FIND_ALIKE = "find all like it"
     ACCEPT_FOUND = "accept all found"
     DISCARD_FOUND = "discard all found"
     MERGE = "merge objects"
@@ -133,6 +134,13 @@ CONTROLS: dict[Action, Control] = {
         "Shift-E",
         "Shift+E",
         "Propose all objects of this plane at once. Sliders choose among them, a click drops one or keeps it.",
+    ),
+    Action.FIND_ALIKE: Control(
+        "Find all like it",
+        "Shift-K",
+        "Shift+K",
+        "Propose the objects of this plane that are like those selected in the table, or the label selected in the "
+        "labels; without any, like those looked for last, perhaps in another image.",
     ),
     Action.ACCEPT_FOUND: Control(
         "Accept all",

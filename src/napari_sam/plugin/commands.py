@@ -53,6 +53,11 @@ def find_everything_command(viewer: Viewer) -> None:
     _do(viewer, Action.FIND)
 
 
+def find_alike_command(viewer: Viewer) -> None:
+    """Propose the objects of the plane in view that are like the selected ones."""
+    _do(viewer, Action.FIND_ALIKE)
+
+
 def accept_found_command(viewer: Viewer) -> None:
     """Accept all objects that are proposed."""
     _do(viewer, Action.ACCEPT_FOUND)

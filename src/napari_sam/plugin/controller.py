@@ -213,6 +213,7 @@ class SegmentController:
             Action.PROPAGATE_ALL: self._propagate_all,
             Action.NEXT_DOUBTFUL: self._next_doubtful,
             Action.FIND: self._find_everything,
+            Action.FIND_ALIKE: self._find_alike,
             Action.ACCEPT_FOUND: self._accept_found,
             Action.DISCARD_FOUND: session.everything.discard,
             Action.MERGE: self.editing.merge,
@@ -349,6 +350,16 @@ class SegmentController:
         if self.image is not None and view is not None:
             jump_to(self.viewer, self.image, view.plane.at(axis, position), view.center)
 
+    @property
+    def examples(self) -> list[int]:
+        """Ids of the objects that others are to be like: those selected in the table, else the layer's own label."""
+        objects = self.session.objects
+        selected = [label for label in self.editing.selected if label in objects]
+        layer = self.target_layer
+        if not selected and layer is not None and int(layer.selected_label) in objects:
+            selected = [int(layer.selected_label)]
+        return selected
+
     def start_picking(self) -> None:
         """Take the active Labels layer's selected label as prompt; else let the next click pick one, or no longer."""
         self.told.emit("")
@@ -404,6 +415,12 @@ class SegmentController:
         """Find everything on the plane in view, where it is to be looked for."""
         self.update_view()
         self.session.everything.find(region_in_view(self._context, self.everything_where))
+
+    def _find_alike(self) -> None:
+        """Find what is like the objects that are selected, where it is to be looked for."""
+        self.update_view()
+        self.targets.flush()
+        self.session.everything.find_alike(self.examples, region_in_view(self._context, self.everything_where))
 
     def _accept_found(self) -> None:
         """Accept all that is proposed; new labels are made if none are chosen."""

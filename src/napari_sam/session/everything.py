@@ -1,18 +1,20 @@
 """Everything on a plane: found in one go, proposed, and accepted together."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from napari_sam.discover.kinds import ObjectKind
 from napari_sam.discover.proposals import Proposals, Region, Wanted
 from napari_sam.errors import UserError
+from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane, label_mask
 from napari_sam.labels.paint import Collision
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.planes.geometry import Plane
+from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.prompts.prompt import Point, Prompts
 from napari_sam.segment.segmentation import Segmentation, Setup
 from napari_sam.session.batch import Batch
 from napari_sam.session.batch_plan import BatchResults
-from napari_sam.session.compute.engine import Engine
+from napari_sam.session.compute.engine import Engine, OpenedImage
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.object.draft import Draft, FoundOrigin, PromptRequest
 from napari_sam.session.object.prompt_answering import PromptAnswering
@@ -30,7 +32,7 @@ class _Found:
 
     Parameters
     ----------
-    plane, setup
+    plane, region, setup
         Where, and by what.
     proposals
         All of them.
@@ -43,6 +45,7 @@ class _Found:
     """
 
     plane: Plane
+    region: Region | None
     setup: Setup | None
     proposals: Proposals
     selected: list[int] = field(default_factory=list)
@@ -51,7 +54,9 @@ class _Found:
 
     def select(self, wanted: Wanted) -> None:
         self.selected = self.proposals.chosen(wanted)
-        self.most = max(len(self.proposals.chosen(Wanted(0.0, overlap=wanted.overlap))), len(self.selected))
+        self.most = max(
+            len(self.proposals.chosen(Wanted(0.0, overlap=wanted.overlap, likeness=0.0))), len(self.selected)
+        )
 
 
 class Everything:
@@ -100,6 +105,7 @@ class Everything:
         self._reporter = reporter
         self._wanted = Wanted()
         self._found: _Found | None = None
+        self._kind: ObjectKind | None = None
         self._active = False
         self.progress = (0, 0)
 
@@ -117,6 +123,11 @@ class Everything:
     def proposals(self) -> Proposals | None:
         """Everything that is proposed; None if nothing is."""
         return None if self._found is None else self._found.proposals
+
+    @property
+    def kind(self) -> ObjectKind | None:
+        """The kind of object that was looked for last; it holds for other planes and images as well."""
+        return self._kind
 
     @property
     def wanted(self) -> Wanted:
@@ -163,40 +174,64 @@ class Everything:
         UserError
             If there is no image or no plane in view.
         """
-        plane, opened = self._answering.view.plane, self._answering.opened
-        if plane is None or opened is None:
-            raise UserError("Choose an image and show one of its planes first.")
-        self._reporter.clear()
-        self.stop()
-        self._active, self.progress = True, (0, 0)
-        wanted = self._wanted
-
-        def steps(token: CancelToken) -> Iterator[tuple[int, int] | _Found | None]:
-            for each in self._engine.everything(opened.segmenter(), plane, region, token):
-                if not isinstance(each, Proposals):
-                    yield each
-                    continue
-                # Here, so that the sliders find them ready.
-                for start in range(0, len(each), _MASKS_AT_ONCE):
-                    token.check()
-                    for at in range(start, min(start + _MASKS_AT_ONCE, len(each))):
-                        each.mask(at)
-                    yield None
-                found = _Found(plane, opened.setup, each)
-                found.select(wanted)
-                yield found
-
-        def step(each: tuple[int, int] | _Found | None) -> None:
-            if isinstance(each, _Found):
-                self._take(each, wanted)
-            elif each is not None:
-                self.progress = each
-            self._reporter.report()
-
-        self._scheduler.submit_steps(
-            _KEY, steps, priority=Priority.PROPAGATION, on_step=step, on_done=self._done, on_error=self._failed
+        plane, opened = self._in_view()
+        self._look(
+            plane, opened, region, lambda token: self._engine.everything(opened.segmenter(), plane, region, token)
         )
-        self._reporter.report()
+
+    def find_alike(self, labels: Sequence[int] = (), region: Region | None = None) -> None:
+        """Find the objects on the plane in view that are like some accepted ones; as `find` does otherwise.
+
+        Objects that are accepted there already are not proposed again.
+
+        Parameters
+        ----------
+        labels
+            Ids of the objects, wherever in the stack they lie; of one that is not on the plane in view, the plane
+            counts on which it was begun. Without any, what was looked for last, perhaps in another image.
+        region
+            As of `find`.
+
+        Raises
+        ------
+        UserError
+            If there is no image or no plane in view, no accepted object of an id, or nothing was looked for before.
+        """
+        plane, opened = self._in_view()
+        target, kind = self._workspace.writer.target, None if labels else self._kind
+        examples: list[tuple[Plane, Mask]] = []
+        known: list[Mask] = []
+        if not labels and kind is None:
+            raise UserError("Choose the accepted object first that others are to be like.")
+        if target is not None:
+            table = self._workspace.writer.table_of(target)
+            table.unwritten.write()
+            here = all_masks_on_plane(target.array, PlaneInLabels.itself(plane, opened.source.shape))
+            known = list(here.values())
+            for label in dict.fromkeys(labels):
+                if label not in table.rows:
+                    raise UserError(f"There is no accepted object {label}.")
+                key = plane if label in here else table.rows[label].key
+                examples.append((key, here.get(label) or label_mask(target.array, key, label)))
+        elif labels:
+            raise UserError("Choose the labels first that hold the object.")
+        before = self._found
+        # What was found a moment ago on the same place is not looked for again.
+        everything = (
+            before.proposals
+            if before is not None
+            and (before.plane, before.region) == (plane, region)
+            and before.proposals.likeness is None
+            else None
+        )
+
+        def alike(token: CancelToken) -> Iterator[tuple[int, int] | ObjectKind | Proposals]:
+            segmenter = opened.segmenter()
+            sought = kind or self._engine.describe_kind(segmenter, examples, token)
+            yield sought
+            yield from self._engine.alike(segmenter, plane, sought, known, everything, region, token)
+
+        self._look(plane, opened, region, alike)
 
     def drop(self, at: int) -> None:
         """Leave one proposal out, whatever is wanted."""
@@ -254,7 +289,7 @@ class Everything:
             raise UserError("There is nothing to accept: find everything on a plane first.")
         chosen = self.chosen
         if not chosen:
-            raise UserError("None of the proposed objects is chosen: want less confidence, or other sizes.")
+            raise UserError("None of the proposed objects is chosen: want less confidence or likeness, or other sizes.")
         if target is None:
             raise UserError("Choose the labels to write into first.")
         results = BatchResults(target, crowded=self._wanted.overlap)
@@ -286,6 +321,54 @@ class Everything:
             self._reporter.note = (
                 "What was proposed on a plane is gone: the image, its contrast or the model is another one."
             )
+
+    def _in_view(self) -> tuple[Plane, OpenedImage]:
+        plane, opened = self._answering.view.plane, self._answering.opened
+        if plane is None or opened is None:
+            raise UserError("Choose an image and show one of its planes first.")
+        return plane, opened
+
+    def _look(
+        self,
+        plane: Plane,
+        opened: OpenedImage,
+        region: Region | None,
+        look: Callable[[CancelToken], Iterator[tuple[int, int] | ObjectKind | Proposals]],
+    ) -> None:
+        """Look for objects on the inference thread, and propose what is found."""
+        self._reporter.clear()
+        self.stop()
+        self._active, self.progress = True, (0, 0)
+        wanted = self._wanted
+
+        def steps(token: CancelToken) -> Iterator[tuple[int, int] | ObjectKind | _Found | None]:
+            for each in look(token):
+                if not isinstance(each, Proposals):
+                    yield each
+                    continue
+                # Here, so that the sliders find them ready.
+                for start in range(0, len(each), _MASKS_AT_ONCE):
+                    token.check()
+                    for at in range(start, min(start + _MASKS_AT_ONCE, len(each))):
+                        each.mask(at)
+                    yield None
+                found = _Found(plane, region, opened.setup, each)
+                found.select(wanted)
+                yield found
+
+        def step(each: tuple[int, int] | ObjectKind | _Found | None) -> None:
+            if isinstance(each, _Found):
+                self._take(each, wanted)
+            elif isinstance(each, ObjectKind):
+                self._kind = each
+            elif each is not None:
+                self.progress = each
+            self._reporter.report()
+
+        self._scheduler.submit_steps(
+            _KEY, steps, priority=Priority.PROPAGATION, on_step=step, on_done=self._done, on_error=self._failed
+        )
+        self._reporter.report()
 
     def _take(self, found: _Found, wanted: Wanted) -> None:
         if self._wanted != wanted:
@@ -323,7 +406,8 @@ def _draft(found: _Found, at: int, wanted: Wanted) -> Draft:
     proposal, draft = found.proposals.proposals[at], Draft()
     origin = proposal.origin
     request = PromptRequest(found.plane, Prompts((Point(*origin.point),)))
-    request.asked.found = FoundOrigin(origin, proposal.confidence, wanted)
+    likeness = None if found.proposals.likeness is None else float(found.proposals.likeness[at])
+    request.asked.found = FoundOrigin(origin, proposal.confidence, wanted, likeness)
     request.take(Segmentation((found.proposals.mask(at),), 0, (origin.area,)), found.setup)
     draft.put(found.plane, request)
     return draft

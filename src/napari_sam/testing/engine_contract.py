@@ -344,6 +344,30 @@ class EngineContract(ABC):
                 continue
             raise AssertionError(f"it went on after {steps} steps")
 
+    def test_what_is_like_an_object_is_proposed(self) -> None:
+        """By one ball the other one is found, which is alike: not the ball itself, nor anything outside a region."""
+        engine, segmenter = self._opened()
+        if self._proposed(engine, segmenter) is None:
+            return
+        first, second = (Mask.from_pixels(two_balls()[3] == value) for value in (220, 200))
+        kind = engine.describe_kind(segmenter, [(MIDDLE, first)])
+        for region in (None, (45.0, 60.0, 65.0, 90.0)):
+            *_, found = engine.alike(segmenter, MIDDLE, kind, [first], None, region)
+            assert isinstance(found, Proposals), "no proposals in the end"
+            assert found.likeness is not None, "nothing says how alike they are"
+            assert len(found.likeness) == len(found)
+            assert ((found.likeness >= 0) & (found.likeness <= 1)).all()
+            masks = [found.mask(at) for at in found.chosen(Wanted(likeness=0.3))]
+            assert max((overlap(mask, second) for mask in masks), default=0) > 0.5, "the other one is not found"
+            assert max((overlap(mask, first) for mask in masks), default=0) < 0.5, "the example is proposed again"
+        nothing = Mask((0, 0, 0, 0), np.zeros((0, 0), bool))
+        try:
+            engine.describe_kind(segmenter, [(MIDDLE, nothing)])
+        except UserError as error:
+            check_sentence(error)
+        else:
+            raise AssertionError("an example without a pixel is taken")
+
     def _proposed(self, engine: Engine, segmenter: PlaneSegmenter, region: Region | None = None) -> Proposals | None:
         try:
             *steps, proposals = engine.everything(segmenter, MIDDLE, region)

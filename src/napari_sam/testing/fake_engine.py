@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.sparse import csr_array
 
+from napari_sam.discover.kinds import ObjectKind, ObjectTraits
 from napari_sam.discover.proposals import Proposal, ProposalOrigin, Proposals, Region
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.contrast import Contrast
-from napari_sam.planes.geometry import Mask, Plane, Window
+from napari_sam.planes.geometry import Mask, Plane, Window, overlap
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Prompts
 from napari_sam.segment.segmentation import Segmentation, Setup
@@ -154,6 +155,44 @@ class FakeEngine:
             yield done, 2
         yield segmenter.proposals(plane, region)
 
+    def describe_kind(
+        self,
+        segmenter: PlaneSegmenter,
+        examples: Sequence[tuple[Plane, Mask]],
+        cancel: CancelToken | None = None,
+    ) -> ObjectKind:
+        """Describe the examples by their sizes."""
+        assert isinstance(segmenter, FakeSegmenter)
+        self.work(cancel)
+        if not any(mask.area for _, mask in examples):
+            raise UserError("There is no object to find others like: choose one that has pixels on its plane.")
+        measures = np.zeros((len(examples), 4))
+        measures[:, 2] = [math.log2(2 * math.sqrt(mask.area / math.pi)) for _, mask in examples]
+        return ObjectKind(ObjectTraits(np.zeros((len(examples), 1)), measures), 0, ("fake", ""))
+
+    def alike(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        kind: ObjectKind,
+        known: Sequence[Mask] = (),
+        everything: Proposals | None = None,
+        region: Region | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, int] | Proposals]:
+        """Propose the objects of a plane, as alike as their sizes are, in two steps."""
+        assert isinstance(segmenter, FakeSegmenter)
+        for done in (1, 2):
+            self.work(cancel)
+            yield done, 2
+        proposals = segmenter.proposals(plane, region) if everything is None else everything
+        free = [at for at in range(len(proposals)) if all(overlap(proposals.mask(at), mask) < 0.5 for mask in known)]
+        kept = [proposals.proposals[at] for at in free]
+        ratios = np.array([each.diameter / kind.diameter for each in kept])
+        yield Proposals(
+            proposals.plane_shape, kept, proposals.cells[free], proposals.prompts, np.minimum(ratios, 1 / ratios) ** 2
+        )
+
     def propose_again(
         self, segmenter: PlaneSegmenter, plane: Plane, origin: ProposalOrigin, cancel: CancelToken | None = None
     ) -> Mask | None:
@@ -289,12 +328,12 @@ class FakeSegmenter:
             for label in np.unique(objects[_inside(prompts.box)]):
                 taken |= (objects == label) & (label > 0)
         for point in prompts.points:
-            label = objects[round(point.row), round(point.column)]
+            label = objects[_pixel(point.row, point.column, objects.shape)]
             if label:
                 taken[objects == label] = point.positive
         for scribble in prompts.scribbles:
             for row, column in scribble.vertices:
-                label = objects[round(row), round(column)]
+                label = objects[_pixel(row, column, objects.shape)]
                 if label:
                     taken[objects == label] = scribble.positive
         single = prompts == Prompts(prompts.points[:1]) and previous is None
@@ -358,6 +397,11 @@ class FakeSegmenter:
             self.source.read(plane, slice(0, rows), slice(0, columns)), float
         ).mean(axis=-1)
         return pixels
+
+
+def _pixel(row: float, column: float, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the pixel nearest to a place; half a pixel beyond the outermost ones is still on the plane."""
+    return min(max(round(row), 0), shape[0] - 1), min(max(round(column), 0), shape[1] - 1)
 
 
 def _inside(box: Box) -> tuple[slice, slice]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSlider
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
 
 from napari_sam.discover.proposals import Proposals
 from napari_sam.planes.units import in_centimeters, unit_symbol
@@ -117,12 +117,16 @@ class EverythingSection(Section):
         )
         self.buttons: dict[Action, QPushButton] = {
             Action.FIND: self.find_button,
+            Action.FIND_ALIKE: action_button(Action.FIND_ALIKE),
             Action.ACCEPT_FOUND: action_button(Action.ACCEPT_FOUND, "\n"),
             Action.DISCARD_FOUND: action_button(Action.DISCARD_FOUND, "\n"),
         }
         self.cancel = action_button(Action.CANCEL)
         self.cancel.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Expanding)
         self.confidence = PanelSlider("Least confidence", "How sure the model is to be of an object.", 100)
+        self.alike = PanelSlider(
+            "Least likeness", "How likely it is to be an object like those that others are to be like.", 100
+        )
         size = "Diameter of the disc that is as large as the object."
         self.smallest = PanelSlider("Smallest diameter", f"Smaller objects are left out. {size}", STEPS)
         self.largest = PanelSlider("Largest diameter", f"Larger objects are left out. {size}", STEPS)
@@ -133,6 +137,7 @@ class EverythingSection(Section):
         )
         self.sliders = (self.confidence, self.smallest, self.largest, self.overlap)
         self.values = [QLabel() for _ in self.sliders]
+        self.alike_value = QLabel()
         self.count = QLabel()
         self.count.setWordWrap(True)
         self._room = RoomKeeper(self.count, 2, self.count.setFixedHeight)
@@ -142,12 +147,14 @@ class EverythingSection(Section):
         finding.addWidget(self.cancel)
         self.add_row(self.where)
         self.add_row(finding)
+        self.add_row(self.buttons[Action.FIND_ALIKE])
         self.add_row(self._sliders())
         self.add_row(self.count)
         self.add_row(row(self.buttons[Action.ACCEPT_FOUND], self.buttons[Action.DISCARD_FOUND]))
         self.where.currentIndexChanged.connect(self._choose_where)
         self.cancel.clicked.connect(lambda: controller.do(Action.CANCEL))
         self.confidence.valueChanged.connect(lambda at: self._want(confidence=at / 100))
+        self.alike.valueChanged.connect(lambda at: self._want(likeness=at / 100))
         self.overlap.valueChanged.connect(lambda at: self._want(overlap=at / 100))
         # The ends are no bounds.
         self.smallest.valueChanged.connect(lambda at: self._want(smallest=self._scale.diameter(at) if at else 0.0))
@@ -163,6 +170,7 @@ class EverythingSection(Section):
         self._filling = True
         try:
             self.confidence.setValue(round(100 * wanted.confidence))
+            self.alike.setValue(round(100 * wanted.likeness))
             self.overlap.setValue(round(100 * wanted.overlap))
             self.smallest.setValue(self._scale.step(wanted.smallest))
             self.largest.setValue(self._scale.step(wanted.largest))
@@ -177,6 +185,14 @@ class EverythingSection(Section):
         for slider, value, text in zip(self.sliders, self.values, texts, strict=True):
             value.setText(text)
             slider.setAccessibleDescription(text)
+        self.alike_value.setText(as_share(wanted.likeness))
+        self.alike.setAccessibleDescription(self.alike_value.text())
+        proposals = self._session.everything.proposals
+        alike = proposals is not None and proposals.likeness is not None
+        for each in self._alike_row:
+            each.setVisible(alike)
+        for each in self._confidence_row:
+            each.setVisible(not alike)
         self._show_count()
 
     def show_status(self, status: Status) -> None:
@@ -184,6 +200,12 @@ class EverythingSection(Section):
         everything, busy = self._session.everything, self._session.batch.active
         in_view = status.state not in (State.NO_IMAGE, State.NO_PLANE)
         self.find_button.setEnabled(in_view and not everything.active and not busy)
+        self.buttons[Action.FIND_ALIKE].setEnabled(
+            in_view
+            and not everything.active
+            and not busy
+            and (len(self._session.objects) > 0 or everything.kind is not None)
+        )
         self.cancel.setEnabled(everything.active)
         self.buttons[Action.ACCEPT_FOUND].setEnabled(bool(everything.chosen) and not busy)
         self.buttons[Action.DISCARD_FOUND].setEnabled(everything.proposals is not None and not busy)
@@ -193,8 +215,16 @@ class EverythingSection(Section):
         grid = QGridLayout()
         grid.setHorizontalSpacing(2 * SPACING)
         grid.setVerticalSpacing(2)
-        names = ("Confidence", "Smallest", "Largest", "Overlap")
-        for at, (name, slider, value) in enumerate(zip(names, self.sliders, self.values, strict=True)):
+        # Of the first two one is seen at a time: what was found by examples is chosen by its likeness.
+        rows = zip(
+            (0, 0, 1, 2, 3),
+            ("How alike", "Confidence", "Smallest", "Largest", "Overlap"),
+            (self.alike, *self.sliders),
+            (self.alike_value, *self.values),
+            strict=True,
+        )
+        found: list[tuple[QWidget, ...]] = []
+        for at, name, slider, value in rows:
             label = QLabel(name)
             label.setBuddy(slider)
             value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -202,6 +232,8 @@ class EverythingSection(Section):
             value.setMinimumWidth(value.fontMetrics().horizontalAdvance("00.00 µm"))
             for column, each in enumerate((label, slider, value)):
                 grid.addWidget(each, at, column)
+            found.append((label, slider, value))
+        self._alike_row, self._confidence_row = found[:2]
         grid.setColumnStretch(1, 1)
         return grid
 

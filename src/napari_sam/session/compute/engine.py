@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sam.discover.kinds import ObjectKind
 from napari_sam.discover.proposals import ProposalOrigin, Proposals, Region
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
@@ -165,6 +166,28 @@ class Engine(Protocol):
         """Propose all objects of a plane, or of a region of it; yields (done, total) and at last the proposals."""
         ...
 
+    def describe_kind(
+        self,
+        segmenter: PlaneSegmenter,
+        examples: Sequence[tuple[Plane, Mask]],
+        cancel: CancelToken | None = None,
+    ) -> ObjectKind:
+        """Describe the kind of object that masks are examples of, each with its plane."""
+        ...
+
+    def alike(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        kind: ObjectKind,
+        known: Sequence[Mask] = (),
+        everything: Proposals | None = None,
+        region: Region | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, int] | Proposals]:
+        """Propose the objects of a plane with their likeness to a kind, but for those that are known there."""
+        ...
+
     def propose_again(
         self, segmenter: PlaneSegmenter, plane: Plane, origin: ProposalOrigin, cancel: CancelToken | None = None
     ) -> Mask | None:
@@ -316,6 +339,40 @@ class NetworkEngine:
         from napari_sam.discover.everything import propose_everything
 
         return propose_everything(cast("Segmenter", segmenter), plane, region=region, cancel=cancel)
+
+    def describe_kind(
+        self,
+        segmenter: PlaneSegmenter,
+        examples: Sequence[tuple[Plane, Mask]],
+        cancel: CancelToken | None = None,
+    ) -> ObjectKind:
+        """Describe the kind of object that some examples are of; see `napari_sam.discover.alike`."""
+        from napari_sam.discover.alike import describe_kind
+
+        return describe_kind(cast("Segmenter", segmenter), examples, cancel=cancel)
+
+    def alike(
+        self,
+        segmenter: PlaneSegmenter,
+        plane: Plane,
+        kind: ObjectKind,
+        known: Sequence[Mask] = (),
+        everything: Proposals | None = None,
+        region: Region | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[tuple[int, int] | Proposals]:
+        """Propose the objects of a plane with how alike each is; see `napari_sam.discover.alike`."""
+        from napari_sam.discover.alike import propose_alike
+
+        return propose_alike(
+            cast("Segmenter", segmenter),
+            plane,
+            kind,
+            known=known,
+            everything=everything,
+            region=region,
+            cancel=cancel,
+        )
 
     def propose_again(
         self, segmenter: PlaneSegmenter, plane: Plane, origin: ProposalOrigin, cancel: CancelToken | None = None

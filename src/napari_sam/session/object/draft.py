@@ -34,11 +34,14 @@ class FoundOrigin:
         How sure that was, 0..1.
     wanted
         What was wanted of all proposals when it was accepted.
+    likeness
+        How likely it was an object like the examples, 0..1; None where there were none.
     """
 
     origin: ProposalOrigin
     confidence: float
     wanted: Wanted
+    likeness: float | None = None
 
 
 @dataclass(eq=False)

@@ -186,8 +186,8 @@ def _step_form(step: Step, palette: Palette) -> StepForm:
 def _found_form(found: FoundOrigin) -> FoundForm:
     wanted = found.wanted
     largest = wanted.largest if math.isfinite(wanted.largest) else None
-    form = WantedForm(wanted.confidence, wanted.smallest, largest, wanted.overlap)
-    return FoundForm(found.origin.level, found.origin.candidate, found.confidence, form)
+    form = WantedForm(wanted.confidence, wanted.smallest, largest, wanted.overlap, wanted.likeness)
+    return FoundForm(found.origin.level, found.origin.candidate, found.confidence, form, found.likeness)
 
 
 def _read_found(form: FoundForm, point: Point, area: Window) -> FoundOrigin:
@@ -195,7 +195,8 @@ def _read_found(form: FoundForm, point: Point, area: Window) -> FoundOrigin:
     return FoundOrigin(
         ProposalOrigin((point.row, point.column), form.level, area, form.candidate),
         form.confidence,
-        Wanted(wanted.confidence, wanted.smallest, largest, wanted.overlap),
+        Wanted(wanted.confidence, wanted.smallest, largest, wanted.overlap, wanted.likeness),
+        form.likeness,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, field
 
+from napari_sam.discover.proposals import LIKENESS
 from napari_sam.labels.paint import Collision
 from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.json_form import Form, MaskForm, Natural, Pair, Positive, PromptsForm, WindowForm
@@ -80,15 +81,17 @@ class WantedForm(Form):
     smallest: float
     largest: Annotated[float | None, Meta(description="null for no bound")]
     overlap: float
+    likeness: float = LIKENESS
 
 
-class FoundForm(Form):
+class FoundForm(Form, omit_defaults=True):
     """The proposal that an object was, of everything on a plane; see `FoundOrigin`."""
 
     level: float
     candidate: Natural
     confidence: float
     wanted: WantedForm
+    likeness: Annotated[float | None, Meta(description="Missing where it was not found by examples")] = None
 
 
 class SegmentForm(Form, tag_field="do", tag="segment", omit_defaults=True):

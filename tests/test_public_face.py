@@ -21,6 +21,7 @@ PUBLIC = [
     "UserNotice",
     "find_alike",
     "fill_holes",
+    "find_alike",
     "grow_objects",
     "keep_largest_part",
     "load_model",

@@ -306,7 +306,7 @@ class FindAlike(Deed):
 
     def do(self, desk, rows, wait, least, end):
         labels = desk.widget.table.model.labels
-        desk.widget.table.select_each([labels[int(row * len(labels))] for row in rows if labels])
+        desk.widget.table.select(*{labels[int(row * len(labels))] for row in rows if labels})
         do_action(desk, Action.FIND_ALIKE, "key")
         desk.wait(wait)
         if least is not None:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -124,10 +124,9 @@ def everything_command(
     say_count(output, count, chosen)
 
 
-def with_progress(found: Iterable[Found], planes: Sequence[Plane]) -> Iterable[Found]:
+def with_progress(found: Iterable[Found], planes: Sequence[Plane]) -> Iterator[Found]:
     """Show on standard error which of some planes was looked at."""
-    shown: Iterable[Found] = tqdm(found, total=len(planes), desc="finding", unit="plane", delay=1, leave=False)
-    return shown
+    yield from tqdm(found, total=len(planes), desc="finding", unit="plane", delay=1, leave=False)
 
 
 def say_count(output: Path, count: int, planes: Sequence[Plane]) -> None:

@@ -20,10 +20,8 @@ from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.planes.read_window import read_window
 from napari_sam.segment.segmenter import Segmenter
 
-SIMILAR, NEAR_BEST = 0.3, 0.5
+SIMILAR, NEAR_BEST = 0.2, 0.5
 """Cosine between a place and the examples from which on it is asked, at least and as a share of the plane's best."""
-MET = 0.5
-"""Share of what is known on a plane that everything has to meet (chosen), or the maps do not know that kind."""
 MOST_PLACES = 256
 """Such places at most, the most similar first: as many as the grid has that they stand for (chosen)."""
 MASK_CELL = (1.0, 1.0)
@@ -94,9 +92,9 @@ def propose_alike(
 ) -> Iterator[tuple[int, int] | Proposals]:
     """Propose the objects of a plane with how alike each is to the examples of a kind.
 
-    Candidates are all proposals of `propose_everything`, also those of which it is not sure. If it misses most of what
-    is known on the plane, the auxiliary maps do not know that kind: then places are prompted besides that the image
-    embedding shows as similar to the examples, where nothing was proposed. Of a network without such maps, these alone.
+    Candidates are all proposals of `propose_everything`, also those of which it is not sure. Where it finds nothing,
+    and with a network without auxiliary maps, which would be asked blindly, places are prompted instead that the image
+    embedding shows as similar to the examples.
 
     Parameters
     ----------
@@ -141,15 +139,14 @@ def propose_alike(
                 yield done, total + 1
     maps = _FeatureMaps.of(search, kind.level)
     yield done, total + 1
-    theirs = _stacked([_mask_cells(mask, search.shape) for mask in known]) if known else None
-    if not found or (theirs is not None and _Overlaps.of(search, found, theirs).met < MET):
-        for area, places in maps.similar(kind, _covered(search, found)):
+    if not found:
+        for area, places in maps.similar(kind):
             prompts += len(places)
             for some in search.asked(area, search.features(area), places, kind.level):
                 found += some
                 yield done, total + 1
-    if theirs is not None and found:
-        taken = _Overlaps.of(search, found, theirs).taken
+    if known and found:
+        taken = _taken(search, found, _stacked([_mask_cells(mask, search.shape) for mask in known]))
         found = [each for each, lost in zip(found, taken, strict=True) if not lost]
     proposals = search.proposals(found, prompts)
     if not len(proposals):
@@ -235,8 +232,8 @@ class _FeatureMaps:
         diameters = np.log2(2 * np.sqrt(counts * unit / math.pi))
         return ObjectTraits(embedding, np.stack([light[:, 0], contrast, diameters, _elongation(*moments)], 1))
 
-    def similar(self, kind: ObjectKind, covered: NDArray[np.bool_]) -> Iterator[tuple[Window, list[Place]]]:
-        """Find the places of each area that look like the examples and are not covered."""
+    def similar(self, kind: ObjectKind) -> Iterator[tuple[Window, list[Place]]]:
+        """Find the places of each area that look like the examples."""
         stride = self.search.segmenter.model.network.stride
         toward = ((kind.examples.embedding - self.middle) / self.spread).mean(0)
         toward = toward / max(float(np.linalg.norm(toward)), 1e-9)
@@ -254,8 +251,7 @@ class _FeatureMaps:
                 num_peaks=MOST_PLACES,
             )
             places = area.coarsened(stride).to_plane(peaks.astype(float)).reshape(-1, 2)
-            on_plane = self.search.on_plane(places[self.search.own(places, area, self.areas)])
-            yield area, [place for place in on_plane if not covered[round(place[0]), round(place[1])]]
+            yield area, self.search.on_plane(places[self.search.own(places, area, self.areas)])
 
     def _light(self, area: Window) -> NDArray[np.float32]:
         """Return the brightness and its square, (2, h / 2, w / 2)."""
@@ -310,53 +306,18 @@ def _stacked(rows: Sequence[csr_array]) -> csr_array:
     return csr_array((np.ones(len(at), np.int32), at, starts), shape=(len(rows), rows[0].shape[1]))
 
 
-def _covered(search: PlaneSearch, found: Sequence[Proposal]) -> NDArray[np.bool_]:
-    """Return the pixels of the plane that hold what would be chosen anyway."""
-    proposals = search.proposals(found, 0)
-    return proposals.labels(proposals.chosen(Wanted())) > 0
-
-
-@dataclass(frozen=True, eq=False)
-class _Overlaps:
-    """What proposals and known objects of a plane have in common.
-
-    Parameters
-    ----------
-    common
-        (N, K) cells that each proposal shares with each known object.
-    own, theirs
-        (N, 1) and (1, K) cells of each.
-    """
-
-    common: NDArray[np.float64]
-    own: NDArray[np.float64]
-    theirs: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, search: PlaneSearch, found: Sequence[Proposal], known: csr_array) -> "_Overlaps":
-        """Compare proposals with the pixels of known objects."""
-        cells, cell = search.proposals(found, 0).cells, search.cell(found)
-        columns = math.ceil(search.shape[1] / cell[1])
-        row, column = np.divmod(known.indices, search.shape[1])
-        # A pixel is a part of a cell, or several of them.
-        at = ((row + 0.5) / cell[0]).astype(int) * columns + ((column + 0.5) / cell[1]).astype(int)
-        share = np.full(len(at), 1 / (cell[0] * cell[1]))
-        coarse = csr_array((share, at, known.indptr), shape=(known.shape[0], cells.shape[1]))
-        return cls(
-            (cells @ coarse.T).toarray(),
-            np.asarray(cells.sum(axis=1), float).reshape(-1, 1),
-            np.asarray(coarse.sum(axis=1), float).reshape(1, -1),
-        )
-
-    @property
-    def taken(self) -> NDArray[np.bool_]:
-        """Which proposals share more with something known than two objects may."""
-        return np.asarray((self.common > OVERLAP * np.minimum(self.own, self.theirs)).any(axis=1))
-
-    @property
-    def met(self) -> float:
-        """Share of what is known that a proposal has an IoU of .5 with."""
-        return float((self.common >= 0.5 * (self.own + self.theirs - self.common)).any(axis=0).mean())
+def _taken(search: PlaneSearch, found: Sequence[Proposal], known: csr_array) -> NDArray[np.bool_]:
+    """Tell which proposals share more with something known (its pixels) than two objects may."""
+    cells, cell = search.proposals(found, 0).cells, search.cell(found)
+    columns = math.ceil(search.shape[1] / cell[1])
+    row, column = np.divmod(known.indices, search.shape[1])
+    # A pixel is a part of a cell, or several of them.
+    at = ((row + 0.5) / cell[0]).astype(int) * columns + ((column + 0.5) / cell[1]).astype(int)
+    share = np.full(len(at), 1 / (cell[0] * cell[1]))
+    coarse = csr_array((share, at, known.indptr), shape=(known.shape[0], cells.shape[1]))
+    own = np.asarray(cells.sum(axis=1), float).reshape(-1, 1)
+    theirs = np.asarray(coarse.sum(axis=1), float).reshape(1, -1)
+    return np.asarray(((cells @ coarse.T).toarray() > OVERLAP * np.minimum(own, theirs)).any(axis=1))
 
 
 def _identity(model: Model) -> tuple[str, str]:

@@ -363,12 +363,12 @@ class FakeSegmenter:
             for label in np.unique(objects[_inside(prompts.box)]):
                 taken |= (objects == label) & (label > 0)
         for point in prompts.points:
-            label = objects[round(point.row), round(point.column)]
+            label = objects[_pixel(point.row, point.column, objects.shape)]
             if label:
                 taken[objects == label] = point.positive
         for scribble in prompts.scribbles:
             for row, column in scribble.vertices:
-                label = objects[round(row), round(column)]
+                label = objects[_pixel(row, column, objects.shape)]
                 if label:
                     taken[objects == label] = scribble.positive
         single = prompts == Prompts(prompts.points[:1]) and previous is None
@@ -432,6 +432,11 @@ class FakeSegmenter:
             self.source.read(plane, slice(0, rows), slice(0, columns)), float
         ).mean(axis=-1)
         return pixels
+
+
+def _pixel(row: float, column: float, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the pixel nearest to a place; half a pixel beyond the outermost ones is still on the plane."""
+    return min(max(round(row), 0), shape[0] - 1), min(max(round(column), 0), shape[1] - 1)
 
 
 def _inside(box: Box) -> tuple[slice, slice]:

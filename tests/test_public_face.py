@@ -19,7 +19,6 @@ PUBLIC = [
     "Scribble",
     "UserError",
     "UserNotice",
-    "find_alike",
     "fill_holes",
     "find_alike",
     "grow_objects",

@@ -149,3 +149,25 @@ def test_a_plane_that_is_named_twice_is_looked_at_once(volume):
 def test_everything_on_a_plane_that_does_not_exist_is_refused(volume):
     with pytest.raises(UserError, match="Plane 20"):
         napari_sam.segment_everything(volume, planes=[20])
+
+
+@pytest.mark.parametrize(
+    ("axes", "sentence"), [((1, 1), "for both"), ((-1, 2), "for both"), ((0, 5), "Axis 5 does not exist")]
+)
+def test_axes_that_are_no_plane_are_one_sentence(volume, axes, sentence):
+    with pytest.raises(UserError, match=sentence):
+        napari_sam.open_stack(volume, model=threshold_model(256), axes=axes)
+
+
+def test_volumes_of_a_stack_are_refused_in_one_sentence(volume):
+    stack = napari_sam.open_stack(volume, model=threshold_model(256))
+    for how, sentence in (
+        ({"axis": 1}, "displayed"),
+        ({"axis": 4}, "does not exist"),
+        ({"movement": -1.0}, "distance in pixels"),
+        ({"confidence": 2.0}, "confidence"),
+        ({"region": (1, 2)}, "four numbers"),
+        ({"start": 3, "stop": 99}, "do not exist"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            napari_sam.segment_volumes(stack, **how)

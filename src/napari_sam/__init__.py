@@ -22,18 +22,15 @@ if TYPE_CHECKING:
     )
     from napari_sam.labels.paint import Collision
     from napari_sam.models.load import load_model
-    from napari_sam.notebook import (
-        find_alike,
-        open_stack,
-        plane_at,
+    from napari_sam.notebook.everything import find_alike, segment_everything, segment_volumes
+    from napari_sam.notebook.objects import (
         propagate_object,
         propagate_objects,
         replay_session,
-        segment_everything,
         segment_object,
-        segment_volumes,
         to_labels,
     )
+    from napari_sam.notebook.stacks import open_stack, plane_at
     from napari_sam.planes.geometry import Mask, Plane
     from napari_sam.planes.image_source import ImageSource
     from napari_sam.planes.open_image import open_image
@@ -86,18 +83,9 @@ _MODULES = {
     ),
     "labels.paint": ("Collision",),
     "models.load": ("load_model",),
-    "notebook": (
-        "find_alike",
-        "open_stack",
-        "plane_at",
-        "propagate_object",
-        "propagate_objects",
-        "replay_session",
-        "segment_everything",
-        "segment_object",
-        "segment_volumes",
-        "to_labels",
-    ),
+    "notebook.everything": ("find_alike", "segment_everything", "segment_volumes"),
+    "notebook.objects": ("propagate_object", "propagate_objects", "replay_session", "segment_object", "to_labels"),
+    "notebook.stacks": ("open_stack", "plane_at"),
     "planes.geometry": ("Mask", "Plane"),
     "planes.image_source": ("ImageSource",),
     "planes.open_image": ("open_image",),

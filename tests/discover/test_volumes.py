@@ -2,21 +2,25 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_sam.discover import volumes
-from napari_sam.discover.proposals import Wanted
+from napari_sam.discover.linking import PlaneObject
+from napari_sam.discover.proposals import ProposalOrigin, Wanted
 from napari_sam.discover.volume_proposals import VolumeProposals
 from napari_sam.discover.volumes import label_volumes, propose_volumes
 from napari_sam.errors import UserError
 from napari_sam.models.load import load_model
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.planes.contrast import measure_contrast
-from napari_sam.planes.geometry import Plane
+from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.sample import StackRecipe, generate_stack
 from napari_sam.segment.segmenter import Segmenter
+from napari_sam.volume.carry import PropagatedPlane
 
 FIRST = Plane((1, 2), (0, 0, 0))
+ORIGIN = ProposalOrigin((1.0, 1.0), 0.0, Window((0.0, 0.0), (1.0, 1.0), (64, 64)), 0)
 SAMPLE = generate_stack(StackRecipe(shape=(8, 80, 80)), seed=2)
 
 
@@ -162,3 +166,50 @@ def test_it_is_cancelled(nano) -> None:
 
 def test_nothing_is_found_in_nothing(nano) -> None:
     assert not len(everything(opened(nano, np.zeros((3, 40, 40), np.uint8))))
+
+
+def test_what_is_carried_to_the_same_place_is_one_object(nano, monkeypatch) -> None:
+    # The planes 3 and 4 are not looked at: too many to link over.
+    look = volumes.propose_everything
+
+    def blind(segmenter, plane, **how):
+        if plane.index[0] not in (3, 4):
+            return look(segmenter, plane, **how)
+        return look(segmenter, plane, **{**how, "region": (-9.0, -9.0, -8.0, -8.0)})
+
+    monkeypatch.setattr(volumes, "propose_everything", blind)
+    through = everything(opened(nano, SAMPLE.nuclei))
+    across = [each for each in through.volumes if {2, 3, 4, 5} <= set(each.planes)]
+    assert len(across) > 3
+    for each in across:
+        for position in (3, 4):
+            mask = each.planes[position].mask
+            assert mask is not None
+            # Nobody has taken every other pixel of it.
+            assert mask.area > 0.7 * np.count_nonzero(ndimage.binary_closing(np.pad(mask.pixels, 3), iterations=2))
+
+
+def test_one_mask_is_made_of_two() -> None:
+    def ring(outer: bool) -> Mask:
+        pixels = np.zeros((12, 12), bool)
+        pixels[2:10, 2:10] = True
+        pixels[4:8, 4:8] = False
+        return Mask.from_pixels(pixels if outer else (np.pad(np.ones((4, 4), bool), 4)), (20, 30))
+
+    found = PlaneObject(0, ring(outer=True), 0.9, 0.9, ORIGIN)
+    other = PlaneObject(6, ring(outer=True), 0.7, 0.9, ORIGIN)
+    far = PlaneObject(1, Mask.from_pixels(np.ones((5, 5), bool), (0, 0)), 0.8, 0.9, ORIGIN)
+    reached = [
+        {0: PropagatedPlane(0, found.mask, 0.9), 3: PropagatedPlane(3, ring(outer=True), 0.6)},
+        {1: PropagatedPlane(1, far.mask, 0.8), 3: PropagatedPlane(3, far.mask, 0.5)},
+        {3: PropagatedPlane(3, ring(outer=True), 0.8), 6: PropagatedPlane(6, other.mask, 0.7)},
+    ]
+    joined, planes = volumes._joined([[found], [far], [other]], reached)
+    assert [[each.position for each in volume] for volume in joined] == [[0, 6], [1]]
+    assert sorted(planes[0]) == [0, 3, 6]
+    assert planes[0][3].confidence == 0.8
+    united = volumes._united([{3: reached[0][3]}, {3: PropagatedPlane(3, ring(outer=False), 0.3)}])[3].mask
+    assert united is not None
+    assert united.area == 64
+    # Two that were found on one plane are two.
+    assert len(volumes._joined([[found], [PlaneObject(0, far.mask, 0.8, 0.9, ORIGIN)]], reached[:2])[0]) == 2

@@ -41,6 +41,7 @@ def test_a_stack_is_found_proposed_and_accepted_as_one_undo(session, main, targe
     assert everything.covers(Z4.at(0, 0))
     assert not everything.covers(Plane((0, 2), (0, 4, 0)))
     write(session, main)
+    assert session.status.sentence == "2 objects were accepted."
     np.testing.assert_array_equal(target.array > 0, blobs() > 0)
     assert len(np.unique(target.array[1:8, 12, 12])) == 1
     assert len(np.unique(target.array[3:6, 28, 34])) == 1
@@ -105,6 +106,7 @@ def test_labels_that_are_there_stay_and_are_not_doubled(session, main) -> None:
     assert (target.array[3, 24:33, 30:39] == 3).all()
     assert (target.array[4:6, 24:33, 30:39] == 8).all()
     assert session.objects.labels == [8]
+    assert session.status.sentence.startswith("1 object was accepted. 1 lie on labels")
 
 
 def test_it_is_saved_replayed_and_corrected(session, main, target, image, tmp_path) -> None:

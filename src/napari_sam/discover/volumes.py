@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from napari_sam.discover.proposals import OVERLAP, Proposals, Region, Wanted
 from napari_sam.discover.volume_proposals import VolumeProposal, VolumeProposals
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.planes.geometry import Plane
+from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.segment.level import pixel_aspect
 from napari_sam.segment.segmenter import Segmenter
 from napari_sam.volume.carry import PropagatedPlane, planes_to_reach
@@ -20,6 +21,11 @@ from napari_sam.volume.propagate import propagate_each
 
 ALONE = 0.6
 """Confidence from which what was found on a single plane is carried on as well (chosen)."""
+SAME_PLACE = 0.4
+"""IoU of the boxes of two volumes, on a plane to which both were carried, from which on they are one object.
+
+Chosen on 20 generated stacks: AP50 .504 without, .511 from .3 or .4 on, .509 from .5 or .6 on.
+"""
 VOLUME_LOGISTIC = (-3.07, 1.38, 1.8)
 """Of 1, the logit of the mean confidence of the planes on which it was found, and the logarithm of how many these are:
 logit that a volume has a 3-D IoU of at least .5 with an object.
@@ -102,6 +108,7 @@ def propose_volumes(
     if carried:
         for settled in _carried_on(segmenter, plane, axis, (first, last), volumes, reached, cancel):
             yield planes + int(planes * settled), total
+        volumes, reached = _joined(volumes, reached)
     size = _voxel(segmenter.source.scale, plane, axis)
     found = [_proposal(volume, each, size, movement is not None) for volume, each in zip(volumes, reached, strict=True)]
     yield VolumeProposals(plane, axis, shape, sorted(found, key=lambda each: -each.confidence), prompts)
@@ -195,6 +202,69 @@ def _carried_on(
             reached[at][each.index] = each
         settled += each.mask is None or each.index in limits
         yield min(settled / max(open_ends, 1), 1.0)
+
+
+def _joined(
+    volumes: Sequence[list[PlaneObject]], reached: Sequence[dict[int, PropagatedPlane]]
+) -> tuple[list[list[PlaneObject]], list[dict[int, PropagatedPlane]]]:
+    """Make one of volumes that were carried to the same place of a plane, where they share out one object's pixels.
+
+    Neither was found there, so that they were not linked: the object was missed on two planes or more. Two that were
+    found on the same plane stay apart.
+    """
+    found = [{each.position for each in volume} for volume in volumes]
+    group = list(range(len(volumes)))
+    carried: dict[int, list[int]] = {}
+    for at, planes in enumerate(reached):
+        for position in planes:
+            if position not in found[at]:
+                carried.setdefault(position, []).append(at)
+    for position, there in sorted(carried.items()):
+        for one, other in combinations(there, 2):
+            first, second = group[one], group[other]
+            if first == second or found[first] & found[second]:
+                continue
+            masks = [reached[at][position].mask for at in (one, other)]
+            if masks[0] is not None and masks[1] is not None and _box_iou(masks[0].box, masks[1].box) > SAME_PLACE:
+                found[first] |= found[second]
+                group = [first if each == second else each for each in group]
+    parts: dict[int, list[int]] = {}
+    for at, first in enumerate(group):
+        parts.setdefault(first, []).append(at)
+    joined = [
+        sorted((each for at in some for each in volumes[at]), key=lambda each: each.position) for some in parts.values()
+    ]
+    return joined, [_united([reached[at] for at in some]) for some in parts.values()]
+
+
+def _united(parts: Sequence[dict[int, PropagatedPlane]]) -> dict[int, PropagatedPlane]:
+    """Return the planes of several parts of an object; where two share one, it has the pixels of both."""
+    planes: dict[int, PropagatedPlane] = {}
+    for part in parts:
+        for position, each in part.items():
+            before = planes.get(position)
+            if before is None or before.mask is None or each.mask is None:
+                planes[position] = each
+                continue
+            row0, column0 = (min(before.mask.box[axis], each.mask.box[axis]) for axis in (0, 1))
+            row1, column1 = (max(before.mask.box[axis + 2], each.mask.box[axis + 2]) for axis in (0, 1))
+            pixels = np.zeros((row1 - row0, column1 - column0), bool)
+            for mask in (before.mask, each.mask):
+                pixels[mask.box[0] - row0 : mask.box[2] - row0, mask.box[1] - column0 : mask.box[3] - column0] |= (
+                    mask.pixels
+                )
+            mask = Mask((row0, column0, row1, column1), pixels, max(before.mask.predicted_iou, each.mask.predicted_iou))
+            planes[position] = PropagatedPlane(position, mask, max(before.confidence, each.confidence))
+    return planes
+
+
+def _box_iou(first: tuple[int, int, int, int], second: tuple[int, int, int, int]) -> float:
+    """Return the IoU of two boxes (row0, column0, row1, column1)."""
+    common = math.prod(
+        max(min(first[axis + 2], second[axis + 2]) - max(first[axis], second[axis]), 0) for axis in (0, 1)
+    )
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
+    return common / max(sum(areas) - common, 1)
 
 
 def _voxel(scale: Sequence[float] | None, plane: Plane, axis: int) -> tuple[float, float]:

@@ -277,7 +277,7 @@ class Batch:
         """
         self._reporter.clear()
         self.stop()
-        count = len(results.objects)
+        count = len({draft for _, draft in results.objects})
         self._run = _Run(results, collision, count, count, written=written)
         self._write(self._run, collision)
         self._reporter.report()
@@ -445,7 +445,7 @@ def _summary(run: _Run, objects: int) -> str:
     if run.carried:
         planes = len(run.results.objects)
         return f"{_count(run.total, 'object')} carried to {_count(planes, 'plane')} more in all."
-    missed = run.total - len(run.results.objects)
+    missed = run.total - len({draft for _, draft in run.results.objects})
     sentence = "1 object was accepted." if objects == 1 else f"{objects} objects were accepted."
     if missed:
         sentence += " 1 was not found." if missed == 1 else f" {missed} were not found."

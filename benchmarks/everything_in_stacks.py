@@ -66,7 +66,7 @@ def matches(found: NDArray[np.integer], truth: NDArray[np.integer]) -> tuple[NDA
     inside = (common.row > 0) & (common.col > 0)
     row, column, both = common.row[inside], common.col[inside], common.data[inside]
     np.maximum.at(ious, column, both / (sizes[row] + areas[column] - both))
-    return ious[1:][areas[1:] > SMALLEST_VOLUME], shape[0] - 1
+    return ious[1:][areas[1:] > SMALLEST_VOLUME], int(shape[0]) - 1
 
 
 def scores(ious: NDArray[np.float64], found: int) -> tuple[float, float]:

@@ -261,7 +261,7 @@ class Wanted(Deed):
     changes = False
 
     def choose(self, desk, random):
-        return {"slider": random.randrange(4), "to": random.random(), "where": random.randrange(3)}
+        return {"slider": random.randrange(4), "to": random.random(), "where": random.randrange(4)}
 
     def do(self, desk, slider, to, where):
         if desk.open:

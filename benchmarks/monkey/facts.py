@@ -172,12 +172,14 @@ class Reading:
 
     def _proposal_differs(self) -> str:
         """What is proposed of everything is not what is shown of it."""
-        everything, layer = self.session.everything, self.widget.controller.proposals.layer
+        everything, drawn = self.session.everything, self.widget.controller.proposals
+        layer = drawn.layer
         if (layer is None) != (everything.proposals is None):
             return "there is a layer of proposals without a proposal, or the other way round"
         if layer is not None and layer not in self.widget.viewer.layers:
             return "the layer of proposals is not in the viewer"
-        if layer is not None and bool(layer.data.any()) != bool(everything.selected):
+        there = {} if drawn.plane is None else everything.masks_on(drawn.plane)
+        if layer is not None and bool(layer.data.any()) != any(at in there for at in everything.selected):
             return "the layer of proposals does not show what is chosen"
         accept = self.widget.buttons[Action.ACCEPT_FOUND]
         return "" if accept.isEnabled() == bool(everything.chosen) else "Accept all does not say whether it can be done"

@@ -127,6 +127,8 @@ class ProposalLayer:
     ----------
     layer : Labels or None
         The layer.
+    plane : Plane or None
+        What it shows; None without a layer.
     """
 
     def __init__(self, context: ViewerContext, unnoticed: Callable[[], AbstractContextManager[None]]) -> None:
@@ -135,7 +137,7 @@ class ProposalLayer:
         self._image: Image | None = None
         self._proposals: Proposals | VolumeProposals | None = None
         self._colours = np.zeros(0, int)
-        self._plane: Plane | None = None
+        self.plane: Plane | None = None
         self._drawing: ProposalDrawing | None = None
         self.layer: Labels | None = None
         context.session.proposals_changed.connect(self.show)
@@ -154,14 +156,14 @@ class ProposalLayer:
             self.layer is not None
             and bool(self.layer.visible)
             and not isinstance(view, str)
-            and view.plane == self._plane
+            and view.plane == self.plane
         )
 
     def under(self, position: NDArray[np.float64]) -> int | None:
         """Find the proposal at a position in the image, if it is seen there."""
-        if self._plane is None or not self.visible:
+        if self.plane is None or not self.visible:
             return None
-        return self._context.session.everything.at(*self._plane.from_data(tuple(position)), self._plane)
+        return self._context.session.everything.at(*self.plane.from_data(tuple(position)), self.plane)
 
     def removed(self, layer: Layer) -> None:
         """Discard the proposal if its layer left the viewer."""
@@ -190,9 +192,9 @@ class ProposalLayer:
         if proposals is not self._proposals:
             self._remove()
             self._proposals, self._colours = proposals, proposal_colours(proposals, everything.selected)
-        anew = self._drawing is None or plane != self._plane
+        anew = self._drawing is None or plane != self.plane
         if anew:
-            self._plane, self._drawing = plane, ProposalDrawing(everything.masks_on(plane), self._colours)
+            self.plane, self._drawing = plane, ProposalDrawing(everything.masks_on(plane), self._colours)
         assert self._drawing is not None
         chosen = everything.chosen
         kept = set(chosen)
@@ -207,7 +209,7 @@ class ProposalLayer:
 
     def follow_view(self) -> None:
         """Show another plane of what is proposed in a stack, if that is in view now."""
-        if self._plane is not None and self._seen() != self._plane:
+        if self.plane is not None and self._seen() != self.plane:
             self.show()
 
     def _seen(self) -> Plane | None:
@@ -215,7 +217,7 @@ class ProposalLayer:
         everything, view = self._context.session.everything, self._context.resolve()
         if not isinstance(view, str) and everything.covers(view.plane):
             return view.plane
-        return everything.plane if self._plane is None or not everything.covers(self._plane) else self._plane
+        return everything.plane if self.plane is None or not everything.covers(self.plane) else self.plane
 
     def _on_axes(self, image: Image, plane: Plane, drawing: ProposalDrawing) -> NDArray[np.uint8]:
         """Return the drawing with all axes of the image."""
@@ -246,7 +248,7 @@ class ProposalLayer:
 
     def _follow_image(self) -> None:
         """Lie where the image lies, wherever that is now."""
-        plane, image, layer, drawing = self._plane, self._image, self.layer, self._drawing
+        plane, image, layer, drawing = self.plane, self._image, self.layer, self._drawing
         if plane is None or image is None or layer is None or drawing is None:
             return
         place(layer, image)
@@ -273,7 +275,7 @@ class ProposalLayer:
         if self._image is not None:
             for event in self._moves(self._image):
                 event.disconnect(self._follow_image)
-        self.layer = self._image = self._proposals = self._plane = self._drawing = None
+        self.layer = self._image = self._proposals = self.plane = self._drawing = None
 
     def _moves(self, image: Image) -> tuple[Any, ...]:
         events = image.events

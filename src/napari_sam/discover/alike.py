@@ -12,7 +12,7 @@ from skimage.feature import peak_local_max
 
 from napari_sam.discover.everything import FINEST, Place, PlaneSearch, propose_everything
 from napari_sam.discover.kinds import ObjectKind, ObjectTraits, likeness
-from napari_sam.discover.proposals import OVERLAP, Proposal, Proposals, Region, Wanted
+from napari_sam.discover.proposals import OVERLAP, Proposal, Proposals, Region, Wanted, mask_pixels
 from napari_sam.errors import UserError
 from napari_sam.models.model import Model
 from napari_sam.nn.cancel import CancelToken
@@ -54,25 +54,25 @@ def describe_kind(
     Cancelled
         If `cancel` was set.
     """
-    by_plane: dict[Plane, list[csr_array]] = {}
+    by_plane: dict[Plane, list[Mask]] = {}
     for plane, mask in examples:
-        cells = _mask_cells(mask, plane.shape(segmenter.source.shape))
-        if cells.nnz:
-            by_plane.setdefault(plane, []).append(cells)
-    if not by_plane:
+        by_plane.setdefault(plane, []).append(mask)
+    pixels = {plane: mask_pixels(masks, plane.shape(segmenter.source.shape)) for plane, masks in by_plane.items()}
+    pixels = {plane: found[np.diff(found.indptr) > 0] for plane, found in pixels.items() if found.nnz}
+    if not pixels:
         raise UserError("There is no object to find others like: choose one that has pixels on its plane.")
-    searches = [PlaneSearch(segmenter, plane, cancel=cancel) for plane in by_plane]
+    searches = [PlaneSearch(segmenter, plane, cancel=cancel) for plane in pixels]
     liked = segmenter.model.spec.object_size_px
     diameters = [
-        2 * math.sqrt(cells.nnz / (search.aspect[0] * search.aspect[1]) / math.pi)
-        for search, found in zip(searches, by_plane.values(), strict=True)
-        for cells in found
+        2 * math.sqrt(area / (search.aspect[0] * search.aspect[1]) / math.pi)
+        for search, found in zip(searches, pixels.values(), strict=True)
+        for area in np.diff(found.indptr).tolist()
     ]
     level = round(math.log2(float(np.median(diameters)) / liked))
     level = min(max(level, FINEST), max(search.coarsest for search in searches))
     traits = [
-        _FeatureMaps.of(search, level).traits(_stacked(found), MASK_CELL)
-        for search, found in zip(searches, by_plane.values(), strict=True)
+        _FeatureMaps.of(search, level).traits(found, MASK_CELL)
+        for search, found in zip(searches, pixels.values(), strict=True)
     ]
     joined = ObjectTraits(
         np.concatenate([each.embedding for each in traits]), np.concatenate([each.measures for each in traits])
@@ -146,7 +146,7 @@ def propose_alike(
                 found += some
                 yield done, total + 1
     if known and found:
-        taken = _taken(search, found, _stacked([_mask_cells(mask, search.shape) for mask in known]))
+        taken = _taken(search, found, mask_pixels(known, search.shape))
         found = [each for each, lost in zip(found, taken, strict=True) if not lost]
     proposals = search.proposals(found, prompts)
     if not len(proposals):
@@ -289,21 +289,6 @@ def _elongation(
     middle = (across + along) / 2 + 1 / 12
     apart = np.hypot((across - along) / 2, both)
     return np.asarray(np.log2((middle + apart) / np.maximum(middle - apart, 1 / 12)) / 2)
-
-
-def _mask_cells(mask: Mask, shape: tuple[int, int]) -> csr_array:
-    """Return which pixels of the plane a mask covers, as a sparse row."""
-    rows, columns = np.nonzero(mask.pixels)
-    rows, columns = rows + mask.box[0], columns + mask.box[1]
-    inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
-    at = rows[inside] * shape[1] + columns[inside]
-    return csr_array((np.ones(len(at), np.int32), at, np.array([0, len(at)])), shape=(1, shape[0] * shape[1]))
-
-
-def _stacked(rows: Sequence[csr_array]) -> csr_array:
-    starts = np.cumsum([0, *(row.nnz for row in rows)])
-    at = np.concatenate([row.indices for row in rows])
-    return csr_array((np.ones(len(at), np.int32), at, starts), shape=(len(rows), rows[0].shape[1]))
 
 
 def _taken(search: PlaneSearch, found: Sequence[Proposal], known: csr_array) -> NDArray[np.bool_]:

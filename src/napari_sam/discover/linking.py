@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from scipy.spatial import KDTree
 
-from napari_sam.discover.proposals import Proposal, ProposalOrigin
+from napari_sam.discover.proposals import Proposal, ProposalOrigin, mask_pixels
 from napari_sam.planes.geometry import Mask
 
 # Fitted to generated stacks of nuclei, tissues and membranes, each stack with the root of how many pairs it has; where
@@ -152,7 +152,7 @@ def _overlapping(
     before: list[tuple[int, NDArray[np.int_], csr_array]] = []
     for position in np.unique(traits.position).tolist():
         own = np.flatnonzero(traits.position == position)
-        pixels = _pixels([objects[at].mask for at in own.tolist()], plane_shape)
+        pixels = mask_pixels([objects[at].mask for at in own.tolist()], plane_shape)
         before = [each for each in before if position - each[0] <= FURTHEST]
         for _, others, other_pixels in before:
             common = (other_pixels @ pixels.T).tocoo()
@@ -165,17 +165,6 @@ def _overlapping(
     if not ious:
         return np.zeros(0, int), np.zeros(0, int), np.zeros(0)
     return np.concatenate(firsts), np.concatenate(seconds), np.concatenate(ious)
-
-
-def _pixels(masks: Sequence[Mask], plane_shape: tuple[int, int]) -> csr_array:
-    """Return (masks, pixels of the plane) 1 where each of them lies."""
-    indices, starts = [], [0]
-    for mask in masks:
-        rows, columns = np.nonzero(mask.pixels)
-        indices.append((rows + mask.box[0]) * plane_shape[1] + columns + mask.box[1])
-        starts.append(starts[-1] + len(rows))
-    shape = len(masks), plane_shape[0] * plane_shape[1]
-    return csr_array((np.ones(starts[-1], np.int32), np.concatenate(indices), np.array(starts)), shape=shape)
 
 
 def _near(traits: _Traits, movement: float) -> tuple[NDArray[np.int_], NDArray[np.int_], NDArray[np.float64]]:

@@ -50,10 +50,7 @@ def label_stack(found: Iterable[PlaneLabels], shape: tuple[int, ...]) -> tuple[N
     """
     labels, count = np.zeros(shape, np.int32), 0
     for each in found:
-        (row, column), index = each.plane.axes, each.plane.index
-        there = labels[tuple(slice(None) if axis in each.plane.axes else at for axis, at in enumerate(index))]
-        own = each.labels if row < column else each.labels.T
-        there[...] = np.where(own, own + count, 0)
+        each.plane.view_of(labels)[...] = np.where(each.labels, each.labels + count, 0)
         count += each.count
     return labels, count
 

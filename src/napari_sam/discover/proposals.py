@@ -226,6 +226,19 @@ class Proposals:
         return first, second, common.data[upper] / np.maximum(smaller, 1)
 
 
+def mask_pixels(masks: Sequence[Mask], plane_shape: tuple[int, int]) -> csr_array:
+    """Return which pixels of a plane of (rows, columns) masks cover: (masks, pixels) int32, 1 where one lies."""
+    indices, starts = [np.zeros(0, int)], [0]
+    for mask in masks:
+        rows, columns = np.nonzero(mask.pixels)
+        rows, columns = rows + mask.box[0], columns + mask.box[1]
+        inside = (rows >= 0) & (rows < plane_shape[0]) & (columns >= 0) & (columns < plane_shape[1])
+        indices.append(rows[inside] * plane_shape[1] + columns[inside])
+        starts.append(starts[-1] + len(indices[-1]))
+    shape = len(masks), plane_shape[0] * plane_shape[1]
+    return csr_array((np.ones(starts[-1], np.int32), np.concatenate(indices), np.array(starts)), shape=shape)
+
+
 def best_independent(conflicts: csr_array, weights: NDArray[np.float64]) -> NDArray[np.int_]:
     """Find the heaviest set of nodes of which no two are in conflict.
 

@@ -101,10 +101,7 @@ class VolumeProposals:
         """
         for at, label in zip(chosen, ids, strict=True):
             for position, reached in self.volumes[at].planes.items():
-                there = self.plane.at(self.axis, position)
-                plane = labels[tuple(slice(None) if axis in there.axes else i for axis, i in enumerate(there.index))]
-                if there.axes[0] > there.axes[1]:
-                    plane = plane.T
+                plane = self.plane.at(self.axis, position).view_of(labels)
                 assert reached.mask is not None
                 own = plane[reached.mask.slices]
                 own[reached.mask.pixels & (own == 0)] = label

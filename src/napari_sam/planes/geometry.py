@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -63,6 +63,11 @@ class Plane:
     def from_data(self, coordinates: Sequence[float]) -> tuple[float, float]:
         """Return (row, column) on this plane of data coordinates (one per axis, data order)."""
         return float(coordinates[self.axes[0]]), float(coordinates[self.axes[1]])
+
+    def view_of(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return this plane of an array, (rows, columns), as a view."""
+        plane = array[tuple(slice(None) if axis in self.axes else at for axis, at in enumerate(self.index))]
+        return plane if self.axes[0] < self.axes[1] else plane.T
 
     def shape(self, data_shape: Sequence[int]) -> tuple[int, int]:
         """Return (rows, columns) of this plane in an image of shape `data_shape`."""

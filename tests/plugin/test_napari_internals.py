@@ -29,6 +29,7 @@ from napari_sam.plugin.napari_internals import (
     canvas_widget,
     docked_widgets,
     finish_drawing,
+    forget_colours,
     forget_history,
     is_drawing,
     one_refresh,
@@ -148,6 +149,17 @@ def test_a_shape_in_the_making_is_finished_or_its_tool_is_changed(monkeypatch) -
     assert layer.mode == "select"
     del layer._is_creating
     assert not is_drawing(layer)
+
+
+def test_colours_of_shapes_that_are_gone_are_forgotten() -> None:
+    layer = Shapes([np.array([(1, 1), (5, 6)])] * 2, shape_type="line", edge_color=["red", "blue"])
+    layer._data_view.remove(0)
+    assert len(layer.edge_color) == 2
+    forget_colours(layer)
+    assert (len(layer.edge_color), len(layer.face_color)) == (1, 1)
+    forget_colours(layer)
+    assert len(layer.edge_color) == 1
+    forget_colours(SimpleNamespace())
 
 
 def test_what_is_no_proxy_is_returned_as_it_is(layer) -> None:

@@ -119,6 +119,19 @@ def finish_drawing(layer: Shapes) -> None:
         finish()
 
 
+def forget_colours(layer: Shapes) -> None:
+    """Forget the colours of shapes that are gone: napari keeps those of one that is given up while it is drawn.
+
+    Without `_data_view`, or its arrays, they stay.
+    """
+    layer = unwrapped(layer)
+    shapes = getattr(layer, "_data_view", None)
+    for name in ("_edge_color", "_face_color"):
+        colours = getattr(shapes, name, None)
+        if colours is not None and len(colours) > len(layer.data):
+            setattr(shapes, name, colours[: len(layer.data)])
+
+
 def camera_of(viewer: Any) -> Any:
     """Return the viewer's camera, which is public but was moved by napari 0.9."""
     scene = getattr(viewer, "scene", None)

@@ -21,6 +21,7 @@ from napari_sam.plugin.layers.layer_prompts import (
     feature_column,
 )
 from napari_sam.plugin.layers.placement import placement_of
+from napari_sam.plugin.napari_internals import forget_colours
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 
 COLOURS = {POSITIVE: "#21d04f", NEGATIVE: "#ff3b30"}
@@ -300,6 +301,7 @@ class PromptShapes:
 
     def recolour(self) -> None:
         """Give scribbles the colour of their polarity."""
+        forget_colours(self.layer)
         if not len(self.layer.data):
             return
         polarities = feature_column(self.layer, "polarity", POSITIVE)

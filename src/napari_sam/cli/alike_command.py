@@ -14,10 +14,10 @@ from napari_sam.cli.everything_command import (
     Region,
     Smallest,
     check_wanted,
+    finding_bar,
     read_planes,
     read_region,
     say_count,
-    with_progress,
 )
 from napari_sam.cli.run import check_output, make_segmenter, write_labels
 from napari_sam.errors import UserError
@@ -98,8 +98,9 @@ def alike_command(
     if labelled is not None:
         described = make_segmenter(examples_on, [plane for plane, _ in examples.values()], model, device, precision)
     kind = describe_kind(described, list(examples.values()))
-    found = with_progress(label_alike(segmenter, chosen, kind, wanted, known, within), chosen)
-    written, count = label_stack(found, source.shape)
+    with finding_bar() as told:
+        found = label_alike(segmenter, chosen, kind, wanted, known, within, told)
+        written, count = label_stack(found, source.shape)
     before = int(there.max())
     written = written.astype(smallest_dtype(count + before))
     written[written > 0] += before

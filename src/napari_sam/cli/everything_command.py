@@ -2,10 +2,11 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from tqdm import tqdm
@@ -55,8 +56,6 @@ Movement = Annotated[
     ),
 ]
 
-Found = TypeVar("Found")
-
 
 def everything_command(
     image: Image,
@@ -103,9 +102,9 @@ def everything_command(
         OVERLAP if overlap is None else overlap,
     )
     segmenter = make_segmenter(source, chosen, model, device, precision)
-    if link:
-        axis = source.ndim - 3
-        with tqdm(total=len(chosen), desc="finding", unit="plane", delay=1, leave=False) as bar:
+    with finding_bar() as told:
+        if link:
+            axis = source.ndim - 3
             labels, count = label_volumes(
                 segmenter,
                 list(dict.fromkeys(plane.at(axis, 0) for plane in chosen)),
@@ -115,18 +114,24 @@ def everything_command(
                 stop=chosen[-1].index[axis],
                 region=within,
                 movement=movement,
-                told=lambda share: bar.update(int(share * len(chosen)) - bar.n),
+                told=told,
             )
-    else:
-        found = with_progress(label_planes(segmenter, chosen, wanted, within), chosen)
-        labels, count = label_stack(found, source.shape)
+        else:
+            labels, count = label_stack(label_planes(segmenter, chosen, wanted, within, told), source.shape)
     write_labels(output, labels.astype(smallest_dtype(count)), source)
     say_count(output, count, chosen)
 
 
-def with_progress(found: Iterable[Found], planes: Sequence[Plane]) -> Iterator[Found]:
-    """Show on standard error which of some planes was looked at."""
-    yield from tqdm(found, total=len(planes), desc="finding", unit="plane", delay=1, leave=False)
+@contextmanager
+def finding_bar() -> Iterator[Callable[[float], None]]:
+    """Show on standard error which share of the work is done; gives what is to be told of that."""
+    shown = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+    with tqdm(total=100, desc="finding", bar_format=shown, delay=1, leave=False) as bar:
+
+        def told(share: float) -> None:
+            bar.update(max(int(100 * share) - bar.n, 0))
+
+        yield told
 
 
 def say_count(output: Path, count: int, planes: Sequence[Plane]) -> None:

@@ -57,9 +57,10 @@ def label_stack(found: Iterable[PlaneLabels], shape: tuple[int, ...]) -> tuple[N
 
 def label_planes(
     segmenter: Segmenter,
-    planes: Iterable[Plane],
+    planes: Sequence[Plane],
     wanted: Wanted,
     region: Region | None = None,
+    told: Callable[[float], object] | None = None,
 ) -> Iterator[PlaneLabels]:
     """Find everything on some planes, each by itself.
 
@@ -73,18 +74,22 @@ def label_planes(
         What is wanted of the proposals.
     region
         See `propose_everything`.
+    told
+        Called with the share of the work that is done, 0..1.
     """
-    for plane in planes:
-        yield _labelled(plane, propose_everything(segmenter, plane, region=region), wanted)
+    for at, plane in enumerate(planes):
+        proposing = propose_everything(segmenter, plane, region=region)
+        yield _labelled(plane, proposing, wanted, _part(told, at, len(planes)))
 
 
 def label_alike(
     segmenter: Segmenter,
-    planes: Iterable[Plane],
+    planes: Sequence[Plane],
     kind: ObjectKind,
     wanted: Wanted,
     known: Callable[[Plane], Sequence[Mask]],
     region: Region | None = None,
+    told: Callable[[float], object] | None = None,
 ) -> Iterator[PlaneLabels]:
     """Find all that is like examples on some planes, each by itself.
 
@@ -102,13 +107,35 @@ def label_alike(
         Returns the objects that are on a plane already.
     region
         See `propose_everything`.
+    told
+        Called with the share of the work that is done, 0..1.
     """
-    for plane in planes:
-        yield _labelled(plane, propose_alike(segmenter, plane, kind, known=known(plane), region=region), wanted)
+    for at, plane in enumerate(planes):
+        proposing = propose_alike(segmenter, plane, kind, known=known(plane), region=region)
+        yield _labelled(plane, proposing, wanted, _part(told, at, len(planes)))
 
 
-def _labelled(plane: Plane, proposing: Iterable[tuple[int, int] | Proposals], wanted: Wanted) -> PlaneLabels:
-    *_, proposals = proposing
-    assert isinstance(proposals, Proposals)
-    chosen = proposals.chosen(wanted)
-    return PlaneLabels(plane, proposals.labels(chosen), len(chosen))
+def _part(told: Callable[[float], object] | None, at: int, count: int) -> Callable[[float], None]:
+    """Return what tells of one of several planes as the share that it is of all of them."""
+
+    def tell(share: float) -> None:
+        if told is not None:
+            told((at + share) / count)
+
+    return tell
+
+
+def _labelled(
+    plane: Plane,
+    proposing: Iterable[tuple[int, int] | Proposals],
+    wanted: Wanted,
+    told: Callable[[float], None],
+) -> PlaneLabels:
+    for each in proposing:
+        if isinstance(each, Proposals):
+            chosen = each.chosen(wanted)
+            told(1.0)
+            return PlaneLabels(plane, each.labels(chosen), len(chosen))
+        done, total = each
+        told(done / max(total, 1))
+    raise AssertionError("there are no proposals in the end")

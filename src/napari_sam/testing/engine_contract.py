@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.discover.proposals import Proposals, Region, Wanted
+from napari_sam.discover.volume_proposals import VolumeProposals
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.planes.geometry import Mask, Plane, Window, overlap
@@ -343,6 +344,41 @@ class EngineContract(ABC):
             except Cancelled:
                 continue
             raise AssertionError(f"it went on after {steps} steps")
+
+    def test_everything_in_a_stack_is_proposed(self) -> None:
+        """Both balls, each as one object over its planes; in a range no plane outside; a token that is set ends it."""
+        engine, segmenter = self._opened()
+        if self._proposed(engine, segmenter) is None:
+            return
+        *steps, found = engine.volumes(segmenter, MIDDLE, 0)
+        assert isinstance(found, VolumeProposals), "no proposals in the end"
+        assert all(not isinstance(step, VolumeProposals) and 0 <= step[0] <= step[1] for step in steps)
+        chosen = found.chosen(Wanted(confidence=0.3))
+        labels = np.zeros(SHAPE, np.int32)
+        found.paint(labels, chosen, range(1, len(chosen) + 1))
+        for value, (row, column) in ((220, (30, 34)), (200, (56, 74))):
+            own, truth = labels == labels[3, row, column], two_balls() == value
+            assert labels[3, row, column], f"nothing is proposed at {(row, column)}"
+            assert (own & truth).sum() > 0.5 * (own | truth).sum(), "another object is proposed"
+        for each in found.volumes:
+            assert 0 <= each.confidence <= 1
+            assert each.key in each.planes, "it is not on the plane that it was found on"
+            for position, reached in each.planes.items():
+                assert reached.index == position
+                assert reached.mask is not None
+                check_mask(reached.mask, MIDDLE.shape(SHAPE))
+        *_, some = engine.volumes(segmenter, MIDDLE, 0, start=2, stop=3)
+        assert isinstance(some, VolumeProposals)
+        assert {at for each in some.volumes for at in each.planes} <= {2, 3}, "something lies outside of the range"
+        token = CancelToken()
+        proposing = engine.volumes(segmenter, MIDDLE, 0, cancel=token)
+        next(proposing)
+        token.cancel()
+        try:
+            list(proposing)
+        except Cancelled:
+            return
+        raise AssertionError("it went on after it was cancelled")
 
     def test_what_is_like_an_object_is_proposed(self) -> None:
         """By one ball the other one is found, which is alike: not the ball itself, nor anything outside a region."""

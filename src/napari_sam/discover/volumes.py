@@ -199,7 +199,9 @@ def _carried_on(
         if each.mask is None or not each.mask.area:
             reached[at].pop(each.index, None)
         else:
-            reached[at][each.index] = each
+            # Logits would take most of the memory of a stack.
+            mask = Mask(each.mask.box, each.mask.pixels, each.mask.predicted_iou)
+            reached[at][each.index] = PropagatedPlane(each.index, mask, each.confidence)
         settled += each.mask is None or each.index in limits
         yield min(settled / max(open_ends, 1), 1.0)
 

@@ -171,3 +171,24 @@ def test_volumes_of_a_stack_are_refused_in_one_sentence(volume):
     ):
         with pytest.raises(UserError, match=sentence):
             napari_sam.segment_volumes(stack, **how)
+
+
+def test_a_picture_has_no_volumes_and_an_axis_may_be_counted_from_the_end(volume):
+    with pytest.raises(UserError, match="single plane"):
+        napari_sam.segment_volumes(volume[7], model=threshold_model(256))
+    for how in ({"axis": "z"}, {"axis": 1.5}, {"start": 1.5}):
+        with pytest.raises(UserError, match="whole number"):
+            napari_sam.segment_volumes(volume, model=threshold_model(256), **how)
+    stack = napari_sam.open_stack(volume[6:8], model=threshold_model(64))
+    from_end = napari_sam.segment_volumes(stack, axis=-3)
+    np.testing.assert_array_equal(from_end, napari_sam.segment_volumes(stack, axis=0))
+
+
+def test_labels_of_examples_are_checked(volume):
+    for labels in (np.zeros(volume.shape), np.zeros(volume.shape).tolist()):
+        with pytest.raises(UserError, match="whole numbers"):
+            napari_sam.find_alike(volume, labels, model=threshold_model(256))
+    labels = np.zeros(volume.shape, np.uint16)
+    labels[7, 50:60, 60:70] = 1
+    with pytest.raises(UserError, match="whole number"):
+        napari_sam.find_alike(volume, labels, ids=1.5, model=threshold_model(256))

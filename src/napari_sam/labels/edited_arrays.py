@@ -1,7 +1,7 @@
 """The edits of objects for scripts: each takes an array of labels and gives a new one."""
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,21 +9,12 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.labels.edits import PixelChange
-from napari_sam.labels.label_array import check_fits, label_boxes, next_label
+from napari_sam.labels.label_array import as_ids, as_labels, check_fits, label_boxes, next_label
 from napari_sam.labels.morphology import Reshaping, Treatment
 from napari_sam.labels.object_edits import Space, all_spaces, known_parts, reshape_change, split_change
 from napari_sam.labels.splitting import AsksOfAPlane
 from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.prompt import Point
-
-
-def _labels(labels: Any) -> NDArray[Any]:
-    array = np.array(labels)
-    if array.dtype.kind not in "iu":
-        raise UserError(f"Labels must be whole numbers, but the array's type is {array.dtype}; convert it first.")
-    if array.ndim < 2:
-        raise UserError(f"Labels have two axes at least, but the shape is {array.shape}.")
-    return array
 
 
 def _axes(ndim: int, spatial: int | None) -> tuple[int, ...]:
@@ -54,7 +45,7 @@ def check_spacing(scale: Sequence[float] | None, axes: Sequence[int], ndim: int)
 def reshape_objects(
     labels: Any,
     reshaping: Reshaping,
-    ids: Collection[int] | None = None,
+    ids: int | Iterable[int] | None = None,
     *,
     scale: Sequence[float] | None = None,
     spatial: int | None = None,
@@ -85,13 +76,13 @@ def reshape_objects(
     UserError
         If these are no labels, there is no such object, or the scale does not fit.
     """
-    array = _labels(labels)
+    array = np.array(as_labels(labels))
     axes = _axes(array.ndim, spatial)
     spacing = check_spacing(scale, axes, array.ndim)
-    _check_ids(array, ids)
+    chosen = _known(array, ids)
     changes: list[PixelChange] = []
     for space in all_spaces(array.shape, axes):
-        boxes = label_boxes(array, space.whole(array.shape), ids)
+        boxes = label_boxes(array, space.whole(array.shape), chosen)
         rivals = np.array(list(boxes), np.int64) if reshaping.treatment is Treatment.GROW else None
         for label, box in boxes.items():
             change, _ = reshape_change(array, space, box, label, reshaping, spacing, rivals)
@@ -99,10 +90,13 @@ def reshape_objects(
     return _applied(array, changes)
 
 
-def _check_ids(array: NDArray[Any], ids: Iterable[int] | None) -> None:
-    for label in ids or ():
+def _known(array: NDArray[Any], ids: int | Iterable[int] | None) -> list[int] | None:
+    """Return ids that a user gave, all of which are in the labels."""
+    chosen = as_ids(ids)
+    for label in chosen or ():
         if label <= 0 or not (array == label).any():
             raise UserError(f"There is no object {label} in the labels.")
+    return chosen
 
 
 def _applied(array: NDArray[Any], changes: Iterable[PixelChange]) -> NDArray[Any]:
@@ -111,7 +105,7 @@ def _applied(array: NDArray[Any], changes: Iterable[PixelChange]) -> NDArray[Any
     return array
 
 
-def merge_objects(labels: Any, ids: Sequence[int]) -> NDArray[Any]:
+def merge_objects(labels: Any, ids: Iterable[int]) -> NDArray[Any]:
     """Make one object of several; it has the smallest of their ids.
 
     Parameters
@@ -138,11 +132,12 @@ def merge_objects(labels: Any, ids: Sequence[int]) -> NDArray[Any]:
     >>> napari_sam.merge_objects(np.array([[7, 7, 0, 3, 3, 5]]), [7, 3])
     array([[3, 3, 0, 3, 3, 5]])
     """
-    array = _labels(labels)
-    if len(set(ids)) < 2:
+    array = np.array(as_labels(labels))
+    chosen = as_ids(ids) or []
+    if len(set(chosen)) < 2:
         raise UserError("Give two objects at least to merge.")
-    _check_ids(array, ids)
-    array[np.isin(array, list(ids))] = min(ids)
+    _known(array, chosen)
+    array[np.isin(array, chosen)] = min(chosen)
     return array
 
 
@@ -195,10 +190,10 @@ def split_object(
            [1, 1, 1, 1, 2, 2, 2],
            [1, 1, 1, 0, 2, 2, 2]])
     """
-    array = _labels(labels)
+    array = np.array(as_labels(labels))
     axes = _axes(array.ndim, spatial)
     spacing = check_spacing(scale, axes, array.ndim)
-    _check_ids(array, [label])
+    _known(array, label)
     clicks: dict[int, tuple[int, ...]] = {}
     asked: dict[int, tuple[Plane, Point]] = {}
     for part, point in enumerate(points, 1):
@@ -220,7 +215,7 @@ def split_object(
     return _applied(array, [] if change is None else [change])
 
 
-def fill_holes(labels: Any, ids: Collection[int] | None = None, *, spatial: int | None = None) -> NDArray[Any]:
+def fill_holes(labels: Any, ids: int | Iterable[int] | None = None, *, spatial: int | None = None) -> NDArray[Any]:
     """Fill the holes of objects: background that no way over pixel faces leads out of. Other labels in them stay.
 
     Parameters
@@ -254,7 +249,9 @@ def fill_holes(labels: Any, ids: Collection[int] | None = None, *, spatial: int 
     return reshape_objects(labels, Reshaping(Treatment.FILL_HOLES), ids, spatial=spatial)
 
 
-def keep_largest_part(labels: Any, ids: Collection[int] | None = None, *, spatial: int | None = None) -> NDArray[Any]:
+def keep_largest_part(
+    labels: Any, ids: int | Iterable[int] | None = None, *, spatial: int | None = None
+) -> NDArray[Any]:
     """Keep the largest connected part of objects, and make the others background; of equal ones the first stays.
 
     Parameters
@@ -285,7 +282,7 @@ def keep_largest_part(labels: Any, ids: Collection[int] | None = None, *, spatia
 def smooth_objects(
     labels: Any,
     distance: float,
-    ids: Collection[int] | None = None,
+    ids: int | Iterable[int] | None = None,
     *,
     scale: Sequence[float] | None = None,
     spatial: int | None = None,
@@ -331,7 +328,7 @@ def smooth_objects(
 def grow_objects(
     labels: Any,
     distance: float,
-    ids: Collection[int] | None = None,
+    ids: int | Iterable[int] | None = None,
     *,
     scale: Sequence[float] | None = None,
     spatial: int | None = None,

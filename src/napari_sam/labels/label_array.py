@@ -1,6 +1,6 @@
 """The label array: its free ids, the places of its labels, and its blocks, to go over it one by one."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import product
 from typing import Any
 
@@ -202,3 +202,37 @@ def wider_dtype(dtype: DTypeLike) -> np.dtype[Any] | None:
     """Return the next wider integer type of the same sign; None for the widest."""
     kind = np.dtype(dtype)
     return None if kind.itemsize >= 8 else np.dtype(f"{kind.kind}{2 * kind.itemsize}")
+
+
+def as_labels(labels: Any) -> Any:
+    """Return labels that a user gave as an array, as it is if it is one.
+
+    Raises
+    ------
+    UserError
+        If these are no whole numbers, or have fewer than two axes.
+    """
+    array = labels if hasattr(labels, "dtype") and hasattr(labels, "shape") else np.asarray(labels)
+    if np.dtype(array.dtype).kind not in "iu":
+        raise UserError(f"Labels must be whole numbers, but the array's type is {array.dtype}; convert it first.")
+    if len(array.shape) < 2:
+        raise UserError(f"Labels have two axes at least, but the shape is {tuple(array.shape)}.")
+    return array
+
+
+def as_ids(ids: int | Iterable[int] | None) -> list[int] | None:
+    """Return the ids that a user gave: one, some (an array or a generator as well), or None for all.
+
+    Raises
+    ------
+    UserError
+        If one of them is no whole number.
+    """
+    if ids is None:
+        return None
+    found: list[int] = []
+    for each in ids if isinstance(ids, Iterable) else [ids]:
+        if isinstance(each, bool | np.bool_) or not isinstance(each, int | np.integer):
+            raise UserError(f"The id of an object is a whole number, but got {each!r}.")
+        found.append(int(each))
+    return found

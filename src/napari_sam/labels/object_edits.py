@@ -108,7 +108,18 @@ def reshape_change(
     -------
     (PixelChange or None, bool)
         What changes, None for nothing; and whether the object would have been gone, and is left as it is.
+
+    Raises
+    ------
+    UserError
+        If the distance is longer than the labels.
     """
+    longest = max(array.shape[axis] * size for axis, size in zip(space.axes, spacing, strict=True))
+    if reshaping.distance > longest:
+        raise UserError(
+            f"A distance of {reshaping.distance:g} is longer than the labels, which are {longest:g} long at most: it "
+            "counts in the unit of their scale."
+        )
     wider = space.around(box, reshaping.margin(spacing), array.shape)
     region = space.read(array, wider)
     own = region == label

@@ -15,7 +15,7 @@ from napari_sam.discover.planes import label_alike, label_planes, label_stack
 from napari_sam.discover.proposals import CONFIDENCE, LIKENESS, OVERLAP, Region, Wanted
 from napari_sam.discover.volumes import label_volumes
 from napari_sam.errors import UserError, check_share
-from napari_sam.labels.label_array import smallest_dtype
+from napari_sam.labels.label_array import as_ids, as_labels, smallest_dtype
 from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane, largest_masks
 from napari_sam.models.model import Model
 from napari_sam.notebook.stacks import checked_axes, open_stack, plane_at
@@ -152,15 +152,17 @@ def find_alike(
     _check_wanted(CONFIDENCE, smallest, largest, overlap)
     stack = image if isinstance(image, Segmenter) else open_stack(image, model=model, axes=axes)
     examples_on = stack if labelled is None else open_stack(labelled, model=stack.model, axes=axes)
-    if labels.shape != examples_on.source.shape:
+    labels = as_labels(labels)
+    if tuple(labels.shape) != examples_on.source.shape:
         raise UserError(
-            f"The labels have the shape {labels.shape}, but the image that they are of {examples_on.source.shape}."
+            f"The labels have the shape {tuple(labels.shape)}, but the image that they are of "
+            f"{examples_on.source.shape}."
         )
-    wanted_ids = (
-        None if ids is None else {int(ids)} if isinstance(ids, int | np.integer) else {int(each) for each in ids}
+    chosen_ids = as_ids(ids)
+    examples = largest_masks(
+        labels, checked_axes(examples_on.source, axes), None if chosen_ids is None else set(chosen_ids)
     )
-    examples = largest_masks(labels, checked_axes(examples_on.source, axes), wanted_ids)
-    missing = sorted((wanted_ids or set()) - set(examples))
+    missing = sorted(set(chosen_ids or ()) - set(examples))
     if missing:
         raise UserError(f"There is no object {missing[0]} in the labels.")
     chosen, within = _looked_at(stack, planes, region, axes)
@@ -174,7 +176,8 @@ def find_alike(
     wanted = Wanted(smallest=smallest, largest=largest, overlap=overlap, likeness=likeness)
     found, count = label_stack(label_alike(stack, chosen, kind, wanted, known, within), stack.source.shape)
     before = int(labels.max())
-    return np.where(found, found.astype(np.int64) + before, 0).astype(smallest_dtype(count + before))
+    dtype = smallest_dtype(count + before)
+    return np.where(found, found.astype(dtype) + dtype.type(before), dtype.type(0))
 
 
 def _looked_at(
@@ -218,17 +221,20 @@ def segment_volumes(
     image, model, overlap, region, axes
         As of `segment_everything`.
     axis
-        The axis to go along. Of an image of more axes every stack along it is segmented by itself.
+        The axis to go along; negative numbers count from the last axis. Of an image of more axes every stack along it
+        is segmented by itself.
     start, stop
         First and last position along it, both inclusive; None for the ends of the image.
     confidence
-        How sure the model has to be of an object, 0..1.
+        How sure the model has to be of an object, 0..1. Of what it sees on one plane only it is less sure: that takes
+        some .87 on this plane to be .4.
     smallest, largest
         Bounds of the diameter of the ball that is as large as an object, in pixels (of the finer axis of the planes;
         the image's scale counts). Where objects move, of the disc that is as large as its largest plane.
     movement
         How far an object moves at most from one position to the next, in pixels, where the axis is time: an object may
-        be one then though it does not overlap itself. None for a stack.
+        be one then though it does not overlap itself. None for a stack. With too small a bound objects fall apart into
+        planes, of which the model is not sure.
 
     Returns
     -------
@@ -254,6 +260,12 @@ def segment_volumes(
     _check_wanted(confidence, smallest, largest, overlap)
     stack = image if isinstance(image, Segmenter) else open_stack(image, model=model, axes=axes)
     shown = checked_axes(stack.source, axes)
+    if stack.source.ndim < 3:
+        raise UserError("This image has a single plane: there is no stack to look in.")
+    for name, number in (("axis", axis), ("start", start), ("stop", stop)):
+        if number is not None and not isinstance(number, int | np.integer):
+            raise UserError(f"{name} is a whole number, but got {number!r}.")
+    axis = axis % stack.source.ndim if -stack.source.ndim <= axis < 0 else axis
     single = {axis, *shown}
     others = [range(1) if each in single else range(size) for each, size in enumerate(stack.source.shape)]
     labels, count = label_volumes(

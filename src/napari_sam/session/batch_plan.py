@@ -75,6 +75,8 @@ def plan_batch(results: BatchResults, basis: LabelsSnapshot, collision: Collisio
     """
     if results.crowded is not None:
         results = _with_room(results, basis, collision)
+        if not results.objects:
+            raise UserError("All of them lie on labels that are there already: nothing was written.")
         yield None
     edits: dict[Plane, Edit] = {}
     pixels: list[PixelChange] = []

@@ -3,6 +3,7 @@
 UserError (a ValueError)            something the user can put right
  |- labels.paint.Collides           pixels of other labels would be met, and the user wants to be asked
  |- models.download.Unreachable     a server that does not answer
+ |- session.edit_plan.NothingToEdit an edit that would change nothing
 UserNotice (a UserWarning)          something to know, although the work goes on
 
 Cancelled (nn.cancel) is no error: it ends what nobody waits for any more, and is never shown.

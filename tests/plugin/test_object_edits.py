@@ -201,3 +201,45 @@ def test_without_a_mouse_an_object_is_split(desk) -> None:
     hand.key(Qt.Key.Key_Return)
     hand.until(lambda: desk.session.objects.labels == [1, 2, 3])
     assert [desk.labels[4, 9, 9], desk.labels[4, 15, 15]] == [1, 3]
+
+
+def message(desk) -> str:
+    return desk.widget.status.message.text().replace("\u200b", "")
+
+
+def test_splitting_ends_with_its_labels(desk) -> None:
+    accept_two(desk)
+    for leave in (
+        lambda: desk.session.labels.choose(None),
+        lambda: desk.viewer.layers.remove("objects"),
+    ):
+        desk.controller.targets.choose(desk.viewer.layers["objects"])
+        desk.hand.press(desk.widget.buttons[Action.SPLIT])
+        desk.hand.click(A)
+        assert "parts of object 1" in message(desk) or "part of object 1" in message(desk)
+        leave()
+        desk.hand.until(lambda: not desk.controller.splitting.active)
+        assert SPLIT_NAME not in desk.viewer.layers
+        assert not desk.widget.buttons[Action.SPLIT].isChecked()
+        assert "object 1" not in message(desk)
+
+
+def test_undo_stops_an_edit_and_labels_that_became_read_only_are_told(desk) -> None:
+    accept_two(desk)
+    layer, before = desk.viewer.layers["objects"], desk.labels.copy()
+    desk.controller.editing.everything = True
+    desk.controller.do(Action.GROW)
+    desk.controller.do(Action.UNDO)
+    desk.ready()
+    assert "The edit was stopped; nothing was changed." in message(desk)
+    np.testing.assert_array_equal(desk.labels, before)
+    desk.controller.do(Action.GROW)
+    layer.data.flags.writeable = False
+    desk.hand.until(lambda: "read-only" in message(desk))
+    assert "Editing" not in desk.widget.status.state.text()
+    desk.hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert "read-only" in message(desk)
+    layer.data.flags.writeable = True
+    np.testing.assert_array_equal(desk.labels, before)
+    desk.hand.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    desk.hand.until(lambda: desk.session.objects.labels == [1])

@@ -270,7 +270,7 @@ def test_planes_that_lie_otherwise_are_edited_as_they_are_seen(session, main, tw
 def test_what_would_be_gone_is_left_and_told(session, main, two) -> None:
     session.edits.grow(-6.0, [1, 2])
     main.settle(session)
-    assert session.status.state is State.ERROR
+    assert session.status.state is State.READY
     assert session.status.sentence == "Nothing was done: 2 objects would be gone."
     session.labels.painted(two, stroke(two, 35, 45, 9))
     session.edits.grow(-1.0)
@@ -408,3 +408,105 @@ def test_another_image_ends_an_edit_that_was_on_its_way(session, main, two) -> N
     np.testing.assert_array_equal(two.array, before)
     assert not session.edits.active
     assert session.status.state is not State.EDITING
+
+
+def test_undo_while_an_edit_is_made_stops_it_and_undoes_nothing_else(session, main, two) -> None:
+    before, steps = two.array.copy(), session.history.journal.done
+    session.edits.grow(2.0, [1])
+    session.edits.grow(2.0, [2])
+    session.history.undo()
+    assert session.status.sentence == "2 edits were stopped; nothing was changed."
+    main.settle(session)
+    np.testing.assert_array_equal(two.array, before)
+    assert session.history.journal.done == steps
+    session.history.undo()
+    session.edits.grow(2.0, [1])
+    session.history.undo()
+    assert session.status.sentence == "The edit was stopped; nothing was changed."
+    session.history.redo()
+    main.settle(session)
+    np.testing.assert_array_equal(two.array, before)
+    assert session.history.journal.done == steps
+
+
+def test_undo_takes_back_a_propagation_that_began_after_an_edit_first(session, main, two) -> None:
+    session.prompts.add_point(Z4, Point(13, 13))
+    main.settle(session)
+    session.edits.grow(2.0, [2])
+    session.volume.propagate()
+    session.history.undo()
+    assert not session.volume.active
+    assert session.edits.active
+    session.history.undo()
+    assert not session.edits.active
+
+
+def test_what_is_asked_for_meanwhile_waits_and_is_told_by_itself(session, main, two) -> None:
+    before, steps = (two.array > 0).sum(), len(session.history.journal.done)
+    session.edits.grow(2.0, [1])
+    assert session.status.sentence == ""
+    session.edits.grow(1.0, [2])
+    assert session.status.sentence == "Waits for the edit that is being made."
+    told = []
+    session.status_changed.connect(told.append)
+    main.settle(session)
+    assert session.status.state is State.READY
+    assert session.status.sentence == "Grow by 2 µm: 1 object done. Grow by 1 µm: 1 object done."
+    assert {each.total for each in told} <= {0, 1}
+    assert len(session.history.journal.done) == steps + 2
+    for _ in range(2):
+        session.history.undo()
+        main.settle(session)
+    assert (two.array > 0).sum() == before
+
+
+def test_objects_are_counted_once_though_the_edit_is_planned_anew(session, main, two) -> None:
+    session.edits.grow(2.0, [1])
+    assert session.scheduler.wait_idle(10)
+    session.labels.painted(two, stroke(two, 30, 5, 7))
+    main.settle(session)
+    assert session.status.sentence == "Grow by 2 µm: 1 object done."
+
+
+def test_what_was_not_done_is_told_after_what_followed(session, main, two) -> None:
+    session.edits.grow(-20.0, [1])
+    session.edits.grow(1.0, [2])
+    session.edits.grow(1.0, [2])
+    main.settle(session)
+    assert session.status.state is State.READY
+    assert session.status.sentence == "Nothing was done: object 1 would be gone. Grow by 1 µm: 1 object done."
+    session.edits.merge([1, 77])
+    session.edits.grow(1.0, [2])
+    main.settle(session)
+    assert session.status.state is State.ERROR
+    assert "Object 77 has no pixels there" in session.status.sentence
+    assert "1 object done" in session.status.sentence
+    session.edits.grow(1.0, [2])
+    main.settle(session)
+    assert session.status.sentence == "Grow by 1 µm: 1 object done."
+
+
+def test_an_edit_whose_turn_comes_too_late_is_told(session, main, two) -> None:
+    session.edits.merge([1, 2])
+    session.edits.grow(1.0, [2])
+    main.settle(session)
+    assert session.objects.labels == [1]
+    assert "Object 2 has no pixels there" in session.status.sentence
+    assert not session.edits.active
+
+
+def test_that_nothing_is_to_be_done_is_no_error(session, main, two) -> None:
+    session.edits.fill_holes([1])
+    main.settle(session)
+    assert session.status.state is State.READY
+    assert "nothing to do" in session.status.sentence
+
+
+def test_edits_that_wait_for_labels_that_are_gone_go_with_them(session, main, two) -> None:
+    before = two.array.copy()
+    session.edits.grow(2.0, [1])
+    session.edits.grow(2.0, [2])
+    session.labels.forget(two)
+    assert not session.edits.active
+    main.settle(session)
+    np.testing.assert_array_equal(two.array, before)

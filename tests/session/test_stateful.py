@@ -261,6 +261,27 @@ class Annotating(RuleBasedStateMachine):
         self.settle()
         self.names = None
 
+    @rule(plane=planes, several=st.booleans(), computed=st.booleans())
+    def undo_while_objects_are_edited(self, plane, several, computed) -> None:
+        """It stops the edits, however far they have come, and undoes nothing else."""
+        self.session.image.set_view(plane)
+        if self.session.volume.active:
+            return
+        before = self.target.array.copy()
+        asked = [
+            self.attempt(self.session.edits.reshape, Reshaping(Treatment.GROW, 1.0), None, EditScope.PLANE)
+            for _ in range(1 + several)
+        ]
+        if computed:
+            assert self.session.scheduler.wait_idle(10)
+        if any(asked):
+            steps = self.session.history.journal.done
+            self.session.history.undo()
+            assert not self.session.edits.active
+            assert self.session.history.journal.done == steps
+        self.settle()
+        np.testing.assert_array_equal(self.target.array, before)
+
     @precondition(lambda self: len(self.session.objects) > 1)
     @rule(plane=planes, picked=st.sets(picks, min_size=2, max_size=3), scope=st.sampled_from(EditScope))
     def merge_objects(self, plane, picked, scope) -> None:

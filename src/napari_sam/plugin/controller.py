@@ -160,6 +160,7 @@ class SegmentController:
         keys = LayerKeys(self.do)
         self.proposals = ProposalLayer(context, layer_list.unnoticed)
         self.splitting = SplitClicks(context, layer_list.unnoticed, self.splitting_changed.emit)
+        session.label_changed.connect(self.splitting.follow_labels)
         self.editing = ObjectEditing(context, self.splitting, self.update_view, self._chosen_axis)
         self.sources = PromptSources(context, self.picking, keys.bind)
         self.canvas = Canvas(

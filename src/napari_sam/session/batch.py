@@ -380,7 +380,12 @@ class Batch:
     def _planned(self, run: _Run, plan: Plan | None, collision: Collision, plans: int) -> None:
         if plan is None:
             return
-        if carry_out(plan, run.results, self._workspace):
+        try:
+            carried_out = carry_out(plan, run.results, self._workspace)
+        except Exception as error:
+            self._failed(error)
+            return
+        if carried_out:
             self._run = None
             run.written()
             self._reporter.note = _summary(run, len(plan.rows))

@@ -12,7 +12,7 @@ from napari_sam.session.history.journal import Journal
 from napari_sam.session.labels import label_writer
 from napari_sam.session.labels.label_writer import LabelWriter
 from napari_sam.session.labels.object_row import Extent, LabelsPatch
-from napari_sam.session.labels.target import ObjectTable, Target
+from napari_sam.session.labels.target import ObjectTable, Target, refuse_read_only
 from napari_sam.session.object.draft import Draft, PromptRequest
 
 
@@ -145,6 +145,8 @@ class DeferredAccepts:
     def _write(self, entry: Entry, draft: Draft, label: int, waiting: DeferredAccept) -> None:
         """Write an object as if that had been done when it was accepted: what was painted since stays on top."""
         table = self._writer.table_of(waiting.target)
+        # Before anything is taken back.
+        refuse_read_only(waiting.target.array)
         since = [
             later
             for later in self._journal.since(entry)

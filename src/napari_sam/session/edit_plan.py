@@ -23,6 +23,10 @@ from napari_sam.session.labels_plan import LabelsSnapshot, Plan
 from napari_sam.session.object.draft import Draft, DraftState, PromptRequest
 
 
+class NothingToEdit(UserError):
+    """An edit that leaves all as it is, although nothing is wrong with it."""
+
+
 @dataclass(eq=False)
 class ObjectEdit:
     """An edit that was asked for, and what is known of how it goes.
@@ -85,10 +89,12 @@ def plan_edit(edit: ObjectEdit, basis: LabelsSnapshot, cancel: CancelToken) -> I
 
     Raises
     ------
+    NothingToEdit
+        If nothing would change.
     UserError
-        If there is no such object, or nothing would change.
+        If there is no such object.
     """
-    edit.done, edit.vanishing, edit.unasked = 0, [], ""
+    edit.done, edit.total, edit.vanishing, edit.unasked = 0, 0, [], ""
     pixels: list[PixelChange] = []
     touched: dict[int, list[PixelChange]] = {}
     for labels, change in _changes(edit, basis, cancel):
@@ -99,7 +105,7 @@ def plan_edit(edit: ObjectEdit, basis: LabelsSnapshot, cancel: CancelToken) -> I
                 touched.setdefault(label, []).append(change)
         yield None
     if not pixels:
-        raise UserError(_nothing(edit))
+        raise NothingToEdit(_nothing(edit))
     growth = Growth.of(pixels)
     rows: dict[int, ObjectRow | None] = {}
     extents: dict[int, Extent] = {}

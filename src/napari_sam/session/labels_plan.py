@@ -103,16 +103,21 @@ def carry_out_plan(
     -------
     bool
         Whether it was done. If not, the labels are others than those that were planned for, and nothing is different.
+
+    Raises
+    ------
+    UserError
+        If the labels cannot be written to; nothing is different then.
     """
     # What is being painted is known from now on.
     workspace.tell_writing()
     if not plan.basis.holds(table):
         return False
     before = workspace.draft.state
-    if leave:
-        workspace.start(DraftState())
     growth = None if workspace.write_at_once else plan.growth
     patch = table.make(plan.pixels, plan.rows, areas=plan.extents, uses=uses, growth=growth)
+    if leave:
+        workspace.start(DraftState())
     workspace.changed_labels(kind, table.target, patch, before, shown=growth is not None, edit=edit)
     workspace.write_on(table.target)
     workspace.tell_draft()

@@ -1,7 +1,9 @@
 """The edits of accepted objects: merged, split, filled, smoothed, grown; one, several, or all at once."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from napari_sam.errors import UserError
@@ -13,10 +15,10 @@ from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.units import in_centimeters, unit_symbol
 from napari_sam.prompts.prompt import Point
 from napari_sam.session.compute.scheduler import Priority, Scheduler
-from napari_sam.session.edit_plan import ObjectEdit, plan_edit
+from napari_sam.session.edit_plan import NothingToEdit, ObjectEdit, plan_edit
 from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.labels.edit_description import EditDescription, EditKind
-from napari_sam.session.labels.target import Target
+from napari_sam.session.labels.target import Target, refuse_read_only
 from napari_sam.session.labels_plan import Plan, begin_planning, carry_out_plan
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.objects import Objects
@@ -90,8 +92,18 @@ def distance_unit(source: ImageSource | None, axes: Sequence[int]) -> tuple[tupl
     return tuple(size / min(sizes) for size in sizes), "px"
 
 
+@dataclass(frozen=True)
+class _EditEnd:
+    """The end of an edit: what to tell of it, and how much that matters (0 as usual, 1 worth knowing, 2 wrong)."""
+
+    sentence: str
+    weight: int
+
+
 class ObjectEdits:
-    """The edits, at most one at a time, each one entry of the journal; they are planned on the inference thread.
+    """The edits, each one entry of the journal; they are planned on the inference thread.
+
+    One is made at a time; what is asked for meanwhile waits for its turn.
 
     Ids need not be in the table of objects: any label in the chosen labels can be edited.
 
@@ -127,6 +139,9 @@ class ObjectEdits:
         self._reporter = reporter
         self._leave = leave
         self._edit: tuple[ObjectEdit, Target] | None = None
+        self._waiting: deque[tuple[ObjectEdit, Target]] = deque()
+        # Of the edits that followed one another without a pause.
+        self._ends: list[_EditEnd] = []
 
     @property
     def active(self) -> bool:
@@ -135,7 +150,7 @@ class ObjectEdits:
 
     @property
     def progress(self) -> tuple[int, int]:
-        """Number of objects done, and of objects in all."""
+        """Number of objects done by the edit that is being made, and of objects in all."""
         return (0, 0) if self._edit is None else (self._edit[0].done, self._edit[0].total)
 
     def unit(self, scope: EditScope = EditScope.OBJECT, axis: int | None = None) -> tuple[float, str]:
@@ -297,20 +312,27 @@ class ObjectEdits:
         return int(target.array[tuple(slice(each, each + 1) for each in at)].reshape(-1)[0])
 
     def cancel(self) -> None:
-        """Give the edit up, and tell so."""
+        """Give the edit up, with those that wait, and tell so."""
+        several = 1 + len(self._waiting)
         self.stop()
-        self._reporter.note = "Stopped; the labels are as they were."
+        self._reporter.clear()
+        what = "The edit was" if several == 1 else f"{several} edits were"
+        self._reporter.note = f"{what} stopped; nothing was changed."
         self._reporter.report()
 
     def stop(self) -> None:
-        """Give the edit up; nothing of it is written."""
+        """Give the edit up, with those that wait; nothing of them is written."""
         self._scheduler.cancel(_KEY)
         self._edit = None
+        self._waiting.clear()
 
     def forget(self, target: Target) -> None:
         """Forget labels that are gone."""
+        self._waiting = deque(each for each in self._waiting if each[1] is not target)
         if self._edit is not None and self._edit[1] is target:
-            self.stop()
+            self._scheduler.cancel(_KEY)
+            self._edit = None
+            self._start_next()
 
     # Inside
 
@@ -339,20 +361,44 @@ class ObjectEdits:
         target = self._workspace.writer.target
         if target is None:
             raise UserError("There are no labels to edit yet: choose them, or accept an object first.")
+        self._check_labels(edit, target)
+        self._leave()
+        self._check_work(edit)
+        self._reporter.clear()
+        self._waiting.append((edit, target))
+        if self._edit is None:
+            self._ends.clear()
+            self._start_next()
+        else:
+            self._reporter.note = "Waits for the edit that is being made."
+        self._reporter.report()
+
+    def _check_labels(self, edit: ObjectEdit, target: Target) -> None:
+        """Refuse labels, and ids in them, that cannot be edited now."""
+        refuse_read_only(target.array)
         waiting = set(self._workspace.deferred.labels(target))
         for label in edit.labels:
             if label <= 0:
                 raise UserError("Label 0 is the background: choose an object.")
             if label in waiting:
                 raise UserError(f"Object {label} is still being finished: try again when its mask is there.")
-        self._leave()
+
+    def _check_work(self, edit: ObjectEdit) -> None:
+        """Refuse to edit an object that was reopened and changed since."""
         if self._in_work(edit) and not self._objects.as_accepted:
             raise UserError(f"Object {self._workspace.draft.label} is in work: accept or reject it first.")
-        self._reporter.clear()
-        self.stop()
-        self._edit = edit, target
-        self._plan(edit, target, 1)
-        self._reporter.report()
+
+    def _start_next(self) -> None:
+        """Start the edit whose turn it is; what keeps it from being made may have come since it was asked for."""
+        while self._waiting and self._edit is None:
+            edit, target = self._edit = self._waiting.popleft()
+            try:
+                self._check_labels(edit, target)
+                self._check_work(edit)
+                self._plan(edit, target, 1)
+            except Exception as error:
+                self._edit = None
+                self._tell_failure(error)
 
     def _in_work(self, edit: ObjectEdit) -> bool:
         draft = self._workspace.draft
@@ -377,26 +423,57 @@ class ObjectEdits:
         )
 
     def _planned(self, edit: ObjectEdit, target: Target, plan: Plan, plans: int) -> None:
-        if self._in_work(edit) and not self._objects.as_accepted:
-            self._failed(UserError(f"Object {self._workspace.draft.label} is in work: accept or reject it first."))
-            return
+        try:
+            self._check_work(edit)
+            if self._write(edit, target, plan):
+                self._end(_EditEnd(_summary(edit), int(bool(edit.vanishing))))
+            elif plans < _PLANS:
+                self._plan(edit, target, plans + 1)
+            else:
+                raise UserError("The labels changed all the while: nothing was done; try again.")
+        except Exception as error:
+            self._failed(error)
+
+    def _write(self, edit: ObjectEdit, target: Target, plan: Plan) -> bool:
+        """Write what was planned; tell whether the labels were still those that it was planned for."""
         table = self._workspace.writer.table_of(target)
         kind = _ENTRIES.get(edit.kind, EntryKind.RESHAPE)
         uses = max(edit.description.labels, default=0)
-        if carry_out_plan(
+        return carry_out_plan(
             plan, table, self._workspace, kind, uses=uses, leave=self._in_work(edit), edit=edit.description
-        ):
-            self._edit = None
-            self._reporter.note = _summary(edit)
-            self._reporter.report()
-        elif plans < _PLANS:
-            self._plan(edit, target, plans + 1)
-        else:
-            self._failed(UserError("The labels changed all the while: nothing was done; try again."))
+        )
 
     def _failed(self, error: Exception) -> None:
         self._edit = None
-        self._reporter.fail(error)
+        self._tell_failure(error)
+        self._start_next()
+        self._reporter.report()
+
+    def _end(self, end: _EditEnd) -> None:
+        self._edit = None
+        self._tell_end(end)
+        self._start_next()
+        self._reporter.report()
+
+    def _tell_failure(self, error: Exception) -> None:
+        if isinstance(error, UserError):
+            self._tell_end(_EditEnd(str(error), 1 if isinstance(error, NothingToEdit) else 2))
+        else:
+            self._reporter.fail(error)
+            self._tell_end(_EditEnd(self._reporter.error, 2))
+
+    def _tell_end(self, end: _EditEnd) -> None:
+        """Tell how an edit ended, and of those before it how the one did that matters most, or was the last."""
+        former = max(reversed(self._ends), key=lambda each: each.weight, default=end)
+        self._ends.append(end)
+        told = list(dict.fromkeys([former, end]))
+        sentences = " ".join(each.sentence for each in told)
+        failure = self._reporter.error
+        self._reporter.clear()
+        if any(each.weight == 2 for each in told):
+            self._reporter.error = sentences
+        else:
+            self._reporter.error, self._reporter.note = failure, sentences
 
 
 def _summary(edit: ObjectEdit) -> str:

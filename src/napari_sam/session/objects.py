@@ -143,9 +143,10 @@ class Objects:
         self._leave()
         self._reporter.clear()
         before = self._workspace.draft.state
+        patch = label_writer.delete(table, *labels)
         if any(map(self._in_work, labels)):
             self._workspace.start(DraftState())
-        self._workspace.changed_labels(EntryKind.DELETE, table.target, label_writer.delete(table, *labels), before)
+        self._workspace.changed_labels(EntryKind.DELETE, table.target, patch, before)
         self._workspace.tell_draft()
 
     def relabel(self, label: int, new: int) -> None:
@@ -163,9 +164,10 @@ class Objects:
         self._leave()
         self._reporter.clear()
         before = self._workspace.draft.state
+        patch = label_writer.relabel(table, label, new)
         if self._in_work(label):
             self._workspace.draft.label = new
-        self._workspace.changed_labels(EntryKind.RELABEL, table.target, label_writer.relabel(table, label, new), before)
+        self._workspace.changed_labels(EntryKind.RELABEL, table.target, patch, before)
 
     def check_free(self, label: int) -> None:
         """Refuse an id that another object has, or that does not fit.

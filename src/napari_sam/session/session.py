@@ -139,7 +139,7 @@ class Session(SessionSignals):
             answering, workspace, self.volume, self.batch, self.edits, self.model, reporter, self.notices
         )
         self.current = CurrentObject(workspace, self.objects, self.volume, self, reporter)
-        self.history = History(workspace, self.volume, reporter)
+        self.history = History(workspace, self.volume, self.edits, reporter)
         self._rules = NoticeRules(workspace, answering, self, self.notices)
         for signal in (self.label_changed, self.objects_changed, self.history_changed):
             signal.connect(reporter.report)
@@ -191,7 +191,7 @@ class Session(SessionSignals):
         if self.everything.active:
             return Status(State.FINDING, error, *self.everything.progress)
         if self.edits.active:
-            return Status(State.EDITING, error, *self.edits.progress)
+            return Status(State.EDITING, error or note, *self.edits.progress)
         if workspace.draft.in_flight or workspace.deferred:
             return Status(State.SEGMENTING, error)
         if error:

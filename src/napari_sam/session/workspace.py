@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from napari_sam.errors import UserError
@@ -132,7 +132,12 @@ class Workspace:
         if not self.writer.knows(target):
             return
         unwritten = self.writer.table_of(target).unwritten
-        unwritten.write_some()
+        try:
+            unwritten.write_some()
+        except Exception as error:
+            # It is owed still: whoever reads or changes these labels next has it written first.
+            self._reporter.fail(error)
+            return
         if not unwritten or time.monotonic() - self._told_at >= _TELL_EVERY_S:
             box = unwritten.written_box()
             if box is not None:
@@ -288,7 +293,8 @@ class Workspace:
     def close(self) -> None:
         """Close it: nothing is written any more, and nothing can be undone; what labels are owed they get first."""
         for table in self.writer.tables:
-            table.unwritten.write()
+            with suppress(UserError):
+                table.unwritten.write()
             box = table.unwritten.written_box()
             if box is not None:
                 self._signals.labels_changed.emit(table.target, box)

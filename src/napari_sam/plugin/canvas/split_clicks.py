@@ -12,6 +12,7 @@ from napari_sam.planes.geometry import Plane
 from napari_sam.plugin.layers.placement import placement_of
 from napari_sam.plugin.layers.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Point
+from napari_sam.session.labels.target import Target
 
 SPLIT_NAME = "Segment: split"
 _SIZE_PIXELS = 11
@@ -52,6 +53,7 @@ class SplitClicks:
         self.layer: Points | None = None
         self.label: int | None = None
         self.clicks: list[tuple[Plane, Point]] = []
+        self._target: Target | None = None
 
     @property
     def active(self) -> bool:
@@ -70,6 +72,7 @@ class SplitClicks:
         self.stop()
         own.draw()
         self.label, self.clicks = label, []
+        self._target = self._context.session.labels.target
         self.layer = Points(
             ndim=image.ndim,
             name=SPLIT_NAME,
@@ -96,7 +99,7 @@ class SplitClicks:
         layer, self.layer = self.layer, None
         if layer is None:
             return
-        self.label, self.clicks = None, []
+        self.label, self.clicks, self._target = None, [], None
         self._context.extra.remove(layer)
         layers = self._context.viewer.layers
         if layer in layers:
@@ -105,10 +108,17 @@ class SplitClicks:
                 layers.remove(layer)
                 layers.selection.active = active
         self._on_change(False)
+        # What there was to be done in it.
+        self._context.tell("")
 
     def removed(self, layer: Layer) -> None:
         """Leave the mode if the layer that left the viewer was the one of the clicks."""
         if layer is self.layer:
+            self.stop()
+
+    def follow_labels(self) -> None:
+        """Leave the mode if the labels that hold the object are gone, or others were chosen."""
+        if self.active and self._context.session.labels.target is not self._target:
             self.stop()
 
     def click(self, position: NDArray[np.float64]) -> None:

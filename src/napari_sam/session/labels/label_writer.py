@@ -1,6 +1,7 @@
 """The writing of accepted objects into labels, and the change of their pixels to another label."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -184,8 +185,9 @@ class LabelWriter:
         self._scheduler.cancel(("ids", id(target)))
         table = self._tables.pop(target, None)
         if table is not None:
-            # Whoever still has them has them whole.
-            table.unwritten.write()
+            # Whoever still has them has them whole, unless they can no longer be written to.
+            with suppress(UserError):
+                table.unwritten.write()
         if self.target is target:
             self.target = None
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from napari_sam.errors import UserError
 from napari_sam.labels.edits import Box, Growth, PixelChange, hull
 from napari_sam.session.labels.object_row import Extent, LabelsPatch, ObjectRow
 
@@ -54,6 +56,20 @@ class ArrayTarget:
         self.array = np.asarray(self.array).astype(dtype)
 
 
+def refuse_read_only(array: Any) -> None:
+    """Refuse labels that cannot be written to, as far as the array tells.
+
+    Raises
+    ------
+    UserError
+        For read-only numpy and zarr arrays.
+    """
+    if getattr(array, "read_only", False) or not getattr(getattr(array, "flags", None), "writeable", True):
+        raise UserError(
+            "The labels cannot be written to: they are read-only. Make them writable again, or choose other labels."
+        )
+
+
 SLICE_ELEMENTS = 2**18
 SLICE_CHANGES = 48
 """So much is written at once, which takes a few milliseconds; a single change that is larger is not divided.
@@ -73,17 +89,21 @@ class _PendingChange:
         return prod(part.stop - part.start for part in self.change.box)
 
     def write(self) -> None:
+        refuse_read_only(self.array)
         if self.forward:
             self.change.apply(self.array)
         else:
             self.change.revert(self.array)
+
+    def unwrite(self) -> None:
+        _PendingChange(self.array, self.change, not self.forward).write()
 
 
 class PendingPixels:
     """Changes that count as made and are yet to be written; only the main thread puts and writes.
 
     Whatever reads labels to change them has them written first, all or those in its box, so that it never meets half
-    of a deed.
+    of a deed. What could not be written, as the labels are read-only or their disk is full, is owed still.
     """
 
     def __init__(self) -> None:
@@ -105,19 +125,25 @@ class PendingPixels:
 
     def write(self, box: Box | None = None) -> None:
         """Write all that is owed, or at least what meets a box."""
-        owed, self._owed = self._owed, deque()
-        for each in owed:
-            if box is None or self._several or _meet(each.change.box, box):
-                self._write(each)
-            else:
-                self._owed.append(each)
+        left: deque[_PendingChange] = deque()
+        try:
+            while self._owed:
+                each = self._owed[0]
+                if box is None or self._several or _meet(each.change.box, box):
+                    self._write(each)
+                else:
+                    left.append(each)
+                self._owed.popleft()
+        finally:
+            self._owed.extendleft(reversed(left))
 
     def write_some(self) -> None:
         """Write one slice of it."""
         elements = count = 0
         while self._owed and (count == 0 or elements + self._owed[0].elements <= SLICE_ELEMENTS):
-            owed = self._owed.popleft()
+            owed = self._owed[0]
             self._write(owed)
+            self._owed.popleft()
             elements, count = elements + owed.elements, count + 1
             if count == SLICE_CHANGES:
                 break
@@ -134,6 +160,21 @@ class PendingPixels:
 
 def _meet(one: Box, other: Box) -> bool:
     return all(a.start < b.stop and b.start < a.stop for a, b in zip(one, other, strict=True))
+
+
+def _write_all(array: Any, changes: Iterable[PixelChange], *, forward: bool = True) -> None:
+    """Make changes, or take them back, one after another; where one of them fails, none is made."""
+    made: list[_PendingChange] = []
+    try:
+        for change in changes:
+            each = _PendingChange(array, change, forward)
+            each.write()
+            made.append(each)
+    except Exception:
+        for each in reversed(made):
+            with suppress(Exception):
+                each.unwrite()
+        raise
 
 
 _V = TypeVar("_V")
@@ -234,15 +275,21 @@ class ObjectTable:
         -------
         LabelsPatch
             What to give to `exchange` to take it back.
+
+        Raises
+        ------
+        UserError
+            If the labels cannot be written to; nothing is different then.
         """
         pixels, rows = tuple(pixels), dict(rows or {})
-        self.revision += 1
+        if pixels and not written:
+            refuse_read_only(self.target.array)
         self.unwritten.write()
         if growth is not None:
             self.unwritten.put(self.target.array, pixels)
         elif not written:
-            for change in pixels:
-                change.apply(self.target.array)
+            _write_all(self.target.array, pixels)
+        self.revision += 1
         changed_rows = {label: (self.rows.get(label), row) for label, row in rows.items()}
         _put(self.rows, rows)
         extents = {**self._extents_after(growth or Growth.of(pixels)), **(areas or {})}
@@ -259,8 +306,15 @@ class ObjectTable:
         return LabelsPatch(dtype=(before.name, after.name))
 
     def exchange(self, patch: LabelsPatch, *, forward: bool, later: bool = False) -> None:
-        """Take a change back, or make it again; with `later`, its pixels are left to `unwritten`."""
-        self.revision += 1
+        """Take a change back, or make it again; with `later`, its pixels are left to `unwritten`.
+
+        Raises
+        ------
+        UserError
+            If the labels cannot be written to; nothing is different then.
+        """
+        if patch.pixels:
+            refuse_read_only(self.target.array)
         if patch.dtype is not None:
             self._turn(np.dtype(patch.dtype[int(forward)]))
         pixels = patch.pixels if forward else patch.pixels[::-1]
@@ -268,11 +322,8 @@ class ObjectTable:
             self.unwritten.put(self.target.array, pixels, forward=forward)
         else:
             self.unwritten.write()
-            for change in pixels:
-                if forward:
-                    change.apply(self.target.array)
-                else:
-                    change.revert(self.target.array)
+            _write_all(self.target.array, pixels, forward=forward)
+        self.revision += 1
         to = int(forward)
         _put(self.rows, {label: pair[to] for label, pair in patch.rows.items()})
         _put(self.extents, {label: pair[to] for label, pair in patch.extents.items()})

@@ -70,8 +70,9 @@ def alike_command(
     source = open_image(image)
     examples_on = source if labelled is None else open_image(labelled)
     there = read_labels(labels, examples_on)
-    examples = largest_masks(there, (there.ndim - 2, there.ndim - 1), _ids(ids))
-    missing = sorted((_ids(ids) or set()) - set(examples))
+    named = _ids(ids)
+    examples = largest_masks(there, (there.ndim - 2, there.ndim - 1), named)
+    missing = sorted((named or set()) - set(examples))
     if missing or not examples:
         raise UserError(f"{labels} has no label {missing[0]}." if missing else f"{labels} has no label at all.")
     within = None if region is None else read_region(region, source)

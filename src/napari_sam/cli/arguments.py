@@ -234,13 +234,20 @@ def read_labels(path: Path, source: ImageSource) -> NDArray[Any]:
     UserError
         If it holds no labels, or they do not fit.
     """
-    labels = _open_labels(path)
+    labels = open_labels(path)
     if labels.shape != source.shape:
         raise UserError(f"{path} has the shape {labels.shape}, but the image has {source.shape}.")
     return np.asarray(labels.array()[...]).reshape(labels.shape)
 
 
-def _open_labels(path: Path) -> ImageSource:
+def open_labels(path: Path) -> ImageSource:
+    """Open a file of labels.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, or holds no labels.
+    """
     labels = open_image(path)
     if labels.n_channels != 1 or labels.dtype.kind not in "iu":
         raise UserError(f"{path} holds no labels, which are whole numbers in one channel.")
@@ -252,7 +259,7 @@ def _read_label(text: str, plane: Plane, source: ImageSource) -> Mask:
     name, colon, number = text.rpartition(":")
     if not colon or not number.strip().isdecimal() or int(number) == 0:
         raise UserError(f"--mask takes a file of labels, a colon and a label from 1 on, but got {text!r}.")
-    labels = _open_labels(Path(name))
+    labels = open_labels(Path(name))
     if labels.shape == source.shape:
         mask = label_mask(labels.array(), plane, int(number))
     elif labels.shape == source.shape[-2:]:

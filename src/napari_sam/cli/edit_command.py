@@ -6,14 +6,13 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from napari_sam.cli.arguments import Output, read_numbers
+from napari_sam.cli.arguments import Output, open_labels, read_numbers
 from napari_sam.cli.run import check_output, write_labels
 from napari_sam.errors import UserError
 from napari_sam.labels.edited_arrays import merge_objects, reshape_objects
 from napari_sam.labels.morphology import Reshaping, Treatment
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.open_image import open_image
 from napari_sam.session.object_edits import depth_axis, distance_unit
 
 LabelsFile = Annotated[Path, typer.Argument(metavar="LABELS", help="A TIFF of labels.", show_default=False)]
@@ -70,9 +69,7 @@ def edit_command(
     if not todo and not merged:
         raise UserError("Nothing is to be done: give --merge, --fill-holes, --keep-largest, --smooth or --grow.")
     only = None if ids is None else _ids("--ids", ids)
-    source = open_image(labels)
-    if source.n_channels != 1 or source.dtype.kind not in "iu":
-        raise UserError(f"{labels} holds no labels, which are whole numbers in one channel.")
+    source = open_labels(labels)
     sizes, unit, depth = _spacing(source, scale, planes)
     array = np.asarray(source.array()[...]).reshape(source.shape)
     before = array

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
-from napari_sam.discover.proposals import Proposal, ProposalOrigin, Proposals, Region
+from napari_sam.discover.proposals import Proposal, ProposalOrigin, Proposals, Region, probability
 from napari_sam.embedding.embedder import cut_features
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures
@@ -365,7 +365,7 @@ def _confidence(predicted_iou: float, stability: float, octaves: float, *, learn
     if not learned:
         return float(np.clip(predicted_iou * stability, 0, 1))
     features = (1.0, predicted_iou, predicted_iou**2, stability, octaves, octaves**2)
-    return 1 / (1 + math.exp(-sum(weight * feature for weight, feature in zip(LOGISTIC, features, strict=True))))
+    return probability(LOGISTIC, features)
 
 
 def _common_cells(proposals: Sequence[Proposal], shape: tuple[int, int], cell: tuple[float, float]) -> csr_array:

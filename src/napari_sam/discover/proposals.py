@@ -226,6 +226,11 @@ class Proposals:
         return first, second, common.data[upper] / np.maximum(smaller, 1)
 
 
+def probability(weights: Sequence[float], features: Sequence[float]) -> float:
+    """Return what a logistic regression says, 0..1, of as many features as it has weights."""
+    return 1 / (1 + math.exp(-sum(weight * feature for weight, feature in zip(weights, features, strict=True))))
+
+
 def mask_pixels(masks: Sequence[Mask], plane_shape: tuple[int, int]) -> csr_array:
     """Return which pixels of a plane of (rows, columns) masks cover: (masks, pixels) int32, 1 where one lies."""
     indices, starts = [np.zeros(0, int)], [0]

@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.discover.everything import propose_everything
 from napari_sam.discover.linking import PlaneObject, link
-from napari_sam.discover.proposals import OVERLAP, Proposals, Region, Wanted
+from napari_sam.discover.proposals import OVERLAP, Proposals, Region, Wanted, probability
 from napari_sam.discover.volume_proposals import VolumeProposal, VolumeProposals
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
@@ -218,16 +217,14 @@ def _joined(
     group = list(range(len(volumes)))
     carried: dict[int, list[int]] = {}
     for at, planes in enumerate(reached):
-        for position in planes:
-            if position not in found[at]:
+        for position, each in planes.items():
+            if position not in found[at] and each.mask is not None:
                 carried.setdefault(position, []).append(at)
     for position, there in sorted(carried.items()):
-        for one, other in combinations(there, 2):
-            first, second = group[one], group[other]
-            if first == second or found[first] & found[second]:
-                continue
-            masks = [reached[at][position].mask for at in (one, other)]
-            if masks[0] is not None and masks[1] is not None and _box_iou(masks[0].box, masks[1].box) > SAME_PLACE:
+        boxes = np.array([mask.box for at in there if (mask := reached[at][position].mask) is not None])
+        for one, other in np.argwhere(np.triu(_box_ious(boxes) > SAME_PLACE, 1)).tolist():
+            first, second = group[there[one]], group[there[other]]
+            if first != second and not found[first] & found[second]:
                 found[first] |= found[second]
                 group = [first if each == second else each for each in group]
     parts: dict[int, list[int]] = {}
@@ -260,13 +257,14 @@ def _united(parts: Sequence[dict[int, PropagatedPlane]]) -> dict[int, Propagated
     return planes
 
 
-def _box_iou(first: tuple[int, int, int, int], second: tuple[int, int, int, int]) -> float:
-    """Return the IoU of two boxes (row0, column0, row1, column1)."""
-    common = math.prod(
-        max(min(first[axis + 2], second[axis + 2]) - max(first[axis], second[axis]), 0) for axis in (0, 1)
-    )
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
-    return common / max(sum(areas) - common, 1)
+def _box_ious(boxes: NDArray[np.int_]) -> NDArray[np.float64]:
+    """Return the IoU of every two of (N, 4) boxes (row0, column0, row1, column1), (N, N)."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    common = (high - low).clip(0).prod(axis=2)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    ious: NDArray[np.float64] = common / np.maximum(areas[:, None] + areas[None] - common, 1)
+    return ious
 
 
 def _voxel(scale: Sequence[float] | None, plane: Plane, axis: int) -> tuple[float, float]:
@@ -285,8 +283,7 @@ def _proposal(
     planes = dict(sorted(reached.items()))
     areas = [each.mask.area for each in planes.values() if each.mask is not None]
     sure = min(max(float(np.mean([each.confidence for each in volume])), 0.01), 0.99)
-    features = (1.0, math.log(sure / (1 - sure)), math.log(len(volume)))
-    confidence = 1 / (1 + math.exp(-sum(weight * each for weight, each in zip(VOLUME_LOGISTIC, features, strict=True))))
+    confidence = probability(VOLUME_LOGISTIC, (1.0, math.log(sure / (1 - sure)), math.log(len(volume))))
     area, depth = voxel
     if moving:
         diameter = 2 * math.sqrt(max(areas) * area / math.pi)

@@ -41,10 +41,10 @@ def one_by_one(monkeypatch) -> None:
     """Encode and decode every level by itself."""
     at_each = Embedder.at_each
 
-    def singly(self, plane, steps, center, cancel=None, *, tight=False, areas=()):
+    def singly(self, plane, steps, center, cancel=None, *, tight=False, window=None, areas=()):
         given = areas or [None] * len(steps)
         return [
-            at_each(self, plane, [step], center, cancel, tight=tight, areas=[area])[0]
+            at_each(self, plane, [step], center, cancel, tight=tight, window=window, areas=[area])[0]
             for step, area in zip(steps, given, strict=True)
         ]
 

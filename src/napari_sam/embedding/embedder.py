@@ -78,6 +78,7 @@ class Embedder:
         cancel: CancelToken | None = None,
         *,
         tight: bool = False,
+        window: int | None = None,
         area: Window | None = None,
     ) -> EmbeddedWindow:
         """Return the embedding of the window around a place, encoded now unless it is at hand.
@@ -94,13 +95,16 @@ class Embedder:
             Checked between the encoder's blocks.
         tight
             Encode no more than a window: for a level that is only tried.
+        window
+            Side of the window, in network pixels; None for the network's own. A fully convolutional network has others
+            as well.
         area
             Take it from this area, whatever else is at hand; None for the one at hand, or a new one.
 
         Returns
         -------
         EmbeddedWindow
-            Of exactly the network's window size, cut so that `center` lies as near its middle as the plane's borders
+            Of exactly that size, cut so that `center` lies as near its middle as the plane's borders
             allow.
 
         Raises
@@ -108,7 +112,7 @@ class Embedder:
         Cancelled
             If `cancel` was set.
         """
-        return self.at_each(plane, [step], center, cancel, tight=tight, areas=[area])[0]
+        return self.at_each(plane, [step], center, cancel, tight=tight, window=window, areas=[area])[0]
 
     def at_each(
         self,
@@ -118,13 +122,14 @@ class Embedder:
         cancel: CancelToken | None = None,
         *,
         tight: bool = False,
+        window: int | None = None,
         areas: Sequence[Window | None] = (),
     ) -> list[EmbeddedWindow]:
         """Return the embeddings of windows of several steps around one place; what is missing is encoded together.
 
         Parameters
         ----------
-        plane, center, cancel, tight
+        plane, center, cancel, tight, window
             As of `at`.
         steps
             One for each window.
@@ -144,7 +149,7 @@ class Embedder:
         if cancel is not None:
             # What is at hand is not encoded, and yet nobody waits for what follows from it.
             cancel.check()
-        layouts = [self._layout(plane, step) for step in steps]
+        layouts = [self._layout(plane, step, window) for step in steps]
         chosen = [
             self._at_hand(plane, layout, center) or layout.around(center, tight) if area is None else area
             for layout, area in zip(layouts, areas or [None] * len(steps), strict=True)
@@ -159,19 +164,21 @@ class Embedder:
         step: tuple[float, float],
         centers: Sequence[tuple[float, float]],
         cancel: CancelToken | None = None,
+        *,
+        window: int | None = None,
     ) -> None:
         """Encode areas that hold the windows around several places at once, where that is less than each by itself.
 
         Parameters
         ----------
-        plane, step, cancel
+        plane, step, cancel, window
             As of `at`.
         centers
             (row, column) of each place.
         """
         if not self.model.network.fully_convolutional:
             return
-        layout = self._layout(plane, step)
+        layout = self._layout(plane, step, window)
         waiting = [center for center in centers if self._at_hand(plane, layout, center) is None]
         for area in layout.covering():
             held = [center for center in waiting if layout.holds(area, center)]
@@ -196,9 +203,11 @@ class Embedder:
             cancel.check()
         return self._encoded(plane, [self._known.setdefault(area, area)], cancel)[0]
 
-    def ready(self, plane: Plane, step: tuple[float, float], center: tuple[float, float]) -> bool:
+    def ready(
+        self, plane: Plane, step: tuple[float, float], center: tuple[float, float], window: int | None = None
+    ) -> bool:
         """Tell whether `at` would answer without encoding."""
-        return self._at_hand(plane, self._layout(plane, step), center) is not None
+        return self._at_hand(plane, self._layout(plane, step, window), center) is not None
 
     def prepare(
         self,
@@ -255,8 +264,8 @@ class Embedder:
         self._known.clear()
         self._store.clear()
 
-    def _layout(self, plane: Plane, step: tuple[float, float]) -> AreaLayout:
-        return AreaLayout.of(self.model.network, plane.shape(self.source.shape), step)
+    def _layout(self, plane: Plane, step: tuple[float, float], window: int | None = None) -> AreaLayout:
+        return AreaLayout.of(self.model.network, plane.shape(self.source.shape), step, window)
 
     def _at_hand(self, plane: Plane, layout: AreaLayout, center: tuple[float, float]) -> Window | None:
         """Find an area that is embedded and gives a prompt at `center` all the context there is."""
@@ -341,6 +350,7 @@ class AreaTrace(Embedder):
         cancel: CancelToken | None = None,
         *,
         tight: bool = False,
+        window: int | None = None,
         areas: Sequence[Window | None] = (),
     ) -> list[EmbeddedWindow]:
         """See `Embedder.at_each`; `areas` come before those that were given."""
@@ -349,7 +359,7 @@ class AreaTrace(Embedder):
             given = next(self._given, None) if area is None else area
             # One of another step belongs to a run that went another way.
             wanted.append(given if given is not None and given.step == step else None)
-        embedded = self._traced.at_each(plane, steps, center, cancel, tight=tight, areas=wanted)
+        embedded = self._traced.at_each(plane, steps, center, cancel, tight=tight, window=window, areas=wanted)
         self.used += [each.area for each in embedded]
         return embedded
 

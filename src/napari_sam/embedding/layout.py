@@ -56,12 +56,18 @@ class AreaLayout:
     growing: bool
 
     @classmethod
-    def of(cls, network: "PromptableNetwork", plane_shape: tuple[int, int], step: tuple[float, float]) -> "AreaLayout":
-        """Return the layout of `network`."""
+    def of(
+        cls,
+        network: "PromptableNetwork",
+        plane_shape: tuple[int, int],
+        step: tuple[float, float],
+        window: int | None = None,
+    ) -> "AreaLayout":
+        """Return the layout of `network`; with a `window` other than its own, which it must be able to decode."""
         return cls(
             plane_shape,
             step,
-            network.window,
+            network.window if window is None else window,
             network.encode_multiple,
             network.stride,
             network.fully_convolutional,
@@ -93,6 +99,8 @@ class AreaLayout:
 
     def holds(self, area: Window, center: tuple[float, float]) -> bool:
         """Tell whether `area` gives a prompt at `center` as much context as an area around it would."""
+        if min(area.shape) < self.window:
+            return False
         row, column = self.cut(area, center)
         cut = area.crop(row, column, (self.window, self.window)).bounds
         for axis in (0, 1):

@@ -11,6 +11,9 @@ from napari_sam.prompts.encoding import encode_prompts
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.decoding import DecodedWindow, decode_window, decode_windows
 from napari_sam.segment.level import (
+    LARGEST_SHARE,
+    SMALLEST_SHARE,
+    Framing,
     coarsest_level,
     diameter,
     extent,
@@ -28,10 +31,6 @@ from napari_sam.segment.segmentation import Segmentation
 # Chosen, not measured: a mask that fits nowhere must end somewhere.
 REDECODES = 2
 """How often a mask that does not fit its window is decoded again on a better one."""
-
-# Chosen, not measured. Most objects were trained at 20 to 80 of a window's 256 pixels (training/configs/nano-9.toml).
-LARGEST_SHARE, SMALLEST_SHARE = 1 / 2, 1 / 8
-"""A mask whose box takes more or less than this of the window's side is decoded again at another level."""
 
 # Chosen, not measured: three sixteenths of the window stay on either side, to see what is around.
 PROMPTED_SHARE = 5 / 8
@@ -64,8 +63,8 @@ class LevelFit:
         The mask that the prompts correct.
     multimask
         Three candidates if True, else one.
-    tight
-        Encode no more than a window at a time.
+    framing
+        How much around the object the network is shown.
     cancel
         Checked between the encoder's blocks.
     local
@@ -77,7 +76,7 @@ class LevelFit:
     prompts: Prompts
     previous: Mask | None
     multimask: bool
-    tight: bool
+    framing: Framing
     cancel: CancelToken | None
     local: bool = True
 
@@ -93,7 +92,7 @@ class LevelFit:
         if self.prompts.box is not None or self.prompts.mask is not None:
             # Beyond the image's own resolution a larger picture shows no more.
             level = max(level_for(size, self._liked_in_box), min(level, 0.0))
-        return min(max(level, level_holding(max(height, width), room)), self._coarsest)
+        return self._possible(max(level, level_holding(max(height, width), room)))
 
     def fitted(
         self, level: float, center: tuple[float, float] | None = None, tried: DecodedWindow | None = None
@@ -101,13 +100,13 @@ class LevelFit:
         """Decode at `level` around `center`, unless that was `tried`, and again where the mask does not fit."""
         if center is None:
             center = self._center()
-        found = self._decoded(level, center, tried)
+        found = self._decoded(level, center, None, tried)
         window = found.window
         for _ in range(REDECODES):
             better = self._better(found.mask, window, level)
             if better is None:
                 break
-            again = self._decoded(better, self._center(found.mask))
+            again = self._decoded(better, self._center(found.mask), found.mask)
             window = again.window
             if not again.mask.area:
                 break
@@ -116,12 +115,24 @@ class LevelFit:
 
     def ready(self, level: float) -> bool:
         """Tell whether `embedded` would answer without encoding."""
-        return self.embedder.ready(self.plane, step_at(level, self._aspect), self._center())
+        return self.embedder.ready(self.plane, step_at(level, self._aspect), self._center(), self.window_at(level))
 
     def embedded(self, level: float) -> EmbeddedWindow:
         """Return the window that `fitted` begins on at a level."""
         step = step_at(level, self._aspect)
-        return self.embedder.at(self.plane, step, self._center(), self.cancel, tight=self.tight)
+        window = self.window_at(level)
+        return self.embedder.at(
+            self.plane, step, self._center(), self.cancel, tight=self.framing.tight, window=window
+        )
+
+    def window_at(self, level: float, mask: Mask | None = None) -> int | None:
+        """Return the side of the window for the prompts, and a mask, at a level; None for the network's own."""
+        small = self.framing.window
+        if small is None or small >= self._window or not self.embedder.model.network.fully_convolutional:
+            return None
+        row0, column0, row1, column1 = self._reached(mask)
+        longest = max(extent((row0, column0, row1, column1), self._aspect)) / 2**level
+        return small if longest <= small * LARGEST_SHARE else None
 
     def scanned(self) -> Segmentation:
         """Decode a single point at several levels and keep the most convincing one.
@@ -151,9 +162,11 @@ class LevelFit:
         # The floor keeps a mask comparable whose predicted IoU is negative.
         return max(mask.predicted_iou, 0.01) ** 2 * math.exp(-0.5 * (off / OCTAVES_OFF) ** 2) * math.sqrt(agreement)
 
-    def _decoded(self, level: float, center: tuple[float, float], tried: DecodedWindow | None = None) -> DecodedWindow:
-        step = step_at(level, self._aspect)
-        embedded = self.embedder.at(self.plane, step, center, self.cancel, tight=self.tight)
+    def _decoded(
+        self, level: float, center: tuple[float, float], mask: Mask | None, tried: DecodedWindow | None = None
+    ) -> DecodedWindow:
+        step, window = step_at(level, self._aspect), self.window_at(level, mask)
+        embedded = self.embedder.at(self.plane, step, center, self.cancel, tight=self.framing.tight, window=window)
         if tried is not None and (tried.window, tried.area) == (embedded.window, embedded.area):
             return tried
         return decode_window(
@@ -170,7 +183,8 @@ class LevelFit:
         """Return the level at which a mask fits, or None if it fits where it is."""
         if not mask.area:
             return None
-        share = max(mask_extent(mask, self._aspect)) / 2**level / self._window
+        side = window.shape[0]
+        share = max(mask_extent(mask, self._aspect)) / 2**level / side
         cut = touches_inner_edge(mask, window, self.shape)
         if SMALLEST_SHARE <= share <= LARGEST_SHARE and not cut:
             return None
@@ -184,16 +198,26 @@ class LevelFit:
         if cut and share > LARGEST_SHARE:
             # The next coarser level: what is cut off has no size to go by.
             better = max(better, level + 0.5)
-        better = min(better, self._coarsest)
-        return better if better != level or cut else None
+        better = self._possible(better)
+        # What outgrew a small window has the network's own at the same level.
+        outgrown = share > LARGEST_SHARE and side < self._window
+        return better if better != level or cut or outgrown else None
+
+    def _possible(self, level: float) -> float:
+        return min(math.ceil(level) if self.framing.whole_levels else level, self._coarsest)
 
     def _center(self, mask: Mask | None = None) -> tuple[float, float]:
         """Return the middle of the prompts, or of the prompts and a mask together."""
+        row0, column0, row1, column1 = self._reached(mask)
+        return (row0 + row1) / 2, (column0 + column1) / 2
+
+    def _reached(self, mask: Mask | None) -> tuple[float, float, float, float]:
+        """Return the box of the prompts, or of the prompts and a mask together."""
         row0, column0, row1, column1 = self._prompted()
         if mask is not None and mask.area:
             row0, column0 = min(row0, mask.box[0]), min(column0, mask.box[1])
             row1, column1 = max(row1, mask.box[2] - 1), max(column1, mask.box[3] - 1)
-        return (row0 + row1) / 2, (column0 + column1) / 2
+        return row0, column0, row1, column1
 
     def _prompted(self) -> tuple[float, float, float, float]:
         box = prompt_box(self.prompts)
@@ -248,13 +272,14 @@ class FirstDecode:
 
 def embed_together(begun: Sequence[FirstDecode]) -> None:
     """Encode what several objects lie on at once, where that is less than a window for each."""
-    alike: dict[tuple[Plane, tuple[float, float]], list[FirstDecode]] = {}
+    alike: dict[tuple[Plane, tuple[float, float], int | None], list[FirstDecode]] = {}
     for each in begun:
         if each.level is not None:
-            alike.setdefault((each.fit.plane, step_at(each.level, each.fit._aspect)), []).append(each)
-    for (plane, step), group in alike.items():
+            step, window = step_at(each.level, each.fit._aspect), each.fit.window_at(each.level)
+            alike.setdefault((each.fit.plane, step, window), []).append(each)
+    for (plane, step, window), group in alike.items():
         centers = [each.fit._center() for each in group]
-        group[0].fit.embedder.share(plane, step, centers, group[0].fit.cancel)
+        group[0].fit.embedder.share(plane, step, centers, group[0].fit.cancel, window=window)
 
 
 def decode_first(begun: Sequence[FirstDecode], together: int) -> Iterator[None]:
@@ -267,7 +292,7 @@ def decode_first(begun: Sequence[FirstDecode], together: int) -> Iterator[None]:
     None
         After each window that had to be encoded, since something more urgent may come in between.
     """
-    alike: dict[tuple[tuple[int, int], int, bool, bool], list[tuple[FirstDecode, EmbeddedWindow]]] = {}
+    alike: dict[tuple[tuple[int, int], int, int, bool, bool], list[tuple[FirstDecode, EmbeddedWindow]]] = {}
     for each in begun:
         fit = each.fit
         if each.level is None:
@@ -277,7 +302,8 @@ def decode_first(begun: Sequence[FirstDecode], together: int) -> Iterator[None]:
         model = fit.embedder.model
         tokens = encode_prompts(fit.prompts, embedded.window, model.network.mask_stride).points.shape[1]
         masked = fit.prompts.mask is not None
-        alike.setdefault((fit.shape, tokens, fit.multimask, masked), []).append((each, embedded))
+        side = embedded.window.shape[0]
+        alike.setdefault((fit.shape, side, tokens, fit.multimask, masked), []).append((each, embedded))
         if not ready:
             yield None
     for group in alike.values():

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +17,30 @@ LEVELS_PER_OCTAVE = 2
 
 # Chosen, not measured: bounds, from pixels magnified 8 times to blocks of 64.
 FINEST_LEVEL, COARSEST_LEVEL = -3.0, 6.0
+
+# Chosen, not measured. Most objects were trained at 20 to 80 of a window's 256 pixels (training/configs/nano-9.toml).
+LARGEST_SHARE, SMALLEST_SHARE = 1 / 2, 1 / 8
+"""A mask whose box takes more or less than this of the window's side is decoded again at another level."""
+
+@dataclass(frozen=True)
+class Framing:
+    """How much around an object the network is shown.
+
+    Parameters
+    ----------
+    tight
+        Encode no more than a window at a time, but what lies close together at once: faster for a plane on which no
+        other click will follow.
+    window
+        Side of the window, in network pixels, of objects that take at most `LARGEST_SHARE` of it: less to encode and to
+        decode than the network's own. None for its own for all, as networks have it that are not fully convolutional.
+    whole_levels
+        Halfway between two octaves the coarser one is taken: half the pixels, and one encoding for more objects.
+    """
+
+    tight: bool = False
+    window: int | None = None
+    whole_levels: bool = False
 
 
 def pixel_aspect(scale: Sequence[float] | None, axes: tuple[int, int]) -> tuple[float, float]:

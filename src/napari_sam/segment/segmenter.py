@@ -16,7 +16,7 @@ from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.fit_level import FirstDecode, LevelFit, decode_first, embed_together
-from napari_sam.segment.level import level_for, level_of, pixel_aspect, prepared_levels, prompt_box, step_at
+from napari_sam.segment.level import Framing, level_for, level_of, pixel_aspect, prepared_levels, prompt_box, step_at
 from napari_sam.segment.reference_frame import ReferenceSegmenter
 from napari_sam.segment.segmentation import Segmentation, Setup
 
@@ -145,7 +145,7 @@ class Segmenter:
         object_size: float | None = None,
         previous: Mask | None = None,
         multimask: bool | None = None,
-        tight: bool = False,
+        framing: Framing = Framing(),
         cancel: CancelToken | None = None,
         areas: Sequence[Window] = (),
         frame: Frame = "window",
@@ -165,8 +165,8 @@ class Segmenter:
             The mask that the prompts correct; its logits are fed back.
         multimask
             Three candidates if True, one if False; None gives three for a single point.
-        tight
-            Encode no more than a window: faster for a plane on which no other click will follow.
+        framing
+            How much around the object the network is shown.
         cancel
             Checked between the encoder's blocks.
         areas
@@ -174,7 +174,7 @@ class Segmenter:
         frame
             "window": on a window at a level that suits the object, under the contrast of the layer. "reference": as the
             published predictor does, the whole plane at once and unstretched; published models, 8 bits, points and
-            boxes only; the size, the areas and `tight` then mean nothing.
+            boxes only; the size, the areas and the framing then mean nothing.
 
         Returns
         -------
@@ -198,7 +198,7 @@ class Segmenter:
             return self._reference.segment(plane, prompts, previous, multimask, cancel)
         trace = AreaTrace(self.embedder, areas)
         found = self._fitted(
-            LevelFit(trace, plane, prompts, previous, multimask, tight, cancel, self.local_corrections), object_size
+            LevelFit(trace, plane, prompts, previous, multimask, framing, cancel, self.local_corrections), object_size
         )
         return replace(found, areas=trace.take())
 
@@ -212,7 +212,7 @@ class Segmenter:
         asked: Sequence[tuple[Plane, Prompts]],
         *,
         object_size: float | None = None,
-        tight: bool = False,
+        framing: Framing = Framing(),
         cancel: CancelToken | None = None,
     ) -> Iterator[Segmentation | UserError | None]:
         """Segment several objects, each as `segment` does, but those that allow it decoded together.
@@ -223,10 +223,8 @@ class Segmenter:
         ----------
         asked
             A plane and all prompts for an object on it, of each.
-        object_size, cancel
+        object_size, framing, cancel
             See `segment`.
-        tight
-            Encode no more than a window for each, but what lies close together at once.
 
         Yields
         ------
@@ -239,26 +237,39 @@ class Segmenter:
         Cancelled
             If `cancel` was set.
         """
-        begun: list[FirstDecode | UserError] = []
-        for plane, prompts in asked:
+        answers: dict[int, Segmentation | UserError] = {}
+        begun: dict[int, FirstDecode] = {}
+        for at, (plane, prompts) in enumerate(asked):
             try:
                 check_prompts(prompts, plane.shape(self.source.shape))
             except UserError as error:
-                begun.append(error)
+                answers[at] = error
             else:
-                fit = LevelFit(self.embedder, plane, prompts, None, _ambiguous(prompts), tight, cancel)
-                begun.append(FirstDecode(fit, _first_level(fit, object_size)))
-        if tight:
-            embed_together([each for each in begun if isinstance(each, FirstDecode)])
-        yield from decode_first([each for each in begun if isinstance(each, FirstDecode)], self.objects_at_once)
-        for each in begun:
-            if isinstance(each, UserError):
-                yield each
-                continue
-            trace = AreaTrace(self.embedder)
-            traced = replace(each.fit, embedder=trace)
-            found = traced.scanned() if each.level is None else traced.fitted(each.level, tried=each.tried)
-            yield replace(found, areas=trace.take())
+                fit = LevelFit(self.embedder, plane, prompts, None, _ambiguous(prompts), framing, cancel)
+                begun[at] = FirstDecode(fit, _first_level(fit, object_size))
+        if framing.tight:
+            embed_together(list(begun.values()))
+        together, order = self.objects_at_once, list(begun)
+        if len(order) > together:
+            # What is shown at one level is decoded in one batch.
+            order.sort(key=lambda at: begun[at].level or 0.0)
+        given = 0
+        for start in range(0, len(order), together):
+            some = order[start : start + together]
+            yield from decode_first([begun[at] for at in some], together)
+            for at in some:
+                answers[at] = self._ended(begun[at])
+                yield None
+                while given in answers:
+                    yield answers.pop(given)
+                    given += 1
+        yield from (answers[at] for at in sorted(answers))
+
+    def _ended(self, begun: FirstDecode) -> Segmentation:
+        trace = AreaTrace(self.embedder)
+        traced = replace(begun.fit, embedder=trace)
+        found = traced.scanned() if begun.level is None else traced.fitted(begun.level, tried=begun.tried)
+        return replace(found, areas=trace.take())
 
     def rehearse(
         self,

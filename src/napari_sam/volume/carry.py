@@ -17,7 +17,7 @@ from napari_sam.planes.geometry import Mask, Plane, Window, overlap
 from napari_sam.planes.resample import sample_grid
 from napari_sam.prompts.encoding import CERTAIN
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.volume.evidence import REVISION, Evidence, Stop, StopRule, evidence_for
+from napari_sam.volume.evidence import REVISION, Evidence, Stop, StopRule, evidence_for, framing
 
 if TYPE_CHECKING:
     # It needs torch, which a window waits for only when there is an image.
@@ -197,10 +197,12 @@ class AxisWalk:
             The object, and what it has on a plane that was reached.
         """
         standards: dict[tuple[int, int], Evidence] = {}
-        outer = self._outer_standards(objects, standards) if self.revision > 1 else {}
+        compared = {name: _largest(keys) for name, keys in objects.items() if len(keys) > 1 and self.revision > 1}
+        if self.revision == 2:
+            self._measure(objects, compared, standards)
         inner: dict[tuple[int, int, int], dict[int, PropagatedPlane]] = {}
         for direction in (1, -1):
-            for front, reached in self._swept(objects, courses or {}, direction, standards, outer, taken):
+            for front, reached in self._swept(objects, courses or {}, direction, standards, compared, taken):
                 if front.meets is None:
                     yield front.name, reached
                 else:
@@ -212,17 +214,18 @@ class AxisWalk:
                 for reached in _met(risen, fallen, lower, upper):
                     yield name, reached
 
-    def _outer_standards(
-        self, objects: Mapping[int, Mapping[int, Mask]], standards: dict[tuple[int, int], Evidence]
-    ) -> dict[int, Evidence]:
-        """Find what objects with several key planes are measured by beyond them; `standards` is filled on the way."""
-        compared = {name: _largest(keys) for name, keys in objects.items() if len(keys) > 1}
+    def _measure(
+        self,
+        objects: Mapping[int, Mapping[int, Mask]],
+        compared: Mapping[int, Sequence[int]],
+        standards: dict[tuple[int, int], Evidence],
+    ) -> None:
+        """Fill `standards` for what is `compared` ahead of the sweeps, as revision 2 did."""
         for position in sorted({at for positions in compared.values() for at in positions}):
             names = [name for name, positions in compared.items() if position in positions]
             found = self._carried_each(position, [objects[name][position] for name in names])
             for name, again in zip(names, found, strict=True):
                 standards[name, position] = self._standard(position, again)
-        return {name: surest([standards[name, at] for at in positions]) for name, positions in compared.items()}
 
     def _swept(
         self,
@@ -230,14 +233,20 @@ class AxisWalk:
         courses: Mapping[int, range],
         direction: int,
         standards: dict[tuple[int, int], Evidence],
-        outer: Mapping[int, Evidence],
+        compared: Mapping[int, Sequence[int]],
         taken: Callable[[Plane], NDArray[np.bool_]] | None,
     ) -> Iterator[tuple["_Front", PropagatedPlane]]:
         """Carry all objects one way; `standards` is filled with the evidence for each on its key planes.
 
-        Beyond the outermost key planes what `outer` has of an object holds instead.
+        Beyond the outermost key planes the surest of those that are `compared` holds instead: they are measured on the
+        way up, which comes first, and lie before these.
         """
         starting: dict[int, list[_Front]] = {}
+        measured: dict[int, list[int]] = {}
+        for name, positions in compared.items():
+            for position in positions:
+                if (name, position) not in standards:
+                    measured.setdefault(position, []).append(name)
         for name, keys in sorted(objects.items()):
             ordered = sorted(keys, reverse=direction < 0)
             for key, meets in pairwise([*ordered, None]):
@@ -247,21 +256,23 @@ class AxisWalk:
                 if self._goes(front, key + front.stride):
                     starting.setdefault(key, []).append(front)
         moving: dict[int, list[_Front]] = {}
-        waiting = [direction * position for position in starting]
+        waiting = [direction * position for position in {*starting, *measured}]
         heapq.heapify(waiting)
         while waiting:
             position = direction * heapq.heappop(waiting)
             starts, arriving = starting.pop(position, []), moving.pop(position, [])
-            unknown = [each for each in starts if (each.name, position) not in standards]
-            found = self._carried_each(position, [each.neighbour for each in (*unknown, *arriving)])
-            for front, again in zip(unknown, found, strict=False):
-                standards[front.name, position] = self._standard(position, again)
+            beginning = {each.name for each in starts if (each.name, position) not in standards}
+            unknown = sorted({*beginning, *measured.get(position, ())})
+            keys = [objects[name][position] for name in unknown]
+            found = self._carried_each(position, [*keys, *(each.neighbour for each in arriving)])
+            for name, again in zip(unknown, found, strict=False):
+                standards[name, position] = self._standard(position, again)
             rivals = {name: keys[position] for name, keys in objects.items() if position in keys}
             masks = self._settled(position, arriving, found[len(unknown) :], rivals, taken)
             going = list(starts)
             for front, mask in zip(arriving, masks, strict=True):
-                own = standards[front.name, front.key]
-                standard = own if front.meets is not None else outer.get(front.name, own)
+                outer = compared.get(front.name, ()) if front.meets is None else ()
+                standard = surest([standards[front.name, at] for at in outer or (front.key,)])
                 reached = self._judged(position, mask, front.neighbour, standard)
                 yield front, reached
                 if reached.mask is not None:
@@ -269,7 +280,7 @@ class AxisWalk:
             for front in going:
                 onward = position + front.stride
                 if self._goes(front, onward):
-                    if onward not in moving and onward not in starting:
+                    if onward not in moving and onward not in starting and onward not in measured:
                         heapq.heappush(waiting, direction * onward)
                     moving.setdefault(onward, []).append(front)
 
@@ -304,7 +315,8 @@ class AxisWalk:
         if self.cancel is not None:
             self.cancel.check()
         here = self.plane.at(self.axis, position)
-        return self.segmenter.segment(here, outlined(neighbour), tight=True, cancel=self.cancel).mask
+        how = framing(self.revision)
+        return self.segmenter.segment(here, outlined(neighbour), framing=how, cancel=self.cancel).mask
 
     def _carried_each(self, position: int, neighbours: Sequence[Mask]) -> list[Mask]:
         if self.cancel is not None:
@@ -312,10 +324,11 @@ class AxisWalk:
         here = self.plane.at(self.axis, position)
         asked = [(here, outlined(each)) for each in neighbours]
         masks: list[Mask] = []
-        together = self.segmenter.objects_at_once
-        for start in range(0, len(asked), together):
+        # All at once, to share what is encoded; formerly so many as are decoded together.
+        together = len(asked) if self.revision > 2 else self.segmenter.objects_at_once
+        for start in range(0, len(asked), max(together, 1)):
             some = asked[start : start + together]
-            for found in self.segmenter.segment_each(some, tight=True, cancel=self.cancel):
+            for found in self.segmenter.segment_each(some, framing=framing(self.revision), cancel=self.cancel):
                 if isinstance(found, UserError):
                     raise found
                 if found is not None:

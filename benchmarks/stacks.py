@@ -89,7 +89,9 @@ def projected(segmenter: Segmenter, plane: Plane, keys: Masks) -> Iterator[Propa
         for position in range(lower + 1, upper):
             near = keys[lower] if position - lower <= upper - position else keys[upper]
             prompts = Prompts(box=mask_box(near), mask=Mask(near.box, near.pixels))
-            yield PropagatedPlane(position, segmenter.segment(plane.at(0, position), prompts, framing=Framing(tight=True)).mask, 1.0)
+            yield PropagatedPlane(
+                position, segmenter.segment(plane.at(0, position), prompts, framing=Framing(tight=True)).mask, 1.0
+            )
 
 
 WAYS: dict[str, Callable[[Segmenter, Plane, Masks], Iterator[PropagatedPlane]]] = {

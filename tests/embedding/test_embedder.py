@@ -79,6 +79,18 @@ def test_neighbouring_clicks_share_an_area_and_distant_ones_do_not():
     assert len(network.encoded) == 2
 
 
+def test_a_small_window_is_no_larger_and_gives_no_large_one():
+    embedder, center = embedder_of((900, 900)), (450.0, 450.0)
+    small = embedder.at(PLANE, (1.0, 1.0), center, tight=True, window=32)
+    assert small.window.shape == small.area.shape == (32, 32)
+    assert embedder.ready(PLANE, (1.0, 1.0), center, 32)
+    assert not embedder.ready(PLANE, (1.0, 1.0), center)
+    own = embedder.at(PLANE, (1.0, 1.0), center, tight=True)
+    assert own.window.shape == (64, 64)
+    pixels = torch.from_numpy(read_window(embedder.source, PLANE, own.window, embedder.contrast))[None]
+    torch.testing.assert_close(own.features.high_res[-1], F.avg_pool2d(pixels, 2), atol=1e-5, rtol=0)
+
+
 def test_no_area_is_larger_than_the_largest():
     embedder = embedder_of((2500, 900))
     steps = list(embedder.prepare(PLANE, [(1.0, 1.0)], (0.0, 0.0)))

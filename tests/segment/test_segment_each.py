@@ -12,6 +12,7 @@ from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Box, Point, Prompts, Scribble
 from napari_sam.sample import generate_stack
+from napari_sam.segment.level import Framing
 from napari_sam.segment.segmentation import Segmentation
 from napari_sam.segment.segmenter import Segmenter
 from napari_sam.testing.fake_network import ThresholdNetwork, threshold_model
@@ -96,6 +97,42 @@ def test_boxes_are_decoded_together_and_not_again(monkeypatch):
     assert counts == [8, 2]
     assert len(model.network.decoded) == 10
     assert [each.mask.area for each in found] == [1600] * 10
+
+
+def test_what_several_batches_lie_on_is_encoded_once():
+    source, middles = bright_squares()
+    model = threshold_model(256)
+    segmenter = Segmenter(model, source, Contrast(((0.0, 1.0),)))
+    asked = [(FLAT, box(*middle, half=22)) for middle in middles]
+    found = answers(segmenter, asked, framing=Framing(tight=True))
+    assert len(asked) > 2 * segmenter.objects_at_once
+    assert len(model.network.encoded) == 1
+    assert [each.mask.area for each in found] == [1600] * len(asked)
+
+
+@pytest.mark.parametrize(("half", "side"), [(22, 160), (42, 256)])
+def test_a_small_object_is_decoded_on_a_small_window_and_a_large_one_on_the_networks_own(half, side):
+    pixels = np.zeros((600, 600), np.float32)
+    pixels[300 - half : 300 + half, 300 - half : 300 + half] = 1
+    segmenter = Segmenter(threshold_model(256), ImageSource(pixels), Contrast(((0.0, 1.0),)))
+    asked = [(FLAT, Prompts(mask=Mask.from_pixels(pixels > 0)))]
+    (found,) = answers(segmenter, asked, framing=Framing(tight=True, window=160, whole_levels=True))
+    assert found.mask.area == (2 * half) ** 2
+    assert found.areas[-1].shape == (side, side)
+    assert found.mask.window.step == (2, 2)
+    alone = segmenter.segment(*asked[0], framing=Framing(tight=True, window=160, whole_levels=True))
+    assert alone.areas == found.areas
+
+
+def test_what_outgrows_a_small_window_is_decoded_on_a_larger_one():
+    pixels = np.zeros((600, 600), np.float32)
+    pixels[250:350, 245:355] = 1
+    segmenter = Segmenter(threshold_model(256), ImageSource(pixels), Contrast(((0.0, 1.0),)))
+    told = Mask((270, 270, 330, 330), np.ones((60, 60), bool))
+    found = segmenter.segment(FLAT, Prompts(mask=told), framing=Framing(tight=True, window=160))
+    assert found.areas[0].shape == (160, 160)
+    assert found.areas[-1].shape == (256, 256)
+    assert found.mask.box == (250, 245, 350, 355)
 
 
 def test_others_may_come_in_between_wherever_something_is_encoded():

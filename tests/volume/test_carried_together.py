@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_source import ImageSource
@@ -28,9 +29,9 @@ def balls(*centers: tuple[int, int, int], radius=(7, 14, 14), shape=(25, 100, 10
     return labels
 
 
-def segmenter_of(labels: np.ndarray, **how) -> Segmenter:
+def segmenter_of(labels: np.ndarray, store: EmbeddingStore | None = None, **how) -> Segmenter:
     volume = (labels > 0).astype(np.float32)
-    return Segmenter(threshold_model(256), ImageSource(volume, **how), Contrast(((0.0, 1.0),)))
+    return Segmenter(threshold_model(256), ImageSource(volume, **how), Contrast(((0.0, 1.0),)), store=store)
 
 
 def key(labels: np.ndarray, label: int, at: int) -> Mask:
@@ -79,6 +80,26 @@ def test_the_order_of_objects_and_their_names_change_nothing(views, order):
     expected = painted(labels, propagate_each(segmenter_of(labels), PLANE, plain, 0, views=views), plain)
     for label, name in enumerate(order, 1):
         assert np.array_equal(found == name, expected == label)
+
+
+@pytest.mark.parametrize("revision", [2, 3])
+def test_an_object_is_measured_where_it_was_found_before_it_is_carried_on(revision):
+    # Three key planes of each are compared, and what is carried beyond the last one waits for that.
+    keys = {1: {at: key(TWO, 1, at) for at in (9, 11, 13)}, 2: {at: key(TWO, 2, at) for at in (10, 12, 14)}}
+    found = painted(TWO, propagate_each(segmenter_of(TWO), PLANE, keys, 0, revision=revision), keys)
+    assert iou(found == 1, TWO == 1) > 0.85
+    assert iou(found == 2, TWO == 2) > 0.85
+
+
+def test_a_plane_is_encoded_once_each_way_whatever_happens_on_it():
+    keys = {1: {at: key(TWO, 1, at) for at in (9, 11, 13)}, 2: {at: key(TWO, 2, at) for at in (10, 12, 14)}}
+    encoded = {}
+    for revision in (2, 3):
+        # Nothing is kept: what is asked for twice is encoded twice.
+        segmenter = segmenter_of(TWO, store=EmbeddingStore(0))
+        list(propagate_each(segmenter, PLANE, keys, 0, revision=revision))
+        encoded[revision] = sum(rows * columns for rows, columns in segmenter.model.network.encoded)
+    assert encoded[3] < encoded[2] / 2
 
 
 @pytest.mark.parametrize("views", [False, True])

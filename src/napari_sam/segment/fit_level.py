@@ -121,9 +121,7 @@ class LevelFit:
         """Return the window that `fitted` begins on at a level."""
         step = step_at(level, self._aspect)
         window = self.window_at(level)
-        return self.embedder.at(
-            self.plane, step, self._center(), self.cancel, tight=self.framing.tight, window=window
-        )
+        return self.embedder.at(self.plane, step, self._center(), self.cancel, tight=self.framing.tight, window=window)
 
     def window_at(self, level: float, mask: Mask | None = None) -> int | None:
         """Return the side of the window for the prompts, and a mask, at a level; None for the network's own."""
@@ -183,11 +181,14 @@ class LevelFit:
         """Return the level at which a mask fits, or None if it fits where it is."""
         if not mask.area:
             return None
-        side = window.shape[0]
-        share = max(mask_extent(mask, self._aspect)) / 2**level / side
+        taken = max(mask_extent(mask, self._aspect)) / 2**level
+        share = taken / window.shape[0]
         cut = touches_inner_edge(mask, window, self.shape)
         if SMALLEST_SHARE <= share <= LARGEST_SHARE and not cut:
             return None
+        if share > LARGEST_SHARE and taken <= LARGEST_SHARE * self._window:
+            # It has outgrown a small window: the network's own holds it.
+            return level
         size = math.sqrt(math.prod(mask_extent(mask, self._aspect)))
         height, width = extent(self._prompted(), self._aspect)
         better = max(
@@ -199,9 +200,7 @@ class LevelFit:
             # The next coarser level: what is cut off has no size to go by.
             better = max(better, level + 0.5)
         better = self._possible(better)
-        # What outgrew a small window has the network's own at the same level.
-        outgrown = share > LARGEST_SHARE and side < self._window
-        return better if better != level or cut or outgrown else None
+        return better if better != level or cut else None
 
     def _possible(self, level: float) -> float:
         return min(math.ceil(level) if self.framing.whole_levels else level, self._coarsest)

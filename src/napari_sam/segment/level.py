@@ -22,6 +22,7 @@ FINEST_LEVEL, COARSEST_LEVEL = -3.0, 6.0
 LARGEST_SHARE, SMALLEST_SHARE = 1 / 2, 1 / 8
 """A mask whose box takes more or less than this of the window's side is decoded again at another level."""
 
+
 @dataclass(frozen=True)
 class Framing:
     """How much around an object the network is shown.
@@ -41,6 +42,10 @@ class Framing:
     tight: bool = False
     window: int | None = None
     whole_levels: bool = False
+
+
+ROOMY = Framing()
+"""For a plane on which other clicks may follow."""
 
 
 def pixel_aspect(scale: Sequence[float] | None, axes: tuple[int, int]) -> tuple[float, float]:

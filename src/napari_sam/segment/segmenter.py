@@ -16,7 +16,16 @@ from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Prompts
 from napari_sam.segment.fit_level import FirstDecode, LevelFit, decode_first, embed_together
-from napari_sam.segment.level import Framing, level_for, level_of, pixel_aspect, prepared_levels, prompt_box, step_at
+from napari_sam.segment.level import (
+    ROOMY,
+    Framing,
+    level_for,
+    level_of,
+    pixel_aspect,
+    prepared_levels,
+    prompt_box,
+    step_at,
+)
 from napari_sam.segment.reference_frame import ReferenceSegmenter
 from napari_sam.segment.segmentation import Segmentation, Setup
 
@@ -145,7 +154,7 @@ class Segmenter:
         object_size: float | None = None,
         previous: Mask | None = None,
         multimask: bool | None = None,
-        framing: Framing = Framing(),
+        framing: Framing = ROOMY,
         cancel: CancelToken | None = None,
         areas: Sequence[Window] = (),
         frame: Frame = "window",
@@ -212,7 +221,7 @@ class Segmenter:
         asked: Sequence[tuple[Plane, Prompts]],
         *,
         object_size: float | None = None,
-        framing: Framing = Framing(),
+        framing: Framing = ROOMY,
         cancel: CancelToken | None = None,
     ) -> Iterator[Segmentation | UserError | None]:
         """Segment several objects, each as `segment` does, but those that allow it decoded together.

@@ -263,8 +263,8 @@ class AxisWalk:
             starts, arriving = starting.pop(position, []), moving.pop(position, [])
             beginning = {each.name for each in starts if (each.name, position) not in standards}
             unknown = sorted({*beginning, *measured.get(position, ())})
-            keys = [objects[name][position] for name in unknown]
-            found = self._carried_each(position, [*keys, *(each.neighbour for each in arriving)])
+            told = [objects[name][position] for name in unknown]
+            found = self._carried_each(position, [*told, *(each.neighbour for each in arriving)])
             for name, again in zip(unknown, found, strict=False):
                 standards[name, position] = self._standard(position, again)
             rivals = {name: keys[position] for name, keys in objects.items() if position in keys}

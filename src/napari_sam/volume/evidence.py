@@ -40,8 +40,8 @@ decoded on small windows, at whole levels (`framing`).
 """
 
 # The smaller of the two sides of training. With version 9 on 96 objects of 24 generated stacks, against the former way:
-# one click along one axis .505 -> .519, three clicks .552 -> .572; everything in seven stacks AP50 .621 -> .620 in a third
-# of the time (docs/log-of-measurements.md, "Stacks: small windows").
+# one click along one axis .505 -> .519, three clicks .552 -> .572; everything in seven stacks AP50 .621 -> .620 in four
+# tenths of the time (docs/log-of-measurements.md, "Stacks: small windows").
 SMALL_WINDOW = 160
 """Side of the window that small objects are decoded on, in network pixels."""
 

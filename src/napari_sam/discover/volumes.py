@@ -16,6 +16,7 @@ from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.segment.level import pixel_aspect
 from napari_sam.segment.segmenter import Segmenter
 from napari_sam.volume.carry import PropagatedPlane, planes_to_reach
+from napari_sam.volume.evidence import SWIFT
 from napari_sam.volume.propagate import propagate_each
 
 ALONE = 0.6
@@ -194,7 +195,7 @@ def _carried_on(
     first, last = limits
     open_ends = sum((min(own) > first) + (max(own) < last) for own in keys.values())
     settled = 0
-    for at, each in propagate_each(segmenter, plane, keys, axis, start=first, stop=last, cancel=cancel):
+    for at, each in propagate_each(segmenter, plane, keys, axis, start=first, stop=last, cancel=cancel, framing=SWIFT):
         if each.mask is None or not each.mask.area:
             reached[at].pop(each.index, None)
         else:

@@ -17,7 +17,8 @@ from napari_sam.planes.geometry import Mask, Plane, Window, overlap
 from napari_sam.planes.resample import sample_grid
 from napari_sam.prompts.encoding import CERTAIN
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.volume.evidence import REVISION, Evidence, Stop, StopRule, evidence_for, framing
+from napari_sam.segment.level import Framing
+from napari_sam.volume.evidence import REVISION, TIGHT, Evidence, Stop, StopRule, evidence_for
 
 if TYPE_CHECKING:
     # It needs torch, which a window waits for only when there is an image.
@@ -111,6 +112,8 @@ class AxisWalk:
         Checked between planes and between the encoder's blocks.
     revision
         See `REVISION`.
+    framing
+        How much around an object the network is shown.
     """
 
     segmenter: "Segmenter"
@@ -121,6 +124,7 @@ class AxisWalk:
     rule: StopRule
     cancel: CancelToken | None = None
     revision: int = REVISION
+    framing: Framing = TIGHT
 
     def carry(self, keys: Mapping[int, Mask]) -> Iterator[PropagatedPlane]:
         """Carry one object from its key planes outwards, both ways in turn; then between them, from both sides.
@@ -315,8 +319,8 @@ class AxisWalk:
         if self.cancel is not None:
             self.cancel.check()
         here = self.plane.at(self.axis, position)
-        how = framing(self.revision)
-        return self.segmenter.segment(here, outlined(neighbour), framing=how, cancel=self.cancel).mask
+        told = outlined(neighbour)
+        return self.segmenter.segment(here, told, framing=self.framing, cancel=self.cancel).mask
 
     def _carried_each(self, position: int, neighbours: Sequence[Mask]) -> list[Mask]:
         if self.cancel is not None:
@@ -328,7 +332,7 @@ class AxisWalk:
         together = len(asked) if self.revision > 2 else self.segmenter.objects_at_once
         for start in range(0, len(asked), max(together, 1)):
             some = asked[start : start + together]
-            for found in self.segmenter.segment_each(some, framing=framing(self.revision), cancel=self.cancel):
+            for found in self.segmenter.segment_each(some, framing=self.framing, cancel=self.cancel):
                 if isinstance(found, UserError):
                     raise found
                 if found is not None:

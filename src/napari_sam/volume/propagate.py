@@ -12,8 +12,9 @@ from scipy import ndimage
 from napari_sam.errors import UserError
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.geometry import Mask, Plane, Window
+from napari_sam.segment.level import Framing
 from napari_sam.volume.carry import AxisWalk, PropagatedPlane, kept, planes_to_reach, settle, without
-from napari_sam.volume.evidence import REVISION, Stop, StopRule
+from napari_sam.volume.evidence import REVISION, TIGHT, Stop, StopRule
 from napari_sam.volume.views import (
     CERTAIN_VOTE,
     FEWEST_PLANES,
@@ -124,6 +125,7 @@ def propagate_each(
     cancel: CancelToken | None = None,
     areas: Sequence[Window] = (),
     revision: int = REVISION,
+    framing: Framing = TIGHT,
 ) -> Iterator[tuple[int, PropagatedPlane]]:
     """Carry several objects along an axis at once; they compete for pixels.
 
@@ -138,6 +140,8 @@ def propagate_each(
         For each object, by a number of its own, the masks that the user made, by position along `axis`.
     taken
         Which pixels belong to something else already; None for none.
+    framing
+        How much around an object the network is shown.
 
     Yields
     ------
@@ -159,7 +163,8 @@ def propagate_each(
         raise UserError("There is nothing to propagate: segment the object on one plane first.")
     known = {name: keys for name, keys in known.items() if keys}
     traced, trace = segmenter.traced(areas)
-    walk = AxisWalk(traced, plane, axis, first, last, StopRule() if rule is None else rule, cancel, revision)
+    rule = StopRule() if rule is None else rule
+    walk = AxisWalk(traced, plane, axis, first, last, rule, cancel, revision, framing)
     carried: Iterator[tuple[int, PropagatedPlane]]
     reached: dict[int, dict[int, PropagatedPlane]] = {name: {} for name in known}
     if len(known) == 1 and taken is None:
@@ -282,6 +287,7 @@ def _add_side_views(
         walk.rule,
         walk.cancel,
         walk.revision,
+        walk.framing,
     )
     started = {name: {view.seed: seeds[name]} for name, view in views.items()}
     courses = {name: stack.course(view, objects[name]) for name, view in views.items()}

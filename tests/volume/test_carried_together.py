@@ -95,8 +95,8 @@ def test_key_planes_are_measured_on_the_way_and_not_encoded_for_that():
     keys = {1: {at: key(TWO, 1, at) for at in (9, 11, 13)}, 2: {at: key(TWO, 2, at) for at in (10, 12, 14)}}
     encoded = {}
     for revision in (2, 3):
-        # Nothing is kept: what is asked for twice is encoded twice.
-        segmenter = segmenter_of(TWO, store=EmbeddingStore(0))
+        # One plane is kept: what is asked for again after another one is encoded again.
+        segmenter = segmenter_of(TWO, store=EmbeddingStore(400_000))
         list(propagate_each(segmenter, PLANE, keys, 0, revision=revision))
         encoded[revision] = len(segmenter.model.network.encoded)
     assert encoded[3] < encoded[2]

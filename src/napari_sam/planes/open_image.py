@@ -126,6 +126,8 @@ def read_image(path: str | os.PathLike[str], series: Series | None = None, *, as
     """
     address = _address(path)
     if address is not None:
+        if address.lower().endswith((*_PLANES, ".npy", ".npz", *BY_BIOIO)):
+            raise UserError(f"{address}: only OME-Zarr is read at addresses; download the file and open it here.")
         return _guarded(address, partial(read_zarr, address, series))
     file = Path(path)
     if not file.exists():

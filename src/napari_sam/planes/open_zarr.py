@@ -93,6 +93,9 @@ def _opened(place: Path | str) -> Any:
     if isinstance(place, Path):
         return zarr.open(zarr.storage.ZipStore(place) if place.is_file() else place, mode="r")
     try:
+        # zarr would say something else.
+        import fsspec  # noqa: F401
+
         return zarr.open(zarr.storage.FsspecStore.from_url(place, read_only=True), mode="r")
     except ImportError as error:
         raise UserError(

@@ -206,7 +206,7 @@ def _read_local(path: Path, series: Series | None, as_labels: bool) -> StoredIma
         return read_npz(path, series)
     suffix = known_format(path, start)
     if suffix in BY_BIOIO:
-        return read_bioio(path, series)
+        return read_bioio(path, suffix, series)
     if series not in (None, 0, "0"):
         raise UserError(_ONE_IMAGE)
     if start.startswith(b"\x93NUMPY"):

@@ -102,8 +102,10 @@ class PlaneFiles:
         if not isinstance(at, slice):
             plane: NDArray[Any] = self._read(int(at))[tuple(rest)]
             return plane
-        planes = [self._read(position)[tuple(rest)] for position in range(*at.indices(self.shape[0]))]
-        return np.stack(planes) if planes else np.empty((0, *self._read(0)[tuple(rest)].shape), self.dtype)
+        wanted = range(*at.indices(self.shape[0]))
+        # Of an empty part the shape is that of any.
+        planes = np.stack([self._read(position)[tuple(rest)] for position in wanted or (0,)])
+        return planes if wanted else planes[:0]
 
 
 class ChannelStack:
@@ -128,7 +130,9 @@ class ChannelStack:
         at, *rest = _whole_index(index, len(self.shape))
         if not isinstance(at, slice):
             return np.asarray(self._channels[at][tuple(rest)])
-        return np.stack([np.asarray(channel[tuple(rest)]) for channel in self._channels[at]])
+        wanted = self._channels[at]
+        channels = np.stack([np.asarray(channel[tuple(rest)]) for channel in wanted or self._channels[:1]])
+        return channels if wanted else channels[:0]
 
 
 def _whole_index(index: Any, ndim: int) -> tuple[Any, ...]:

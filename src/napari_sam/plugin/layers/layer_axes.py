@@ -62,7 +62,8 @@ def axes_of(layer: Image) -> LayerAxes:
     napari's own readers keep neither names nor pixel size of ImageJ and OME-TIFF files. Where the layer has none,
     those of its file are taken, if its shape is that of the file's image: it is then the same image, axis for axis.
     """
-    names, scale, units = _own_axes(layer)
+    own = own_axes(layer)
+    names, scale, units = own.names, own.scale, own.units
     remembered = layer.metadata.get(KEY)
     if isinstance(remembered, dict) and "path" in remembered and len(remembered["axis_labels"]) == layer.ndim:
         # Split off by the plugin from a layer that took them from its file.
@@ -72,7 +73,7 @@ def axes_of(layer: Image) -> LayerAxes:
     stated = file_axes(path) if path and (nameless or sizeless) else None
     of_file = None if stated is None else stated.of(image_shape(layer))
     if of_file is None or not (nameless or of_file.names == tuple(name.lower() for name in names)):
-        return LayerAxes(names, scale, units)
+        return own
     parts = []
     if nameless:
         names = of_file.names
@@ -114,13 +115,14 @@ def remembered_axes(image: Image, source: ImageSource | None) -> dict[str, Any]:
     """Return metadata for new labels on an image: the axes that it is worked on with, where its layer has others."""
     if source is None or source.axis_labels is None or source.scale is None or source.units is None:
         return {}
-    if (source.axis_labels, source.scale, source.units) == _own_axes(image):
+    if LayerAxes(source.axis_labels, source.scale, source.units) == own_axes(image):
         return {}
     return {KEY: {"axis_labels": source.axis_labels, "scale": source.scale, "units": source.units}}
 
 
-def _own_axes(layer: Layer) -> tuple[tuple[str, ...], tuple[float, ...], tuple[str, ...]]:
-    return (
+def own_axes(layer: Layer) -> LayerAxes:
+    """Return the axes that a layer has itself."""
+    return LayerAxes(
         tuple(str(name) for name in layer.axis_labels),
         tuple(float(step) for step in layer.scale),
         tuple(str(unit) for unit in layer.units),

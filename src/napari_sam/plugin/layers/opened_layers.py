@@ -37,8 +37,9 @@ def open_in_viewer(viewer: ViewerModel, path: str | Path) -> list[Layer]:
         try:
             return list(add_opened(viewer, path))
         except UserError as refusal:
+            said = " ".join(str(error).split()).rpartition("Original error from plugin ")[2]
             raise UserError(
-                f"{Path(path).name} could not be opened ({error}; {refusal}) Use napari's File menu, or drop it here."
+                f"{Path(path).name} could not be opened. napari says: {said}. Here: {refusal} Or use napari's File menu."
             ) from error
     return opened
 

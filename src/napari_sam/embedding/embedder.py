@@ -19,6 +19,13 @@ from napari_sam.planes.geometry import Plane, Window
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.read_window import read_window
 
+BOUNDS = (-0.5, 1.5)
+"""Of what is encoded, with 0 and 1 at the contrast limits.
+
+nano was trained with these, and cuts by itself; the published networks know 0 to 1, and a few very bright pixels would
+drown a whole window.
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedWindow:
@@ -49,7 +56,7 @@ class Embedder:
     store
         Where embeddings are kept; its entries belong to this embedder alone.
     channels
-        Channels to show the network; None leaves the choice to `read_window`.
+        Channels to show the network; None takes those of the image, or else leaves the choice to `read_window`.
     """
 
     def __init__(
@@ -63,7 +70,7 @@ class Embedder:
         self.model = model
         self.source = source
         self.contrast = contrast
-        self.channels = channels
+        self.channels = source.shown if channels is None else channels
         self._store = EmbeddingStore() if store is None else store
         self._aside = SpeculativeStore(self._store)
         self._areas: dict[tuple[Plane, tuple[float, float]], list[Window]] = {}
@@ -302,7 +309,9 @@ class Embedder:
             if cancel is not None:
                 cancel.check()
             pixels = [read_window(self.source, plane, area, self.contrast, self.channels) for area in missing]
-            done = self.model.encode(torch.from_numpy(np.stack(pixels)), cancel).split()
+            shown = np.stack(pixels)
+            np.clip(shown, *BOUNDS, out=shown)
+            done = self.model.encode(torch.from_numpy(shown), cancel).split()
             for area, features in zip(missing, done, strict=True):
                 self._store.put(_AreaKey(plane, area), features)
         for area in areas:

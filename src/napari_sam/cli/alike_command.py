@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from napari_sam.cli.arguments import Device, Image, ModelName, Output, PrecisionName, read_labels
+from napari_sam.cli.arguments import Device, Image, ModelName, Output, PrecisionName
 from napari_sam.cli.everything_command import (
     Largest,
     Overlap,
@@ -22,6 +22,7 @@ from napari_sam.cli.everything_command import (
 from napari_sam.cli.run import check_output, make_segmenter, write_labels
 from napari_sam.errors import UserError
 from napari_sam.labels.label_array import smallest_dtype
+from napari_sam.labels.label_files import read_labels
 from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane, largest_masks
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.open_image import open_image

@@ -1,0 +1,149 @@
+"""Recipes in files: reading them, saying in one sentence where one does not fit, and writing them."""
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from napari_sam.batch.recipe import Recipe
+from napari_sam.errors import UserError
+
+
+def read_recipe(path: str | os.PathLike[str]) -> Recipe:
+    """Read a recipe from a TOML file; its names stay relative to the file's folder.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, or says what makes no sense: which key, and on which line.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise UserError(f"There is no recipe {file}; check the name.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read as a recipe: {error}.") from error
+    return recipe_from_text(text, str(file))
+
+
+def recipe_from_text(text: str, name: str) -> Recipe:
+    """Read a recipe from the text of a TOML file that goes by a name.
+
+    Raises
+    ------
+    UserError
+        As of `read_recipe`.
+    """
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{name} is no TOML file: {_lowered(str(error))}.") from error
+    try:
+        return msgspec.convert(tree, Recipe)
+    except msgspec.ValidationError as error:
+        what, keys = _what_and_where(error)
+        raise UserError(f"{name}, line {line_of(text, keys)}: {_told(what, keys)}.") from error
+
+
+def as_recipe(given: Recipe | Mapping[str, Any]) -> Recipe:
+    """Return a recipe that was given as such, or as the same tables in a mapping.
+
+    Raises
+    ------
+    UserError
+        If it says what makes no sense: which key.
+    """
+    tree = msgspec.to_builtins(given) if isinstance(given, Recipe) else given
+    try:
+        return msgspec.convert(tree, Recipe)
+    except msgspec.ValidationError as error:
+        raise UserError(f"The recipe does not fit: {_told(*_what_and_where(error))}.") from error
+
+
+def _what_and_where(error: msgspec.ValidationError) -> tuple[str, list[str | int]]:
+    """Return what is wrong, and the keys that lead there."""
+    what, _, place = str(error).partition(" - at `$")
+    keys: list[str | int] = [
+        int(number) if number else name for name, number in re.findall(r"\.([^.\[\]`]+)|\[(\d+)\]", place)
+    ]
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", what)
+    if unknown:
+        return "there is no such key", [*keys, unknown[1]]
+    missing = re.fullmatch(r"Object missing required field `(.*)`", what)
+    if missing:
+        return f"{missing[1]} is missing", keys
+    return what, keys
+
+
+def _told(what: str, keys: list[str | int]) -> str:
+    where = "".join(f"[{key + 1}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+    said = _lowered(what.replace("`", ""))
+    return f"{where}: {said}" if where else said
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
+def line_of(text: str, keys: list[str | int]) -> int:
+    """Return the line of a TOML text, from 1 on, on which keys lead to a value; of the nearest table if it has none."""
+    names = [key for key in keys if isinstance(key, str)]
+    wanted = next((key for key in keys if isinstance(key, int)), 0)
+    table: list[str] = []
+    met: dict[str, int] = {}
+    best, depth = 1, -1
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]", line):
+            table = [each.strip().strip("\"'") for each in header[2].split(".")]
+            met[header[2]] = met.get(header[2], -1) + 1
+            here, counts = table, header[1] == "[" or met[header[2]] == wanted
+        elif key := re.match(r"\s*([\w.\"'-]+)\s*=", line):
+            here = [*table, *(each.strip("\"'") for each in key[1].split("."))]
+        else:
+            continue
+        # An entry of a list of tables is another one than its neighbours.
+        if (not table or counts) and names[: len(here)] == here and len(here) > depth:
+            best, depth = number, len(here)
+    return best
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """Write a recipe as the text of a TOML file, without what has its default.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+
+    Returns
+    -------
+    str
+        `recipe_from_text` reads the same recipe from it.
+    """
+    tree = msgspec.to_builtins(recipe)
+    lines = ["# A recipe of napari-sam: run it by napari-sam batch THIS_FILE", "format = 1"]
+    for name, content in tree.items():
+        for each in content if isinstance(content, list | tuple) else [content]:
+            if not isinstance(each, dict):
+                continue
+            header = f"[[{name}]]" if isinstance(content, list | tuple) else f"[{name}]"
+            lines += ["", header, *(f"{key} = {_value(value)}" for key, value in each.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    # Strings, numbers and truth values are in TOML what they are in JSON.
+    return json.dumps(value, ensure_ascii=False)

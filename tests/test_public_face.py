@@ -31,6 +31,7 @@ PUBLIC = [
     "propagate_object",
     "propagate_objects",
     "replay_session",
+    "run_batch",
     "save_labels",
     "segment_everything",
     "segment_object",

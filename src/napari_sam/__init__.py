@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from napari_sam.batch.run_batch import run_batch
     from napari_sam.errors import UserError, UserNotice
     from napari_sam.export.save_labels import save_labels
     from napari_sam.labels.edited_arrays import (
@@ -61,6 +62,7 @@ __all__ = [
     "propagate_object",
     "propagate_objects",
     "replay_session",
+    "run_batch",
     "save_labels",
     "segment_everything",
     "segment_object",
@@ -71,6 +73,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "batch.run_batch": ("run_batch",),
     "errors": ("UserError", "UserNotice"),
     "export.save_labels": ("save_labels",),
     "labels.edited_arrays": (

@@ -24,7 +24,7 @@ class RecipePart(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
     """A table of a recipe: what it does not say has its default, and a key that is not known is refused."""
 
 
-class ImageChoice(RecipePart, kw_only=True):
+class ImageChoice(RecipePart, kw_only=True, frozen=True):
     """Which images, and how their files are read."""
 
     files: Annotated[tuple[Filled, ...], Meta(description="Names with * and **, relative to the recipe")] = ()
@@ -52,7 +52,7 @@ class ImageChoice(RecipePart, kw_only=True):
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-class ModelChoice(RecipePart, kw_only=True):
+class ModelChoice(RecipePart, kw_only=True, frozen=True):
     """Which model, and where it runs; see `load_model`."""
 
     name: Annotated[Filled, Meta(description="Of `napari-sam models`, or a file of weights")] = "nano"
@@ -60,11 +60,12 @@ class ModelChoice(RecipePart, kw_only=True):
     precision: Filled = "auto"
 
 
-class ContrastChoice(RecipePart, kw_only=True):
+class ContrastChoice(RecipePart, kw_only=True, frozen=True):
     """The limits that images are scaled by; without this table they are measured in each image."""
 
     limits: Annotated[
-        tuple[tuple[float, float], ...], Meta(min_length=1, description="[low, high], one pair for each channel or one for all")
+        tuple[tuple[float, float], ...],
+        Meta(min_length=1, description="[low, high], one pair for each channel or one for all"),
     ]
 
     def __post_init__(self) -> None:
@@ -72,7 +73,7 @@ class ContrastChoice(RecipePart, kw_only=True):
             raise ValueError("limits are pairs of a lower and a higher value")
 
 
-class FindingPart(RecipePart, tag_field="what", kw_only=True):
+class FindingPart(RecipePart, tag_field="what", kw_only=True, frozen=True):
     """What all ways to find objects without a prompt have in common."""
 
     smallest: Annotated[Diameter, Meta(description="Of the disc (in volumes: the ball) as large as an object")] = 0.0
@@ -97,14 +98,14 @@ class FindingPart(RecipePart, tag_field="what", kw_only=True):
             raise ValueError(f"unit is pixel or a length (nm, um, mm), not {self.unit}")
 
 
-class EverythingStep(FindingPart, tag="everything", kw_only=True):
+class EverythingStep(FindingPart, tag="everything", kw_only=True, frozen=True):
     """Everything that the model sees, on each plane alone; see `segment_everything`."""
 
     confidence: Share = CONFIDENCE
     planes: Annotated[tuple[Natural, ...] | None, Meta(description="Which planes of a stack; all if not given")] = None
 
 
-class VolumesStep(FindingPart, tag="volumes", kw_only=True):
+class VolumesStep(FindingPart, tag="volumes", kw_only=True, frozen=True):
     """Everything that the model sees, linked from plane to plane; see `segment_volumes`."""
 
     confidence: Share = CONFIDENCE
@@ -116,7 +117,7 @@ class VolumesStep(FindingPart, tag="volumes", kw_only=True):
     ] = None
 
 
-class AlikeStep(FindingPart, tag="alike", kw_only=True):
+class AlikeStep(FindingPart, tag="alike", kw_only=True, frozen=True):
     """All objects like some that are labelled, on each plane alone; see `find_alike`."""
 
     labels: Annotated[Filled, Meta(description="File of the labels that hold the examples")]
@@ -126,7 +127,7 @@ class AlikeStep(FindingPart, tag="alike", kw_only=True):
     planes: Annotated[tuple[Natural, ...] | None, Meta(description="Which planes of a stack; all if not given")] = None
 
 
-class PromptsStep(RecipePart, tag_field="what", tag="prompts", kw_only=True):
+class PromptsStep(RecipePart, tag_field="what", tag="prompts", kw_only=True, frozen=True):
     """The objects that a table of points names, one table for each image; carried through stacks."""
 
     table: Annotated[
@@ -142,7 +143,7 @@ class PromptsStep(RecipePart, tag_field="what", tag="prompts", kw_only=True):
     ] = None
 
 
-class RefineStep(RecipePart, tag_field="what", tag="refine", kw_only=True):
+class RefineStep(RecipePart, tag_field="what", tag="refine", kw_only=True, frozen=True):
     """The labels of another program, each asked about as a mask on each plane; their ids stay."""
 
     labels: Annotated[
@@ -153,7 +154,7 @@ class RefineStep(RecipePart, tag_field="what", tag="refine", kw_only=True):
 FindStep: TypeAlias = EverythingStep | VolumesStep | AlikeStep | PromptsStep | RefineStep
 
 
-class EditStep(RecipePart, kw_only=True):
+class EditStep(RecipePart, kw_only=True, frozen=True):
     """What is done to all objects afterwards; see `fill_holes` and its neighbours."""
 
     do: Literal["fill_holes", "keep_largest_part", "smooth", "grow", "shrink"]
@@ -171,7 +172,7 @@ class EditStep(RecipePart, kw_only=True):
             raise ValueError(f"unit is pixel or a length (nm, um, mm), not {self.unit}")
 
 
-class OutputChoice(RecipePart, kw_only=True):
+class OutputChoice(RecipePart, kw_only=True, frozen=True):
     """Where to, and as what."""
 
     folder: Annotated[Filled, Meta(description="Relative to the recipe")] = "labels"
@@ -181,7 +182,7 @@ class OutputChoice(RecipePart, kw_only=True):
     overwrite: Annotated[bool, Meta(description="Whether files that others wrote are replaced")] = False
 
 
-class Recipe(RecipePart, kw_only=True):
+class Recipe(RecipePart, kw_only=True, frozen=True):
     """A recipe: which images, what is done to each, and what is written.
 
     Parameters

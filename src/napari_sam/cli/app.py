@@ -9,6 +9,7 @@ import typer
 
 from napari_sam._version import __version__
 from napari_sam.cli.alike_command import alike_command
+from napari_sam.cli.batch_command import batch_command
 from napari_sam.cli.demo_command import demo_command
 from napari_sam.cli.edit_command import edit_command
 from napari_sam.cli.everything_command import everything_command
@@ -49,12 +50,15 @@ app.command("everything")(everything_command)
 app.command("edit")(edit_command)
 app.command("alike")(alike_command)
 app.command("replay")(replay_command)
+app.command("batch")(batch_command)
 app.command("demo")(demo_command)
 app.add_typer(models, name="models")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 on success, 2 after one sentence on standard error for bad input.
+
+    A batch of which an image failed exits with 1.
 
     Parameters
     ----------

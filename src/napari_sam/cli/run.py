@@ -12,8 +12,8 @@ import typer
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from napari_sam.cli.arguments import PromptWords
 from napari_sam.batch.prompt_table import read_prompt_table
+from napari_sam.cli.arguments import PromptWords
 from napari_sam.errors import UserError
 from napari_sam.export.save_labels import save_labels
 from napari_sam.labels.label_array import smallest_dtype

@@ -73,7 +73,8 @@ def list_images(recipe: Recipe, base: Path, images_base: Path | None = None) -> 
     outputs = _absolute(base.absolute(), recipe.outputs.folder)
     for pattern in chosen.files:
         matches = _matches(root, pattern)
-        if not _inside(root, outputs):
+        # A pattern that only wanders into the folder of outputs does not mean what is there.
+        if not _inside(_absolute(root, pattern.partition("*")[0] + "_").parent, outputs):
             matches = [path for path in matches if not _inside(path, outputs)]
         if not matches:
             raise UserError(f"No image is called {root / pattern}; check images.files.")

@@ -6,12 +6,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
-from napari_sam.batch.recipe import Recipe
+from napari_sam.batch.recipe import FindStep, Recipe
 from napari_sam.errors import UserError
+
+_KINDS = [str(each.__struct_config__.tag) for each in get_args(FindStep)]
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:
@@ -83,6 +85,8 @@ def _what_and_where(error: msgspec.ValidationError) -> tuple[str, list[str | int
     missing = re.fullmatch(r"Object missing required field `(.*)`", what)
     if missing:
         return f"{missing[1]} is missing", keys
+    if what.startswith("Invalid value") and keys[-1:] == ["what"]:
+        what = f"{what}; choose {', '.join(_KINDS[:-1])} or {_KINDS[-1]}"
     return what, keys
 
 
@@ -145,5 +149,5 @@ def recipe_text(recipe: Recipe) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
-    # Strings, numbers and truth values are in TOML what they are in JSON.
-    return json.dumps(value, ensure_ascii=False)
+    # Strings, numbers and truth values are in TOML what they are in JSON, but for this one character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -69,7 +69,7 @@ def test_a_table_names_images_and_what_belongs_to_them(base: Path) -> None:
     assert [each.path for each in found] == [base / "b.tif", base / "deep" / "er" / "b.tif"]
     assert [each.prompts for each in found] == [base / "deep" / "p.csv", base / "points" / "b.csv"]
     assert found[0].inputs == (base / "b.tif", base / "deep" / "p.csv")
-    with pytest.raises(UserError, match="give find.labels, or a column labels"):
+    with pytest.raises(UserError, match=r"give find.labels, or a column labels"):
         listed(base, {"table": "deep/list.csv"}, {"what": "refine"}, name="{folder}/{stem}")
 
 

@@ -126,7 +126,7 @@ def test_a_mapping_is_a_recipe_and_what_is_wrong_in_it_is_named() -> None:
     with pytest.raises(UserError, match=r"find.overlap: expected float <= 1"):
         as_recipe({**tree, "find": {"what": "volumes", "overlap": 2}})
     broken = Recipe(images=ImageChoice(files=("a",)), find=EverythingStep(confidence=math.nan))
-    with pytest.raises(UserError, match="find.confidence"):
+    with pytest.raises(UserError, match=r"find.confidence"):
         as_recipe(broken)
 
 

@@ -13,7 +13,7 @@ from napari_sam.batch.image_list import spread
 from napari_sam.batch.image_task import PICTURE, ImageOutcome, do_task
 from napari_sam.batch.planned_batch import AnyRecipe, plan_batch
 from napari_sam.batch.report import PREVIEW, write_report
-from napari_sam.batch.run_batch import LoadModel, load_chosen
+from napari_sam.batch.run_here import LoadModel, load_chosen
 from napari_sam.errors import UserError
 
 PREVIEWED = 3

@@ -1,18 +1,17 @@
 """A batch: all images of a recipe, one after the other or on a cluster, and what became of each."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from napari_sam.batch.image_task import ImageOutcome, ImageTask, do_task
+from napari_sam.batch.image_task import ImageOutcome
 from napari_sam.batch.planned_batch import AnyRecipe, PlannedBatch, plan_batch
-from napari_sam.batch.recipe import ModelChoice
 from napari_sam.batch.report import REPORT, write_report
-from napari_sam.models.load import load_model
-from napari_sam.models.model import Model
+from napari_sam.batch.run_here import LoadModel, RunTasks, load_chosen, run_here
+from napari_sam.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -66,47 +65,6 @@ class BatchSummary:
 
 
 Told = Callable[[BatchProgress], object]
-LoadModel = Callable[[ModelChoice], Model]
-
-
-class DoTasks(Protocol):
-    """What does tasks, in whatever order."""
-
-    def __call__(
-        self, tasks: Sequence[ImageTask], load: LoadModel, told: Callable[[float], object]
-    ) -> Iterator[tuple[ImageOutcome, Path]]:
-        """Yield for each task what became of it, and the folder that holds its files.
-
-        Parameters
-        ----------
-        tasks
-            One at least.
-        load
-            Loads the model of their recipe.
-        told
-            Called with the share of the image in work that is done, where there is one only.
-        """
-        ...
-
-
-def load_chosen(choice: ModelChoice) -> Model:
-    """Load the model of a recipe.
-
-    Raises
-    ------
-    UserError
-        If there is no such model, device or precision, or the file cannot be used.
-    """
-    return load_model(choice.name, choice.device, choice.precision)
-
-
-def do_here(
-    tasks: Sequence[ImageTask], load: LoadModel, told: Callable[[float], object]
-) -> Iterator[tuple[ImageOutcome, Path]]:
-    """Do tasks one after the other in this process; see `DoTasks`."""
-    model = load(tasks[0].recipe.model)
-    for task in tasks:
-        yield do_task(task, model, told), task.folder
 
 
 def run_batch(
@@ -115,8 +73,9 @@ def run_batch(
     images: str | PathLike[str] | None = None,
     outputs: str | PathLike[str] | None = None,
     told: Told | None = None,
+    workers: int | None = None,
+    scheduler: Any = None,
     load: LoadModel = load_chosen,
-    do: DoTasks = do_here,
 ) -> BatchSummary:
     """Do to many images what a recipe says.
 
@@ -134,10 +93,13 @@ def run_batch(
         Folder of outputs, in place of the one that the recipe says.
     told
         Called whenever something is further.
+    workers
+        Processes on this machine that share the images; None for this one alone. A script that asks for them needs
+        ``if __name__ == "__main__":`` around it.
+    scheduler
+        Address of a Dask scheduler whose workers share the images, or a `distributed.Client`.
     load
         Loads the model.
-    do
-        Does the tasks; see `ClusterTasks` for more than one process.
 
     Returns
     -------
@@ -146,7 +108,8 @@ def run_batch(
     Raises
     ------
     UserError
-        If the recipe makes no sense, there is no image, the model cannot be loaded, or outputs cannot be written.
+        If the recipe makes no sense, there is no image, the model cannot be loaded, outputs cannot be written, or Dask
+        is needed and not installed.
 
     Examples
     --------
@@ -169,11 +132,22 @@ def run_batch(
     >>> napari_sam.run_batch(recipe).before
     2
     """
+    run_tasks = run_here if workers is None and scheduler is None else _on_cluster(workers, scheduler)
     with plan_batch(recipe, images, outputs) as plan:
-        return _run(plan, told or (lambda _: None), load, do)
+        return _run(plan, told or (lambda _: None), load, run_tasks)
 
 
-def _run(plan: PlannedBatch, told: Told, load: LoadModel, do: DoTasks) -> BatchSummary:
+def _on_cluster(workers: int | None, scheduler: Any) -> RunTasks:
+    try:
+        from napari_sam.batch.cluster import ClusterRunner
+    except ImportError as error:
+        raise UserError(
+            "Several workers need the package distributed: install it by pip install 'napari-sam-stacks[cluster]'."
+        ) from error
+    return ClusterRunner(workers, scheduler)
+
+
+def _run(plan: PlannedBatch, told: Told, load: LoadModel, run_tasks: RunTasks) -> BatchSummary:
     began, before, total = time.monotonic(), len(plan.before), plan.total
     outcomes = [*plan.before, *plan.failed]
     told(BatchProgress(len(plan.before), total, before))
@@ -186,7 +160,7 @@ def _run(plan: PlannedBatch, told: Told, load: LoadModel, do: DoTasks) -> BatchS
     whole = False
     try:
         if plan.tasks:
-            for outcome, folder in do(plan.tasks, load, share):
+            for outcome, folder in run_tasks(plan.tasks, load, share):
                 placed = outcome if outcome.error else plan.state.put(outcome, folder)
                 outcomes.append(placed)
                 told(BatchProgress(len(outcomes), total, before, outcome=placed))

@@ -30,6 +30,13 @@ Outputs = Annotated[
     typer.Option("--output", "-o", metavar="FOLDER", help="Where to write, in place of what the recipe says."),
 ]
 Check = Annotated[bool, typer.Option("--check", help="Only say what would be done, and show three images.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", metavar="N", help="Processes on this machine that share the images.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="A Dask scheduler whose workers share the images."),
+]
 AsJson = Annotated[bool, typer.Option("--as-json", help="Tell how far it is as lines of JSON.", hidden=True)]
 
 
@@ -38,6 +45,8 @@ def batch_command(
     folder: Folder = None,
     output: Outputs = None,
     check: Check = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     as_json: AsJson = False,
 ) -> int:
     """Do to many images what a recipe says; a batch that was stopped or killed goes on where it was.
@@ -52,7 +61,7 @@ def batch_command(
     from napari_sam.batch.run_batch import run_batch
 
     with _progress(as_json) as tell:
-        summary = run_batch(recipe, images=folder, outputs=output, told=tell)
+        summary = run_batch(recipe, images=folder, outputs=output, told=tell, workers=workers, scheduler=scheduler)
     _say_end(summary, as_json)
     return SOME_FAILED if summary.failed else 0
 

@@ -235,7 +235,7 @@ def test_pictures_that_were_cut_off(tmp_path, suffix):
         ("empty.tif", b"", "is empty"),
         ("text.tif", b"no image at all", "damaged, or no image"),
         ("text.png", b"no image at all", "damaged, or no image"),
-        ("data.csv", b"1,2,3\n4,5,6\n", "damaged, or no image"),
+        ("data.csv", b"1,2,3\n4,5,6\n", "this is a table"),
         ("header.tif", b"II*\0\x08\0\0\0", "cut off"),
     ],
 )

@@ -51,7 +51,10 @@ def read_prompt_table(path: Path, source: ImageSource) -> dict[int, dict[Plane, 
             lines = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as a table: {error}.") from error
-    axes = _ordered([name for name in names if name not in ("id", "positive")], source.ndim)
+    columns = [name for name in names if name not in ("id", "positive")]
+    # Axes of length 1 need no column.
+    needed = 2 + sum(length > 1 for length in source.shape[:-2])
+    axes = _ordered(columns, source.ndim) or _ordered(columns, needed)
     if "id" not in names or axes is None:
         wanted = ",".join(["id", *(f"axis {axis}" for axis in range(source.ndim - 3)), *"zyx"[-min(source.ndim, 3) :]])
         raise UserError(f"{path} needs the columns {wanted} and perhaps positive, but has {','.join(names) or 'none'}.")

@@ -33,7 +33,7 @@ class ImageChoice(RecipePart, kw_only=True, frozen=True):
         Filled | None, Meta(description="A CSV with a column image, and where it is needed prompts or labels")
     ] = None
     axes: Annotated[Filled | None, Meta(description="A letter for each axis, as ZCYX, where files do not tell")] = None
-    series: Annotated[Natural | None, Meta(description="Which image of a file that holds several")] = None
+    series: Annotated[Natural | Filled | None, Meta(description="Which image of a file that holds several")] = None
     channel: Annotated[
         Natural | Filled | tuple[Natural | Filled, ...] | None, Meta(description="Up to three, by number or name")
     ] = None

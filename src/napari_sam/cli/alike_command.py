@@ -19,13 +19,13 @@ from napari_sam.cli.everything_command import (
     read_region,
     say_count,
 )
+from napari_sam.cli.image_options import ImageOptions, takes_image
 from napari_sam.cli.run import check_output, make_segmenter, write_labels
 from napari_sam.errors import UserError
 from napari_sam.labels.label_array import smallest_dtype
 from napari_sam.labels.label_files import read_labels
 from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane, largest_masks
 from napari_sam.planes.geometry import Mask, Plane
-from napari_sam.planes.open_image import open_image
 
 Labels = Annotated[
     Path,
@@ -45,10 +45,12 @@ Likeness = Annotated[
 ]
 
 
+@takes_image
 def alike_command(
     image: Image,
     labels: Labels,
     output: Output,
+    options: ImageOptions,
     ids: Ids = None,
     labelled: Labelled = None,
     likeness: Likeness = None,
@@ -68,8 +70,8 @@ def alike_command(
     """
     check_output(output, image)
     check_wanted({"--likeness": likeness, "--overlap": overlap}, smallest, largest)
-    source = open_image(image)
-    examples_on = source if labelled is None else open_image(labelled)
+    source = options.open(image)
+    examples_on = source if labelled is None else options.open(labelled)
     there = read_labels(labels, examples_on)
     named = _ids(ids)
     examples = largest_masks(there, (there.ndim - 2, there.ndim - 1), named)

@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from napari_sam.errors import UserError
-from napari_sam.labels.label_files import open_labels
+from napari_sam.labels.label_files import long_axes
 from napari_sam.labels.label_masks import label_mask
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_source import ImageSource
+from napari_sam.planes.open_image import open_labels
 from napari_sam.prompts.prompt import Box, Point, Prompts
 
 
@@ -43,6 +45,11 @@ def read_numbers(option: str, text: str, counts: Collection[int]) -> tuple[float
     return numbers
 
 
+def read_number_list(option: str, text: str) -> tuple[float, ...]:
+    """Return the finite numbers of a comma-separated list, however many; see `read_numbers`."""
+    return read_numbers(option, text, {text.count(",") + 1})
+
+
 def read_index(option: str, text: str, numbers: tuple[float, ...], lengths: tuple[int, ...]) -> tuple[int, ...]:
     """Return whole positions along the axes in front of the plane, each within its axis.
 
@@ -69,8 +76,20 @@ def read_index(option: str, text: str, numbers: tuple[float, ...], lengths: tupl
     return tuple(int(number) for number in numbers)
 
 
-Image = Annotated[Path, typer.Argument(metavar="IMAGE", help="A TIFF, OME-TIFF, PNG or JPEG file.", show_default=False)]
-Stack = Annotated[Path, typer.Argument(metavar="STACK", help="A TIFF or OME-TIFF z-stack.", show_default=False)]
+Image = Annotated[
+    Path,
+    typer.Argument(
+        metavar="IMAGE",
+        help="A TIFF, OME-TIFF, PNG or JPEG file, an OME-Zarr folder or its address, or a folder of planes.",
+        show_default=False,
+    ),
+]
+Stack = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STACK", help="A z-stack: TIFF, OME-TIFF, OME-Zarr, a folder of planes.", show_default=False
+    ),
+]
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="LABELS.tif", help="Where to write the labels.", show_default=False)
 ]
@@ -153,9 +172,11 @@ class _PromptReader:
     def __init__(self, source: ImageSource, plane: str | None) -> None:
         self._source = source
         self._leading = source.shape[:-2]
+        # Axes of length 1 need no number.
+        self._needed = sum(length > 1 for length in self._leading)
         self._default = None if plane is None else self._plane("--plane", plane, self._plane_numbers(plane))
-        if not self._leading:
-            self._default = Plane((0, 1), (0, 0))
+        if not self._needed and self._default is None:
+            self._default = self._plane("", "", ())
         self._prompts: dict[Plane, Prompts] = {}
 
     def read(self, words: PromptWords) -> dict[Plane, Prompts]:
@@ -174,16 +195,23 @@ class _PromptReader:
     def _plane_numbers(self, text: str) -> tuple[float, ...]:
         if not self._leading:
             raise UserError(f"--plane {text} was given, but the image has one plane only.")
-        return read_numbers("--plane", text, {len(self._leading)})
+        return read_numbers("--plane", text, {len(self._leading), self._needed or len(self._leading)})
 
     def _plane(self, option: str, text: str, numbers: tuple[float, ...]) -> Plane:
-        index = read_index(option, text, numbers, self._leading)
+        index = read_index(option, text, self._spread(numbers), self._leading)
         ndim = self._source.ndim
         return Plane((ndim - 2, ndim - 1), (*index, 0, 0))
 
+    def _spread(self, numbers: tuple[float, ...]) -> tuple[float, ...]:
+        """Return one number per axis in front of the plane: 0 along those of length 1, where they were left out."""
+        if len(numbers) == len(self._leading):
+            return numbers
+        given = iter(numbers)
+        return tuple(next(given) if length > 1 else 0.0 for length in self._leading)
+
     def _split(self, option: str, text: str, count: int) -> tuple[Plane, tuple[float, ...]]:
         """Return the plane that `text` names, or the default one, and its last `count` numbers."""
-        numbers = read_numbers(option, text, {count, len(self._leading) + count})
+        numbers = read_numbers(option, text, {count, self._needed + count, len(self._leading) + count})
         if len(numbers) > count:
             return self._plane(option, text, numbers[:-count]), numbers[-count:]
         if self._default is None:
@@ -232,6 +260,8 @@ def _read_label(text: str, plane: Plane, source: ImageSource) -> Mask:
     labels = open_labels(Path(name))
     if labels.shape == source.shape:
         mask = label_mask(labels.array(), plane, int(number))
+    elif long_axes(labels.shape) == long_axes(source.shape):
+        mask = label_mask(np.asarray(labels.array()[...]).reshape(source.shape), plane, int(number))
     elif labels.shape == source.shape[-2:]:
         mask = label_mask(labels.array(), Plane((0, 1), (0, 0)), int(number))
     else:

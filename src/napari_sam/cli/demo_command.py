@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from napari_sam.cli.arguments import ModelName, PromptWords
+from napari_sam.cli.image_options import ImageOptions, takes_image
 from napari_sam.errors import UserError
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.open_image import open_image
 
 Stack = Annotated[
     Path | None, typer.Argument(metavar="[STACK]", help="A z-stack of your own.", show_default="a generated one")
@@ -24,7 +24,9 @@ Output = Annotated[
 ]
 
 
+@takes_image
 def demo_command(
+    options: ImageOptions,
     stack: Stack = None,
     point: Point = None,
     model: ModelName = "nano",
@@ -32,7 +34,7 @@ def demo_command(
     output: Output = Path("demo-output"),
 ) -> None:
     """Open a z-stack in napari and have one object clicked, corrected and carried through it; then it is yours."""
-    source, at = (None, None) if stack is None else _read(stack, point)
+    source, at = (None, None) if stack is None else _read(stack, point, options)
     if stack is None and point is not None:
         raise UserError("--point is for a stack of your own; the generated one knows where to click.")
     try:
@@ -44,9 +46,9 @@ def demo_command(
     play_demo(source, aim=aim, model=model, output=output if headless else None, say=typer.echo)
 
 
-def _read(stack: Path, point: str | None) -> tuple[ImageSource, tuple[Plane, int, int] | None]:
+def _read(stack: Path, point: str | None, options: ImageOptions) -> tuple[ImageSource, tuple[Plane, int, int] | None]:
     """Return the image and where to click it; a point without a plane is one on the middle plane."""
-    source = open_image(stack)
+    source = options.open(stack)
     if point is None:
         return source, None
     leading = source.shape[:-2]

@@ -10,10 +10,10 @@ from napari_sam.cli.arguments import Output, read_numbers
 from napari_sam.cli.run import check_output, write_labels
 from napari_sam.errors import UserError
 from napari_sam.labels.edited_arrays import merge_objects, reshape_objects
-from napari_sam.labels.label_files import open_labels
 from napari_sam.labels.morphology import Reshaping, Treatment
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
+from napari_sam.planes.open_image import open_labels
 from napari_sam.session.object_edits import depth_axis, distance_unit
 
 LabelsFile = Annotated[Path, typer.Argument(metavar="LABELS", help="A TIFF of labels.", show_default=False)]

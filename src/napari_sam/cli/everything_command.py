@@ -12,12 +12,12 @@ import typer
 from tqdm import tqdm
 
 from napari_sam.cli.arguments import Device, Image, ModelName, Output, PrecisionName, read_numbers
+from napari_sam.cli.image_options import ImageOptions, takes_image
 from napari_sam.cli.run import check_output, make_segmenter, write_labels
 from napari_sam.errors import UserError, check_share
 from napari_sam.labels.label_array import smallest_dtype
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.open_image import open_image
 
 Confidence = Annotated[
     float | None,
@@ -57,9 +57,11 @@ Movement = Annotated[
 ]
 
 
+@takes_image
 def everything_command(
     image: Image,
     output: Output,
+    options: ImageOptions,
     confidence: Confidence = None,
     smallest: Smallest = None,
     largest: Largest = None,
@@ -84,7 +86,7 @@ def everything_command(
         raise UserError("--movement says how far objects move that are linked: give --link with it.")
     if movement is not None and not (math.isfinite(movement) and movement > 0):
         raise UserError(f"--movement is a distance in pixels above 0, but got {movement:g}.")
-    source = open_image(image)
+    source = options.open(image)
     within = None if region is None else read_region(region, source)
     chosen = read_planes(planes, source)
     if link:

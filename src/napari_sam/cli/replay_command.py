@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from napari_sam.cli.arguments import Image, Output
+from napari_sam.cli.image_options import ImageOptions, takes_image
 from napari_sam.cli.run import check_output, write_labels
 from napari_sam.errors import UserError
 from napari_sam.planes.open_image import open_image
@@ -21,7 +22,8 @@ SessionFile = Annotated[
 ]
 
 
-def replay_command(session: SessionFile, image: Image, output: Output) -> None:
+@takes_image
+def replay_command(session: SessionFile, image: Image, output: Output, options: ImageOptions) -> None:
     """Do again what was done in a session, on the same image with the same model, and write the labels.
 
     Every click, choice, propagation, brush stroke and deletion is done again in its order. Where the session's own
@@ -35,7 +37,7 @@ def replay_command(session: SessionFile, image: Image, output: Output) -> None:
     from napari_sam.session.record.session_file import read_session
 
     content = read_session(session)
-    source = content.image.recognise(open_image(image))
+    source = content.image.recognise(options.open(image))
 
     with tqdm(total=len(content.annotation.events), desc="replaying", unit="step", delay=1, leave=False) as bar:
         labels = replay_annotation(

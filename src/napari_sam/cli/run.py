@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from napari_sam.batch.prompt_table import read_prompt_table
 from napari_sam.cli.arguments import PromptWords
+from napari_sam.cli.image_options import ImageOptions
 from napari_sam.errors import UserError
 from napari_sam.export.save_labels import save_labels
 from napari_sam.labels.label_array import smallest_dtype
@@ -21,7 +22,6 @@ from napari_sam.labels.paint import Collision, paint
 from napari_sam.planes.contrast import Contrast, measure_contrast
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.open_image import open_image
 from napari_sam.prompts.prompt import Prompts
 
 if TYPE_CHECKING:
@@ -110,9 +110,17 @@ def write_objects(
 
 
 def write_labels(path: Path, labels: NDArray[np.generic], source: ImageSource) -> None:
-    """Write labels with the axes and the scale of the image they belong to."""
-    axes = "".join(label.upper()[:1] for label in source.axis_labels) if source.axis_labels else None
-    save_labels(path, labels, axes=axes, scale=source.scale, units=source.units)
+    """Write labels with the axes and the scale of the image they belong to; of many axes those of length 1 go."""
+    kept = list(range(source.ndim))
+    while len(kept) > 5 and (short := [axis for axis in kept[:-2] if source.shape[axis] == 1]):
+        kept.remove(short[0])
+    save_labels(
+        path,
+        labels.reshape([labels.shape[axis] for axis in kept]),
+        axes="".join(source.axis_labels[axis].upper()[:1] for axis in kept) if source.axis_labels else None,
+        scale=[source.scale[axis] for axis in kept] if source.scale else None,
+        units=[source.units[axis] for axis in kept] if source.units else None,
+    )
 
 
 # Chosen, not measured: a plane of 256 MB in float32, which is read to see whether it holds NaN.
@@ -120,7 +128,7 @@ MAX_INSPECTED_PIXELS = 64_000_000
 
 
 def open_and_read(
-    image: Path, words: PromptWords, object_size: float | None
+    image: Path, words: PromptWords, object_size: float | None, options: ImageOptions
 ) -> tuple[ImageSource, dict[Plane, Prompts]]:
     """Return the image and the prompts on it; everything that can be wrong with them shows before a model is loaded.
 
@@ -130,7 +138,7 @@ def open_and_read(
         If the image, a prompt or the object size cannot be used.
     """
     _check_size(object_size)
-    source = open_image(image)
+    source = options.open(image)
     return source, words.read(source)
 
 
@@ -140,7 +148,7 @@ def _check_size(object_size: float | None) -> None:
 
 
 def open_and_read_table(
-    image: Path, table: Path, object_size: float | None
+    image: Path, table: Path, object_size: float | None, options: ImageOptions
 ) -> tuple[ImageSource, dict[int, dict[Plane, Prompts]]]:
     """Return the image, and the prompts of every object of a table on each plane; see `read_prompt_table`.
 
@@ -150,7 +158,7 @@ def open_and_read_table(
         If the image, the table or the object size cannot be used.
     """
     _check_size(object_size)
-    source = open_image(image)
+    source = options.open(image)
     return source, read_prompt_table(table, source)
 
 

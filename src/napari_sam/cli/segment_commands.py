@@ -22,6 +22,7 @@ from napari_sam.cli.arguments import (
     PromptWords,
     Stack,
 )
+from napari_sam.cli.image_options import ImageOptions, takes_image
 from napari_sam.cli.run import (
     check_output,
     make_segmenter,
@@ -35,9 +36,11 @@ from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_source import ImageSource
 
 
+@takes_image
 def segment_command(
     image: Image,
     output: Output,
+    options: ImageOptions,
     point: Points = None,
     negative: Negatives = None,
     box: Boxes = None,
@@ -54,7 +57,7 @@ def segment_command(
     """
     check_output(output, image)
     words = PromptWords(point or (), negative or (), box or (), mask or (), plane)
-    source, prompts = open_and_read(image, words, object_size)
+    source, prompts = open_and_read(image, words, object_size, options)
     if len(prompts) > 1:
         raise UserError("The prompts lie on several planes; use napari-sam propagate for these.")
     ((on, said),) = prompts.items()
@@ -95,9 +98,11 @@ Views = Annotated[
 ]
 
 
+@takes_image
 def propagate_command(
     stack: Stack,
     output: Output,
+    options: ImageOptions,
     prompts: Table = None,
     point: Points = None,
     negative: Negatives = None,
@@ -122,12 +127,12 @@ def propagate_command(
     check_output(output, stack)
     words = PromptWords(point or (), negative or (), box or (), mask or (), plane)
     if prompts is None:
-        source, said = open_and_read(stack, words, object_size)
+        source, said = open_and_read(stack, words, object_size, options)
         asked = {1: said}
     else:
         if words.any:
             raise UserError("Give either --prompts or prompts of one object, not both.")
-        source, asked = open_and_read_table(stack, prompts, object_size)
+        source, asked = open_and_read_table(stack, prompts, object_size, options)
     along = _check_axis(source, axis, first, last)
     planes = list(dict.fromkeys(on for said in asked.values() for on in said))
     base = _one_line(planes, along)
@@ -172,7 +177,9 @@ def _check_axis(source: ImageSource, axis: int | None, first: int | None, last: 
     leading = source.ndim - 2
     if not leading:
         raise UserError("The image has one plane only; use napari-sam segment.")
-    along = leading - 1 if axis is None else axis
+    # Along an axis of length 1 there is nothing to carry.
+    likeliest = max((at for at in range(leading) if source.shape[at] > 1), default=leading - 1)
+    along = likeliest if axis is None else axis
     if not 0 <= along < leading:
         raise UserError(
             f"--axis {along} cannot be propagated along: the image has the axes 0 to {leading - 1} for that."

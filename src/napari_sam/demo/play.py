@@ -52,7 +52,7 @@ class Demo:
     viewer
         The viewer, its window shown.
     source
-        The image; of several channels the first is shown and segmented.
+        The image; of several channels the first one chosen is shown and segmented.
     model
         Name of the model.
     known
@@ -312,11 +312,11 @@ def _iou(found: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:
 
 
 def _show(viewer: Viewer, source: ImageSource) -> Image:
-    """Add the image to the viewer as napari's own readers would; of several channels the first."""
+    """Add the image to the viewer as napari's own readers would; of several channels the first one shown."""
     levels = [source.array(level) for level in range(source.n_levels)]
     multiscale = len(levels) > 1
     if source.channel_axis is not None and not source.rgb:
-        first = (slice(None),) * source.channel_axis + (0,)
+        first = (slice(None),) * source.channel_axis + ((source.shown or (0,))[0],)
         levels = [level[first] for level in levels]
     contrast = measure_contrast(source, (source.ndim - 2, source.ndim - 1))
     return viewer.add_image(

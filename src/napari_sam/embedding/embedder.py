@@ -49,7 +49,7 @@ class Embedder:
     store
         Where embeddings are kept; its entries belong to this embedder alone.
     channels
-        Channels to show the network; None leaves the choice to `read_window`.
+        Channels to show the network; None takes those of the image, or else leaves the choice to `read_window`.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Embedder:
         self.model = model
         self.source = source
         self.contrast = contrast
-        self.channels = channels
+        self.channels = source.shown if channels is None else channels
         self._store = EmbeddingStore() if store is None else store
         self._aside = SpeculativeStore(self._store)
         self._areas: dict[tuple[Plane, tuple[float, float]], list[Window]] = {}

@@ -1,5 +1,6 @@
 """Files of labels that are read back."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,21 +9,7 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.open_image import open_image
-
-
-def open_labels(path: Path) -> ImageSource:
-    """Open a file of labels.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read, or holds no labels.
-    """
-    labels = open_image(path)
-    if labels.n_channels != 1 or labels.dtype.kind not in "iu":
-        raise UserError(f"{path} holds no labels, which are whole numbers in one channel.")
-    return labels
+from napari_sam.planes.open_image import open_labels
 
 
 def read_labels(path: Path, source: ImageSource) -> NDArray[Any]:
@@ -34,6 +21,11 @@ def read_labels(path: Path, source: ImageSource) -> NDArray[Any]:
         If it holds no labels, or they do not fit.
     """
     labels = open_labels(path)
-    if labels.shape != source.shape:
+    if long_axes(labels.shape) != long_axes(source.shape):
         raise UserError(f"{path} has the shape {labels.shape}, but the image has {source.shape}.")
-    return np.asarray(labels.array()[...]).reshape(labels.shape)
+    return np.asarray(labels.array()[...]).reshape(source.shape)
+
+
+def long_axes(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the lengths of axes but those of length 1, which files of labels leave out."""
+    return tuple(length for length in shape if length > 1)

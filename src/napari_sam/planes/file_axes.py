@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_sam.errors import UserError
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.open_image import open_header
+from napari_sam.planes.open_image import read_header
 
 FEW = 5
 """An axis of at most so many positions, which nothing names, may well hold channels."""
@@ -86,10 +86,10 @@ def file_axes(path: str | os.PathLike[str]) -> FileAxes | None:
         None where there is no such file, it cannot be read, or its kind names no axes.
     """
     try:
-        header = open_header(Path(path))
+        header = read_header(Path(path))
+        return None if header is None else FileAxes.stated_by(header.source())
     except (UserError, OSError):
         return None
-    return None if header is None else FileAxes.stated_by(header)
 
 
 _DEPTH = ("z", "depth", "slice", "slices", "plane", "planes")

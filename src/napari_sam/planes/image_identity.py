@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from napari_sam.errors import UserError
+from napari_sam.planes.array_view import turned
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 
@@ -33,6 +34,8 @@ class ImageIdentity:
         SHA-256 of a few squares of pixels, hexadecimal; empty where that is not known.
     path
         Where it was; empty where that is not known.
+    shown
+        See `ImageSource`.
     """
 
     shape: tuple[int, ...]
@@ -45,6 +48,7 @@ class ImageIdentity:
     units: tuple[str, ...] | None = None
     fingerprint: str = ""
     path: str = ""
+    shown: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, source: ImageSource) -> "ImageIdentity":
@@ -64,6 +68,7 @@ class ImageIdentity:
             source.axis_labels,
             source.units,
             path=source.path,
+            shown=source.shown,
         )
 
     def recognise(self, source: ImageSource) -> ImageSource:
@@ -74,28 +79,57 @@ class ImageIdentity:
         UserError
             If it is another image.
         """
-        full = tuple(int(size) for size in source.array().shape)
-        spatial = tuple(size for axis, size in enumerate(full) if axis != self.channel_axis)
-        if spatial != self.shape or source.dtype.name != self.dtype:
+        candidates = self._candidates(source) if source.dtype.name == self.dtype else []
+        if not candidates:
             raise UserError(
                 f"This is not the image that the session was made on: that one has shape {self.shape} and type "
                 f"{self.dtype}, this one {source.shape} and {source.dtype.name}."
             )
-        levels = [source.array(level) for level in range(source.n_levels)]
-        same = ImageSource(
-            levels if len(levels) > 1 else levels[0],
-            rgb=self.rgb,
-            channel_axis=self.channel_axis,
-            scale=self.scale,
-            axis_labels=self.axis_labels,
-            units=self.units,
-        )
-        if self.fingerprint and fingerprint(same) != self.fingerprint:
+        if not self.fingerprint:
+            return candidates[0]
+        same = next((each for each in candidates if fingerprint(each) == self.fingerprint), None)
+        if same is None:
             raise UserError(
                 "This is not the image that the session was made on: it has the same shape, but other pixels; "
                 "give the right one."
             )
         return same
+
+    def _candidates(self, source: ImageSource) -> list[ImageSource]:
+        """Return what of an image may be the one that was worked on, likeliest first.
+
+        That is its arrays with the channels of then; with its own channels, wherever they stand; or one channel of it,
+        where the session was made on one that another program had split off.
+        """
+        full = tuple(int(size) for size in source.array().shape)
+        spatial = tuple(size for axis, size in enumerate(full) if axis != self.channel_axis)
+        layouts: list[tuple[int | None, int | None]] = []
+        if spatial == self.shape and (self.channel_axis is None or full[self.channel_axis] >= self.n_channels):
+            layouts.append((self.channel_axis, None))
+        if source.shape == self.shape and source.channel_axis is not None and not source.rgb and not self.rgb:
+            if source.n_channels == self.n_channels and source.channel_axis != self.channel_axis:
+                layouts.append((source.channel_axis, None))
+            if self.channel_axis is None:
+                chosen = source.shown or ()
+                layouts += [(None, at) for at in sorted(range(source.n_channels), key=lambda at: at not in chosen)]
+        return [self._as_then(source, channel_axis, channel) for channel_axis, channel in layouts]
+
+    def _as_then(self, source: ImageSource, channel_axis: int | None, channel: int | None) -> ImageSource:
+        levels = [source.array(level) for level in range(source.n_levels)]
+        if channel is not None and source.channel_axis is not None:
+            rest = [axis for axis in range(len(levels[0].shape)) if axis != source.channel_axis]
+            levels = [turned(level, rest, {source.channel_axis: channel}) for level in levels]
+        return ImageSource(
+            levels if len(levels) > 1 else levels[0],
+            rgb=self.rgb,
+            channel_axis=channel_axis,
+            scale=self.scale,
+            axis_labels=self.axis_labels,
+            units=self.units,
+            path=source.path,
+            channel_names=source.channel_names if channel is None else None,
+            shown=self.shown,
+        )
 
 
 def fingerprint(source: ImageSource) -> str:

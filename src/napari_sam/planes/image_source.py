@@ -53,6 +53,10 @@ class ImageSource:
         Size of a pixel, name and unit of every axis, without the channel or RGB axis; kept for outputs.
     path
         Where it was read from, kept for outputs; empty where that is not known.
+    channel_names
+        Names of the channels, in their order; there may be fewer than channels.
+    shown
+        Up to three channels that the model is to be shown, in this order; None for the first three.
 
     Attributes
     ----------
@@ -88,6 +92,8 @@ class ImageSource:
         axis_labels: Sequence[str] | None = None,
         units: Sequence[str] | None = None,
         path: str = "",
+        channel_names: Sequence[str] | None = None,
+        shown: Sequence[int] | None = None,
     ) -> None:
         levels = tuple(data) if isinstance(data, Sequence) else (data,)
         if not levels or not all(hasattr(level, "shape") and hasattr(level, "dtype") for level in levels):
@@ -125,6 +131,10 @@ class ImageSource:
         self.scale = None if scale is None else tuple(float(size) for size in scale)
         self.axis_labels = None if axis_labels is None else tuple(str(label) for label in axis_labels)
         self.units = None if units is None else tuple(str(unit) for unit in units)
+        self.channel_names = None if channel_names is None else tuple(str(name) for name in channel_names)
+        self.shown = None if shown is None else tuple(int(channel) for channel in shown)
+        if self.shown is not None and not all(0 <= channel < self.n_channels for channel in self.shown):
+            raise UserError(f"The image has the channels 0 to {self.n_channels - 1}, but {self.shown} are to be shown.")
 
     @property
     def n_levels(self) -> int:

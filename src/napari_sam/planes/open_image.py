@@ -1,89 +1,78 @@
 """An image file as an `ImageSource`."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+import warnings
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import imagecodecs
-import imageio.v3
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.errors import UserError
+from napari_sam.errors import UserError, UserNotice
+from napari_sam.planes.array_view import PlaneFiles
+from napari_sam.planes.channels import MOST, ChannelChoice, default_channels
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.open_tiff import open_tiff
-from napari_sam.planes.units import unit_name
+from napari_sam.planes.known_formats import BY_BIOIO, known_format, way_out
+from napari_sam.planes.open_bioio import read_bioio
+from napari_sam.planes.open_picture import read_npy, read_npz, read_picture
+from napari_sam.planes.open_tiff import read_tiff
+from napari_sam.planes.open_zarr import read_zarr
+from napari_sam.planes.stored_image import Series, StoredImage
 
-
-def open_zarr(path: Path) -> ImageSource:
-    """Open an OME-Zarr image (versions 0.4 and 0.5: all levels of its first multiscale) or a zarr array.
-
-    Raises
-    ------
-    UserError
-        If zarr is not installed or the folder holds neither.
-    """
-    try:
-        import zarr
-    except ImportError as error:
-        raise UserError("reading zarr folders needs the package zarr; install it.") from error
-    node = zarr.open(path, mode="r")
-    if isinstance(node, zarr.Array):
-        return ImageSource(node)
-    attributes: Mapping[str, Any] = dict(node.attrs)
-    multiscales = attributes.get("ome", attributes).get("multiscales")
-    if not multiscales:
-        raise UserError("the zarr folder holds no OME-Zarr image; give the folder of an array or of an image in it.")
-    multiscale = multiscales[0]
-    levels = [zarr.open_array(path / dataset["path"], mode="r") for dataset in multiscale["datasets"]]
-    axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in multiscale.get("axes", "tczyx")]
-    axes = axes[-levels[0].ndim :]
-    channel_axis = next(
-        (at for at, axis in enumerate(axes) if axis.get("type") == "channel" or axis["name"] == "c"), None
-    )
-    kept = [at for at in range(len(axes)) if at != channel_axis]
-    sizes = _scale(multiscale, len(axes))
-    return ImageSource(
-        levels if len(levels) > 1 else levels[0],
-        channel_axis=channel_axis,
-        axis_labels=[axes[at]["name"] for at in kept],
-        scale=[sizes[at] for at in kept],
-        units=[unit_name(axes[at].get("unit") or "pixel") for at in kept],
-    )
-
-
-def _scale(multiscale: Mapping[str, Any], ndim: int) -> Sequence[float]:
-    """Return the size of a pixel of the first level: its own scale times the one common to all levels."""
-    sizes = [1.0] * ndim
-    for holder in (multiscale["datasets"][0], multiscale):
-        for transformation in holder.get("coordinateTransformations", ()):
-            if transformation.get("type") == "scale":
-                sizes = [size * float(by) for size, by in zip(sizes, transformation["scale"], strict=True)]
-    return sizes
-
-
+T = TypeVar("T")
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ZARR_FILES = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
+_ZIPPED_ZARR = (".zarr.zip", ".ozx")
+# Two letters at least: one is a drive. A path has one of two slashes left.
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.]+):/+(.+)", re.IGNORECASE)
+_PLANES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg")
+_ONE_IMAGE = "it holds one image only, number 0."
 
 
-def open_image(path: str | os.PathLike[str]) -> ImageSource:
+def open_image(
+    path: str | os.PathLike[str],
+    *,
+    axes: str | None = None,
+    series: Series | None = None,
+    channel: ChannelChoice = None,
+    scale: Sequence[float] | None = None,
+) -> ImageSource:
     """Open an image of any common kind, lazily where that pays.
 
     TIFF (plain, ImageJ hyperstacks, OME-TIFF; pyramids) with its axes, channels, pixel size and units; OME-Zarr and
-    zarr folders (with zarr installed); NumPy's .npy; PNG, JPEG and what Pillow reads. What kind a file is
-    depends on its content, not on its name.
+    zarr folders (with zarr installed), plates and collections among them, in zip files and at addresses; a folder of
+    planes that are files; NumPy's .npy and .npz; PNG, JPEG and what Pillow reads; CZI, LIF and ND2 with the extra
+    [formats]. What kind a file is depends on its content first, then on its name.
 
     Parameters
     ----------
     path
-        A file, or the folder of a zarr image.
+        A file, the folder or the address (https://...) of a zarr image, or a folder of planes.
+    axes
+        What the axes of the file are, if it does not say or is wrong: a letter for each, in the file's order, of T,
+        C, Z, Y, X, and S for the samples of a colour.
+    series
+        Which image of a file that holds several, by number from 0 on or by name (of a plate "A/1/0", of .npz files the
+        name of the array). By default the largest one of a TIFF, else the first; a notice says that there are more.
+    channel
+        Up to three channels that the model is shown, by number from 0 on or by name, in this order. By default the
+        first three; a notice says so where there are more.
+    scale
+        Size of a pixel along each axis but channels, in micrometres (time in seconds), in place of the file's. Axes of
+        length 1 may be left out.
+
+    Returns
+    -------
+    ImageSource
+        With rows and columns as its last axes.
 
     Raises
     ------
     UserError
-        If there is no such file, it cannot be read, is damaged, or is not an image.
+        If there is no such file, it cannot be read, is damaged, is not an image, or what is asked for is not in it.
 
     Examples
     --------
@@ -93,37 +82,82 @@ def open_image(path: str | os.PathLike[str]) -> ImageSource:
     >>> source = napari_sam.open_image("stack.npy")
     >>> source.shape, source.dtype.name, source.n_channels
     ((8, 80, 100), 'uint16', 1)
+    >>> source = napari_sam.open_image("stack.npy", axes="CYX", channel=[7, 2], scale=(0.1, 0.1))
+    >>> source.shape, source.n_channels, source.shown, source.units
+    ((80, 100), 8, (7, 2), ('micrometer', 'micrometer'))
     >>> napari_sam.open_image("missing.tif")
     Traceback (most recent call last):
     napari_sam.errors.UserError: There is no file missing.tif; check the name.
     """
+    stored = read_image(path, series)
+    name = _address(path) or str(Path(path))
+
+    def understood() -> ImageSource:
+        said = stored if axes is None else stored.with_axes(axes)
+        return said.source(channel=channel, scale=scale, path=name)
+
+    source = _guarded(name, understood)
+    notices = [stored.notice, "" if axes is not None else stored.hint]
+    if source.shown is None and source.n_channels > MOST:
+        notices.append(
+            f"The image has {source.n_channels} channels, and the model is shown {MOST} at most: "
+            f"{default_channels(source.n_channels, source.channel_names)}; choose others with --channel (channel= in "
+            "Python)."
+        )
+    if any(notices):
+        warnings.warn(UserNotice(f"{name}: {' '.join(filter(None, notices))}"), stacklevel=2)
+    return source
+
+
+def read_image(path: str | os.PathLike[str], series: Series | None = None, *, as_labels: bool = False) -> StoredImage:
+    """Read an image as it lies in a file; see `open_image`.
+
+    Parameters
+    ----------
+    path, series
+        Which image.
+    as_labels
+        Of pictures with a palette read the indices, not the colours.
+
+    Raises
+    ------
+    UserError
+        See `open_image`.
+    """
+    address = _address(path)
+    if address is not None:
+        if address.lower().endswith((*_PLANES, ".npy", ".npz", *BY_BIOIO)):
+            raise UserError(f"{address}: only OME-Zarr is read at addresses; download the file and open it here.")
+        return _guarded(address, partial(read_zarr, address, series))
     file = Path(path)
     if not file.exists():
         raise UserError(f"There is no file {file}; check the name.")
-    if file.is_dir():
-        if any((file / name).exists() for name in _ZARR_FILES):
-            return _guarded(file, open_zarr)
-        raise UserError(f"{file} is a folder, not an image; give the name of a file.")
-    try:
-        with file.open("rb") as opened:
-            start = opened.read(8)
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror or error}.") from error
-    if not start:
-        raise UserError(f"{file} is empty, not an image.")
-    if start.startswith(_TIFF_STARTS):
-        return _guarded(file, open_tiff)
-    if start.startswith(b"\x93NUMPY"):
-        return _guarded(file, _open_npy)
-    return _guarded(file, _open_picture)
+    return _guarded(file, partial(_read_local, file, series, as_labels))
 
 
-def open_header(path: Path) -> ImageSource | None:
-    """Open an image for its axes, channels, pixel size and units, without reading pixels.
+def open_labels(path: str | os.PathLike[str]) -> ImageSource:
+    """Open a file of labels: whole numbers in one channel; a palette gives its indices, booleans become 0 and 1.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, or holds no labels.
+    """
+    stored = read_image(path, as_labels=True)
+    if stored.levels[0].dtype == np.bool_:
+        stored = StoredImage((np.asarray(stored.levels[0][...]).astype(np.uint8),), stored.axes, sizes=stored.sizes)
+    labels = _guarded(str(path), partial(stored.source, path=str(path)))
+    if labels.n_channels != 1 or labels.dtype.kind not in "iu":
+        raise UserError(f"{path} holds no labels, which are whole numbers in one channel.")
+    return labels
+
+
+def read_header(path: Path) -> StoredImage | None:
+    """Read what a file says of an image's axes, channels, pixel size and units, without reading pixels.
 
     Returns
     -------
-    ImageSource or None
+    StoredImage or None
         Its pixels mean nothing. None where the file is missing or of a kind that states none of these.
 
     Raises
@@ -134,49 +168,109 @@ def open_header(path: Path) -> ImageSource | None:
         If it cannot be read.
     """
     if path.is_dir():
-        return _guarded(path, open_zarr) if any((path / name).exists() for name in _ZARR_FILES) else None
-    if not path.is_file():
+        return _guarded(path, partial(read_zarr, path)) if _is_zarr(path) else None
+    if not path.is_file() or not _start(path).startswith(_TIFF_STARTS):
         return None
+    return _guarded(path, partial(read_tiff, path, header_only=True))
+
+
+def _address(path: str | os.PathLike[str]) -> str | None:
+    """Return the address that a path is meant as; None if it is a path."""
+    match = _ADDRESS.fullmatch(str(path))
+    return None if match is None else f"{match[1]}://{match[2]}"
+
+
+def _is_zarr(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _ZARR_FILES)
+
+
+def _start(path: Path) -> bytes:
     with path.open("rb") as opened:
-        start = opened.read(8)
-    return _guarded(path, partial(open_tiff, header_only=True)) if start.startswith(_TIFF_STARTS) else None
+        return opened.read(16)
 
 
-def _guarded(path: Path, open_it: Callable[[Path], ImageSource]) -> ImageSource:
-    """Open a file, and put whatever a decoder raises in one sentence."""
+def _read_local(path: Path, series: Series | None, as_labels: bool) -> StoredImage:
+    if path.is_dir():
+        return read_zarr(path, series) if _is_zarr(path) else _folder(path)
+    if path.name.lower().endswith(_ZIPPED_ZARR):
+        return read_zarr(path, series)
     try:
-        return open_it(path)
+        start = _start(path)
+    except OSError as error:
+        raise UserError(f"it cannot be read: {error.strerror or error}.") from error
+    if not start:
+        raise UserError("it is empty, not an image.")
+    if start.startswith(_TIFF_STARTS):
+        return read_tiff(path, series)
+    if start.startswith(b"PK") and path.suffix.lower() == ".npz":
+        return read_npz(path, series)
+    suffix = known_format(path, start)
+    if suffix in BY_BIOIO:
+        return read_bioio(path, suffix, series)
+    if series not in (None, 0, "0"):
+        raise UserError(_ONE_IMAGE)
+    if start.startswith(b"\x93NUMPY"):
+        return read_npy(path)
+    if suffix:
+        raise UserError(way_out(suffix))
+    return read_picture(path, as_labels=as_labels)
+
+
+def _folder(folder: Path) -> StoredImage:
+    """Read the planes of a folder as a stack, in the order of the numbers in their names.
+
+    Raises
+    ------
+    UserError
+        If there are none, or they differ.
+    """
+    files = sorted((each for each in folder.iterdir() if each.suffix.lower() in _PLANES), key=_by_numbers)
+    if not files:
+        raise UserError("it is a folder without planes (TIFF, PNG, JPEG), not an image; give the name of a file.")
+    kinds = {each.suffix.lower() for each in files}
+    if len(kinds) > 1:
+        raise UserError(f"it is a folder of several kinds of files ({', '.join(sorted(kinds))}); give one of them.")
+    first = _read_local(files[0], None, False)
+
+    def read(at: int) -> NDArray[Any]:
+        plane = first if at == 0 else _read_local(files[at], None, False)
+        pixels: NDArray[Any] = np.asarray(plane.levels[0][...])
+        if pixels.shape != first.shape or pixels.dtype != first.levels[0].dtype:
+            raise UserError(
+                f"{files[at]} has the shape {pixels.shape}, but {files[0].name} has {first.shape}: the planes of a "
+                "stack are alike; give the name of a file."
+            )
+        return pixels
+
+    if first.axes is None or len(first.axes) > 2 + first.rgb:
+        raise UserError("it is a folder of stacks, not of planes; give the name of a file.")
+    if len(files) == 1:
+        return first
+    for header in map(_shape, files[1:]):
+        if header not in (None, first.shape):
+            raise UserError("it is a folder of images that differ in size, not of planes; give the name of a file.")
+    planes = PlaneFiles(read, len(files), read(0))
+    return StoredImage((planes,), ("z", *first.axes), first.rgb, first.sizes)
+
+
+def _shape(path: Path) -> tuple[int, ...] | None:
+    """Return the shape of a plane without reading it, where that is quick."""
+    header = read_header(path)
+    return None if header is None else header.shape
+
+
+def _by_numbers(path: Path) -> list[tuple[int, str]]:
+    """Return by what file names are sorted: numbers in them by their value, so that z10 comes after z9."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name.lower())]
+
+
+def _guarded(path: Path | str, read: Callable[[], T]) -> T:
+    """Read a file, and put whatever a decoder raises in one sentence."""
+    try:
+        return read()
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except MemoryError as error:
         raise UserError(f"{path} is too large for this computer's memory; save it as a tiled TIFF.") from error
     except Exception as error:
         raise UserError(f"{path} cannot be read: it is damaged, or no image of a known kind.") from error
-
-
-def _open_npy(path: Path) -> ImageSource:
-    pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-    return ImageSource(pixels, rgb=_is_rgb(pixels))
-
-
-def _open_picture(path: Path) -> ImageSource:
-    pixels = _decode(path)
-    if pixels.ndim == 3 and pixels.shape[-1] == 2:
-        # Grey with transparency.
-        pixels = pixels[..., 0]
-    rgb = pixels.ndim >= 3 and pixels.shape[-1] in (3, 4)
-    names = ("t", "z", "y", "x")[-(pixels.ndim - rgb) :]
-    return ImageSource(pixels, rgb=rgb, axis_labels=names if len(names) == pixels.ndim - rgb else None)
-
-
-def _decode(path: Path) -> NDArray[Any]:
-    content = path.read_bytes()
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        # Not with Pillow, which refuses images of more than 179 megapixels.
-        return np.asarray(imagecodecs.png_decode(content))
-    return np.asarray(imageio.v3.imread(content, plugin="pillow"))
-
-
-def _is_rgb(pixels: NDArray[Any]) -> bool:
-    """Tell whether a bare array looks like a picture: bytes with three or four samples on the last axis."""
-    return pixels.ndim == 3 and pixels.shape[-1] in (3, 4) and pixels.dtype == np.uint8

@@ -1,17 +1,18 @@
-"""TIFF files: the meaning of their axes, the size of a pixel, and pixels that are read when they are needed."""
+"""TIFF files: which image of several, the meaning of their axes, and pixels that are read when they are needed."""
 
 import struct
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
-from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.units import unit_name
+from napari_sam.planes.stored_image import Series, StoredImage, numbered, several_images
+from napari_sam.planes.tiff_sizes import channel_names, tiff_sizes
 
 _BYTES_PER_VALUE = {
     1: 1,
@@ -73,11 +74,13 @@ def is_truncated(path: Path) -> bool:
 
 # Chosen, not measured: a bound for memory.
 IN_MEMORY_BYTES = 64 * 2**20
-_SPATIAL = "ZYX"
+_COLOURS = ("RGB", "YCBCR", "CIELAB", "ICCLAB", "ITULAB")
+# What scanners of slides store beside the image.
+_BESIDE = ("thumbnail", "label", "macro")
 
 
-def open_tiff(path: Path, *, header_only: bool = False) -> ImageSource:
-    """Open the first series of a TIFF file.
+def read_tiff(path: Path, series: Series | None = None, *, header_only: bool = False) -> StoredImage:
+    """Read an image of a TIFF file.
 
     Up to 64 MB are read at once; larger files are mapped into memory where they are not compressed, or else read
     page by page or tile by tile (with zarr installed).
@@ -86,54 +89,102 @@ def open_tiff(path: Path, *, header_only: bool = False) -> ImageSource:
     ----------
     path
         The file.
+    series
+        Which image, where there are several; by default the largest one that is no reduced copy of another.
     header_only
         Read no pixels: they are all 0, and take no memory.
 
     Raises
     ------
     UserError
-        If the file is cut off or planes are missing.
+        If the file is cut off, planes are missing, its compression is unknown, or there is no such image.
     """
     if is_truncated(path):
         raise UserError("the file is cut off; copy it again.")
-    with tifffile.TiffFile(path) as file:
+    flags = _flags(path)
+    with tifffile.TiffFile(path, **flags) as file:
         if not file.series:
             raise UserError("the file holds no image.")
-        series = file.series[0]
-        _check_pages(file, series)
-        axes = series.axes
-        last_is_samples = axes.endswith("S")
-        rgb = last_is_samples and series.shape[-1] in (3, 4)
-        channel_axis = None
-        if not rgb:
-            channel_axis = next((axes.index(letter) for letter in "SC" if letter in axes), None)
-        names = _axis_names("".join(letter for at, letter in enumerate(axes) if not _is_channel(at, axes, rgb)))
-        sizes = _sizes(file)
-        return ImageSource(
-            np.broadcast_to(series.dtype.type(0), series.shape) if header_only else _pixels(path, series),
-            rgb=rgb,
-            channel_axis=channel_axis,
-            axis_labels=names,
-            scale=[sizes.get(name, (1.0, ""))[0] for name in names] if sizes else None,
-            units=[_unit(name, sizes) for name in names] if sizes else None,
+        names = [_name(each) for each in file.series]
+        number = _largest(file.series) if series is None else numbered(series, names)
+        chosen = file.series[number]
+        _check_pages(file, chosen)
+        axes, rgb = _axes(chosen), _is_colour(chosen)
+        levels: Any
+        if header_only:
+            levels = np.broadcast_to(chosen.dtype.type(0), chosen.shape)
+        elif _is_cmyk(chosen):
+            levels, rgb = _colours_of_inks(_decoded(chosen), axes.index("s")), True
+        else:
+            levels = _pixels(path, chosen, number, flags)
+        worth = [at for at, each in enumerate(file.series) if not _is_beside(each)]
+        return StoredImage(
+            tuple(levels) if isinstance(levels, list) else (levels,),
+            axes,
+            rgb,
+            tiff_sizes(file, chosen, number),
+            channel_names(file, chosen, number),
+            several_images(names, worth, number) if series is None else "",
         )
 
 
-def _is_channel(at: int, axes: str, rgb: bool) -> bool:
-    if rgb:
-        return at == len(axes) - 1
-    letter = "S" if "S" in axes else "C"
-    return at == axes.find(letter)
+def _flags(path: Path) -> dict[str, Any]:
+    """Return how tifffile is to read a file: planes that were appended one by one are one stack, not an image each."""
+    with tifffile.TiffFile(path) as file:
+        if not file.is_shaped or len(file.series) < 2:
+            return {}
+        alike = {(each.shape, each.dtype, each.axes) for each in file.series}
+        return {"is_shaped": False} if len(alike) == 1 and file.series[0].axes in ("YX", "YXS") else {}
 
 
-def _axis_names(axes: str) -> list[str]:
-    """Name axes by lower-case letters; those that the file does not name are the next free one of z, t, c."""
-    known = [letter if letter in "TCZYX" and axes.count(letter) == 1 else "" for letter in axes]
-    free = [letter for letter in "ZTC" if letter not in known]
-    for at in reversed(range(len(known))):
-        if not known[at]:
-            known[at] = free.pop(0) if free else f"axis {at}"
-    return [name.lower() for name in known]
+def _name(series: tifffile.TiffPageSeries) -> str:
+    return str(series.name or "")
+
+
+def _is_beside(series: tifffile.TiffPageSeries) -> bool:
+    """Tell whether an image is a reduced copy of another, or a picture of the slide's label."""
+    return bool(series.keyframe.is_reduced) or _name(series).lower() in _BESIDE
+
+
+def _largest(all_series: Sequence[tifffile.TiffPageSeries]) -> int:
+    return max(range(len(all_series)), key=lambda at: (not _is_beside(all_series[at]), all_series[at].size, -at))
+
+
+def _axes(series: tifffile.TiffPageSeries) -> tuple[str, ...]:
+    """Return a name per axis; none for letters that say nothing."""
+    letters = series.axes
+    return tuple(letter.lower() if letter in "TCZYXS" and letters.count(letter) == 1 else "" for letter in letters)
+
+
+def _photometric(series: tifffile.TiffPageSeries) -> str:
+    return str(getattr(series.keyframe.photometric, "name", ""))
+
+
+def _is_colour(series: tifffile.TiffPageSeries) -> bool:
+    """Tell whether samples are red, green and blue; a fourth one is alpha only where the file says so.
+
+    TIFF 6.0, tags PhotometricInterpretation and ExtraSamples (1 and 2 are alpha).
+    """
+    samples = series.shape[series.axes.index("S")] if "S" in series.axes else 0
+    if _photometric(series) not in _COLOURS or samples not in (3, 4):
+        return False
+    return samples == 3 or int((*series.keyframe.extrasamples, 0)[0]) in (1, 2)
+
+
+def _is_cmyk(series: tifffile.TiffPageSeries) -> bool:
+    return (
+        _photometric(series) == "SEPARATED"
+        and series.dtype == np.uint8
+        and "S" in series.axes
+        and series.shape[series.axes.index("S")] == 4
+    )
+
+
+def _colours_of_inks(inks: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:
+    """Return (red, green, blue) of cyan, magenta, yellow and black, on the same axis; without a colour profile."""
+    cyan_magenta_yellow, black = np.split(inks.astype(np.uint16), [3], axis)
+    colours: NDArray[np.uint8] = ((255 - cyan_magenta_yellow) * (255 - black) // 255).astype(np.uint8)
+    return colours
 
 
 def _check_pages(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
@@ -142,6 +193,8 @@ def _check_pages(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> No
         raise UserError(
             f"only {len(pages)} of the {len(series.pages)} planes are there; the files of a set must lie together."
         )
+    if int(series.keyframe.compression) not in tifffile.TIFF.DECOMPRESSORS:
+        raise UserError(f"{_undecodable(series)}.")
     size = file.filehandle.size
     ends = [0]
     if series.dataoffset is not None:
@@ -153,86 +206,44 @@ def _check_pages(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> No
         raise UserError("the file is cut off; copy it again.")
 
 
-def _pixels(path: Path, series: tifffile.TiffPageSeries) -> Any:
+def _pixels(path: Path, series: tifffile.TiffPageSeries, number: int, flags: dict[str, Any]) -> Any:
     """Read the pixels as an array, or one per level of a pyramid."""
     if series.nbytes <= IN_MEMORY_BYTES:
-        return series.asarray()
-    if series.dataoffset is not None and len(series.levels) == 1:
-        return tifffile.memmap(path, series=0, mode="r")
+        return _decoded(series)
+    if series.dataoffset is not None and len(series.levels) == 1 and not flags:
+        return tifffile.memmap(path, series=number, mode="r")
     try:
-        levels = [_lazy(path, level, series.levels[level].keyframe.is_tiled) for level in range(len(series.levels))]
+        levels = [_lazy(path, number, level, flags) for level in range(len(series.levels))]
     except (ImportError, ValueError):
         # No zarr, or one that this tifffile does not know: as much memory as the image needs.
-        return series.asarray()
+        return _decoded(series)
     return levels[0] if len(levels) == 1 else levels
 
 
-def _lazy(path: Path, level: int, tiled: bool) -> Any:
+def _decoded(series: tifffile.TiffPageSeries) -> NDArray[Any]:
+    try:
+        pixels: NDArray[Any] = series.asarray()
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"{_undecodable(series)}, or it is damaged.") from error
+    return pixels
+
+
+def _undecodable(series: tifffile.TiffPageSeries) -> str:
+    return (
+        f"its pixels are compressed in a way that is not known here (number {int(series.keyframe.compression)}): save "
+        "it anew without compression, or with LZW or Deflate"
+    )
+
+
+def _lazy(path: Path, number: int, level: int, flags: dict[str, Any]) -> Any:
     """Open a zarr array over the file, which stays open as long as the array lives."""
     import zarr
 
+    file = tifffile.TiffFile(path, **flags)
+    series = file.series[number]
     # Strips may be single rows: a chunk each would cost more than it spares.
+    tiled = series.levels[level].keyframe.is_tiled
     mode = tifffile.CHUNKMODE.STRILE if tiled else tifffile.CHUNKMODE.PAGE
-    store = tifffile.imread(path, aszarr=True, series=0, level=level, chunkmode=mode)
-    array = zarr.open_array(store, mode="r")
-    weakref.finalize(array, store.close)
+    array = zarr.open_array(series.aszarr(level=level, chunkmode=mode), mode="r")
+    weakref.finalize(array, file.close)
     return array
-
-
-def _sizes(file: tifffile.TiffFile) -> dict[str, tuple[float, str]]:
-    """Read the size and unit per axis name, as far as the file states them."""
-    if file.is_ome and file.ome_metadata:
-        return _ome_sizes(file.ome_metadata)
-    if file.is_imagej and file.imagej_metadata:
-        return _imagej_sizes(file.imagej_metadata, file.pages.first.tags)
-    return {}
-
-
-def _ome_sizes(xml: str) -> dict[str, tuple[float, str]]:
-    pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
-    if pixels is None:
-        return {}
-    sizes = {}
-    for letter in _SPATIAL:
-        size = _positive(pixels.get(f"PhysicalSize{letter}"))
-        if size:
-            sizes[letter.lower()] = (size, unit_name(pixels.get(f"PhysicalSize{letter}Unit", "µm")))
-    interval = _positive(pixels.get("TimeIncrement"))
-    if interval:
-        sizes["t"] = (interval, unit_name(pixels.get("TimeIncrementUnit", "s")))
-    return sizes
-
-
-def _imagej_sizes(metadata: dict[str, Any], tags: tifffile.TiffTags) -> dict[str, tuple[float, str]]:
-    unit = unit_name(str(metadata.get("unit", "")))
-    sizes = {}
-    spacing = _positive(metadata.get("spacing"))
-    if unit != "pixel":
-        for letter in "YX":
-            tag = tags.get(f"{letter}Resolution")
-            pixels, units = tag.value if tag is not None else (0, 0)
-            if pixels and units:
-                sizes[letter.lower()] = (units / pixels, unit)
-    if spacing:
-        sizes["z"] = (spacing, unit)
-    interval = _positive(metadata.get("finterval"))
-    if interval:
-        sizes["t"] = (interval, unit_name(str(metadata.get("tunit", "s"))))
-    return sizes
-
-
-def _positive(value: Any) -> float | None:
-    try:
-        number = abs(float(value))
-    except (TypeError, ValueError):
-        return None
-    return number if 0 < number < float("inf") else None
-
-
-def _unit(name: str, sizes: dict[str, tuple[float, str]]) -> str:
-    """Return the stated unit; of a spatial axis without one, the other spatial axes' unit."""
-    if name in sizes:
-        return sizes[name][1]
-    if name.upper() in _SPATIAL:
-        return next((sizes[other][1] for other in ("x", "y", "z") if other in sizes), "pixel")
-    return "pixel"

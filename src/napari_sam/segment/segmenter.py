@@ -38,7 +38,7 @@ class Segmenter:
     store
         Where embeddings are kept; None makes one of the default size.
     channels
-        Channels to show the network; None leaves the choice to the reader of windows.
+        Channels to show the network; None takes those of the image, or else leaves the choice to the reader of windows.
     local_corrections
         Whether corrections change what is far from them but little (see `confined`).
     """

@@ -212,6 +212,13 @@ class Engine(Protocol):
         ...
 
 
+def _channels_of(setup: Setup, source: ImageSource) -> tuple[int, ...] | None:
+    """Return the channels that a setup was made with, whichever are chosen now."""
+    if setup.channels is None and source.shown is not None:
+        return tuple(range(min(source.n_channels, 3)))
+    return setup.channels
+
+
 class NetworkEngine:
     """The real engine: the project's models and segmenter; models stay loaded.
 
@@ -277,7 +284,7 @@ class NetworkEngine:
             source,
             contrast,
             store=self._store(),
-            channels=setup.channels,
+            channels=_channels_of(setup, source),
             local_corrections=setup.local_corrections,
         )
 

@@ -37,6 +37,9 @@ class ImageForm(Form):
     axis_labels: tuple[str, ...] | None
     units: tuple[str, ...] | None
     fingerprint: Annotated[str, Meta(description="SHA-256 of 16 small squares of pixels; empty if not known")]
+    shown: Annotated[
+        tuple[Natural, ...] | None, Meta(description="Channels that were chosen, in order; null for the first three")
+    ] = None
 
 
 class SetupForm(Form):

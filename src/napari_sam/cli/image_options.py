@@ -1,0 +1,108 @@
+"""The options of every command that takes an image: what its axes are, which image of a file, channels, pixel size."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_sam.cli.arguments import read_number_list
+from napari_sam.errors import UserError
+from napari_sam.planes.image_source import ImageSource
+from napari_sam.planes.open_image import open_image
+
+_Axes = Annotated[
+    str | None,
+    typer.Option(
+        "--axes",
+        metavar="LETTERS",
+        help="What the axes of the file are, in its order, as in ZYXC; by default what it says itself.",
+        show_default=False,
+    ),
+]
+_Series = Annotated[
+    str | None,
+    typer.Option(
+        "--series",
+        metavar="N",
+        help="Which image of a file, plate or collection with several, from 0 on, or its name.",
+        show_default=False,
+    ),
+]
+_Channels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--channel",
+        metavar="NAME",
+        help="A channel that the model is shown, by name or number from 0 on; up to three, in this order.",
+        show_default=False,
+    ),
+]
+_Scale = Annotated[
+    str | None,
+    typer.Option(
+        "--scale",
+        metavar="Z,Y,X",
+        help="Size of a pixel along every axis, in micrometres, in place of the file's.",
+        show_default=False,
+    ),
+]
+# More are written by no format, see `save_labels`.
+_MOST_AXES = 5
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """What the user says of an image besides its name; see `open_image`."""
+
+    axes: _Axes = None
+    series: _Series = None
+    channel: _Channels = None
+    scale: _Scale = None
+
+    def open(self, path: Path) -> ImageSource:
+        """Open an image to be segmented.
+
+        Raises
+        ------
+        UserError
+            If it cannot be opened, or labels of its shape could not be written.
+        """
+        source = open_image(
+            path,
+            axes=self.axes,
+            series=self.series,
+            channel=self.channel or None,
+            scale=None if self.scale is None else read_number_list("--scale", self.scale),
+        )
+        if sum(length > 1 for length in source.shape) > _MOST_AXES:
+            raise UserError(
+                f"{path} has {source.ndim} axes besides channels, and labels are written with {_MOST_AXES} at most: "
+                "segment a part of it."
+            )
+        return source
+
+
+def takes_image(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of `ImageOptions` in the place of its one parameter of that type."""
+    signature = inspect.signature(command)
+    (name,) = (each.name for each in signature.parameters.values() if each.annotation is ImageOptions)
+    options = [
+        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)
+        for field in fields(ImageOptions)
+    ]
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> Any:
+        chosen = ImageOptions(**{option.name: given.pop(option.name) for option in options})
+        return command(**given, **{name: chosen})
+
+    others = [
+        each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in signature.parameters.values() if each.name != name
+    ]
+    with_options.__signature__ = signature.replace(parameters=[*others, *options])  # type: ignore[attr-defined]
+    with_options.__annotations__ = {each.name: each.annotation for each in (*others, *options)}
+    return with_options

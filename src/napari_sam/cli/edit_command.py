@@ -13,7 +13,7 @@ from napari_sam.labels.edited_arrays import merge_objects, reshape_objects
 from napari_sam.labels.morphology import Reshaping, Treatment
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.session.object_edits import depth_axis, distance_unit
+from napari_sam.planes.spacing import depth_axis, distance_unit
 
 LabelsFile = Annotated[Path, typer.Argument(metavar="LABELS", help="A TIFF of labels.", show_default=False)]
 Merge = Annotated[

@@ -24,6 +24,7 @@ PUBLIC = [
     "grow_objects",
     "keep_largest_part",
     "load_model",
+    "measure_objects",
     "merge_objects",
     "open_image",
     "open_stack",

@@ -11,6 +11,7 @@ from napari_sam._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from napari_sam.errors import UserError, UserNotice
+    from napari_sam.export.measurements import measure_objects
     from napari_sam.export.save_labels import save_labels
     from napari_sam.labels.edited_arrays import (
         fill_holes,
@@ -54,6 +55,7 @@ __all__ = [
     "grow_objects",
     "keep_largest_part",
     "load_model",
+    "measure_objects",
     "merge_objects",
     "open_image",
     "open_stack",
@@ -72,6 +74,7 @@ __all__ = [
 
 _MODULES = {
     "errors": ("UserError", "UserNotice"),
+    "export.measurements": ("measure_objects",),
     "export.save_labels": ("save_labels",),
     "labels.edited_arrays": (
         "fill_holes",

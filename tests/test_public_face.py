@@ -19,6 +19,7 @@ PUBLIC = [
     "Scribble",
     "UserError",
     "UserNotice",
+    "export_labels",
     "fill_holes",
     "find_alike",
     "grow_objects",

@@ -11,6 +11,7 @@ from napari_sam._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from napari_sam.errors import UserError, UserNotice
+    from napari_sam.export.export_labels import export_labels
     from napari_sam.export.measurements import measure_objects
     from napari_sam.export.save_labels import save_labels
     from napari_sam.labels.edited_arrays import (
@@ -50,6 +51,7 @@ __all__ = [
     "Scribble",
     "UserError",
     "UserNotice",
+    "export_labels",
     "fill_holes",
     "find_alike",
     "grow_objects",
@@ -74,6 +76,7 @@ __all__ = [
 
 _MODULES = {
     "errors": ("UserError", "UserNotice"),
+    "export.export_labels": ("export_labels",),
     "export.measurements": ("measure_objects",),
     "export.save_labels": ("save_labels",),
     "labels.edited_arrays": (

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from napari_sam.errors import UserError
+from napari_sam.export.provenance import program_versions
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.session.compute.scheduler import Priority, Scheduler
@@ -14,7 +15,7 @@ from napari_sam.session.notices import Notice, NoticeKind, Notices, Remedy
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.record.object_record import record_of
 from napari_sam.session.record.recording import Done, Recordings, annotation_of
-from napari_sam.session.record.session_file import SessionContent, current_versions, session_path, write_session
+from napari_sam.session.record.session_file import SessionContent, session_path, write_session
 from napari_sam.session.record.versions import VersionStore, keep_version
 from napari_sam.session.status import SessionSignals, StatusReporter
 from napari_sam.session.workspace import Workspace
@@ -126,7 +127,7 @@ class SessionRecord:
                     break
             annotation = annotation_of(array, recording.prior, done, image, draft)
             identity = ImageIdentity.of(source)
-            write_session(session_path(path), SessionContent(identity, annotation, path.name, current_versions()))
+            write_session(session_path(path), SessionContent(identity, annotation, path.name, program_versions()))
             return done, identity.fingerprint, not_kept or keep_version(self.versions, path)
 
         def saved(result: tuple[tuple[Done, ...], str, str]) -> None:

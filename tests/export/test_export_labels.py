@@ -165,6 +165,8 @@ def test_every_file_says_beside_it_by_what_it_was_made(tmp_path, name) -> None:
 
 def test_what_is_empty_is_not_said() -> None:
     assert set(make_provenance()) == {"date", "versions"}
+    odd = make_provenance(parameters={"largest": float("inf"), "none": None, "to": Path("a"), "n": (1, 2)})
+    assert odd["parameters"] == {"largest": "inf", "to": "a", "n": [1, 2]}
     assert make_provenance(model="nano", digest="ab")["model"] == {"name": "nano", "sha256": "ab"}
 
 

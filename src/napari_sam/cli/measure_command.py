@@ -7,6 +7,7 @@ import typer
 
 from napari_sam.cli.arguments import open_labels, read_numbers
 from napari_sam.export.measurements import measure_objects
+from napari_sam.export.provenance import make_provenance
 from napari_sam.export.table_file import check_table_path, save_table
 from napari_sam.planes.open_image import open_image
 
@@ -56,7 +57,9 @@ def measure_command(
         origins=None if facts is None else facts.makers,
         prompts=None if facts is None else facts.prompts,
     )
-    save_table(output, columns)
+    parameters = {"labels": labels.name, "by_plane": by_plane, "scale": sizes}
+    name = "" if image is None else image.name
+    save_table(output, columns, make_provenance(image=name, made_by="napari-sam measure", parameters=parameters))
     count = len(set(columns["label"].tolist()))
     rows = len(columns["label"])
     unit = f", lengths in {columns['unit'][0]}" if rows else ""

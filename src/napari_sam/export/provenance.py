@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def make_provenance(
     made_by
         What made it, as "napari-sam everything".
     parameters
-        By name, whatever can be written as JSON: options of a command, or a recipe.
+        By name, options of a command, or a recipe; what JSON does not know becomes text, what is None goes.
 
     Returns
     -------
@@ -50,8 +51,23 @@ def make_provenance(
     found["versions"] = program_versions()
     found["model"] = {key: value for key, value in (("name", model), ("sha256", digest)) if value}
     found["image"] = image
-    found["parameters"] = dict(parameters or {})
+    found["parameters"] = {
+        name: _plain(value)
+        for name, value in (parameters or {}).items()
+        if value is not None and not (isinstance(value, tuple) and not value)
+    }
     return {key: value for key, value in found.items() if value}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and isfinite(value)):
+        return value
+    return str(value)
 
 
 def program_versions() -> dict[str, str]:
@@ -77,8 +93,8 @@ def sidecar_path(path: str | os.PathLike[str], suffix: str) -> Path:
 
 
 def provenance_text(provenance: Provenance) -> str:
-    """Write provenance as JSON in one line; what JSON does not know is written as text."""
-    return json.dumps(provenance, ensure_ascii=False, default=str)
+    """Write provenance as JSON in one line."""
+    return json.dumps(_plain(provenance), ensure_ascii=False)
 
 
 def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any] | None:
@@ -105,6 +121,6 @@ def write_provenance(path: str | os.PathLike[str], provenance: Provenance) -> Pa
     """
     beside = sidecar_path(path, SUFFIX)
     with atomic_path(beside) as temporary:
-        text = json.dumps(provenance, ensure_ascii=False, default=str, indent=2)
+        text = json.dumps(_plain(provenance), ensure_ascii=False, indent=2)
         temporary.write_text(text + "\n", encoding="utf-8")
     return beside

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.export.atomic import atomic_path
+from napari_sam.export.provenance import NAMESPACE, Provenance, provenance_text, write_provenance
 
 _SUFFIXES = (".csv", ".parquet")
 
@@ -35,7 +36,9 @@ def check_table_path(path: str | os.PathLike[str]) -> None:
             ) from error
 
 
-def save_table(path: str | os.PathLike[str], columns: Mapping[str, NDArray[Any]]) -> None:
+def save_table(
+    path: str | os.PathLike[str], columns: Mapping[str, NDArray[Any]], provenance: Provenance | None = None
+) -> None:
     """Save columns of equal length; the file appears only when it is complete.
 
     Parameters
@@ -44,6 +47,8 @@ def save_table(path: str | os.PathLike[str], columns: Mapping[str, NDArray[Any]]
         Where to, ending in .csv (UTF-8, a line of names, numbers that are missing are empty) or .parquet.
     columns
         By name, (n,) numbers, booleans or texts.
+    provenance
+        What it is made by, see `make_provenance`: it goes beside the table, and into Parquet. None for neither.
 
     Raises
     ------
@@ -56,13 +61,17 @@ def save_table(path: str | os.PathLike[str], columns: Mapping[str, NDArray[Any]]
             import pyarrow
             import pyarrow.parquet
 
-            table = pyarrow.table({name: pyarrow.array(column.tolist()) for name, column in columns.items()})
+            table = pyarrow.table({name: pyarrow.array(column) for name, column in columns.items()})
+            if provenance is not None:
+                table = table.replace_schema_metadata({NAMESPACE: provenance_text(provenance)})
             pyarrow.parquet.write_table(table, temporary)
-            return
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(zip(*(_cells(column) for column in columns.values()), strict=True))
+        else:
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(columns)
+                writer.writerows(zip(*(_cells(column) for column in columns.values()), strict=True))
+    if provenance is not None:
+        write_provenance(path, provenance)
 
 
 def _cells(column: NDArray[Any]) -> list[Any]:

@@ -137,9 +137,13 @@ def label_mask_on_plane(labels: Any, place: PlaneInLabels, label: int) -> Mask:
 
 def all_masks_on_plane(labels: Any, place: PlaneInLabels) -> dict[int, Mask]:
     """Find the mask of every label that lies on a plane, by label, ascending; 0 is none."""
-    whole = np.concatenate([values for _, values in labels_on_plane(labels, place)])
-    ids, numbered = np.unique(whole, return_inverse=True)
-    numbered = numbered.reshape(place.shape).astype(np.int32)
+    return masks_of(whole_plane(labels, place))
+
+
+def masks_of(plane: NDArray[Any]) -> dict[int, Mask]:
+    """Find the mask of every label of a plane that was read, (rows, columns), by label, ascending; 0 is none."""
+    ids, numbered = np.unique(plane, return_inverse=True)
+    numbered = numbered.reshape(plane.shape).astype(np.int32)
     masks = {}
     # Numbers start at 0, boxes at 1.
     for number, box in enumerate(ndimage.find_objects(numbered + 1)):

@@ -43,9 +43,10 @@ def start() -> Iterator[Start]:
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
-    """All labels, byte by byte but for the number that each file has for itself."""
-    paths = [path for path in folder.glob("*.ome.tif") if path.name[0] != "."]
-    return {path.name: re.sub(rb'UUID="[^"]+"', b"", path.read_bytes()) for path in paths}
+    """All labels and tables, byte by byte but for the number that each TIFF has for itself, and when it was made."""
+    paths = [path for path in folder.glob("cells-*") if path.name[0] != "."]
+    own = re.compile(rb'UUID="[^"]+"|"date": "[^"]+"|&quot;date&quot;: &quot;[^&]+&quot;')
+    return {path.name: own.sub(b"", path.read_bytes()) for path in paths}
 
 
 def alive(pid: int) -> bool:
@@ -69,17 +70,17 @@ def wait(pid: int, seconds: float) -> bool:
 def test_a_batch_that_is_killed_thirty_times_ends_with_the_same_files(tmp_path: Path, start: Start) -> None:
     write_images(tmp_path / "images", IMAGES)
     whole, recipe = tmp_path / "whole.toml", tmp_path / "recipe.toml"
-    whole.write_text(RECIPE + '[outputs]\nfolder = "whole"\n')
+    whole.write_text(RECIPE + '[outputs]\nfolder = "whole"\n\n[measure]\n')
     began = time.monotonic()
     summary = run_batch(whole, load=load_threshold)
     lasts = time.monotonic() - began
     assert not summary.failed
     expected = files_in(tmp_path / "whole")
-    assert len(expected) == IMAGES
+    assert len(expected) == 3 * IMAGES
     chance, kills, rounds, at_work = random.Random(11), 0, 0, 0
     while kills < KILLS:
         folder = tmp_path / f"labels-{rounds}"
-        recipe.write_text(RECIPE + f'[outputs]\nfolder = "{folder.name}"\n')
+        recipe.write_text(RECIPE + f'[outputs]\nfolder = "{folder.name}"\n\n[measure]\n')
         before = -1
         while True:
             pid = start(recipe)
@@ -90,7 +91,7 @@ def test_a_batch_that_is_killed_thirty_times_ends_with_the_same_files(tmp_path: 
             assert wait(pid, 10)
             kills += 1
             there = files_in(folder)
-            at_work += bool(there) and len(there) < IMAGES
+            at_work += bool(there) and len(there) < 3 * IMAGES
             # What has its place is whole, and nothing is lost again.
             assert all(content == expected[name] for name, content in there.items())
             assert len(there) >= before

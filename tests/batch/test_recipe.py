@@ -14,6 +14,7 @@ from napari_sam.batch.recipe import (
     EditStep,
     EverythingStep,
     ImageChoice,
+    MeasureChoice,
     ModelChoice,
     OutputChoice,
     PromptsStep,
@@ -80,7 +81,8 @@ recipes = st.builds(
     model=st.builds(ModelChoice, name=names),
     contrast=st.none() | st.just(ContrastChoice(limits=((0.0, 255.0),))),
     edit=st.lists(edits, max_size=3).map(tuple),
-    outputs=st.builds(OutputChoice, folder=names, overwrite=st.booleans()),
+    outputs=st.builds(OutputChoice, folder=names, overwrite=st.booleans(), formats=st.just(("ome-zarr", "qupath"))),
+    measure=st.none() | st.builds(MeasureChoice, by_plane=st.booleans()),
 )
 
 

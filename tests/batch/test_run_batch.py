@@ -1,5 +1,6 @@
 """A batch goes on where it was, does again what is different, and loses nothing of others."""
 
+import json
 import os
 import re
 import shutil
@@ -215,3 +216,28 @@ def test_a_folder_that_cannot_be_written_is_told(recipe: Path) -> None:
             run(recipe)
     finally:
         recipe.parent.chmod(0o700)
+
+
+def test_every_format_and_the_table_of_an_image_come_together_and_say_what_made_them(recipe: Path) -> None:
+    formats = '[outputs]\nformats = ["ome-tiff", "ome-zarr", "qupath", "png"]\n\n[measure]\n'
+    recipe.write_text(RECIPE + formats)
+    summary = run(recipe)
+    assert not summary.failed, summary.failed
+    folder, first = recipe.parent / "labels", summary.outcomes[0]
+    endings = ["ome.tif", "ome.zarr", "geojson", "png", "csv", "provenance.json"]
+    assert [name.split(".", 1)[1] for name in first.files] == endings
+    assert all((folder / name).exists() for name in first.files)
+    labels = tifffile.imread(folder / first.files[0])
+    assert np.array_equal(napari_sam.open_image(folder / first.files[1]).array()[...], labels)
+    table = np.genfromtxt(folder / first.files[4], delimiter=",", names=True, encoding="utf-8", usecols=(0, 1, 2))
+    assert len(table) == first.objects
+    areas = dict(zip(table["label"].astype(int), table["area"], strict=True))
+    assert areas == {label: np.count_nonzero(labels == label) / 4 for label in areas}
+    made = json.loads((folder / first.files[5]).read_text())
+    assert made["model"]["sha256"] == first.digest
+    assert made["parameters"]["find"] == {"what": "everything", "confidence": 0.1}
+    assert made["image"] == "cells-0.tif"
+    # Folders are replaced as files are.
+    recipe.write_text(RECIPE + "overlap = 0.3\n" + formats)
+    assert not run(recipe).failed
+    assert run(recipe).before == 3

@@ -20,7 +20,10 @@ from napari_sam.batch.image_list import ListedImage
 from napari_sam.batch.picture import write_picture
 from napari_sam.batch.recipe import FindingPart, Recipe
 from napari_sam.errors import UserError
-from napari_sam.export.save_labels import save_labels
+from napari_sam.export.export_labels import FORMATS, export_labels
+from napari_sam.export.measurements import labels_source, measure_objects
+from napari_sam.export.provenance import SUFFIX, make_provenance
+from napari_sam.export.table_file import save_table
 from napari_sam.models.device import ran_out_of_memory
 from napari_sam.models.model import Model
 from napari_sam.planes.image_source import ImageSource
@@ -173,24 +176,51 @@ def _done(task: ImageTask, model: Model, outcome: ImageOutcome, told: Told | Non
     if contrast.has_nonfinite:
         warnings.warn("The image has NaN or infinite pixels; they are taken as black.", stacklevel=1)
     labels = label_image(task.recipe, task.base, task.image, stack, told)
-    files = write_outputs(task, labels, source)
+    files = write_outputs(task, labels, source, model)
     _draw(task, labels, stack)
     return msgspec.structs.replace(outcome, objects=len(np.unique(labels[labels > 0])), shape=source.shape, files=files)
 
 
-def output_names(output: str) -> tuple[str, ...]:
+def output_names(recipe: Recipe, output: str) -> tuple[str, ...]:
     """Return the files that an image will have, relative to the folder of outputs; with slashes."""
-    return (f"{Path(output).as_posix()}.ome.tif",)
+    stem = Path(output).as_posix()
+    table = [] if recipe.measure is None else [f"{stem}.{recipe.measure.table}"]
+    return (*(f"{stem}{_suffix(each)}" for each in recipe.outputs.formats), *table, f"{stem}{SUFFIX}")
 
 
-def write_outputs(task: ImageTask, labels: NDArray[Any], source: ImageSource) -> tuple[str, ...]:
-    """Write all files of an image into the task's folder, and return their names."""
-    (name,) = output_names(task.image.output)
-    path = task.folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    axes = "".join(label.upper()[:1] for label in source.axis_labels) if source.axis_labels else None
-    save_labels(path, labels, axes=axes, scale=source.scale, units=source.units)
-    return (name,)
+def _suffix(name: str) -> str:
+    return ".ome.zarr" if name == "ome-zarr" else FORMATS[name].suffixes[0]
+
+
+def write_outputs(task: ImageTask, labels: NDArray[Any], source: ImageSource, model: Model) -> tuple[str, ...]:
+    """Write all files of an image into the task's folder, and return their names.
+
+    Raises
+    ------
+    UserError
+        If a format cannot hold the labels, or what it needs is not installed.
+    """
+    recipe = task.recipe
+    names = output_names(recipe, task.image.output)
+    (task.folder / names[0]).parent.mkdir(parents=True, exist_ok=True)
+    tree = msgspec.to_builtins(recipe)
+    made = make_provenance(
+        model=model.name,
+        digest=model.digest,
+        image=task.image.path.name,
+        made_by="napari-sam batch",
+        parameters={name: tree[name] for name in ("find", "edit", "contrast", "measure") if tree.get(name)},
+    )
+    for name, each in zip(names, recipe.outputs.formats, strict=False):
+        export_labels(task.folder / name, labels, to=each, image=source, provenance=made)
+    if recipe.measure is not None:
+        columns = measure_objects(
+            labels_source(labels, like=source),
+            source if recipe.measure.intensities else None,
+            by_plane=recipe.measure.by_plane,
+        )
+        save_table(task.folder / names[-2], columns, made)
+    return names
 
 
 def _draw(task: ImageTask, labels: NDArray[Any], stack: Segmenter) -> None:

@@ -102,7 +102,7 @@ def _sorted_out(
             failed.append(_lost(image, f"{error.filename or image.path}: {error.strerror or error}."))
             continue
         done = state.done(image.output, key)
-        taken = state.in_the_way(output_names(image.output))
+        taken = state.in_the_way(output_names(recipe, image.output))
         if done is not None:
             before.append(done)
         elif taken is not None:

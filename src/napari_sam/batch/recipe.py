@@ -17,6 +17,7 @@ Diameter: TypeAlias = Annotated[float, Meta(ge=0)]
 Distance: TypeAlias = Annotated[float, Meta(gt=0)]
 Natural: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
+Format: TypeAlias = Literal["ome-tiff", "ome-zarr", "imagej-rois", "qupath", "coco", "outlines", "png"]
 Filled: TypeAlias = Annotated[str, Meta(min_length=1)]
 
 
@@ -179,7 +180,18 @@ class OutputChoice(RecipePart, kw_only=True, frozen=True):
     name: Annotated[
         Filled, Meta(description="With {stem}, {name} or {folder} of the image; endings are added to it")
     ] = "{stem}-labels"
+    formats: Annotated[tuple[Format, ...], Meta(min_length=1, description="One file, or folder, of each")] = (
+        "ome-tiff",
+    )
     overwrite: Annotated[bool, Meta(description="Whether files that others wrote are replaced")] = False
+
+
+class MeasureChoice(RecipePart, kw_only=True, frozen=True):
+    """The table of objects that is written for each image; without this table none is. See `measure_objects`."""
+
+    table: Annotated[Literal["csv", "parquet"], Meta(description="As what it is written")] = "csv"
+    by_plane: Annotated[bool, Meta(description="Each plane by itself, not volumes")] = False
+    intensities: Annotated[bool, Meta(description="Whether intensities of the image's channels are in it")] = True
 
 
 class Recipe(RecipePart, kw_only=True, frozen=True):
@@ -197,6 +209,8 @@ class Recipe(RecipePart, kw_only=True, frozen=True):
         What is done to all objects afterwards, in this order.
     outputs
         Where to, and as what.
+    measure
+        The table of objects; None for none.
     """
 
     images: ImageChoice
@@ -205,4 +219,5 @@ class Recipe(RecipePart, kw_only=True, frozen=True):
     contrast: ContrastChoice | None = None
     edit: tuple[EditStep, ...] = ()
     outputs: OutputChoice = OutputChoice()
+    measure: MeasureChoice | None = None
     format: Literal[1] = 1

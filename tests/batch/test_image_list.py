@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from napari_sam.batch.image_labels import open_listed
 from napari_sam.batch.image_list import list_images, spread
 from napari_sam.batch.recipe_file import as_recipe
 from napari_sam.errors import UserError
@@ -84,3 +86,24 @@ def test_a_few_of_many_are_spread() -> None:
     assert spread([1, 2], 3) == [1, 2]
     assert spread(range(9), 1) == [0]
     assert spread(range(9), 0) == []
+
+
+def test_every_image_of_a_plate_is_one_of_its_own(tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    plate = zarr.open_group(tmp_path / "plate.zarr", mode="w", zarr_format=2)
+    plate.attrs["plate"] = {"wells": [{"path": "A/1"}, {"path": "B/3"}]}
+    for well in ("A/1", "B/3"):
+        group = plate.create_group(well)
+        group.attrs["well"] = {"images": [{"path": "0"}]}
+        field = group.create_group("0")
+        field.attrs["multiscales"] = [{"axes": ["y", "x"], "datasets": [{"path": "0"}]}]
+        field.create_array("0", data=np.full((9, 8), 3, np.uint8))
+    images = {"files": ["*.zarr"], "series": "all"}
+    found = listed(tmp_path, images, name="{stem}-{series}")
+    assert [(each.series, each.output) for each in found] == [("A/1/0", "plate-A-1-0"), ("B/3/0", "plate-B-3-0")]
+    recipe = as_recipe({"images": images, "find": {"what": "everything"}})
+    assert open_listed(found[1].path, recipe, found[1].series).shape == (9, 8)
+    with pytest.raises(UserError, match=r"put \{series\} into"):
+        listed(tmp_path, images)
+    (tmp_path / "list.csv").write_text("image,series\nplate.zarr,B/3/0\n")
+    assert [each.name for each in listed(tmp_path, {"table": "list.csv"})] == [f"{tmp_path / 'plate.zarr'} B/3/0"]

@@ -234,5 +234,5 @@ def key_of(recipe: Recipe, base: Path, image: ListedImage, model: str) -> str:
             tree.get(table, {}).pop(name, None)
     for empty in [name for name, content in tree.items() if content == {}]:
         del tree[empty]
-    about = [tree, model, [_stamp(path) for path in inputs]]
+    about = [tree, model, image.series, [_stamp(path) for path in inputs]]
     return hashlib.sha256(msgspec.json.encode(about, order="sorted")).hexdigest()

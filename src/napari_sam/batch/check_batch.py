@@ -68,12 +68,12 @@ def check_batch(
         can = []
         for task in plan.tasks:
             try:
-                source = open_listed(task.image.path, plan.recipe)
+                source = open_listed(task.image.path, plan.recipe, task.image.series)
             except UserError as error:
-                failed.append(ImageOutcome(str(task.image.path), task.image.output, "", error=str(error)))
+                failed.append(ImageOutcome(task.image.name, task.image.output, "", error=str(error)))
             else:
                 size = " x ".join(map(str, source.shape))
-                lines.append(f"{task.image.path}: {size}, would be written as {plan.state.folder / task.image.output}")
+                lines.append(f"{task.image.name}: {size}, would be written as {plan.state.folder / task.image.output}")
                 can.append(task)
         outcomes = []
         chosen = spread(can, previewed)

@@ -147,4 +147,4 @@ def _ended(future: Any, task: ImageTask) -> tuple[ImageOutcome, Path]:
         why = "All workers that tried it were lost, perhaps for lack of memory: run fewer workers on a machine."
     else:
         why = f"Its task broke off ({type(error).__name__}: {error})."
-    return ImageOutcome(str(task.image.path), task.image.output, task.key, error=why), task.folder
+    return ImageOutcome(task.image.name, task.image.output, task.key, error=why), task.folder

@@ -43,15 +43,15 @@ from napari_sam.volume.views import three_views
 Told = Callable[[float], object]
 
 
-def open_listed(path: Path, recipe: Recipe) -> ImageSource:
-    """Open an image as the recipe says.
+def open_listed(path: Path, recipe: Recipe, series: str | None = None) -> ImageSource:
+    """Open an image, or one series of a file, as the recipe says.
 
     Raises
     ------
     UserError
         If it cannot be read so.
     """
-    reading: dict[str, Any] = recipe.images.reading
+    reading: dict[str, Any] = recipe.images.reading(series)
     return open_image(path, **reading)
 
 

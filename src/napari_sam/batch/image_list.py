@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from napari_sam.batch.recipe import PromptsStep, Recipe, RefineStep
+from napari_sam.batch.recipe import ALL, PromptsStep, Recipe, RefineStep
 from napari_sam.errors import UserError
+from napari_sam.planes.open_zarr import list_zarr_images
 
 _ZARR_FILES = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
-_KNOWN = "{stem}, {name} and {folder}"
+_KNOWN = "{stem}, {name}, {folder} and {series}"
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,27 @@ class ListedImage:
         What its outputs are called, without an ending, relative to the folder of outputs.
     prompts, labels
         Files that belong to it, where the recipe asks for such.
+    series
+        Which image of a file that holds several; None for what the recipe says.
     """
 
     path: Path
     output: str
     prompts: Path | None = None
     labels: Path | None = None
+    series: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The path, with the series if there are several."""
+        return str(self.path) if self.series is None else f"{self.path} {self.series}"
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """The files that its labels are made of, itself first."""
-        return tuple(each for each in (self.path, self.prompts, self.labels) if each is not None)
+        """The files, or folders of zarr images, that its labels are made of, itself first."""
+        inside = self.path / (self.series or "")
+        own = inside if self.path.is_dir() and inside.is_dir() else self.path
+        return tuple(each for each in (own, self.prompts, self.labels) if each is not None)
 
 
 def list_images(recipe: Recipe, base: Path, images_base: Path | None = None) -> list[ListedImage]:
@@ -64,11 +75,13 @@ def list_images(recipe: Recipe, base: Path, images_base: Path | None = None) -> 
         the same output.
     """
     chosen, root = recipe.images, (images_base or base).absolute()
-    found: dict[Path, dict[str, str]] = {}
+    found: dict[tuple[Path, str | None], dict[str, str]] = {}
     if chosen.table is not None:
         table = base / chosen.table
         for row in _read_table(table):
-            found.setdefault(_absolute(table.absolute().parent, row["image"]), row)
+            path = _absolute(table.absolute().parent, row["image"])
+            for series in [row["series"]] if row.get("series") else _series(path, recipe):
+                found.setdefault((path, series), row)
     left_out = {_key(path) for pattern in chosen.exclude for path in _matches(root, pattern)}
     outputs = _absolute(base.absolute(), recipe.outputs.folder)
     for pattern in chosen.files:
@@ -79,23 +92,30 @@ def list_images(recipe: Recipe, base: Path, images_base: Path | None = None) -> 
         if not matches:
             raise UserError(f"No image is called {root / pattern}; check images.files.")
         for path in matches:
-            if _key(path) not in left_out:
-                found.setdefault(path, {})
+            for series in _series(path, recipe) if _key(path) not in left_out else ():
+                found.setdefault((path, series), {})
     if not found:
         raise UserError("The recipe names no image: all of them are excluded, or the table has none.")
-    listed = [_listed(path, row, recipe, base.absolute(), root) for path, row in found.items()]
-    written: dict[str, Path] = {}
+    listed = [_listed(path, series, row, recipe, base.absolute(), root) for (path, series), row in found.items()]
+    written: dict[str, ListedImage] = {}
     for each in listed:
-        other = written.setdefault(os.path.normcase(each.output), each.path)
-        if other != each.path:
+        other = written.setdefault(os.path.normcase(each.output), each)
+        if other is not each:
             raise UserError(
-                f"{other} and {each.path} would both be written as {each.output}: "
-                "put {folder} or {name} into outputs.name."
+                f"{other.name} and {each.name} would both be written as {each.output}: "
+                f"put {'{folder} or {name}' if each.series is None else '{series}'} into outputs.name."
             )
     return listed
 
 
-def _listed(path: Path, row: dict[str, str], recipe: Recipe, base: Path, root: Path) -> ListedImage:
+def _series(path: Path, recipe: Recipe) -> list[str | None]:
+    """Return the images of a file that are wanted, None for the one that the recipe says."""
+    if recipe.images.series != ALL or not (_is_zarr(path) or path.name.endswith(".zip")):
+        return [None]
+    return [*list_zarr_images(path)] or [None]
+
+
+def _listed(path: Path, series: str | None, row: dict[str, str], recipe: Recipe, base: Path, root: Path) -> ListedImage:
     def filled(key: str, pattern: str) -> str:
         stem = path.name
         for ending in (".ome", ".tif", ".tiff", ".zarr"):
@@ -103,7 +123,8 @@ def _listed(path: Path, row: dict[str, str], recipe: Recipe, base: Path, root: P
         stem = Path(stem).stem if stem == path.name else stem.removesuffix(".ome")
         folder = path.parent.relative_to(root).as_posix() if _inside(path.parent, root) else path.parent.name
         try:
-            return pattern.format(stem=stem, name=path.name, folder=folder)
+            part = "" if series is None else series.replace("/", "-")
+            return pattern.format(stem=stem, name=path.name, folder=folder, series=part)
         except (LookupError, ValueError) as error:
             raise UserError(f"{key} is {pattern!r}, but it may have {_KNOWN} only.") from error
 
@@ -123,6 +144,7 @@ def _listed(path: Path, row: dict[str, str], recipe: Recipe, base: Path, root: P
         output,
         beside("prompts", step.table, "find.table") if isinstance(step, PromptsStep) else None,
         beside("labels", step.labels, "find.labels") if isinstance(step, RefineStep) else None,
+        series,
     )
 
 

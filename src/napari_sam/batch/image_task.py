@@ -118,7 +118,7 @@ def do_task(task: ImageTask, model: Model, told: Told | None = None) -> ImageOut
         Called with the share of the work that is done, 0..1, where that is known.
     """
     outcome = ImageOutcome(
-        str(task.image.path),
+        task.image.name,
         task.image.output,
         task.key,
         model=model.name,
@@ -168,7 +168,7 @@ def _noted() -> Iterator[list[str]]:
 
 def _done(task: ImageTask, model: Model, outcome: ImageOutcome, told: Told | None) -> ImageOutcome:
     task.folder.mkdir(parents=True, exist_ok=True)
-    source = open_listed(task.image.path, task.recipe)
+    source = open_listed(task.image.path, task.recipe, task.image.series)
     stack = open_segmenter(source, task.recipe, model)
     contrast = stack.embedder.contrast
     if contrast.constant:

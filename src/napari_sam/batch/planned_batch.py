@@ -113,7 +113,7 @@ def _sorted_out(
 
 
 def _lost(image: ListedImage, why: str) -> ImageOutcome:
-    return ImageOutcome(str(image.path), image.output, "", error=why)
+    return ImageOutcome(image.name, image.output, "", error=why)
 
 
 def _known_as(choice: ModelChoice) -> str:

@@ -19,6 +19,8 @@ Natural: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 Format: TypeAlias = Literal["ome-tiff", "ome-zarr", "imagej-rois", "qupath", "coco", "outlines", "png"]
 Filled: TypeAlias = Annotated[str, Meta(min_length=1)]
+ALL = "all"
+"""As a series: every image of a plate or collection."""
 
 
 class RecipePart(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
@@ -34,7 +36,10 @@ class ImageChoice(RecipePart, kw_only=True, frozen=True):
         Filled | None, Meta(description="A CSV with a column image, and where it is needed prompts or labels")
     ] = None
     axes: Annotated[Filled | None, Meta(description="A letter for each axis, as ZCYX, where files do not tell")] = None
-    series: Annotated[Natural | Filled | None, Meta(description="Which image of a file that holds several")] = None
+    series: Annotated[
+        Natural | Filled | None,
+        Meta(description="Which image of a file that holds several; all for each well and field of OME-Zarr plates"),
+    ] = None
     channel: Annotated[
         Natural | Filled | tuple[Natural | Filled, ...] | None, Meta(description="Up to three, by number or name")
     ] = None
@@ -46,11 +51,16 @@ class ImageChoice(RecipePart, kw_only=True, frozen=True):
         if not self.files and self.table is None:
             raise ValueError("give files (names with *) or a table")
 
-    @property
-    def reading(self) -> dict[str, object]:
-        """What `open_image` is to be told beside the path."""
-        names = "axes", "series", "channel", "scale"
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+    def reading(self, series: str | None) -> dict[str, object]:
+        """Return what `open_image` is to be told beside the path, for one series of a file."""
+        said = self.series if self.series != ALL else None
+        told = {
+            "axes": self.axes,
+            "series": said if series is None else series,
+            "channel": self.channel,
+            "scale": self.scale,
+        }
+        return {name: value for name, value in told.items() if value is not None}
 
 
 class ModelChoice(RecipePart, kw_only=True, frozen=True):

@@ -54,7 +54,7 @@ def write_report(
     failed = [each for each in outcomes if each.error]
     done = [each for each in outcomes if not each.error]
     known = {each.image for each in outcomes}
-    waiting = [str(task.image.path) for task in plan.tasks if str(task.image.path) not in known]
+    waiting = [task.image.name for task in plan.tasks if task.image.name not in known]
     # What is to be looked at comes first where not all find room.
     first = sorted(done, key=lambda each: (not each.warnings, each.image))
     pictures = [(each, shown) for each in first[:MOST_PICTURES] if (shown := _picture(plan, each))]

@@ -132,3 +132,17 @@ def test_all_like_an_object_needs_files_of_the_examples(session, posts, write) -
 def test_without_anything_looked_for_there_is_no_recipe(session) -> None:
     with pytest.raises(UserError, match="Find everything, or all like an object, first"):
         recipe_of(session, ImageChoice(files=("a",)))
+
+
+def test_an_image_that_is_one_channel_of_its_file_or_has_another_scale_is_read_so(session, posts, tmp_path) -> None:
+    path = tmp_path / "two.ome.tif"
+    tifffile.imwrite(path, np.stack([SAMPLE[3] // 2, SAMPLE[3]]), ome=True, metadata={"axes": "CYX"})
+    layer = napari_sam.ImageSource(SAMPLE[3], scale=(300, 300), units=("nanometer",) * 2, path=str(path))
+    session.image.choose(layer, axes=(0, 1))
+    session.image.set_view(napari_sam.Plane((0, 1), (0, 0)))
+    session.everything.find()
+    settle(session, posts)
+    images = recipe_of(session, ImageChoice(files=("a",))).images
+    assert (images.channel, images.scale) == (1, (0.3, 0.3))
+    opened = napari_sam.open_image(path, channel=images.channel, scale=images.scale)
+    assert opened.shown == (1,)

@@ -1,8 +1,12 @@
 """The recipe of what was just done in a session, to be done to other images as well."""
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any
+
+import msgspec
+import numpy as np
 
 from napari_sam.batch.recipe import (
     AlikeStep,
@@ -16,11 +20,16 @@ from napari_sam.batch.recipe import (
     Recipe,
     VolumesStep,
 )
-from napari_sam.errors import UserError
+from napari_sam.errors import UserError, UserNotice
+from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
+from napari_sam.planes.open_image import open_image
 from napari_sam.planes.units import in_centimeters, unit_symbol
 from napari_sam.session.everything import Search
 from napari_sam.session.session import Session
+
+COMPARED = 64
+"""Side of the square by which a channel is recognised (chosen)."""
 
 
 def recipe_of(
@@ -39,7 +48,7 @@ def recipe_of(
     session
         The session; what was found may have been accepted since.
     images
-        Which images.
+        Which images. How their files are read is added to it: as that of the session's image is.
     outputs, measure
         What is written.
 
@@ -53,7 +62,7 @@ def recipe_of(
         raise UserError("Find everything, or all like an object, first: that is what is done to the other images then.")
     contrast = session.image.contrast
     return Recipe(
-        images=images,
+        images=msgspec.structs.replace(images, **_reading(source)),
         model=ModelChoice(name=session.model.name),
         contrast=None if contrast is None else ContrastChoice(limits=contrast.limits),
         find=_step(session, search, source),
@@ -102,6 +111,44 @@ def _pixel(source: ImageSource, axes: tuple[int, int]) -> tuple[float, str]:
     if len(units) > 1 or in_centimeters(next(iter(units))) is None or not all(0 < size < math.inf for size in sizes):
         return 1.0, "pixel"
     return min(sizes), unit_symbol(next(iter(units)))
+
+
+def _reading(source: ImageSource) -> dict[str, Any]:
+    """Return what `ImageChoice` says of an image that is another one than its file holds: its channel, its scale."""
+    if not source.path:
+        return {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserNotice)
+            file = open_image(source.path)
+    except UserError:
+        # What napari opened by another plugin.
+        return {}
+    if file.shape != source.shape:
+        return {}
+    reading: dict[str, Any] = {} if source.shown is None else {"channel": source.shown}
+    if file.n_channels > source.n_channels == 1:
+        reading["channel"] = _channel(source, file)
+    if source.scale is not None and source.units is not None and file.scale != source.scale:
+        lengths = [in_centimeters(unit) for unit in source.units]
+        if all(lengths) and all(0 < abs(size) < math.inf for size in source.scale):
+            micrometers = (1e4 * length for length in lengths if length is not None)
+            reading["scale"] = tuple(
+                _rounded(abs(size) * unit) for size, unit in zip(source.scale, micrometers, strict=True)
+            )
+    return reading
+
+
+def _channel(source: ImageSource, file: ImageSource) -> int | None:
+    """Find the channel of a file that an image is: by a square in its middle."""
+    index = tuple(size // 2 for size in source.shape)
+    plane = Plane((source.ndim - 2, source.ndim - 1), index)
+    rows, columns = (slice(at, at + COMPARED) for at in index[-2:])
+    pixels = source.read(plane, rows, columns)
+    return next(
+        (at for at in range(file.n_channels) if np.array_equal(file.read(plane, rows, columns, channels=[at]), pixels)),
+        None,
+    )
 
 
 def _rounded(size: float) -> float:

@@ -1,6 +1,7 @@
 """``napari-sam batch``: all images of a recipe."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,10 +61,20 @@ def batch_command(
         return _check(recipe, folder, output)
     from napari_sam.batch.run_batch import run_batch
 
-    with _progress(as_json) as tell:
+    with _ended_kindly(), _progress(as_json) as tell:
         summary = run_batch(recipe, images=folder, outputs=output, told=tell, workers=workers, scheduler=scheduler)
     _say_end(summary, as_json)
     return SOME_FAILED if summary.failed else 0
+
+
+@contextmanager
+def _ended_kindly() -> Iterator[None]:
+    """Have what asks for the end of the process, as queues of clusters do, end it as Ctrl+C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check(recipe: Path, folder: Path | None, output: Path | None) -> int:

@@ -19,6 +19,7 @@ from napari_sam.plugin.actions import Action
 from napari_sam.plugin.canvas.canvas import PointerRest
 from napari_sam.plugin.canvas.drawing_hold import DrawingHold, MainThread
 from napari_sam.plugin.controller import SegmentController
+from napari_sam.plugin.folder_dialog import show_folder_dialog
 from napari_sam.plugin.napari_internals import LayerRemoval, StatusReading, camera_of
 from napari_sam.plugin.panel.everything_section import EverythingSection
 from napari_sam.plugin.panel.image_section import ImageSection
@@ -355,6 +356,7 @@ class SegmentWidget(QWidget):
         self.save_button.clicked.connect(lambda: self.ask_and_save())
         self.open_button.clicked.connect(lambda: self.ask_and_open())
         self.versions_button.clicked.connect(lambda: self.show_versions())
+        self.everything.folder_button.clicked.connect(lambda: self.do_to_folder())
         for each, deed in (
             (self.restore_row.restore, self.restoring.restore),
             (self.restore_row.discard, self.restoring.discard),
@@ -474,6 +476,11 @@ class SegmentWidget(QWidget):
         target = self.session.labels.target
         path = None if target is None else self.session.files.path_of(target)
         VersionDialog(self, found, path, restore).open()
+
+    def do_to_folder(self) -> None:
+        """Show what was found last as a recipe, and do it to a folder of images."""
+        self.status.tell("")
+        show_folder_dialog(self, self.controller)
 
     def restore_session(self) -> None:
         """Bring the latest session back that did not end as it should."""

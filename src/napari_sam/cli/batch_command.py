@@ -31,6 +31,9 @@ Outputs = Annotated[
     typer.Option("--output", "-o", metavar="FOLDER", help="Where to write, in place of what the recipe says."),
 ]
 Check = Annotated[bool, typer.Option("--check", help="Only say what would be done, and show three images.")]
+Plan = Annotated[
+    bool, typer.Option("--plan", help="Only say how long it will take and what memory it needs, from one image.")
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", metavar="N", help="Processes on this machine that share the images.")
 ]
@@ -46,6 +49,7 @@ def batch_command(
     folder: Folder = None,
     output: Outputs = None,
     check: Check = False,
+    plan: Plan = False,
     workers: Workers = None,
     scheduler: Scheduler = None,
     as_json: AsJson = False,
@@ -59,6 +63,12 @@ def batch_command(
     read_recipe(recipe)
     if check:
         return _check(recipe, folder, output)
+    if plan:
+        from napari_sam.batch.estimate import estimate_batch
+
+        for line in estimate_batch(recipe, images=folder, outputs=output).lines:
+            typer.echo(line)
+        return 0
     from napari_sam.batch.run_batch import run_batch
 
     with _ended_kindly(), _progress(as_json) as tell:

@@ -4,13 +4,13 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 
-from napari_sam.batch.recipe import FindStep, Recipe
+from napari_sam.batch.recipe import FindStep, Recipe, RecipePart
 from napari_sam.errors import UserError
 
 _KINDS = [str(each.__struct_config__.tag) for each in get_args(FindStep)]
@@ -122,8 +122,12 @@ def line_of(text: str, keys: list[str | int]) -> int:
     return best
 
 
+_SPELLED = {"confidence", "likeness", "overlap", "name"}
+"""Keys that are written though they have their defaults: they are what one looks for first."""
+
+
 def recipe_text(recipe: Recipe) -> str:
-    """Write a recipe as the text of a TOML file, without what has its default.
+    """Write a recipe as the text of a TOML file, without most of what has its default.
 
     Parameters
     ----------
@@ -135,15 +139,25 @@ def recipe_text(recipe: Recipe) -> str:
     str
         `recipe_from_text` reads the same recipe from it.
     """
-    tree = msgspec.to_builtins(recipe)
-    lines = ["# A recipe of napari-sam: run it by napari-sam batch THIS_FILE", "format = 1"]
-    for name, content in tree.items():
-        for each in content if isinstance(content, list | tuple) else [content]:
-            if not isinstance(each, dict):
-                continue
-            header = f"[[{name}]]" if isinstance(content, list | tuple) else f"[{name}]"
-            lines += ["", header, *(f"{key} = {_value(value)}" for key, value in each.items())]
+    lines = ["# A recipe of napari-sam: run it by napari-sam batch THIS_FILE", f"format = {recipe.format}"]
+    for table in msgspec.structs.fields(recipe):
+        content = getattr(recipe, table.name)
+        many = isinstance(content, tuple)
+        for part in content if many else [content]:
+            if isinstance(part, RecipePart):
+                header = f"[[{table.name}]]" if many else f"[{table.name}]"
+                lines += ["", header, *(f"{key} = {_value(value)}" for key, value in _entries(part))]
     return "\n".join(lines) + "\n"
+
+
+def _entries(part: RecipePart) -> Iterator[tuple[str, Any]]:
+    config = part.__struct_config__
+    if config.tag is not None:
+        yield str(config.tag_field), config.tag
+    for each in msgspec.structs.fields(part):
+        value = getattr(part, each.name)
+        if value is not None and (each.name in _SPELLED or value != each.default):
+            yield each.name, value
 
 
 def _value(value: Any) -> str:

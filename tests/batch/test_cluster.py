@@ -15,7 +15,7 @@ from napari_sam.batch.recipe import ModelChoice
 from napari_sam.batch.run_batch import BatchProgress, BatchSummary, run_batch
 from napari_sam.errors import UserError
 from napari_sam.models.model import Model
-from tests.batch_images import RECIPE, load_threshold, write_images
+from tests.batch_images import RECIPE, bright_squares, load_threshold, write_images
 
 distributed = pytest.importorskip("distributed")
 IMAGES = 8
@@ -80,6 +80,29 @@ def test_a_worker_is_killed_in_the_middle_and_every_pixel_is_as_from_one_process
     assert len(loaded) == len(set(loaded)) <= 3
     assert not list((summary.folder / STATE_FOLDER).rglob("*.tif"))
     assert run_batch(recipe, scheduler=client, load=load_noted).before == IMAGES
+
+
+def test_planes_of_a_large_image_are_shared_out(tmp_path: Path, client, monkeypatch) -> None:
+    monkeypatch.setattr("napari_sam.batch.cluster.LARGE_PIXELS", 6 * 64 * 64)
+    monkeypatch.setattr("napari_sam.batch.cluster.PART_PIXELS", 2 * 64 * 64)
+    (tmp_path / "images").mkdir()
+    stack = np.stack([bright_squares(seed) for seed in range(7)])
+    tifffile.imwrite(tmp_path / "images" / "stack.tif", stack, photometric="minisblack", metadata={"axes": "ZYX"})
+    # Small, and one that cannot be read.
+    tifffile.imwrite(tmp_path / "images" / "small.tif", stack[:2], photometric="minisblack", metadata={"axes": "ZYX"})
+    (tmp_path / "images" / "bad.tif").write_bytes(b"II*\0")
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE + f'border = "drop"\nlargest = 11\n[model]\ndevice = "{tmp_path}"\n')
+    known = run_batch(recipe, outputs=tmp_path / "alone", load=load_threshold)
+    found = run_batch(recipe, outputs=tmp_path / "shared", load=load_noted, scheduler=client)
+    assert len(found.failed) == len(known.failed) == 1
+    assert found.failed[0].error == known.failed[0].error
+    for one, other in zip(known.outcomes, found.outcomes, strict=True):
+        assert (one.image, one.objects) == (other.image, other.objects)
+        for name in one.files[:1]:
+            assert np.array_equal(tifffile.imread(known.folder / name), tifffile.imread(found.folder / name))
+    assert max(one.objects for one in known.outcomes) > 10
+    assert len({path.name.split("-")[1] for path in tmp_path.glob("loaded-*")}) == 2
 
 
 def test_what_is_interrupted_goes_on_in_one_process(recipe: Path, client) -> None:

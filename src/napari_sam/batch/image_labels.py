@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from napari_sam.batch.recipe import (
     RefineStep,
     VolumesStep,
 )
+from napari_sam.discover.planes import PlaneLabels, label_planes, label_stack
+from napari_sam.discover.proposals import Wanted
 from napari_sam.errors import UserError, UserNotice
 from napari_sam.labels.edited_arrays import fill_holes, grow_objects, keep_largest_part, smooth_objects
 from napari_sam.labels.label_array import smallest_dtype
@@ -28,7 +30,7 @@ from napari_sam.labels.label_files import read_labels
 from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane
 from napari_sam.labels.paint import Collision, paint_all
 from napari_sam.models.model import Model
-from napari_sam.notebook.everything import find_alike, segment_everything, segment_volumes
+from napari_sam.notebook.everything import as_region, find_alike, segment_everything, segment_volumes
 from napari_sam.notebook.stacks import checked_axes
 from napari_sam.planes.contrast import Contrast, measure_contrast
 from napari_sam.planes.geometry import Mask, Plane
@@ -73,7 +75,12 @@ def open_segmenter(source: ImageSource, recipe: Recipe, model: Model) -> Segment
 
 
 def label_image(
-    recipe: Recipe, base: Path, image: ListedImage, stack: Segmenter, told: Told | None = None
+    recipe: Recipe,
+    base: Path,
+    image: ListedImage,
+    stack: Segmenter,
+    told: Told | None = None,
+    found: Iterable[PlaneLabels] | None = None,
 ) -> NDArray[Any]:
     """Do to an image what a recipe says, and return the labels.
 
@@ -89,6 +96,8 @@ def label_image(
         The image with the model.
     told
         Called with the share of the work that is done, 0..1, where that is known.
+    found
+        What `label_part` found on all planes, in their order, where others have looked for it; None to look here.
 
     Returns
     -------
@@ -106,7 +115,7 @@ def label_image(
     elif isinstance(step, RefineStep):
         labels = _refined(image, stack, told)
     else:
-        labels = _found(step, base, recipe, stack, told)
+        labels = _found(step, base, recipe, stack, told) if found is None else _put_together(found, source)
         if step.border == "drop":
             labels = _off_border(labels, checked_axes(source, step.plane_axes))
     for edit in recipe.edit:
@@ -154,6 +163,47 @@ def _found(
     before = int(examples.max(initial=0))
     from_one = np.where(found, found.astype(np.int64) - before, 0)
     return from_one.astype(smallest_dtype(int(from_one.max(initial=0))))
+
+
+def all_planes(recipe: Recipe, source: ImageSource) -> list[Plane]:
+    """Return all planes of an image, in order, if a recipe has each looked at alone; none if it does not.
+
+    Raises
+    ------
+    UserError
+        If the image has no such axes.
+    """
+    step = recipe.find
+    if not isinstance(step, EverythingStep) or step.planes is not None:
+        return []
+    shown = checked_axes(source, step.plane_axes)
+    others = (1 if axis in shown else size for axis, size in enumerate(source.shape))
+    return [Plane(shown, index) for index in np.ndindex(*others)]
+
+
+def label_part(recipe: Recipe, stack: Segmenter, planes: Sequence[Plane]) -> list[PlaneLabels]:
+    """Find everything on some of `all_planes`; `label_image` puts all parts together.
+
+    Raises
+    ------
+    UserError
+        If the recipe does not fit the image.
+    """
+    step = recipe.find
+    assert isinstance(step, EverythingStep)
+    pixel = _pixel_of_plane(stack.source, checked_axes(stack.source, step.plane_axes), step.unit)
+    wanted = Wanted(
+        step.confidence,
+        step.smallest / pixel,
+        math.inf if step.largest is None else step.largest / pixel,
+        step.overlap,
+    )
+    return list(label_planes(stack, planes, wanted, as_region(step.region)))
+
+
+def _put_together(found: Iterable[PlaneLabels], source: ImageSource) -> NDArray[Any]:
+    labels, count = label_stack(found, source.shape)
+    return labels.astype(smallest_dtype(count))
 
 
 def _prompted(step: PromptsStep, image: ListedImage, stack: Segmenter) -> NDArray[Any]:

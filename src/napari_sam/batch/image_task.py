@@ -3,7 +3,7 @@
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from napari_sam.batch.image_labels import Told, label_image, open_listed, open_s
 from napari_sam.batch.image_list import ListedImage
 from napari_sam.batch.picture import write_picture
 from napari_sam.batch.recipe import FindingPart, Recipe
+from napari_sam.discover.planes import PlaneLabels
 from napari_sam.errors import UserError
 from napari_sam.export.export_labels import FORMATS, export_labels
 from napari_sam.export.measurements import labels_source, measure_objects
@@ -105,7 +106,9 @@ class ImageOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     finished: str = ""
 
 
-def do_task(task: ImageTask, model: Model, told: Told | None = None) -> ImageOutcome:
+def do_task(
+    task: ImageTask, model: Model, told: Told | None = None, found: Iterable[PlaneLabels] | None = None
+) -> ImageOutcome:
     """Segment an image and write its files into the task's folder; whatever goes wrong is in the outcome.
 
     Parameters
@@ -116,6 +119,8 @@ def do_task(task: ImageTask, model: Model, told: Told | None = None) -> ImageOut
         The model.
     told
         Called with the share of the work that is done, 0..1, where that is known.
+    found
+        What others have found on the image's planes already; see `label_image`.
     """
     outcome = ImageOutcome(
         task.image.name,
@@ -130,7 +135,7 @@ def do_task(task: ImageTask, model: Model, told: Told | None = None) -> ImageOut
     began, busy = time.monotonic(), time.process_time()
     with _noted() as notes:
         try:
-            outcome = _done(task, model, outcome, told)
+            outcome = _done(task, model, outcome, told, found)
         except UserError as error:
             outcome = msgspec.structs.replace(outcome, error=str(error))
         except Exception as error:
@@ -166,7 +171,13 @@ def _noted() -> Iterator[list[str]]:
             notes.extend(dict.fromkeys(said))
 
 
-def _done(task: ImageTask, model: Model, outcome: ImageOutcome, told: Told | None) -> ImageOutcome:
+def _done(
+    task: ImageTask,
+    model: Model,
+    outcome: ImageOutcome,
+    told: Told | None,
+    found: Iterable[PlaneLabels] | None,
+) -> ImageOutcome:
     task.folder.mkdir(parents=True, exist_ok=True)
     source = open_listed(task.image.path, task.recipe, task.image.series)
     stack = open_segmenter(source, task.recipe, model)
@@ -175,7 +186,7 @@ def _done(task: ImageTask, model: Model, outcome: ImageOutcome, told: Told | Non
         warnings.warn("Every pixel of the image has the same value: expect nothing useful.", stacklevel=1)
     if contrast.has_nonfinite:
         warnings.warn("The image has NaN or infinite pixels; they are taken as black.", stacklevel=1)
-    labels = label_image(task.recipe, task.base, task.image, stack, told)
+    labels = label_image(task.recipe, task.base, task.image, stack, told, found)
     files = write_outputs(task, labels, source, model)
     _draw(task, labels, stack)
     return msgspec.structs.replace(outcome, objects=len(np.unique(labels[labels > 0])), shape=source.shape, files=files)

@@ -200,7 +200,7 @@ def _looked_at(
     else:
         chosen = [plane_at(stack, plane, axes) for plane in planes]
     # One that is named twice is looked at once.
-    return list(dict.fromkeys(chosen)), _region(region)
+    return list(dict.fromkeys(chosen)), as_region(region)
 
 
 def segment_volumes(
@@ -280,15 +280,21 @@ def segment_volumes(
         Wanted(confidence, smallest, largest, overlap),
         start=start,
         stop=stop,
-        region=_region(region),
+        region=as_region(region),
         movement=movement,
         told=told,
     )
     return labels.astype(smallest_dtype(count))
 
 
-def _region(corners: Sequence[float] | None) -> Region | None:
-    """Return the region between two corners, in whichever order they are given."""
+def as_region(corners: Sequence[float] | None) -> Region | None:
+    """Return the region between two corners, in whichever order they are given; None without any.
+
+    Raises
+    ------
+    UserError
+        If these are not four numbers.
+    """
     if corners is None:
         return None
     places = np.asarray(corners, float)

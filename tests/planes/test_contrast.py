@@ -5,11 +5,14 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_sam.embedding.embedder import BOUNDS
 from napari_sam.errors import UserError
 from napari_sam.planes.contrast import Contrast, measure_contrast
 from napari_sam.planes.geometry import Plane, Window
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.read_window import read_window
+from napari_sam.segment.segmenter import Segmenter
+from napari_sam.testing.fake_network import threshold_model
 
 
 def limits(pixels, axes=(0, 1), **options):
@@ -135,3 +138,46 @@ def test_a_coarse_level_of_a_pyramid_is_read(counting_array):
 def test_lazy_arrays_agree_with_memory(lazy):
     pixels = np.random.default_rng(0).integers(0, 4000, (6, 128, 128), np.uint16)
     np.testing.assert_allclose(limits(lazy(pixels), (1, 2)), limits(pixels, (1, 2)), rtol=0.05, atol=25)
+
+
+def discs(ground: np.ndarray, radius: int, value: float, seed: int = 0) -> np.ndarray:
+    """Lay five discs far apart on a ground."""
+    made = ground.copy()
+    row, column = np.ogrid[: ground.shape[0], : ground.shape[1]]
+    for y, x in ((60, 70), (200, 300), (400, 100), (450, 450), (300, 120)):
+        made[(row - y) ** 2 + (column - x) ** 2 < radius**2] = value
+    return made
+
+
+NOISE = np.random.default_rng(0).normal(100, 2, (512, 512))
+
+
+@pytest.mark.parametrize("radius", [6, 8, 9, 12])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_a_few_very_bright_objects_are_not_drowned_by_their_ground(radius, dtype):
+    ((low, high),) = limits(discs(NOISE, radius, 4000).astype(dtype))
+    assert 90 < low < 100
+    assert high == 4000
+
+
+def test_hot_pixels_and_spots_on_structure_leave_the_limits_as_they_are():
+    hot = NOISE.copy()
+    hot[8::64, 8::64] = 4000
+    assert limits(hot)[0][1] < 110
+    rows, columns = np.mgrid[:512, :512] / 40
+    cells = 100 + 40 * np.sin(rows) * np.sin(columns) + np.random.default_rng(0).normal(0, 2, (512, 512))
+    assert limits(discs(cells, 6, 4000))[0][1] < 160
+
+
+def test_what_is_encoded_is_bounded(monkeypatch):
+    assert BOUNDS == (-0.5, 1.5)
+    model = threshold_model()
+    seen = []
+    encode = model.network.encode
+    monkeypatch.setattr(
+        model.network, "encode", lambda images, cancel=None: (seen.append(images), encode(images, cancel))[1]
+    )
+    source = ImageSource(np.random.default_rng(0).normal(0, 1000, (80, 80)).astype(np.float32))
+    list(Segmenter(model, source, Contrast(((0.0, 1.0),))).prepare(Plane((0, 1), (0, 0))))
+    assert seen
+    assert all((float(images.min()), float(images.max())) == BOUNDS for images in seen)

@@ -115,6 +115,33 @@ def test_an_unfinished_session_is_offered_and_comes_back(make, tmp_path):
     np.testing.assert_array_equal(third.controller.target_layer.data, labels)
 
 
+def test_a_session_on_several_channels_comes_back_on_them(make):
+    def with_channels() -> LoggedBench:
+        bench = make(blobs())
+        bench.viewer.add_image(blobs() // 2, name="second", scale=(2.0, 1.0, 1.0))
+        bench.settle()
+        return bench
+
+    first = with_channels()
+    first.controller.images.choose_channels([first.viewer.layers["second"], first.viewer.layers["cells"]])
+    first.settle()
+    work(first)
+    labels = first.controller.target_layer.data.copy()
+    first.crash()
+
+    alone = make(blobs())
+    alone.restoring.restore_latest()
+    alone.settle()
+    assert "with a layer for each of its 2 channels, first" in alone.told[-1]
+
+    second = with_channels()
+    second.restoring.restore_latest()
+    second.settle()
+    np.testing.assert_array_equal(second.controller.target_layer.data, labels)
+    assert second.session.image.source.shown == (1, 0)
+    assert [layer.name for layer in second.controller.images.shown] == ["second", "cells"]
+
+
 def test_a_restored_object_is_reopened_and_corrected(make):
     first = make(blobs())
     work(first)

@@ -9,6 +9,8 @@ import pytest
 import tifffile
 import zarr
 
+from napari_sam.planes.array_view import ArrayView, ChannelStack, PlaneFiles
+from napari_sam.planes.image_source import Array
 from napari_sam.planes.open_tiff import _lazy
 from napari_sam.testing.array_contract import ArrayContract, ReadRecorder
 
@@ -72,6 +74,27 @@ class TestZarrWithShards(ArrayContract):
         return zarr.create_array({}, data=pixels, chunks=chunks, shards=tuple(3 * chunk for chunk in chunks))
 
 
+class TestTurnedAxes(ArrayContract):
+    """A chunked array whose axes lie the other way round, with one more of which a position is picked."""
+
+    def make_array(self, pixels: np.ndarray) -> ArrayView:
+        stored = np.stack([np.zeros_like(pixels.T), pixels.T])
+        array = zarr.array(stored, chunks=tuple(-(-size // 2) for size in stored.shape))
+        return ArrayView(array, range(pixels.ndim, 0, -1), {0: 1})
+
+
+class TestStackedChannels(ArrayContract):
+    """Arrays that are seen as one; with two axes there is nothing to stack."""
+
+    def make_array(self, pixels: np.ndarray) -> Array:
+        return pixels if pixels.ndim < 3 else ChannelStack([zarr.array(part, chunks=part.shape) for part in pixels])
+
+
+class TestPlanesInFiles(ArrayContract):
+    def make_array(self, pixels: np.ndarray) -> Array:
+        return pixels if pixels.ndim < 3 else PlaneFiles(pixels.__getitem__, len(pixels), pixels[0])
+
+
 class OnDisk(ArrayContract):
     """The files of one test lie in a folder of its own."""
 
@@ -119,4 +142,4 @@ class TestTiledTiff(OnDisk):
         tifffile.imwrite(path, pixels, tile=(16, 16), photometric="minisblack", metadata={"axes": axes})
         with tifffile.TiffFile(path) as file:
             assert file.series[0].shape == pixels.shape
-        return _lazy(path, 0, tiled=True)
+        return _lazy(path, 0, 0, {})

@@ -19,6 +19,13 @@ from napari_sam.planes.geometry import Plane, Window
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.read_window import read_window
 
+BOUNDS = (-0.5, 1.5)
+"""Of what is encoded, with 0 and 1 at the contrast limits.
+
+nano was trained with these, and cuts by itself; the published networks know 0 to 1, and a few very bright pixels would
+drown a whole window.
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedWindow:
@@ -293,7 +300,9 @@ class Embedder:
             if cancel is not None:
                 cancel.check()
             pixels = [read_window(self.source, plane, area, self.contrast, self.channels) for area in missing]
-            done = self.model.encode(torch.from_numpy(np.stack(pixels)), cancel).split()
+            shown = np.stack(pixels)
+            np.clip(shown, *BOUNDS, out=shown)
+            done = self.model.encode(torch.from_numpy(shown), cancel).split()
             for area, features in zip(missing, done, strict=True):
                 self._store.put(_AreaKey(plane, area), features)
         for area in areas:

@@ -1,4 +1,4 @@
-"""Views of arrays that are read when they are needed: axes in another order, positions picked, planes in many files."""
+"""Views of arrays that are read when needed: axes in another order, positions picked, many arrays seen as one."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -102,8 +102,37 @@ class PlaneFiles:
         if not isinstance(at, slice):
             plane: NDArray[Any] = self._read(int(at))[tuple(rest)]
             return plane
-        planes = [self._read(position)[tuple(rest)] for position in range(*at.indices(self.shape[0]))]
-        return np.stack(planes) if planes else np.empty((0, *self._read(0)[tuple(rest)].shape), self.dtype)
+        wanted = range(*at.indices(self.shape[0]))
+        # Of an empty part the shape is that of any.
+        planes = np.stack([self._read(position)[tuple(rest)] for position in wanted or (0,)])
+        return planes if wanted else planes[:0]
+
+
+class ChannelStack:
+    """Channels that are arrays of their own, seen as one array with an axis of channels in front; nothing is copied.
+
+    Parameters
+    ----------
+    channels
+        One array for each, alike in shape and type.
+    """
+
+    def __init__(self, channels: Sequence[Array]) -> None:
+        first = channels[0]
+        self._channels = tuple(channels)
+        self.shape = (len(channels), *(int(size) for size in first.shape))
+        self.dtype: DTypeLike = first.dtype
+        stored = chunk_shape(first)
+        self.chunks = None if stored is None else (1, *stored)
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        """Return the part at `index`: integers and slices, for the last axes perhaps none; or an ellipsis."""
+        at, *rest = _whole_index(index, len(self.shape))
+        if not isinstance(at, slice):
+            return np.asarray(self._channels[at][tuple(rest)])
+        wanted = self._channels[at]
+        channels = np.stack([np.asarray(channel[tuple(rest)]) for channel in wanted or self._channels[:1]])
+        return channels if wanted else channels[:0]
 
 
 def _whole_index(index: Any, ndim: int) -> tuple[Any, ...]:

@@ -67,6 +67,20 @@ def channel_label(number: int, names: Sequence[str] | None) -> str:
     return name or f"channel {number}"
 
 
+def colours_text(names: Sequence[str]) -> str:
+    """Say which channel is which input of the model, as in "GFP red, DAPI green, their mean blue".
+
+    Parameters
+    ----------
+    names
+        Of one to three channels, in the order in which the model is shown them.
+    """
+    if len(names) == 1:
+        return names[0]
+    parts = [f"{name} {colour}" for name, colour in zip(names, ("red", "green", "blue"), strict=False)]
+    return ", ".join(parts if len(names) > 2 else [*parts, "their mean blue"])
+
+
 def default_channels(n_channels: int, names: Sequence[str] | None) -> str:
     """Return how the channels are called that are shown where none are chosen."""
     return ", ".join(channel_label(number, names) for number in range(min(n_channels, MOST)))

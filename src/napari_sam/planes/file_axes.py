@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_sam.errors import UserError
@@ -27,12 +27,18 @@ class FileAxes:
         Size of a pixel per axis; None where the file does not state it.
     units
         Of `scale`, as napari writes them.
+    channel_names
+        Of the channels, where the file names them.
+    notice
+        What the user should know of the file, in a sentence; empty for nothing.
     """
 
     shape: tuple[int, ...]
     names: tuple[str, ...]
     scale: tuple[float, ...] | None = None
     units: tuple[str, ...] | None = None
+    channel_names: tuple[str, ...] = ()
+    notice: str = ""
 
     @classmethod
     def stated_by(cls, source: ImageSource) -> "FileAxes | None":
@@ -69,6 +75,8 @@ class FileAxes:
             tuple(self.names[at] for at in axes),
             None if self.scale is None else tuple(self.scale[at] for at in axes),
             None if self.units is None else tuple(self.units[at] for at in axes),
+            self.channel_names,
+            self.notice,
         )
 
 
@@ -87,9 +95,12 @@ def file_axes(path: str | os.PathLike[str]) -> FileAxes | None:
     """
     try:
         header = read_header(Path(path))
-        return None if header is None else FileAxes.stated_by(header.source())
+        axes = None if header is None else FileAxes.stated_by(header.source())
     except (UserError, OSError):
         return None
+    if header is None or axes is None:
+        return None
+    return replace(axes, channel_names=() if header.rgb else header.channel_names, notice=header.notice)
 
 
 _DEPTH = ("z", "depth", "slice", "slices", "plane", "planes")

@@ -83,7 +83,8 @@ class ImageIdentity:
         if not candidates:
             raise UserError(
                 f"This is not the image that the session was made on: that one has shape {self.shape} and type "
-                f"{self.dtype}, this one {source.shape} and {source.dtype.name}."
+                f"{self.dtype}{_with_channels(self)}, this one {source.shape} and {source.dtype.name}"
+                f"{_with_channels(source)}."
             )
         if not self.fingerprint:
             return candidates[0]
@@ -130,6 +131,10 @@ class ImageIdentity:
             channel_names=source.channel_names if channel is None else None,
             shown=self.shown,
         )
+
+
+def _with_channels(image: "ImageIdentity | ImageSource") -> str:
+    return "" if image.channel_axis is None or image.rgb else f" in {image.n_channels} channels"
 
 
 def fingerprint(source: ImageSource) -> str:

@@ -118,6 +118,29 @@ def read_window(
     return _as_three(_stretched(pixels, reading, contrast.select(chosen)))
 
 
+def picture_of(source: ImageSource, plane: Plane, contrast: Contrast, side: int) -> NDArray[np.uint8]:
+    """Return a small picture of a plane as the model is shown it.
+
+    Parameters
+    ----------
+    source, plane
+        What to show, with the channels that the source is to be shown by.
+    contrast
+        Limits of all channels of the source.
+    side
+        Pixels along the longer side.
+
+    Returns
+    -------
+    (h, w, 3) uint8; red, green and blue are the three inputs of the model.
+    """
+    rows, columns = plane.shape(source.shape)
+    step = max(rows, columns, side) / side
+    window = Window(((step - 1) / 2,) * 2, (step, step), (max(int(rows / step), 1), max(int(columns / step), 1)))
+    shown = read_window(source, plane, window, contrast, source.shown)
+    return np.asarray(np.clip(shown * 255, 0, 255), np.uint8).transpose(1, 2, 0)
+
+
 def _level(source: ImageSource, plane: Plane, window: Window, *, merge_planes: bool) -> int:
     """Return the coarsest level at least as fine as the window."""
     fitting = 0

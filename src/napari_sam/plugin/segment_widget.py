@@ -14,12 +14,12 @@ from qtpy.QtGui import QResizeEvent
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QFileDialog, QLabel, QWidget
 
-from napari_sam.errors import UserError
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.canvas.canvas import PointerRest
 from napari_sam.plugin.canvas.drawing_hold import DrawingHold, MainThread
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.folder_dialog import show_folder_dialog
+from napari_sam.plugin.layers.opened_layers import open_in_viewer
 from napari_sam.plugin.napari_internals import LayerRemoval, StatusReading, camera_of
 from napari_sam.plugin.panel.everything_section import EverythingSection
 from napari_sam.plugin.panel.image_section import ImageSection
@@ -537,19 +537,8 @@ def _end_session(autosave: Autosave, session: Session) -> None:
 
 
 def _open_images(viewer: "napari.viewer.Viewer", paths: list[str]) -> None:
-    """Have napari open files.
-
-    Raises
-    ------
-    UserError
-        If it cannot, or does not know which of its plugins is to.
-    """
-    try:
-        viewer.open(paths, plugin=None)
-    # Whatever a reader of another plugin raises.
-    except Exception as error:
-        names = ", ".join(Path(path).name for path in paths)
-        raise UserError(f"{names} could not be opened ({error}). Use napari's File menu, or drop it here.") from error
+    for path in paths:
+        open_in_viewer(viewer, path)
 
 
 def _report_crash(error: Exception) -> None:

@@ -9,6 +9,7 @@ from psygnal import Signal
 from napari_sam.errors import UserError
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.plugin.controller import SegmentController
+from napari_sam.plugin.layers.layer_axes import path_of
 from napari_sam.session.compute.scheduler import Priority
 from napari_sam.session.record.autosave import Autosave
 from napari_sam.session.record.log_folder import SessionFolder
@@ -176,19 +177,28 @@ class SessionRestorer:
 
     def _choose_image(self, offer: Unfinished) -> None:
         """Have the session's image chosen: the chosen one if it fits, else another layer, else its file."""
-        source = self._session.image.source
-        if source is not None and source.shape == offer.image.shape:
+        if self._fits(offer):
             return
-        fits = [layer for layer in self._controller.images.layers if str(layer.source.path or "") == offer.image.path]
+        fits = [layer for layer in self._controller.images.layers if path_of(layer) == offer.image.path]
         if not fits and offer.image.path and Path(offer.image.path).exists():
             opened = self._controller.viewer.open(offer.image.path)
             fits = [layer for layer in opened if layer in self._controller.images.layers]
         if fits:
             self._controller.images.choose(fits[0])
-        source = self._session.image.source
-        if source is None or source.shape != offer.image.shape:
+        if not self._fits(offer):
+            self._controller.images.choose_stored_channels(offer.image.n_channels, offer.image.shown)
+        if not self._fits(offer):
             name = offer.image.path or f"of shape {offer.image.shape}"
-            raise UserError(f"Open the image {name} first; then restore the session.")
+            channels = offer.image.n_channels
+            with_channels = f", with a layer for each of its {channels} channels," if channels > 1 else ""
+            raise UserError(f"Open the image {name}{with_channels} first; then restore the session.")
+
+    def _fits(self, offer: Unfinished) -> bool:
+        """Tell whether the chosen image may be that of a session, by its shape and channels."""
+        source, image = self._session.image.source, offer.image
+        if source is None or source.shape != image.shape:
+            return False
+        return image.rgb or source.rgb or source.n_channels == image.n_channels
 
     def _is_chosen(self, source: ImageSource) -> bool:
         """Tell whether the image is still chosen that something was read for; say so if it is not."""

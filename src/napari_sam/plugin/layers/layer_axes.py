@@ -1,5 +1,6 @@
 """The axes of an image layer: names, pixel size and units, from the file behind it where the layer lost them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from napari_sam.planes.units import unit_name, unit_symbol
 from napari_sam.plugin.layers.placement import image_shape
 
 KEY = "napari_sam axes"
-"""Name under which the metadata of new labels hold the axes that their layer does not tell."""
+"""Name under which the metadata of new labels and of split channels hold the axes that their layer does not tell."""
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,34 @@ class LayerAxes:
         Per axis of the layer.
     borrowed
         What of them the file tells and the layer does not, as part of a sentence; empty for nothing.
+    channel_names
+        Of the channels, where the file names them.
+    notice
+        What else the user should know of the file, in a sentence; empty for nothing.
     """
 
     names: tuple[str, ...]
     scale: tuple[float, ...]
     units: tuple[str, ...]
     borrowed: str = ""
+    channel_names: tuple[str, ...] = ()
+    notice: str = ""
+
+    def only(self, axes: Sequence[int]) -> "LayerAxes":
+        """Return some of the axes, without what is to be told of them."""
+        return LayerAxes(
+            tuple(self.names[at] for at in axes),
+            tuple(self.scale[at] for at in axes),
+            tuple(self.units[at] for at in axes),
+        )
 
     @property
     def sentence(self) -> str:
         """What to tell the user; empty where everything is the layer's own."""
         if not self.borrowed:
-            return ""
-        return f"From the file, as the layer has none and stays as it is: {self.borrowed}."
+            return self.notice
+        said = f"From the file, as the layer has none and stays as it is: {self.borrowed}."
+        return f"{said} {self.notice}".strip()
 
 
 def axes_of(layer: Image) -> LayerAxes:
@@ -46,13 +62,18 @@ def axes_of(layer: Image) -> LayerAxes:
     napari's own readers keep neither names nor pixel size of ImageJ and OME-TIFF files. Where the layer has none,
     those of its file are taken, if its shape is that of the file's image: it is then the same image, axis for axis.
     """
-    names, scale, units = _own_axes(layer)
+    own = own_axes(layer)
+    names, scale, units = own.names, own.scale, own.units
+    remembered = layer.metadata.get(KEY)
+    if isinstance(remembered, dict) and "path" in remembered and len(remembered["axis_labels"]) == layer.ndim:
+        # Split off by the plugin from a layer that took them from its file.
+        return LayerAxes(remembered["axis_labels"], remembered["scale"], remembered["units"])
     nameless, sizeless = all(is_unnamed(name) for name in names), _is_sizeless(layer, units)
     path = layer.source.path
     stated = file_axes(path) if path and (nameless or sizeless) else None
     of_file = None if stated is None else stated.of(image_shape(layer))
     if of_file is None or not (nameless or of_file.names == tuple(name.lower() for name in names)):
-        return LayerAxes(names, scale, units)
+        return own
     parts = []
     if nameless:
         names = of_file.names
@@ -60,7 +81,19 @@ def axes_of(layer: Image) -> LayerAxes:
     if sizeless and of_file.scale is not None and of_file.units is not None:
         scale, units = of_file.scale, of_file.units
         parts.append(f"pixel size {_size_text(of_file.names, scale, units)}")
-    return LayerAxes(names, scale, units, ", ".join(parts))
+    return LayerAxes(names, scale, units, ", ".join(parts), of_file.channel_names, of_file.notice)
+
+
+def path_of(layer: Layer) -> str:
+    """Return the file that a layer came from, also by way of a layer that was split; empty where it is not known."""
+    remembered = layer.metadata.get(KEY)
+    split = remembered.get("path") if isinstance(remembered, dict) else None
+    return str(split or layer.source.path or "")
+
+
+def remembering(axes: LayerAxes, path: str) -> dict[str, Any]:
+    """Return metadata for a layer that is split off: its axes, and the file that it came from."""
+    return {KEY: {"axis_labels": axes.names, "scale": axes.scale, "units": axes.units, "path": path}}
 
 
 def _is_sizeless(layer: Layer, units: tuple[str, ...]) -> bool:
@@ -82,13 +115,14 @@ def remembered_axes(image: Image, source: ImageSource | None) -> dict[str, Any]:
     """Return metadata for new labels on an image: the axes that it is worked on with, where its layer has others."""
     if source is None or source.axis_labels is None or source.scale is None or source.units is None:
         return {}
-    if (source.axis_labels, source.scale, source.units) == _own_axes(image):
+    if LayerAxes(source.axis_labels, source.scale, source.units) == own_axes(image):
         return {}
     return {KEY: {"axis_labels": source.axis_labels, "scale": source.scale, "units": source.units}}
 
 
-def _own_axes(layer: Layer) -> tuple[tuple[str, ...], tuple[float, ...], tuple[str, ...]]:
-    return (
+def own_axes(layer: Layer) -> LayerAxes:
+    """Return the axes that a layer has itself."""
+    return LayerAxes(
         tuple(str(name) for name in layer.axis_labels),
         tuple(float(step) for step in layer.scale),
         tuple(str(unit) for unit in layer.units),

@@ -18,6 +18,7 @@ from napari_sam.models.download import fetch
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.plugin.controller import SegmentController
+from napari_sam.plugin.panel.channel_row import ChannelRow
 from napari_sam.plugin.panel.section import Section
 from napari_sam.plugin.panel.widgets import SPACING, PanelButton, RoomKeeper, button, choose, column_layout, combo, row
 from napari_sam.plugin.preferences import LARGEST_OBJECT
@@ -206,6 +207,7 @@ class ImageSection(Section):
             "What the model sees is scaled by the image layer's contrast limits, instead of by limits measured once "
             "on the whole stack."
         )
+        self.channels = ChannelRow(controller, controller.try_to)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         form.setContentsMargins(0, 0, 0, 0)
@@ -213,13 +215,16 @@ class ImageSection(Section):
         image = row(self.image, self.open_button)
         image.setStretch(1, 0)
         form.addRow("Image", image)
+        form.addRow("Channels", self.channels)
         form.addRow("Model", self.model)
         form.addRow(about)
         form.addRow("Labels", self.labels)
         form.addRow("Object size", self.object_size)
         form.addRow(self.layer_contrast)
+        self._channels_label = form.labelForField(self.channels)
         for choice, name in (
             (self.image, "Image"),
+            (self.channels.button, "Channels"),
             (self.model, "Model"),
             (self.labels, "Labels"),
             (self.object_size, "Object size"),
@@ -262,6 +267,10 @@ class ImageSection(Section):
             choose(self.labels, controller.target_layer)
         finally:
             self._filling = False
+        self.channels.fill()
+        for part in (self.channels, self._channels_label):
+            if part is not None:
+                part.setVisible(self.channels.wanted)
 
     def _explain_last(self, obstacle: str, hint: str) -> None:
         """Have the last labels of the list, which cannot be chosen if there is an obstacle, say why or what of them."""
@@ -276,6 +285,7 @@ class ImageSection(Section):
         self._filling = True
         self.object_size.setValue(round(self._session.model.object_size or 0))
         self._filling = False
+        self.channels.show_picture()
         model = self._session.model.name
         # The first model that is loaded measures it, if it was not measured before.
         if self._speed is None and self._session.model.setup is not None:

@@ -1,0 +1,97 @@
+"""Images that napari cannot open, opened by the readers here, as layers: one for each channel."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Layer
+
+from napari_sam.errors import UserError
+from napari_sam.planes.array_view import turned
+from napari_sam.planes.channels import channel_label
+from napari_sam.planes.image_source import Array, ImageSource, chunk_shape
+from napari_sam.planes.open_image import open_image
+from napari_sam.plugin.layers.layer_axes import own_axes, remembering
+
+
+def open_in_viewer(viewer: ViewerModel, path: str | Path) -> list[Layer]:
+    """Have napari, or one of its plugins, open an image; what these cannot, the readers here do.
+
+    Parameters
+    ----------
+    viewer
+        The viewer.
+    path
+        See `open_image`.
+
+    Raises
+    ------
+    UserError
+        If nobody can, or napari does not know which of its plugins is to.
+    """
+    try:
+        opened: list[Layer] = viewer.open(str(path), plugin=None)
+    # Whatever a reader of another plugin raises.
+    except Exception as error:
+        try:
+            return list(add_opened(viewer, path))
+        except UserError as refusal:
+            raise UserError(
+                f"{Path(path).name} could not be opened ({error}; {refusal}) Use napari's File menu, or drop it here."
+            ) from error
+    return opened
+
+
+def add_opened(viewer: ViewerModel, path: str | Path) -> list[Image]:
+    """Open an image and add its layers to the viewer.
+
+    Parameters
+    ----------
+    viewer
+        The viewer.
+    path
+        See `open_image`.
+
+    Raises
+    ------
+    UserError
+        If it cannot be opened.
+    """
+    source = open_image(path)
+    if source.rgb or source.channel_axis is None:
+        return [_added(viewer, source, None)]
+    return [_added(viewer, source, channel) for channel in range(source.n_channels)]
+
+
+def _added(viewer: ViewerModel, source: ImageSource, channel: int | None) -> Image:
+    levels = [source.array(level) for level in range(source.n_levels)]
+    if channel is not None and source.channel_axis is not None:
+        rest = [axis for axis in range(len(levels[0].shape)) if axis != source.channel_axis]
+        levels = [turned(level, rest, {source.channel_axis: channel}) for level in levels]
+    name = Path(source.path).name
+    shown = [_for_napari(level) for level in levels]
+    layer: Image = viewer.add_image(
+        shown if len(shown) > 1 else shown[0],
+        name=name if channel is None else f"{name} {channel_label(channel, source.channel_names)}",
+        rgb=source.rgb,
+        multiscale=len(shown) > 1,
+        blending="translucent_no_depth" if not channel else "additive",
+        scale=source.scale,
+        axis_labels=source.axis_labels,
+        units=source.units,
+    )
+    layer.metadata = remembering(own_axes(layer), source.path)
+    return layer
+
+
+def _for_napari(level: Array) -> Any:
+    """Return an array that napari draws piece by piece; it wants more of one than its parts."""
+    if isinstance(level, np.ndarray) or hasattr(level, "ndim"):
+        return level
+    # napari brings it.
+    import dask.array
+
+    from_array: Any = dask.array.from_array
+    like = np.empty((0,) * len(level.shape), level.dtype)
+    return from_array(level, chunks=chunk_shape(level) or level.shape, name=False, meta=like)

@@ -111,6 +111,23 @@ def measure_objects(
     return columns
 
 
+def axis_columns(source: ImageSource, by_plane: bool = False) -> tuple[str, ...]:
+    """Return by what each axis of labels is called in the names of columns, as "z" in ``first_z``."""
+    return _Space.of(source, by_plane).names
+
+
+def column_unit(name: str, unit: str) -> str:
+    """Return the unit of a column, where lengths are in `unit`; empty where it has none."""
+    if name in ("area", "surface"):
+        return f"{unit}²"
+    if name == "volume":
+        return f"{unit}³"
+    if name == "contact":
+        return f"{unit} of border"
+    lengths = ("perimeter", "equivalent_diameter", "axis_major_length", "axis_minor_length")
+    return unit if name in lengths or name.startswith("centroid_") else ""
+
+
 def labels_source(
     labels: Any,
     axes: str | None = None,

@@ -116,16 +116,18 @@ def axis_columns(source: ImageSource, by_plane: bool = False) -> tuple[str, ...]
     return _Space.of(source, by_plane).names
 
 
-def column_unit(name: str, unit: str) -> str:
-    """Return the unit of a column, where lengths are in `unit`; empty where it has none."""
-    if name in ("area", "surface"):
-        return f"{unit}²"
-    if name == "volume":
-        return f"{unit}³"
-    if name == "contact":
-        return f"{unit} of border"
-    lengths = ("perimeter", "equivalent_diameter", "axis_major_length", "axis_minor_length")
-    return unit if name in lengths or name.startswith("centroid_") else ""
+_LENGTHS = ("perimeter", "equivalent_diameter", "axis_major_length", "axis_minor_length")
+
+
+def column_title(name: str, columns: Mapping[str, NDArray[Any]]) -> str:
+    """Return what a column of measurements is called, with its unit."""
+    units = columns["unit"].tolist()
+    unit = units[0] if units else ""
+    areas = ("area", "surface", *(("contact",) if "volume" in columns else ()))
+    power = 3 if name == "volume" else 2 if name in areas else 0
+    power = power or int(name in (*_LENGTHS, "contact") or name.startswith("centroid_"))
+    shown = name.replace("_", " ")
+    return f"{shown} ({unit}{('', '', '²', '³')[power]})" if unit and power else shown
 
 
 def labels_source(

@@ -404,6 +404,7 @@ class SegmentWidget(QWidget):
         self.stack.fill()
         self.everything.fill()
         self.table.edits.show_status(self.session.status)
+        self.save.show_status()
         self._show_next_step()
 
     def _on_proposals(self) -> None:

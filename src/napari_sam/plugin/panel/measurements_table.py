@@ -28,7 +28,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam.export.measurements import axis_columns, column_unit
+from napari_sam.export.measurements import axis_columns, column_title
 from napari_sam.export.table_file import save_table
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.panel.measurements_plot import MeasurementsPlot, PlotState
@@ -50,22 +50,17 @@ class MeasurementsModel(QAbstractTableModel):
         super().__init__()
         self.columns: Columns = {}
         self.names: list[str] = []
-        self._unit = ""
 
     def show_columns(self, columns: Columns) -> None:
         """Show other columns."""
         self.beginResetModel()
         self.columns = columns
         self.names = [name for name in columns if name != _HIDDEN]
-        units = columns.get(_HIDDEN, np.zeros(0, np.str_))
-        self._unit = str(units[0]) if len(units) else ""
         self.endResetModel()
 
     def title(self, name: str) -> str:
         """Return what a column is called, with its unit."""
-        unit = column_unit(name, self._unit)
-        shown = name.replace("_", " ")
-        return f"{shown} ({unit})" if unit else shown
+        return column_title(name, self.columns)
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: N802, B008
         """Return the number of rows."""
@@ -119,6 +114,7 @@ class MeasurementsTable(QWidget):
         self.view = QTableView()
         self.view.setModel(self.sorted)
         self.view.setSortingEnabled(True)
+        self.view.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.view.setTabKeyNavigation(False)

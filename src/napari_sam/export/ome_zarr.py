@@ -17,7 +17,7 @@ import numpy as np
 from napari_sam.errors import UserError
 from napari_sam.export.atomic import atomic_path
 from napari_sam.export.label_colours import label_colour
-from napari_sam.export.labelled_planes import axis_order
+from napari_sam.export.plane_masks import axis_order
 from napari_sam.export.provenance import NAMESPACE, Provenance
 from napari_sam.labels.label_array import blocks
 from napari_sam.planes.image_source import ImageSource, chunk_shape

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
-
-from numpy.typing import NDArray
+from typing import TypeVar
 
 from napari_sam.errors import UserError
+from napari_sam.export.export_labels import export_format, export_labels
+from napari_sam.export.measurements import Columns, measure_objects
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.compute.scheduler import Priority, Scheduler
@@ -18,7 +18,6 @@ from napari_sam.session.session_record import SessionRecord, read_quietly
 from napari_sam.session.status import StatusReporter
 from napari_sam.session.workspace import Workspace
 
-Columns = dict[str, NDArray[Any]]
 _T = TypeVar("_T")
 
 
@@ -72,8 +71,6 @@ class LabelOutput:
         UserError
             If there are no labels, or no such format; what else is wrong is told.
         """
-        from napari_sam.export.export_labels import export_format, export_labels
-
         path, chosen = Path(path), export_format(path, to)
         target, source = self._chosen()
         recording = self._workspace.recording.of(target)
@@ -102,8 +99,6 @@ class LabelOutput:
         UserError
             If there are no labels.
         """
-        from napari_sam.export.measurements import measure_objects
-
         target, source = self._chosen()
         workspace = self._workspace
         recording, image = workspace.recording.of(target), workspace.image

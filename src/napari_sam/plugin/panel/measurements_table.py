@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from numpy.typing import NDArray
 from qtpy.QtCore import (
     QAbstractTableModel,
     QItemSelection,
@@ -28,13 +27,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam.export.measurements import axis_columns, column_title
+from napari_sam.export.measurements import Columns, axis_columns, column_title
 from napari_sam.export.table_file import save_table
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.panel.measurements_plot import MeasurementsPlot, PlotState
 from napari_sam.plugin.panel.widgets import PANEL_STYLE, button, column_layout, combo, row
 
-Columns = dict[str, NDArray[Any]]
 Index = QModelIndex | QPersistentModelIndex
 _HIDDEN = "unit"
 _ROWS = QItemSelectionModel.SelectionFlag.Rows

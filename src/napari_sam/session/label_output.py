@@ -1,12 +1,11 @@
 """The chosen labels exported to other programs, and measured, in the background."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 from napari_sam.errors import UserError
 from napari_sam.export.export_labels import export_format, export_labels
-from napari_sam.export.measurements import Columns, measure_objects
+from napari_sam.export.measurements import Columns, measure_steps
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.session.compute.scheduler import Priority, Scheduler
@@ -18,7 +17,7 @@ from napari_sam.session.session_record import SessionRecord, read_quietly
 from napari_sam.session.status import StatusReporter
 from napari_sam.session.workspace import Workspace
 
-_T = TypeVar("_T")
+_KEY = "output"
 
 
 class LabelOutput:
@@ -39,8 +38,12 @@ class LabelOutput:
 
     Attributes
     ----------
-    doing : str
-        What is being done, in a sentence; empty for nothing.
+    exporting : str
+        What is being exported, in a sentence; empty for nothing.
+    measuring : bool
+        Whether objects are measured.
+    progress : (int, int)
+        How many steps of that are done, and how many there are; 0 where that is not known.
     """
 
     def __init__(
@@ -56,7 +59,9 @@ class LabelOutput:
         self._answering = answering
         self._record = record
         self._reporter = reporter
-        self.doing = ""
+        self.exporting = ""
+        self.measuring = False
+        self.progress = (0, 0)
 
     def export(self, path: str | Path, to: str | None = None) -> None:
         """Write the chosen labels in the format of another program; see `napari_sam.export_labels`.
@@ -82,15 +87,25 @@ class LabelOutput:
 
             read_quietly(recording, deed)
 
-        self._begin(f"Exporting to {path.name}.", write, lambda _: f"Exported {path.name} ({chosen.title}).")
+        self._begin()
+        self.exporting = f"Exporting to {path.name}."
+        self._workspace.write_at_once = True
+        self._scheduler.submit(
+            _KEY,
+            write,
+            priority=Priority.VIEW,
+            on_result=lambda _: self._end(f"Exported {path.name} ({chosen.title})."),
+            on_error=self._failed,
+        )
+        self._reporter.report()
 
-    def measure(self, told: Callable[[Columns], None], *, by_plane: bool = False) -> None:
-        """Measure the objects in the chosen labels; see `napari_sam.measure_objects`.
+    def measure(self, told: Callable[[Columns, bool], None], *, by_plane: bool = False) -> None:
+        """Measure the objects in the chosen labels; see `napari_sam.measure_objects`. Clicks are answered meanwhile.
 
         Parameters
         ----------
         told
-            Called with the columns on the main thread.
+            Called on the main thread with the columns, and whether nothing was done to the labels meanwhile.
         by_plane
             Measure each plane by itself, not volumes.
 
@@ -99,62 +114,75 @@ class LabelOutput:
         UserError
             If there are no labels.
         """
+        # Another way of measuring takes the place of the former one.
+        self.cancel()
         target, source = self._chosen()
         workspace = self._workspace
         recording, image = workspace.recording.of(target), workspace.image
+        found: list[Columns] = []
 
-        def measure(_: CancelToken) -> Columns:
-            found: list[Columns] = []
+        def measure(_: CancelToken) -> Iterator[tuple[int, int]]:
+            facts = object_facts(annotation_of(target.array, recording.prior, done, image, None))
+            columns = yield from measure_steps(
+                target.array,
+                source,
+                by_plane=by_plane,
+                confidences=facts.confidences,
+                origins=facts.makers,
+                prompts=facts.prompts,
+            )
+            found.append(columns)
 
-            def deed() -> None:
-                facts = object_facts(annotation_of(target.array, recording.prior, recording.done, image, None))
-                columns = measure_objects(
-                    target.array,
-                    source,
-                    by_plane=by_plane,
-                    confidences=facts.confidences,
-                    origins=facts.makers,
-                    prompts=facts.prompts,
-                )
-                found[:] = [columns]
+        def progress(step: tuple[int, int]) -> None:
+            self.progress = step
+            self._reporter.report()
 
-            read_quietly(recording, deed)
-            return found[0]
-
-        def measured(columns: Columns) -> str:
-            told(columns)
+        def measured() -> None:
+            (columns,) = found
             count = len(set(columns["label"].tolist()))
-            return f"Measured {count} object{'s' * (count != 1)}."
+            self._end(f"Measured {count} object{'s' * (count != 1)}.")
+            told(columns, recording.done == done)
 
-        self._begin("Measuring the objects.", measure, measured)
+        self._begin()
+        self.measuring = True
+        done = recording.done
+        self._scheduler.submit_steps(
+            _KEY,
+            measure,
+            priority=Priority.PROPAGATION,
+            on_step=progress,
+            on_done=measured,
+            on_error=self._failed,
+        )
+        self._reporter.report()
+
+    def cancel(self) -> None:
+        """Stop measuring; what is being exported is written to its end."""
+        if self.measuring:
+            self._scheduler.cancel(_KEY)
+            self._end("")
 
     def _chosen(self) -> tuple[Target, ImageSource]:
         target, source = self._workspace.writer.target, self._answering.source
         if target is None or source is None:
             raise UserError("There are no labels yet: accept an object first, or choose labels.")
+        if self.measuring or self.exporting:
+            raise UserError(f"{self.exporting or 'Objects are measured.'} Try again when that is done.")
         return target, source
 
-    def _begin(self, doing: str, work: Callable[[CancelToken], _T], done: Callable[[_T], str]) -> None:
+    def _begin(self) -> None:
         workspace, target = self._workspace, self._workspace.writer.target
         assert target is not None
-
-        def ended(result: _T) -> None:
-            self._end()
-            self._reporter.note = done(result)
-            self._reporter.report()
-
-        def failed(error: Exception) -> None:
-            self._end()
-            self._reporter.fail(error)
-
         self._reporter.clear()
-        # What is recorded while the labels are read is in them by then.
+        # What is recorded when the labels are read is in them by then.
         workspace.writer.table_of(target).unwritten.write()
-        workspace.write_at_once = True
-        self.doing = doing
-        self._scheduler.submit(f"output {doing}", work, priority=Priority.VIEW, on_result=ended, on_error=failed)
+
+    def _end(self, note: str) -> None:
+        self.exporting, self.measuring, self.progress = "", False, (0, 0)
+        self._workspace.write_at_once = self._record.saving
+        self._reporter.note = note
         self._reporter.report()
 
-    def _end(self) -> None:
-        self.doing = ""
-        self._workspace.write_at_once = self._record.saving
+    def _failed(self, error: Exception) -> None:
+        self._end("")
+        self._reporter.fail(error)

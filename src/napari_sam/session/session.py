@@ -172,6 +172,8 @@ class Session(SessionSignals):
             self.edits.cancel()
         elif self.volume.active:
             self.volume.cancel()
+        elif self.output.measuring:
+            self.output.cancel()
         else:
             raise UserError("Nothing is being propagated.")
 
@@ -200,8 +202,10 @@ class Session(SessionSignals):
             return Status(State.SEGMENTING, error)
         if error:
             return Status(State.ERROR, error)
-        if self.record.saving or self.output.doing:
-            return Status(State.SAVING, self.output.doing)
+        if self.output.measuring:
+            return Status(State.MEASURING, "", *self.output.progress)
+        if self.record.saving or self.output.exporting:
+            return Status(State.SAVING, self.output.exporting)
         if view.plane is None:
             return Status(State.NO_PLANE, view.why_none)
         if view.state is State.READY:

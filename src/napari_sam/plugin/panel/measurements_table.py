@@ -162,10 +162,12 @@ class MeasurementsTable(QWidget):
         # Nothing may keep the widget alive that outlives it.
         mine, by_plane = weakref.ref(self), self.by_plane.isChecked()
 
-        def told(columns: Columns) -> None:
+        def told(columns: Columns, current: bool) -> None:
             table = mine()
             if table is not None and layer is not None:
                 table.show_measurements(columns, layer, by_plane=by_plane)
+                if not current:
+                    table._note_change()
 
         self._controller.told.emit("")
         self._controller.try_to(lambda: self._controller.session.output.measure(told, by_plane=by_plane))

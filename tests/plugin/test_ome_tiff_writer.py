@@ -89,4 +89,4 @@ def test_napari_opens_exported_ome_zarr_with_all_its_levels(tmp_path, version):
     export_labels(path, labels, axes="ZYX", zarr_version=version)
     ((levels, *_),) = napari_get_reader(path)(path)
     for level, step in zip(levels, (1, 2), strict=True):
-        np.testing.assert_array_equal(np.asarray(level), labels[:, ::step, ::step])
+        np.testing.assert_array_equal(np.asarray(level), labels[::step, ::step, ::step])

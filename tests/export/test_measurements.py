@@ -14,7 +14,7 @@ from skimage.measure import regionprops_table
 from napari_sam.errors import UserError
 from napari_sam.export import measurements
 from napari_sam.export.crofton import crossing_weights
-from napari_sam.export.measurements import measure_objects
+from napari_sam.export.measurements import column_title, measure_objects
 from napari_sam.export.table_file import check_table_path, save_table
 from napari_sam.planes.image_source import ImageSource
 
@@ -120,6 +120,14 @@ def test_time_has_rows_of_its_own() -> None:
     assert turned["volume"].tolist() == [8, 4]
     planes = measure_objects(labels, axes="tzyx", by_plane=True)
     assert list(zip(planes["t"].tolist(), planes["z"].tolist(), strict=True)) == [(0, 0), (0, 1), (2, 1)]
+
+
+def test_columns_are_called_with_their_unit() -> None:
+    found = measure_objects(BLOBS, IMAGE, scale=SCALE, units=UM[3])
+    titles = [column_title(name, found) for name in ("volume", "surface", "contact", "centroid_z", "n_pixels")]
+    assert titles == ["volume (µm³)", "surface (µm²)", "contact (µm²)", "centroid z (µm)", "n pixels"]
+    found = measure_objects(BLOBS[0])
+    assert [column_title(name, found) for name in ("area", "contact")] == ["area (px²)", "contact (px)"]
 
 
 def test_channels_and_pixels_that_are_no_number() -> None:

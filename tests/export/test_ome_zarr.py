@@ -1,6 +1,7 @@
 """OME-Zarr labels: as other readers find them, inside images and on their own, and written by halves never."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -136,6 +137,15 @@ def test_an_error_leaves_what_was_there(tmp_path) -> None:
     with pytest.raises(UserError, match="negative"):
         export_labels(path, np.full((3, 30, 40), -1), to="ome-zarr")
     assert content(path) == before
+
+
+def test_what_a_killed_process_left_goes_after_a_day(tmp_path) -> None:
+    for name, age in ((".unfinished-zarr-old", 2), (".unfinished-zarr-new", 0)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age * 24 * 3600,) * 2)
+    export_labels(tmp_path / "cells.zarr", LABELS)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [".unfinished-zarr-new", "cells.provenance.json", "cells.zarr"]
 
 
 def test_labels_that_were_being_replaced_come_back(tmp_path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_sam.export.labelled_planes import labelled_planes, plane_shape
+from napari_sam.export.plane_masks import masks_by_plane, plane_shape
 from napari_sam.export.provenance import Provenance, provenance_text
 from napari_sam.planes.geometry import Mask
 from napari_sam.planes.image_source import ImageSource
@@ -33,7 +33,7 @@ def write_coco_json(path: Path, labels: ImageSource, provenance: Provenance) -> 
     number = 0
     with path.open("w", encoding="utf-8") as file:
         file.write('{"annotations": [')
-        for plane in labelled_planes(labels):
+        for plane in masks_by_plane(labels):
             place = {letter.lower(): at for letter, at in plane.position.items()}
             images.append(
                 {"id": plane.number + 1, "file_name": file_name, "height": height, "width": width, "plane": place}

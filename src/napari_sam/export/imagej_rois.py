@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.errors import UserError
-from napari_sam.export.labelled_planes import LabelledPlane, labelled_planes
 from napari_sam.export.pixel_outlines import PixelPolygon, pixel_polygons
+from napari_sam.export.plane_masks import PlaneMasks, masks_by_plane
 from napari_sam.export.provenance import Provenance, provenance_text
 from napari_sam.planes.image_source import ImageSource
 
@@ -39,7 +39,7 @@ def write_imagej_rois(path: Path, labels: ImageSource, provenance: Provenance) -
             "Writing ImageJ ROIs needs the package roifile: pip install 'napari-sam-stacks[export]'."
         ) from error
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        for plane in labelled_planes(labels):
+        for plane in masks_by_plane(labels):
             for label, mask in plane.masks.items():
                 name = f"{label}-{plane.name}" if plane.name else f"{label}"
                 file.writestr(f"{name}.roi", _region(name, plane, pixel_polygons(mask)).tobytes())
@@ -48,7 +48,7 @@ def write_imagej_rois(path: Path, labels: ImageSource, provenance: Provenance) -
             file.comment = text
 
 
-def _region(name: str, plane: LabelledPlane, polygons: list[PixelPolygon]) -> "ImagejRoi":
+def _region(name: str, plane: PlaneMasks, polygons: list[PixelPolygon]) -> "ImagejRoi":
     from roifile import ROI_TYPE, ImagejRoi
 
     if len(polygons) == 1 and not polygons[0].holes:

@@ -1,6 +1,6 @@
 """The objects of a label array, measured: size, shape, place, intensity and neighbours, in physical units."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import pi
@@ -92,10 +92,56 @@ def measure_objects(
     >>> table["label"].tolist(), table["area"].tolist(), table["unit"].tolist()
     ([3], [50.0], ['µm'])
     """
+    steps = measure_steps(
+        labels,
+        image,
+        axes=axes,
+        scale=scale,
+        units=units,
+        by_plane=by_plane,
+        confidences=confidences,
+        origins=origins,
+        prompts=prompts,
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            columns: Columns = end.value
+            return columns
+
+
+def measure_steps(
+    labels: Any,
+    image: Any = None,
+    *,
+    axes: str | None = None,
+    scale: Sequence[float] | None = None,
+    units: Sequence[str] | None = None,
+    by_plane: bool = False,
+    confidences: Mapping[int, float] | None = None,
+    origins: Mapping[int, str] | None = None,
+    prompts: Mapping[int, int] | None = None,
+) -> Generator[tuple[int, int], None, Columns]:
+    """Measure the objects block by block, for those who have other things to do between; see `measure_objects`.
+
+    Yields
+    ------
+    (int, int)
+        How many blocks are done, and how many there are.
+
+    Returns
+    -------
+    dict
+        The columns.
+    """
     pictured = None if image is None else _as_image(image, _shape(labels))
     source = labels_source(labels, axes, scale, units, pictured)
     space = _Space.of(source, by_plane)
-    tables = [_rows(source, space, index, sums) for index, sums in _all_sums(source, pictured, space)]
+    tables = []
+    for done, total, complete in _sums_by_block(source, pictured, space):
+        tables += [_rows(source, space, index, sums) for index, sums in complete]
+        yield done, total
     if not tables:
         empty = ObjectSums.empty(np.zeros(0, np.int64), len(space.axes), 0 if pictured is None else pictured.n_channels)
         tables = [_rows(source, space, (0,) * len(space.others), empty)]
@@ -109,6 +155,25 @@ def measure_objects(
         columns["n_prompts"] = np.array([prompts.get(label, 0) for label in known], int)
     columns["unit"] = _texts([space.unit] * len(known))
     return columns
+
+
+def axis_columns(source: ImageSource, by_plane: bool = False) -> tuple[str, ...]:
+    """Return by what each axis of labels is called in the names of columns, as "z" in ``first_z``."""
+    return _Space.of(source, by_plane).names
+
+
+_LENGTHS = ("perimeter", "equivalent_diameter", "axis_major_length", "axis_minor_length")
+
+
+def column_title(name: str, columns: Mapping[str, NDArray[Any]]) -> str:
+    """Return what a column of measurements is called, with its unit."""
+    units = columns["unit"].tolist()
+    unit = units[0] if units else ""
+    areas = ("area", "surface", *(("contact",) if "volume" in columns else ()))
+    power = 3 if name == "volume" else 2 if name in areas else 0
+    power = power or int(name in (*_LENGTHS, "contact") or name.startswith("centroid_"))
+    shown = name.replace("_", " ")
+    return f"{shown} ({unit}{('', '', '²', '³')[power]})" if unit and power else shown
 
 
 def labels_source(
@@ -222,22 +287,28 @@ class _Turned:
         return (found if at is None else found.take(0, at)).transpose(self._order)
 
 
-def _all_sums(
+Complete = list[tuple[tuple[int, ...], ObjectSums]]
+
+
+def _sums_by_block(
     source: ImageSource, image: ImageSource | None, space: _Space
-) -> Iterator[tuple[tuple[int, ...], ObjectSums]]:
-    """Yield what is summed up of each plane or volume that holds an object, with where it is along the other axes."""
+) -> Iterator[tuple[int, int, Complete]]:
+    """Sum up block by block.
+
+    Yields
+    ------
+    (int, int, list)
+        How many blocks are done, how many there are, and the sums of each plane or volume that holds an object and is
+        complete now, with where it is along the other axes.
+    """
     turned = _Turned(source, space)
     pictured = None if image is None else _Turned(image, space)
     n_channels = 0 if image is None else image.n_channels
     before, size = len(space.others), turned.shape[len(space.others) :]
     weights = crossing_weights(space.spacing)
     found: dict[tuple[int, ...], ObjectSums] = {}
-    at: tuple[slice, ...] | None = None
-    for box in blocks(turned, _BLOCK):
-        if at is not None and box[:before] != at:
-            # Along the other axes blocks go on, so nothing more comes to these.
-            yield from sorted(found.items(), key=lambda each: each[0])
-            found = {}
+    boxes = list(blocks(turned, _BLOCK))
+    for number, box in enumerate(boxes, 1):
         at = box[:before]
         around, cut = _with_halo(box[before:], size)
         labels = turned.read((*at, *around))
@@ -249,7 +320,11 @@ def _all_sums(
                 sums = sum_block(padded, [each[place] for each in values], start, size, weights)
                 index = tuple(part.start + step for part, step in zip(at, place, strict=True))
                 found[index] = found[index].add(sums) if index in found else sums
-    yield from sorted(found.items(), key=lambda each: each[0])
+        complete: Complete = []
+        if number == len(boxes) or boxes[number][:before] != at:
+            # Along the other axes blocks go on, so nothing more comes to these.
+            complete, found = sorted(found.items(), key=lambda each: each[0]), {}
+        yield number, len(boxes), complete
 
 
 def _with_halo(box: Sequence[slice], size: Sequence[int]) -> tuple[tuple[slice, ...], list[tuple[int, int]]]:

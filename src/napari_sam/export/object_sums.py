@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.export.crofton import Offset
+from napari_sam.labels.label_array import number_labels
 
 # Ids below this are found by counting instead of by sorting (chosen: a table of 16 MB at most).
 _COUNTABLE = 2**24
@@ -163,22 +164,14 @@ def sum_block(
 
 
 def _number(region: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the ids, ascending, and by how many each pixel is numbered, from 1 on; 0 is the background."""
+    """Number the labels from 1 on; 0 is the background."""
     least, most = int(region.min()), int(region.max())
     if least < 0:
         raise UserError(f"The labels hold the negative id {least}; relabel it first.")
     if most > np.iinfo(np.int64).max:
         raise UserError(f"The labels hold the id {most}, which is too large; relabel it first.")
-    if most < _COUNTABLE:
-        present = np.zeros(most + 1, np.int64)
-        present[region] = 1
-        present[0] = 0
-        return np.flatnonzero(present), (np.cumsum(present) * present)[region]
-    ids, numbers = np.unique(region, return_inverse=True)
-    numbers = numbers.reshape(region.shape)
-    if ids[0] != 0:
-        return ids.astype(np.int64), numbers + 1
-    return ids[1:].astype(np.int64), numbers
+    ids, numbers = number_labels(region)
+    return ids.astype(np.int64), numbers
 
 
 def _sum_intensity(sums: ObjectSums, channel: int, of: NDArray[np.int64], intensity: NDArray[np.generic]) -> None:

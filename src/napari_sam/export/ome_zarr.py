@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import numpy as np
 from napari_sam.errors import UserError
 from napari_sam.export.atomic import atomic_path
 from napari_sam.export.label_colours import label_colour
-from napari_sam.export.labelled_planes import axis_order
+from napari_sam.export.plane_masks import axis_order
 from napari_sam.export.provenance import NAMESPACE, Provenance
 from napari_sam.labels.label_array import blocks
 from napari_sam.planes.image_source import ImageSource, chunk_shape
@@ -25,11 +26,13 @@ from napari_sam.planes.units import unit_name
 
 VERSIONS = ("0.4", "0.5")
 _TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
-# All chosen: planes of 1 MB at least, the coarsest level fits on a screen, and readers choose colours of so many
-# objects themselves, as their list would be longer than the labels.
+# All chosen: planes of 1 MB at least, the coarsest level fits on a screen, and readers choose colours of more objects
+# themselves, as their list would be longer than the labels. Nobody writes for a whole day without a new level.
 _SIDE = 1024
 _COARSEST = 512
 _COLOURS = 10_000
+_UNFINISHED = ".unfinished-zarr-"
+_LEFT_BEHIND_S = 24 * 3600
 _LEAST_CHUNK, _MOST_CHUNK = 2**12, 2**24
 
 
@@ -156,7 +159,12 @@ def _replacing(goal: Path, image: Path | None) -> Iterator[Path]:
     former = goal.with_name(f".former-{goal.name}")
     if former.exists() and not goal.exists():
         former.replace(goal)
-    folder = (goal.parent if image is None else image) / f".unfinished-{uuid4().hex}"
+    around = goal.parent if image is None else image
+    for left in around.glob(f"{_UNFINISHED}*"):
+        # Of a process that was killed.
+        if time.time() - left.stat().st_mtime > _LEFT_BEHIND_S:
+            shutil.rmtree(left, ignore_errors=True)
+    folder = around / f"{_UNFINISHED}{uuid4().hex}"
     folder.mkdir()
     try:
         yield folder

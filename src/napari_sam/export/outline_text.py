@@ -4,8 +4,8 @@ import zipfile
 from pathlib import Path
 
 from napari_sam.errors import UserError
-from napari_sam.export.labelled_planes import LabelledPlane, labelled_planes
 from napari_sam.export.pixel_outlines import pixel_polygons
+from napari_sam.export.plane_masks import PlaneMasks, masks_by_plane
 from napari_sam.export.provenance import Provenance
 from napari_sam.planes.image_source import ImageSource
 
@@ -24,16 +24,16 @@ def write_outlines(path: Path, labels: ImageSource, provenance: Provenance) -> N
     suffix = path.suffix.lower()
     if suffix == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-            for plane in labelled_planes(labels):
+            for plane in masks_by_plane(labels):
                 file.writestr(f"{plane.name or 'plane'}.txt", _text(plane))
         return
-    planes = labelled_planes(labels)
+    planes = masks_by_plane(labels)
     only = next(planes)
     if next(planes, None) is not None:
         raise UserError("A text file holds the outlines of one plane; of a stack give a name that ends in .zip.")
     path.write_text(_text(only), encoding="utf-8")
 
 
-def _text(plane: LabelledPlane) -> str:
+def _text(plane: PlaneMasks) -> str:
     outers = (polygon.outer for mask in plane.masks.values() for polygon in pixel_polygons(mask))
     return "".join(",".join(f"{column},{row}" for row, column in outer.tolist()) + "\n" for outer in outers)

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from napari_sam.export.label_colours import label_colour
-from napari_sam.export.labelled_planes import LabelledPlane, labelled_planes
 from napari_sam.export.pixel_outlines import PixelPolygon, pixel_polygons
+from napari_sam.export.plane_masks import PlaneMasks, masks_by_plane
 from napari_sam.export.provenance import Provenance, provenance_text
 from napari_sam.planes.geometry import Mask
 from napari_sam.planes.image_source import ImageSource
@@ -22,7 +22,7 @@ def write_qupath_geojson(path: Path, labels: ImageSource, provenance: Provenance
     with path.open("w", encoding="utf-8") as file:
         file.write(f'{{"type": "FeatureCollection", "provenance": {provenance_text(provenance)}, "features": [')
         first = True
-        for plane in labelled_planes(labels):
+        for plane in masks_by_plane(labels):
             for label, mask in plane.masks.items():
                 file.write("\n" if first else ",\n")
                 file.write(json.dumps(_feature(label, mask, plane)))
@@ -30,7 +30,7 @@ def write_qupath_geojson(path: Path, labels: ImageSource, provenance: Provenance
         file.write("\n]}\n")
 
 
-def _feature(label: int, mask: Mask, plane: LabelledPlane) -> dict[str, Any]:
+def _feature(label: int, mask: Mask, plane: PlaneMasks) -> dict[str, Any]:
     polygons = [_coordinates(polygon) for polygon in pixel_polygons(mask)]
     geometry: dict[str, Any] = {"type": "Polygon", "coordinates": polygons[0]}
     if len(polygons) > 1:

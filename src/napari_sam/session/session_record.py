@@ -1,6 +1,6 @@
 """The writing of labels, and of the session that they are of, to files in the background."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,29 @@ from napari_sam.session.labels_files import FileConflict, FileState, LabelsFiles
 from napari_sam.session.notices import Notice, NoticeKind, Notices, Remedy
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.record.object_record import record_of
-from napari_sam.session.record.recording import Done, Recordings, annotation_of
+from napari_sam.session.record.recording import Done, Recordings, TargetRecording, annotation_of
 from napari_sam.session.record.session_file import SessionContent, session_path, write_session
 from napari_sam.session.record.versions import VersionStore, keep_version
 from napari_sam.session.status import SessionSignals, StatusReporter
 from napari_sam.session.workspace import Workspace
 
 _ATTEMPTS = 3
+
+
+def read_quietly(recording: TargetRecording, deed: Callable[[], None]) -> tuple[Done, ...]:
+    """Do what reads labels, again where something was done to them meanwhile.
+
+    Returns
+    -------
+    tuple of Done
+        What had been done to them when it began.
+    """
+    for _ in range(_ATTEMPTS):
+        done = recording.done
+        deed()
+        if recording.done == done:
+            break
+    return done
 
 
 class SessionRecord:
@@ -121,19 +137,13 @@ class SessionRecord:
                 raise FileConflict(f"{path.name} was changed by another program just now: save again to see it.")
             # What is there may be another program's, or the user's own of another day.
             not_kept = keep_version(self.versions, path)
-            for _attempt in range(_ATTEMPTS):
-                done = recording.done
-                save_labels(
-                    path,
-                    array,
-                    axes=axis_letters(source.axis_labels),
-                    scale=source.scale,
-                    units=source.units,
-                    provenance=made,
-                )
-                if recording.done == done:
-                    # Nothing was done meanwhile, or the two files would be of different moments.
-                    break
+
+            def save() -> None:
+                axes = axis_letters(source.axis_labels)
+                save_labels(path, array, axes=axes, scale=source.scale, units=source.units, provenance=made)
+
+            # Or the two files would be of different moments.
+            done = read_quietly(recording, save)
             annotation = annotation_of(array, recording.prior, done, image, draft)
             identity = ImageIdentity.of(source)
             write_session(session_path(path), SessionContent(identity, annotation, path.name, program_versions()))

@@ -12,7 +12,7 @@ from napari_sam.planes.image_source import ImageSource
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledPlane:
+class PlaneMasks:
     """The objects on one plane.
 
     Parameters
@@ -35,7 +35,7 @@ class LabelledPlane:
         return "-".join(f"{letter.lower()}{at}" for letter, at in self.position.items())
 
 
-def labelled_planes(labels: ImageSource) -> Iterator[LabelledPlane]:
+def masks_by_plane(labels: ImageSource) -> Iterator[PlaneMasks]:
     """Yield every plane of a label array, those without an object as well; one is read at a time.
 
     Raises
@@ -51,7 +51,7 @@ def labelled_planes(labels: ImageSource) -> Iterator[LabelledPlane]:
         if page.dtype.kind == "i" and page.min() < 0:
             raise UserError(f"The labels hold the negative id {page.min()}, which cannot be saved; relabel it first.")
         position = {letters[axis]: at for axis, at in enumerate(index) if axis not in axes and shape[axis] > 1}
-        yield LabelledPlane(position, number, masks_of(page))
+        yield PlaneMasks(position, number, masks_of(page))
 
 
 def axis_order(labels: ImageSource) -> str:

@@ -18,7 +18,7 @@ from napari_sam.batch.batch_state import STATE_FOLDER
 from napari_sam.batch.run_batch import run_batch
 from tests.batch_images import RECIPE, load_threshold, write_images
 
-KILLS, IMAGES = 30, 8
+KILLS, IMAGES = 30, 6
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

@@ -87,10 +87,10 @@ def test_an_error_of_the_program_is_told_with_its_place_and_stops_nothing(recipe
 
     label_image = image_task.label_image
 
-    def break_one(recipe, base, image, stack, told):
+    def break_one(recipe, base, image, *rest):
         if image.path.name == "cells-1.tif":
             raise ZeroDivisionError("by nothing")
-        return label_image(recipe, base, image, stack, told)
+        return label_image(recipe, base, image, *rest)
 
     monkeypatch.setattr(image_task, "label_image", break_one)
     summary = run(recipe)

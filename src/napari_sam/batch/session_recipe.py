@@ -126,7 +126,9 @@ def _reading(source: ImageSource) -> dict[str, Any]:
         return {}
     if file.shape != source.shape:
         return {}
-    reading: dict[str, Any] = {} if source.shown is None else {"channel": source.shown}
+    reading: dict[str, Any] = {}
+    if source.shown is not None and source.n_channels == file.n_channels:
+        reading["channel"] = source.shown
     if file.n_channels > source.n_channels == 1:
         reading["channel"] = _channel(source, file)
     if source.scale is not None and source.units is not None and file.scale != source.scale:

@@ -20,18 +20,18 @@ def session_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": "Made by scripts/session_schema.py; session-file.md says what the values mean.",
-        **_described(msgspec.json.schema(SessionForm)),
+        **described(msgspec.json.schema(SessionForm)),
     }
 
 
-def _described(node: Any) -> Any:
+def described(node: Any) -> Any:
     """Each description in one line, without the parts of a docstring that are for Python."""
     if isinstance(node, list | tuple):
-        return [_described(each) for each in node]
+        return [described(each) for each in node]
     if not isinstance(node, dict):
         return node
     return {
-        key: " ".join(value.split("Parameters\n")[0].split()) if key == "description" else _described(value)
+        key: " ".join(value.split("Parameters\n")[0].split()) if key == "description" else described(value)
         for key, value in node.items()
     }
 

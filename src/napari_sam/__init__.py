@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from napari_sam._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from napari_sam.batch.run_batch import run_batch
     from napari_sam.errors import UserError, UserNotice
+    from napari_sam.export.export_labels import export_labels
+    from napari_sam.export.measurements import measure_objects
     from napari_sam.export.save_labels import save_labels
     from napari_sam.labels.edited_arrays import (
         fill_holes,
@@ -49,11 +52,13 @@ __all__ = [
     "Scribble",
     "UserError",
     "UserNotice",
+    "export_labels",
     "fill_holes",
     "find_alike",
     "grow_objects",
     "keep_largest_part",
     "load_model",
+    "measure_objects",
     "merge_objects",
     "open_image",
     "open_stack",
@@ -61,6 +66,7 @@ __all__ = [
     "propagate_object",
     "propagate_objects",
     "replay_session",
+    "run_batch",
     "save_labels",
     "segment_everything",
     "segment_object",
@@ -71,7 +77,10 @@ __all__ = [
 ]
 
 _MODULES = {
+    "batch.run_batch": ("run_batch",),
     "errors": ("UserError", "UserNotice"),
+    "export.export_labels": ("export_labels",),
+    "export.measurements": ("measure_objects",),
     "export.save_labels": ("save_labels",),
     "labels.edited_arrays": (
         "fill_holes",

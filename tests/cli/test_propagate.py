@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_sam.cli.prompt_table import read_prompt_table
+from napari_sam.batch.prompt_table import read_prompt_table
 from napari_sam.errors import UserError
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource

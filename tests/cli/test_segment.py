@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -87,4 +88,10 @@ def test_an_existing_output_is_replaced(run: Run, stack: Path, target: Target, l
     labels.write_text("old")
     assert run("segment", stack, "--point", target.in_stack, "-o", labels).status == 0
     assert tifffile.imread(labels).max() == 1
-    assert sorted(path.name for path in labels.parent.iterdir()) == ["labels.tif", "stack.tif"]
+    names = ["labels.provenance.json", "labels.tif", "stack.tif"]
+    assert sorted(path.name for path in labels.parent.iterdir()) == names
+    made = json.loads((labels.parent / names[0]).read_text())
+    assert (made["made_by"], made["image"]) == ("napari-sam segment", "stack.tif")
+    assert made["model"]["name"] == "nano"
+    assert len(made["model"]["sha256"]) == 64
+    assert made["parameters"] == {"points": [target.in_stack]}

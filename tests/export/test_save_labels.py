@@ -9,7 +9,9 @@ import tifffile
 import zarr
 
 from napari_sam.errors import UserError
+from napari_sam.export import save_labels as module
 from napari_sam.export.save_labels import save_labels
+from napari_sam.planes.open_image import open_image
 
 LABELS = np.random.default_rng(0).integers(0, 200, (3, 20, 30)).astype(np.int32)
 
@@ -178,3 +180,21 @@ def test_a_folder_without_permission(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="Permission denied"):
         save_labels(tmp_path / "labels.tif", LABELS)
+
+
+def test_large_planes_have_a_pyramid_that_keeps_every_id(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_LARGE_SIDE", 600)
+    monkeypatch.setattr(module, "_COARSEST_SIDE", 300)
+    labels = np.kron(LABELS, np.ones((1, 33, 29), int)).astype(np.uint16)
+    save_labels(tmp_path / "a.ome.tif", labels, axes="ZYX", scale=(2, 0.5, 0.25), units=("um",) * 3)
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
+        (series,) = file.series
+        assert [level.shape for level in series.levels] == [(3, 660, 870), (3, 330, 435), (3, 165, 218)]
+        for level, step in zip(series.levels, (1, 2, 4), strict=True):
+            np.testing.assert_array_equal(level.asarray(), labels[:, ::step, ::step])
+            assert level.keyframe.resolution == pytest.approx((1e4 / 0.25 / step, 1e4 / 0.5 / step))
+        assert series.keyframe.is_tiled
+    stored = open_image(tmp_path / "a.ome.tif")
+    np.testing.assert_array_equal(stored.array()[...], labels)
+    assert stored.scale == (2, 0.5, 0.25)
+    assert pixels_of(tmp_path / "a.ome.tif")["SizeX"] == "870"

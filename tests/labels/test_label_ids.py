@@ -5,7 +5,7 @@ import pytest
 
 import napari_sam
 from napari_sam.errors import UserError
-from napari_sam.labels.label_array import as_ids, as_labels
+from napari_sam.labels.label_array import as_ids, as_labels, number_labels
 
 
 def squares() -> np.ndarray:
@@ -54,3 +54,15 @@ def test_a_distance_beyond_the_labels_is_one_sentence(distance) -> None:
             edit(squares(), distance)
     with pytest.raises(UserError, match="unit of their scale"):
         napari_sam.smooth_objects(squares(), distance * 1e-6, scale=(3e-7, 3e-7))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64, np.uint64])
+def test_labels_are_numbered_by_counting_and_by_sorting(dtype) -> None:
+    large = {np.int64: 2**40, np.uint64: 2**63}.get(dtype, 9)
+    region = np.array([[0, 5, 5], [large, 2, 0]], dtype)
+    ids, numbers = number_labels(region)
+    assert ids.tolist() == [2, 5, large]
+    assert numbers.tolist() == [[0, 2, 2], [3, 1, 0]]
+    if np.dtype(dtype).kind == "i":
+        ids, numbers = number_labels(np.where(region == 5, -5, region).astype(dtype))
+        assert (ids.tolist(), numbers.tolist()) == ([2, large], [[0, 0, 0], [2, 1, 0]])

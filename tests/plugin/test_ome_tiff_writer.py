@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 import tifffile
 from napari.components import ViewerModel
+from napari_builtins.io import napari_get_reader
 from npe2 import PluginManager, PluginManifest
 
 import napari_sam
+from napari_sam.export.export_labels import export_labels
 from napari_sam.planes.open_image import open_image
 
 MANIFEST = PluginManifest.from_file(f"{napari_sam.__path__[0]}/napari.yaml")
@@ -78,3 +80,13 @@ def test_other_names_are_left_to_napari(name) -> None:
 def test_images_are_left_to_napari() -> None:
     writer, _ = PluginManager.instance().get_writer("image.ome.tif", ["image"])
     assert writer.plugin_name == "napari"
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_napari_opens_exported_ome_zarr_with_all_its_levels(tmp_path, version):
+    labels = np.kron(np.arange(12).reshape(2, 2, 3), np.ones((1, 300, 300), int)).astype(np.uint16)
+    path = str(tmp_path / "cells.zarr")
+    export_labels(path, labels, axes="ZYX", zarr_version=version)
+    ((levels, *_),) = napari_get_reader(path)(path)
+    for level, step in zip(levels, (1, 2), strict=True):
+        np.testing.assert_array_equal(np.asarray(level), labels[::step, ::step, ::step])

@@ -10,10 +10,11 @@ from napari_sam.errors import UserError
 from napari_sam.labels.morphology import Reshaping, Treatment
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
+from napari_sam.planes.spacing import depth_axis, distance_unit
 from napari_sam.prompts.prompt import Point
 from napari_sam.session.history.entry import EntryKind
 from napari_sam.session.labels.target import ArrayTarget
-from napari_sam.session.object_edits import EditScope, depth_axis, distance_unit
+from napari_sam.session.object_edits import EditScope
 from napari_sam.session.record.recording import annotation_of
 from napari_sam.session.record.recovery import recover, unfinished_sessions
 from napari_sam.session.record.replay import replay

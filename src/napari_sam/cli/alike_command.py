@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from napari_sam.cli.arguments import Device, Image, ModelName, Output, PrecisionName, read_labels
+from napari_sam.cli.arguments import Device, Image, ModelName, Output, PrecisionName
 from napari_sam.cli.everything_command import (
     Largest,
     Overlap,
@@ -20,9 +20,10 @@ from napari_sam.cli.everything_command import (
     say_count,
 )
 from napari_sam.cli.image_options import ImageOptions, takes_image
-from napari_sam.cli.run import check_output, make_segmenter, write_labels
+from napari_sam.cli.run import check_output, command_provenance, make_segmenter, write_labels
 from napari_sam.errors import UserError
 from napari_sam.labels.label_array import smallest_dtype
+from napari_sam.labels.label_files import read_labels
 from napari_sam.labels.label_masks import PlaneInLabels, all_masks_on_plane, largest_masks
 from napari_sam.planes.geometry import Mask, Plane
 
@@ -107,7 +108,10 @@ def alike_command(
     before = int(there.max())
     written = written.astype(smallest_dtype(count + before))
     written[written > 0] += before
-    write_labels(output, written, source)
+    made = command_provenance(
+        "alike", image, segmenter, **vars(wanted), region=region, planes=planes, labels=labels.name, ids=ids
+    )
+    write_labels(output, written, source, made)
     say_count(output, count, chosen)
 
 

@@ -9,9 +9,12 @@ import typer
 
 from napari_sam._version import __version__
 from napari_sam.cli.alike_command import alike_command
+from napari_sam.cli.batch_command import batch_command
 from napari_sam.cli.demo_command import demo_command
 from napari_sam.cli.edit_command import edit_command
 from napari_sam.cli.everything_command import everything_command
+from napari_sam.cli.export_command import export_command
+from napari_sam.cli.measure_command import measure_command
 from napari_sam.cli.models_commands import models
 from napari_sam.cli.replay_command import replay_command
 from napari_sam.cli.segment_commands import propagate_command, segment_command
@@ -48,13 +51,18 @@ app.command("propagate")(propagate_command)
 app.command("everything")(everything_command)
 app.command("edit")(edit_command)
 app.command("alike")(alike_command)
+app.command("export")(export_command)
+app.command("measure")(measure_command)
 app.command("replay")(replay_command)
+app.command("batch")(batch_command)
 app.command("demo")(demo_command)
 app.add_typer(models, name="models")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 on success, 2 after one sentence on standard error for bad input.
+
+    A batch of which an image failed exits with 1.
 
     Parameters
     ----------

@@ -4,13 +4,13 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
+from napari_sam.labels.label_files import long_axes
 from napari_sam.labels.label_masks import label_mask
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_source import ImageSource
@@ -252,25 +252,6 @@ class _PromptReader:
         return self._prompts.get(plane, Prompts())
 
 
-def read_labels(path: Path, source: ImageSource) -> NDArray[Any]:
-    """Return the labels of a file, which has the shape of the image.
-
-    Raises
-    ------
-    UserError
-        If it holds no labels, or they do not fit.
-    """
-    labels = open_labels(path)
-    if _long_axes(labels.shape) != _long_axes(source.shape):
-        raise UserError(f"{path} has the shape {labels.shape}, but the image has {source.shape}.")
-    return np.asarray(labels.array()[...]).reshape(source.shape)
-
-
-def _long_axes(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the lengths of axes but those of length 1, which files of labels leave out."""
-    return tuple(length for length in shape if length > 1)
-
-
 def _read_label(text: str, plane: Plane, source: ImageSource) -> Mask:
     """Return the label that ``LABELS:ID`` names, on `plane` of the image."""
     name, colon, number = text.rpartition(":")
@@ -279,7 +260,7 @@ def _read_label(text: str, plane: Plane, source: ImageSource) -> Mask:
     labels = open_labels(Path(name))
     if labels.shape == source.shape:
         mask = label_mask(labels.array(), plane, int(number))
-    elif _long_axes(labels.shape) == _long_axes(source.shape):
+    elif long_axes(labels.shape) == long_axes(source.shape):
         mask = label_mask(np.asarray(labels.array()[...]).reshape(source.shape), plane, int(number))
     elif labels.shape == source.shape[-2:]:
         mask = label_mask(labels.array(), Plane((0, 1), (0, 0)), int(number))

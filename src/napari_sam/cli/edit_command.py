@@ -7,14 +7,14 @@ import numpy as np
 import typer
 
 from napari_sam.cli.arguments import Output, read_numbers
-from napari_sam.cli.run import check_output, write_labels
+from napari_sam.cli.run import check_output, command_provenance, write_labels
 from napari_sam.errors import UserError
 from napari_sam.labels.edited_arrays import merge_objects, reshape_objects
 from napari_sam.labels.morphology import Reshaping, Treatment
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.open_image import open_labels
-from napari_sam.session.object_edits import depth_axis, distance_unit
+from napari_sam.planes.spacing import depth_axis, distance_unit
 
 LabelsFile = Annotated[Path, typer.Argument(metavar="LABELS", help="A TIFF of labels.", show_default=False)]
 Merge = Annotated[
@@ -84,7 +84,19 @@ def edit_command(
             turned, reshaping, only, scale=[sizes[axis] for axis in order], spatial=2 if depth is None else 3
         )
     array = turned.transpose(np.argsort(order))
-    write_labels(output, np.ascontiguousarray(array), source)
+    made = command_provenance(
+        "edit",
+        labels,
+        merge=merge,
+        fill_holes=fill_holes,
+        keep_largest=keep_largest,
+        smooth=smooth,
+        grow=grow,
+        ids=ids,
+        scale=scale,
+        planes=planes,
+    )
+    write_labels(output, np.ascontiguousarray(array), source, made)
     changed = int(np.count_nonzero(array != before))
     count = len(np.unique(array[array > 0]))
     how = f", distances in {unit}" if smooth is not None or grow is not None else ""

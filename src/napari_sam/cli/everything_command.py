@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from napari_sam.cli.arguments import Device, Image, ModelName, Output, PrecisionName, read_numbers
 from napari_sam.cli.image_options import ImageOptions, takes_image
-from napari_sam.cli.run import check_output, make_segmenter, write_labels
+from napari_sam.cli.run import check_output, command_provenance, make_segmenter, write_labels
 from napari_sam.errors import UserError, check_share
 from napari_sam.labels.label_array import smallest_dtype
 from napari_sam.planes.geometry import Plane
@@ -120,7 +120,10 @@ def everything_command(
             )
         else:
             labels, count = label_stack(label_planes(segmenter, chosen, wanted, within, told), source.shape)
-    write_labels(output, labels.astype(smallest_dtype(count)), source)
+    made = command_provenance(
+        "everything", image, segmenter, **vars(wanted), region=region, planes=planes, link=link, movement=movement
+    )
+    write_labels(output, labels.astype(smallest_dtype(count)), source, made)
     say_count(output, count, chosen)
 
 

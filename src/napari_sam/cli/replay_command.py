@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from napari_sam.cli.arguments import Image, Output
 from napari_sam.cli.image_options import ImageOptions, takes_image
-from napari_sam.cli.run import check_output, write_labels
+from napari_sam.cli.run import check_output, command_provenance, write_labels
 from napari_sam.errors import UserError
 from napari_sam.planes.open_image import open_image
 
@@ -44,7 +44,7 @@ def replay_command(session: SessionFile, image: Image, output: Output, options: 
             content.annotation, source, NetworkEngine(), on_event=lambda done: bar.update(done - bar.n)
         )
     compared = _compared(session, content, labels)
-    write_labels(output, labels, source)
+    write_labels(output, labels, source, command_provenance("replay", image, session=session.name))
     ids = np.unique(labels)
     typer.echo(f"{output}: {np.count_nonzero(ids)} labels, {np.count_nonzero(labels)} pixels{compared}")
 

@@ -12,10 +12,11 @@ import typer
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from napari_sam.batch.prompt_table import read_prompt_table
 from napari_sam.cli.arguments import PromptWords
 from napari_sam.cli.image_options import ImageOptions
-from napari_sam.cli.prompt_table import read_prompt_table
 from napari_sam.errors import UserError
+from napari_sam.export.provenance import Provenance, make_provenance
 from napari_sam.export.save_labels import save_labels
 from napari_sam.labels.label_array import smallest_dtype
 from napari_sam.labels.paint import Collision, paint
@@ -91,7 +92,10 @@ def check_output(path: Path, image: Path) -> None:
 
 
 def write_objects(
-    path: Path, objects: Mapping[int, Iterable[tuple[Plane, Mask]]], source: ImageSource
+    path: Path,
+    objects: Mapping[int, Iterable[tuple[Plane, Mask]]],
+    source: ImageSource,
+    provenance: Provenance | None = None,
 ) -> dict[int, int]:
     """Write the labels of objects, given by their ids; one that meets a former one leaves it its pixels.
 
@@ -105,11 +109,13 @@ def write_objects(
     for label, masks in sorted(objects.items()):
         paint(labels, masks, label, Collision.KEEP).apply(labels)
         pixels[label] = int(np.count_nonzero(labels == label))
-    write_labels(path, labels, source)
+    write_labels(path, labels, source, provenance)
     return pixels
 
 
-def write_labels(path: Path, labels: NDArray[np.generic], source: ImageSource) -> None:
+def write_labels(
+    path: Path, labels: NDArray[np.generic], source: ImageSource, provenance: Provenance | None = None
+) -> None:
     """Write labels with the axes and the scale of the image they belong to; of many axes those of length 1 go."""
     kept = list(range(source.ndim))
     while len(kept) > 5 and (short := [axis for axis in kept[:-2] if source.shape[axis] == 1]):
@@ -120,6 +126,7 @@ def write_labels(path: Path, labels: NDArray[np.generic], source: ImageSource) -
         axes="".join(source.axis_labels[axis].upper()[:1] for axis in kept) if source.axis_labels else None,
         scale=[source.scale[axis] for axis in kept] if source.scale else None,
         units=[source.units[axis] for axis in kept] if source.units else None,
+        provenance=provenance,
     )
 
 
@@ -195,3 +202,29 @@ def _has_nonfinite(source: ImageSource, plane: Plane) -> bool:
     if source.dtype.kind != "f" or rows * columns > MAX_INSPECTED_PIXELS:
         return False
     return not bool(np.isfinite(source.read(plane, slice(None), slice(None))).all())
+
+
+def command_provenance(
+    command: str, image: Path, segmenter: "Segmenter | None" = None, **parameters: object
+) -> dict[str, object]:
+    """Describe what a command made its labels by.
+
+    Parameters
+    ----------
+    command
+        Its name.
+    image
+        What it made them of.
+    segmenter
+        By whose model; None for none.
+    parameters
+        What it was told; what is None is left out.
+    """
+    model = None if segmenter is None else segmenter.model
+    return make_provenance(
+        model="" if model is None else model.name,
+        digest="" if model is None else model.digest,
+        image=image.name,
+        made_by=f"napari-sam {command}",
+        parameters={name: value for name, value in parameters.items() if value is not None},
+    )

@@ -25,6 +25,7 @@ from napari_sam.cli.arguments import (
 from napari_sam.cli.image_options import ImageOptions, takes_image
 from napari_sam.cli.run import (
     check_output,
+    command_provenance,
     make_segmenter,
     open_and_read,
     open_and_read_table,
@@ -66,7 +67,8 @@ def segment_command(
         step()
         found = segmenter.segment(on, said, object_size=object_size).mask
         step()
-        write_objects(output, {1: [(on, found)]}, source)
+        made = command_provenance("segment", image, segmenter, **vars(words), object_size=object_size)
+        write_objects(output, {1: [(on, found)]}, source, made)
         step()
     if not found.area:
         typer.echo("Warning: nothing was found there; the labels are empty.", err=True)
@@ -163,7 +165,19 @@ def propagate_command(
             found[label][each.index] = each.mask
 
     objects = {label: [(base.at(along, at), each) for at, each in masks.items()] for label, masks in found.items()}
-    pixels = write_objects(output, objects, source)
+    made = command_provenance(
+        "propagate",
+        stack,
+        segmenter,
+        **vars(words),
+        prompts=None if prompts is None else prompts.name,
+        axis=along,
+        first=first,
+        last=last,
+        three_views=seen,
+        object_size=object_size,
+    )
+    pixels = write_objects(output, objects, source, made)
     for label in sorted(label for label, count in pixels.items() if not count):
         typer.echo(f"Warning: object {label} has no pixels of its own: others have all of them.", err=True)
     positions = sorted({at for masks in found.values() for at in masks})

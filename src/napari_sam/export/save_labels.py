@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_sam._version import __version__
 from napari_sam.errors import UserError
 from napari_sam.export.atomic import atomic_path
+from napari_sam.export.provenance import NAMESPACE, Provenance, provenance_text, write_provenance
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.units import in_centimeters, unit_symbol
@@ -73,6 +74,10 @@ _STORED = {
 }
 # Offsets of 32 bits end there; 32 MB are left for what is not pixels, as tifffile does it.
 _CLASSIC_TIFF_BYTES = 2**32 - 2**25
+# All chosen: planes that are longer have a pyramid of tiles, whose coarsest level fits on a screen.
+_LARGE_SIDE = 4096
+_COARSEST_SIDE = 1024
+_TILE = 512
 
 
 def save_labels(
@@ -82,12 +87,14 @@ def save_labels(
     axes: str | None = None,
     scale: Sequence[float] | None = None,
     units: Sequence[str] | None = None,
+    provenance: Provenance | None = None,
     overwrite: bool = True,
 ) -> None:
     """Save labels as a compressed OME-TIFF.
 
     Every id is kept: the file's type is uint8, uint16 or uint32, the one of the labels' own width (uint32 for 64
-    bits, as TIFF readers know none wider). The file appears only when it is complete. Memory: one plane.
+    bits, as TIFF readers know none wider). Planes longer than 4096 pixels have a pyramid (SubIFDs): each level is every
+    second pixel of the one before. The file appears only when it is complete. Memory: one plane.
 
     Parameters
     ----------
@@ -103,6 +110,9 @@ def save_labels(
     units
         Unit of `scale` along every axis ("micrometer", "um", "second", ...). Without it readers assume micrometres
         and seconds.
+    provenance
+        What they are made by, see `make_provenance`: it goes into the file, and beside it as `NAME.provenance.json`.
+        None for neither.
     overwrite
         Replace an existing file.
 
@@ -140,38 +150,63 @@ def save_labels(
     shape = tuple(source.shape[axis] for axis in order)
     sizes = dict(zip(letters, (1.0,) * source.ndim if scale is None else scale, strict=True))
     names = dict(zip(letters, units, strict=True)) if units is not None else {}
+    rows, columns = shape[-2:]
+    steps = [1]
+    while max(rows, columns) > _LARGE_SIDE and max(rows, columns) / steps[-1] > _COARSEST_SIDE:
+        steps.append(2 * steps[-1])
+    tiled = len(steps) > 1
     with atomic_path(path, overwrite=overwrite) as temporary:
         n_bytes = int(np.prod(shape, dtype=np.int64)) * stored.itemsize
-        with tifffile.TiffWriter(temporary, ome=True, bigtiff=n_bytes > _CLASSIC_TIFF_BYTES) as file:
-            file.write(
-                _planes(source, order, stored),
-                shape=shape,
-                dtype=stored,
-                photometric="minisblack",
-                compression="zlib",
-                software=f"napari-sam-stacks {__version__}",
-                metadata={
-                    "axes": "".join(letters[axis] for axis in order),
-                    **(_physical_sizes(sizes, names) if scale is not None else {}),
-                },
-                **(_resolution(sizes, names) if scale is not None else {}),
-            )
+        # All coarser levels together are a third.
+        bigtiff = n_bytes * (4 / 3 if tiled else 1) > _CLASSIC_TIFF_BYTES
+        metadata: dict[str, Any] = {
+            "axes": "".join(letters[axis] for axis in order),
+            **(_physical_sizes(sizes, names) if scale is not None else {}),
+        }
+        if provenance is not None:
+            metadata["CommentAnnotation"] = {"Namespace": NAMESPACE, "Value": provenance_text(provenance)}
+        with tifffile.TiffWriter(temporary, ome=True, bigtiff=bigtiff) as file:
+            for step in steps:
+                level = {letter: size * step if letter in "YX" else size for letter, size in sizes.items()}
+                pages = _planes(source, order, stored, step)
+                file.write(
+                    _tiles(pages) if tiled else pages,
+                    shape=(*shape[:-2], -(-rows // step), -(-columns // step)),
+                    dtype=stored,
+                    photometric="minisblack",
+                    compression="zlib",
+                    software=f"napari-sam-stacks {__version__}",
+                    tile=(_TILE, _TILE) if tiled else None,
+                    subifds=len(steps) - 1 if step == 1 else None,
+                    subfiletype=0 if step == 1 else 1,
+                    metadata=metadata if step == 1 else None,
+                    **(_resolution(level, names) if scale is not None else {}),
+                )
+    if provenance is not None:
+        write_provenance(path, provenance)
 
 
-def _planes(source: ImageSource, order: Sequence[int], stored: np.dtype[Any]) -> Iterator[NDArray[Any]]:
-    """Yield the (rows, columns) pages in the file's order."""
+def _planes(source: ImageSource, order: Sequence[int], stored: np.dtype[Any], step: int = 1) -> Iterator[NDArray[Any]]:
+    """Yield the (rows, columns) pages in the file's order, every so many rows and columns of them."""
     others, rows, columns = order[:-2], order[-2], order[-1]
     largest = np.iinfo(stored).max
     for position in product(*(range(source.shape[axis]) for axis in others)):
         index = [0] * source.ndim
         for axis, at in zip(others, position, strict=True):
             index[axis] = at
-        page = source.read(Plane((rows, columns), tuple(index)), slice(None), slice(None))[..., 0]
+        page = source.read(Plane((rows, columns), tuple(index)), slice(None), slice(None), (step, step))[..., 0]
         if page.dtype.kind == "i" and page.min() < 0:
             raise UserError(f"The labels hold the negative id {page.min()}, which cannot be saved; relabel it first.")
         if page.dtype.itemsize > stored.itemsize and page.max() > largest:
             raise UserError(f"The labels hold the id {page.max()}, but TIFF files hold ids up to {largest}; relabel.")
         yield np.ascontiguousarray(page, stored)
+
+
+def _tiles(pages: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    for page in pages:
+        for row in range(0, page.shape[0], _TILE):
+            for column in range(0, page.shape[1], _TILE):
+                yield np.ascontiguousarray(page[row : row + _TILE, column : column + _TILE])
 
 
 def _physical_sizes(sizes: dict[str, float], units: dict[str, str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_sam.labels.label_array import BLOCK_ELEMENTS
+from napari_sam.labels.label_array import BLOCK_ELEMENTS, number_labels
 from napari_sam.planes.geometry import Mask, Plane
 from napari_sam.planes.image_source import ImageSource, chunk_shape
 
@@ -137,16 +137,16 @@ def label_mask_on_plane(labels: Any, place: PlaneInLabels, label: int) -> Mask:
 
 def all_masks_on_plane(labels: Any, place: PlaneInLabels) -> dict[int, Mask]:
     """Find the mask of every label that lies on a plane, by label, ascending; 0 is none."""
-    whole = np.concatenate([values for _, values in labels_on_plane(labels, place)])
-    ids, numbered = np.unique(whole, return_inverse=True)
-    numbered = numbered.reshape(place.shape).astype(np.int32)
-    masks = {}
-    # Numbers start at 0, boxes at 1.
-    for number, box in enumerate(ndimage.find_objects(numbered + 1)):
-        label = int(ids[number])
-        if label > 0 and box is not None:
-            masks[label] = Mask.from_pixels(numbered[box] == number, (box[0].start, box[1].start))
-    return masks
+    return masks_of(whole_plane(labels, place))
+
+
+def masks_of(plane: NDArray[Any]) -> dict[int, Mask]:
+    """Find the mask of every label of a plane that was read, (rows, columns), by label, ascending; 0 is none."""
+    ids, numbers = number_labels(plane)
+    return {
+        int(ids[at]): Mask.from_pixels(numbers[box] == at + 1, (box[0].start, box[1].start))
+        for at, box in enumerate(ndimage.find_objects(numbers.astype(np.int32)))
+    }
 
 
 def largest_masks(

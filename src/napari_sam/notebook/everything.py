@@ -1,7 +1,7 @@
 """All objects in a notebook: of planes, of stacks, and those that are like some examples; without a prompt."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from os import PathLike
 from pathlib import Path
@@ -35,6 +35,7 @@ def segment_everything(
     overlap: float = OVERLAP,
     region: Sequence[float] | None = None,
     axes: tuple[int, int] = (-2, -1),
+    told: Callable[[float], object] | None = None,
 ) -> NDArray[Any]:
     """Segment everything that the model sees by itself, on each plane alone, without a prompt.
 
@@ -58,6 +59,8 @@ def segment_everything(
         (row0, column0, row1, column1): only objects whose middle lies inside. None for whole planes.
     axes
         (row axis, column axis) of the planes; negative numbers count from the last axis.
+    told
+        Called with the share of the work that is done, 0..1.
 
     Returns
     -------
@@ -86,7 +89,7 @@ def segment_everything(
     stack = image if isinstance(image, Segmenter) else open_stack(image, model=model, axes=axes)
     chosen, within = _looked_at(stack, planes, region, axes)
     wanted = Wanted(confidence, smallest, largest, overlap)
-    found = label_planes(stack, chosen, wanted, within)
+    found = label_planes(stack, chosen, wanted, within, told)
     labels, count = label_stack(found, stack.source.shape)
     return labels.astype(smallest_dtype(count))
 
@@ -105,6 +108,7 @@ def find_alike(
     overlap: float = OVERLAP,
     region: Sequence[float] | None = None,
     axes: tuple[int, int] = (-2, -1),
+    told: Callable[[float], object] | None = None,
 ) -> NDArray[Any]:
     """Segment all objects that are like some that are labelled, on each plane alone.
 
@@ -113,7 +117,7 @@ def find_alike(
 
     Parameters
     ----------
-    image, model, planes, smallest, largest, overlap, region, axes
+    image, model, planes, smallest, largest, overlap, region, axes, told
         As of `segment_everything`.
     labels
         Labels that hold the examples.
@@ -174,7 +178,7 @@ def find_alike(
         return list(all_masks_on_plane(labels, PlaneInLabels.itself(plane, labels.shape)).values())
 
     wanted = Wanted(smallest=smallest, largest=largest, overlap=overlap, likeness=likeness)
-    found, count = label_stack(label_alike(stack, chosen, kind, wanted, known, within), stack.source.shape)
+    found, count = label_stack(label_alike(stack, chosen, kind, wanted, known, within, told), stack.source.shape)
     before = int(labels.max())
     dtype = smallest_dtype(count + before)
     return np.where(found, found.astype(dtype) + dtype.type(before), dtype.type(0))
@@ -196,7 +200,7 @@ def _looked_at(
     else:
         chosen = [plane_at(stack, plane, axes) for plane in planes]
     # One that is named twice is looked at once.
-    return list(dict.fromkeys(chosen)), _region(region)
+    return list(dict.fromkeys(chosen)), as_region(region)
 
 
 def segment_volumes(
@@ -213,12 +217,13 @@ def segment_volumes(
     region: Sequence[float] | None = None,
     movement: float | None = None,
     axes: tuple[int, int] = (-2, -1),
+    told: Callable[[float], object] | None = None,
 ) -> NDArray[Any]:
     """Segment everything that the model sees by itself in a stack, linked from plane to plane, without a prompt.
 
     Parameters
     ----------
-    image, model, overlap, region, axes
+    image, model, overlap, region, axes, told
         As of `segment_everything`.
     axis
         The axis to go along; negative numbers count from the last axis. Of an image of more axes every stack along it
@@ -275,14 +280,21 @@ def segment_volumes(
         Wanted(confidence, smallest, largest, overlap),
         start=start,
         stop=stop,
-        region=_region(region),
+        region=as_region(region),
         movement=movement,
+        told=told,
     )
     return labels.astype(smallest_dtype(count))
 
 
-def _region(corners: Sequence[float] | None) -> Region | None:
-    """Return the region between two corners, in whichever order they are given."""
+def as_region(corners: Sequence[float] | None) -> Region | None:
+    """Return the region between two corners, in whichever order they are given; None without any.
+
+    Raises
+    ------
+    UserError
+        If these are not four numbers.
+    """
     if corners is None:
         return None
     places = np.asarray(corners, float)

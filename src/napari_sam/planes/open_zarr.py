@@ -85,6 +85,25 @@ def read_zarr(place: Path | str, series: Series | None = None) -> StoredImage:
     return image
 
 
+def list_zarr_images(place: Path | str) -> list[str]:
+    """List the images of a plate, a well or a collection, by names that `read_zarr` takes; none where it is one image.
+
+    Parameters
+    ----------
+    place
+        As of `read_zarr`.
+
+    Raises
+    ------
+    UserError
+        If zarr is not installed.
+    """
+    node = _opened(place)
+    group = _Group.of(node) if _is_group(node) else None
+    paths = None if group is None or "multiscales" in group.ome else _image_paths(group)
+    return list(paths or ())
+
+
 def _opened(place: Path | str) -> Any:
     try:
         import zarr

@@ -123,6 +123,21 @@ def save_labels_command(viewer: Viewer) -> None:
     _with_panel(viewer, lambda panel: panel.ask_and_save())
 
 
+def do_to_folder_command(viewer: Viewer) -> None:
+    """Show what was found last as a recipe, and do it to a folder of images."""
+    _with_panel(viewer, lambda panel: panel.do_to_folder())
+
+
+def export_labels_command(viewer: Viewer) -> None:
+    """Ask in which format and where to, and export the labels there."""
+    _with_panel(viewer, lambda panel: panel.ask_and_export())
+
+
+def measure_command(viewer: Viewer) -> None:
+    """Measure the objects, in a dock of their own."""
+    _with_panel(viewer, lambda panel: panel.measure())
+
+
 def open_session_command(viewer: Viewer) -> None:
     """Ask which saved session to go on with; the panel opens if it is not."""
     _act(_opened(viewer), lambda panel: panel.ask_and_open())

@@ -1,6 +1,6 @@
 """The controller between a viewer and a session: layers and gestures in, masks and labels out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from napari.components import ViewerModel
@@ -372,6 +372,13 @@ class SegmentController:
         """Use the chosen layer's prompts for the object in work."""
         self.told.emit("")
         self.try_to(self.sources.use)
+
+    def show_position(self, position: Sequence[float]) -> None:
+        """Bring a position in the image's data coordinates into view, on planes that lie like the one in view."""
+        view = self.view
+        if self.image is not None and view is not None and len(position) == view.plane.ndim:
+            plane = Plane(view.plane.axes, tuple(round(at) for at in position))
+            jump_to(self.viewer, self.image, plane, plane.from_data(position))
 
     def close(self, *, keep_layers: bool) -> bool:
         """End the session; the plugin's own layers go unless `keep_layers` (the window closes anyway)."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_sam.errors import UserError
+from napari_sam.export.provenance import make_provenance
 from napari_sam.export.save_labels import axis_letters, save_labels
 from napari_sam.plugin.layers.layer_axes import with_remembered
 from napari_sam.plugin.preferences import preferences
@@ -45,6 +46,7 @@ def write_ome_tiff(path: str, data: Any, attributes: dict[str, Any]) -> list[str
             axes=axis_letters(placed.get("axis_labels")),
             scale=None if scale is None else [float(step) for step in scale],
             units=None if units is None else [str(unit) for unit in units],
+            provenance=make_provenance(made_by="napari: Save Selected Layers"),
         )
     except UserError as error:
         # npe2's caller takes any ValueError, which this is, for "no plugin writes that", and the sentence is lost.

@@ -18,10 +18,13 @@ from napari_sam.plugin.actions import Action
 from napari_sam.plugin.canvas.canvas import PointerRest
 from napari_sam.plugin.canvas.drawing_hold import DrawingHold, MainThread
 from napari_sam.plugin.controller import SegmentController
+from napari_sam.plugin.export_dialog import ask_and_export
+from napari_sam.plugin.folder_dialog import show_folder_dialog
 from napari_sam.plugin.layers.opened_layers import open_in_viewer
 from napari_sam.plugin.napari_internals import LayerRemoval, StatusReading, camera_of
 from napari_sam.plugin.panel.everything_section import EverythingSection
 from napari_sam.plugin.panel.image_section import ImageSection
+from napari_sam.plugin.panel.measurements_table import MeasurementsTable
 from napari_sam.plugin.panel.next_step import Step, next_step, situation_of
 from napari_sam.plugin.panel.notice_rows import NoticeRows, PanelFoot
 from napari_sam.plugin.panel.object_section import ObjectSection
@@ -249,6 +252,7 @@ class SegmentWidget(QWidget):
         }
         self.save_button, self.open_button = self.save.save_button, self.save.open_button
         self.versions_button = self.save.versions_button
+        self.measurements: MeasurementsTable | None = None
         self.restore_row = RestoreRow(self.restoring)
         self.notices = NoticeRows(self.session.notices, self.controller.try_to, weak_callback(self._notices_shown))
         self._foot = PanelFoot(self.restore_row, self.notices)
@@ -355,6 +359,9 @@ class SegmentWidget(QWidget):
         self.save_button.clicked.connect(lambda: self.ask_and_save())
         self.open_button.clicked.connect(lambda: self.ask_and_open())
         self.versions_button.clicked.connect(lambda: self.show_versions())
+        self.everything.folder_button.clicked.connect(lambda: self.do_to_folder())
+        self.save.export_button.clicked.connect(lambda: self.ask_and_export())
+        self.save.measure_button.clicked.connect(lambda: self.measure())
         for each, deed in (
             (self.restore_row.restore, self.restoring.restore),
             (self.restore_row.discard, self.restoring.discard),
@@ -399,6 +406,7 @@ class SegmentWidget(QWidget):
         self.stack.fill()
         self.everything.fill()
         self.table.edits.show_status(self.session.status)
+        self.save.show_status()
         self._show_next_step()
 
     def _on_proposals(self) -> None:
@@ -453,6 +461,29 @@ class SegmentWidget(QWidget):
         """Ask where to, and save the labels there."""
         ask_and_save(self, self.controller)
 
+    def ask_and_export(self) -> None:
+        """Ask in which format and where to, and export the labels there."""
+        ask_and_export(self, self.controller)
+
+    def measure(self) -> None:
+        """Measure the objects, in a dock of their own."""
+        if self.session.labels.target is None:
+            self.controller.told.emit("There are no labels to measure yet: accept an object first.")
+            return
+        if self.measurements is None or self.measurements.parentWidget() is None:
+            self._close_measurements()
+            self.measurements = MeasurementsTable(self.controller)
+            self.viewer.window.add_dock_widget(self.measurements, name="Measurements", area="bottom")
+        self.measurements.measure()
+
+    def _close_measurements(self, *, window: bool = False) -> None:
+        table, self.measurements = self.measurements, None
+        if table is None:
+            return
+        table.close_table()
+        if table.parentWidget() is not None and not window:
+            self.viewer.window.remove_dock_widget(table)
+
     def ask_and_open(self) -> None:
         """Ask which saved session to go on with, and open it."""
         path, _ = QFileDialog.getOpenFileName(self, "Open session", "", f"Sessions (*{SUFFIX})")
@@ -474,6 +505,11 @@ class SegmentWidget(QWidget):
         target = self.session.labels.target
         path = None if target is None else self.session.files.path_of(target)
         VersionDialog(self, found, path, restore).open()
+
+    def do_to_folder(self) -> None:
+        """Show what was found last as a recipe, and do it to a folder of images."""
+        self.status.tell("")
+        show_folder_dialog(self, self.controller)
 
     def restore_session(self) -> None:
         """Bring the latest session back that did not end as it should."""
@@ -505,6 +541,7 @@ class SegmentWidget(QWidget):
         self._rest.over()
         self.choices.download.cancel()
         self.table.close_table()
+        self._close_measurements(window=window)
         self.autosave.close()
         self._main_thread.close()
         dims, camera = self.viewer.dims.events, camera_of(self.viewer).events

@@ -29,6 +29,28 @@ _MASKS_AT_ONCE = 64
 """Masks made between two chances for a click to go first: about 10 ms of them (chosen)."""
 
 
+@dataclass(frozen=True)
+class Search:
+    """What was looked for.
+
+    Parameters
+    ----------
+    plane
+        On which plane; of a stack, which one was in view.
+    axis
+        The axis along which objects were linked; None on a plane.
+    movement
+        See `Everything.find_volumes`.
+    alike
+        Ids of the objects that others were to be like, none where they were those of before; None for everything.
+    """
+
+    plane: Plane
+    axis: int | None = None
+    movement: float | None = None
+    alike: tuple[int, ...] | None = None
+
+
 @dataclass(eq=False)
 class _Found:
     """What was found on a plane or in a stack.
@@ -92,6 +114,8 @@ class Everything:
     ----------
     progress : (int, int)
         Areas looked at, and areas to look at as far as is known.
+    search : Search or None
+        What was looked for last, though it may be accepted by now.
     """
 
     def __init__(
@@ -116,6 +140,7 @@ class Everything:
         self._kind: ObjectKind | None = None
         self._active = False
         self.progress = (0, 0)
+        self.search: Search | None = None
 
     @property
     def active(self) -> bool:
@@ -183,6 +208,7 @@ class Everything:
             If there is no image or no plane in view.
         """
         plane, opened = self._in_view()
+        self.search = Search(plane)
         self._look(
             plane, opened, region, lambda token: self._engine.everything(opened.segmenter(), plane, region, token)
         )
@@ -219,6 +245,7 @@ class Everything:
             raise UserError("This image has a single plane: there is no stack to look in.")
         first, last = planes_to_reach(opened.source.shape, plane, along, start, stop)
         overlap = self._wanted.overlap
+        self.search = Search(plane, along, movement)
         self._look(
             plane,
             opened,
@@ -289,6 +316,7 @@ class Everything:
             yield sought
             yield from self._engine.alike(segmenter, plane, sought, known, everything, region, token)
 
+        self.search = Search(plane, alike=tuple(dict.fromkeys(labels)))
         self._look(plane, opened, region, alike)
 
     def drop(self, at: int) -> None:

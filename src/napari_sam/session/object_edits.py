@@ -1,6 +1,5 @@
 """The edits of accepted objects: merged, split, filled, smoothed, grown; one, several, or all at once."""
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +8,9 @@ from enum import StrEnum
 from napari_sam.errors import UserError
 from napari_sam.labels.morphology import Reshaping, Treatment
 from napari_sam.labels.object_edits import Space, all_spaces
-from napari_sam.planes.file_axes import is_time, looks_like_channels
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.units import in_centimeters, unit_symbol
+from napari_sam.planes.spacing import depth_axis, distance_unit
 from napari_sam.prompts.prompt import Point
 from napari_sam.session.compute.scheduler import Priority, Scheduler
 from napari_sam.session.edit_plan import NothingToEdit, ObjectEdit, plan_edit
@@ -22,7 +20,6 @@ from napari_sam.session.labels.target import Target, refuse_read_only
 from napari_sam.session.labels_plan import Plan, begin_planning, carry_out_plan
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.objects import Objects
-from napari_sam.session.propagation import depth_axes
 from napari_sam.session.status import StatusReporter
 from napari_sam.session.workspace import Workspace
 
@@ -40,56 +37,6 @@ _KEY = "edit"
 _PLANS = 4
 """Whoever changes the labels while it is planned what to write has it planned anew, so often at most (chosen)."""
 _ENTRIES = {EditKind.MERGE: EntryKind.MERGE, EditKind.SPLIT: EntryKind.SPLIT}
-
-
-def depth_axis(source: ImageSource, plane: Plane, axis: int | None = None) -> int | None:
-    """Find the axis that planes make a volume along.
-
-    Parameters
-    ----------
-    source
-        The image.
-    plane
-        One of its planes.
-    axis
-        The one that the user chose; None for the likeliest. Time and channels are none, nor, unless it was chosen, is
-        a short axis without a name, which may be channels.
-
-    Raises
-    ------
-    UserError
-        If the chosen axis is displayed, or time or channels.
-    """
-    names = source.axis_labels or ("",) * source.ndim
-    across = depth_axes(source, plane.axes)
-    if axis is None:
-        doubtful = [
-            each for each in across if is_time(names[each]) or looks_like_channels(names[each], source.shape[each])
-        ]
-        return next((each for each in across if each not in doubtful), None)
-    # A length that no unnamed axis of channels has: only the name counts here.
-    if axis not in across or is_time(names[axis]) or looks_like_channels(names[axis], 2**31):
-        raise UserError(f"Axis {axis} is no depth: objects are never edited across time, channels or displayed axes.")
-    return axis
-
-
-def distance_unit(source: ImageSource | None, axes: Sequence[int]) -> tuple[tuple[float, ...], str]:
-    """Return the size of a pixel along some axes, and the unit that distances there are told in.
-
-    Without a unit of length that all of them share, distances count pixels of the finest of them: "px".
-    """
-    sizes = [1.0] * len(axes)
-    if source is None or source.scale is None:
-        return tuple(sizes), "px"
-    sizes = [abs(source.scale[axis]) for axis in axes]
-    if not all(math.isfinite(size) and size > 0 for size in sizes):
-        return (1.0,) * len(axes), "px"
-    units = set() if source.units is None else {unit_symbol(source.units[axis]) for axis in axes}
-    if len(units) == 1 and in_centimeters(next(iter(units))) is not None:
-        return tuple(sizes), next(iter(units))
-    if len(units) > 1:
-        return (1.0,) * len(axes), "px"
-    return tuple(size / min(sizes) for size in sizes), "px"
 
 
 @dataclass(frozen=True)

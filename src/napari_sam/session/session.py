@@ -6,6 +6,7 @@ from napari_sam.session.compute.engine import Engine, NetworkEngine
 from napari_sam.session.compute.scheduler import PostToMain, Scheduler
 from napari_sam.session.current_object import CurrentObject
 from napari_sam.session.everything import Everything
+from napari_sam.session.label_output import LabelOutput
 from napari_sam.session.label_selection import LabelSelection
 from napari_sam.session.labels_files import LabelsFiles
 from napari_sam.session.notice_rules import NoticeRules
@@ -67,6 +68,8 @@ class Session(SessionSignals):
         Undo and redo.
     record : SessionRecord
         What was done, and its files.
+    output : LabelOutput
+        The labels exported to other programs, and measured.
     notices : Notices
         What is not as it should be, as long as it is so.
     files : LabelsFiles
@@ -129,6 +132,7 @@ class Session(SessionSignals):
         self.batch = Batch(scheduler, engine, workspace, answering, self, reporter)
         self.everything = Everything(scheduler, engine, workspace, answering, self.batch, self, reporter)
         self.record = SessionRecord(scheduler, workspace, answering, self, reporter, self.notices, self.files)
+        self.output = LabelOutput(scheduler, workspace, answering, self.record, reporter)
         self.objects = Objects(workspace, answering, reporter, self.volume.stop)
         self.edits = ObjectEdits(scheduler, workspace, answering, self.objects, reporter, self.volume.stop)
         self.labels = LabelSelection(
@@ -168,6 +172,8 @@ class Session(SessionSignals):
             self.edits.cancel()
         elif self.volume.active:
             self.volume.cancel()
+        elif self.output.measuring:
+            self.output.cancel()
         else:
             raise UserError("Nothing is being propagated.")
 
@@ -196,8 +202,10 @@ class Session(SessionSignals):
             return Status(State.SEGMENTING, error)
         if error:
             return Status(State.ERROR, error)
-        if self.record.saving:
-            return Status(State.SAVING)
+        if self.output.measuring:
+            return Status(State.MEASURING, "", *self.output.progress)
+        if self.record.saving or self.output.exporting:
+            return Status(State.SAVING, self.output.exporting)
         if view.plane is None:
             return Status(State.NO_PLANE, view.why_none)
         if view.state is State.READY:

@@ -1,9 +1,11 @@
 """The writing of labels, and of the session that they are of, to files in the background."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from napari_sam.errors import UserError
+from napari_sam.export.provenance import make_provenance, program_versions
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.session.compute.scheduler import Priority, Scheduler
@@ -13,13 +15,29 @@ from napari_sam.session.labels_files import FileConflict, FileState, LabelsFiles
 from napari_sam.session.notices import Notice, NoticeKind, Notices, Remedy
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.record.object_record import record_of
-from napari_sam.session.record.recording import Done, Recordings, annotation_of
-from napari_sam.session.record.session_file import SessionContent, current_versions, session_path, write_session
+from napari_sam.session.record.recording import Done, Recordings, TargetRecording, annotation_of
+from napari_sam.session.record.session_file import SessionContent, session_path, write_session
 from napari_sam.session.record.versions import VersionStore, keep_version
 from napari_sam.session.status import SessionSignals, StatusReporter
 from napari_sam.session.workspace import Workspace
 
 _ATTEMPTS = 3
+
+
+def read_quietly(recording: TargetRecording, deed: Callable[[], None]) -> tuple[Done, ...]:
+    """Do what reads labels, again where something was done to them meanwhile.
+
+    Returns
+    -------
+    tuple of Done
+        What had been done to them when it began.
+    """
+    for _ in range(_ATTEMPTS):
+        done = recording.done
+        deed()
+        if recording.done == done:
+            break
+    return done
 
 
 class SessionRecord:
@@ -109,6 +127,7 @@ class SessionRecord:
         seen = FileState.of(path)
         self._reporter.clear()
         recording, image, array = workspace.recording.of(target), workspace.image, target.array
+        made = self.provenance("Save labels", session=session_path(path).name)
         draft = record_of(workspace.draft.state, workspace.draft.label) if workspace.draft else None
 
         def write(_: CancelToken) -> tuple[tuple[Done, ...], str, str]:
@@ -118,15 +137,16 @@ class SessionRecord:
                 raise FileConflict(f"{path.name} was changed by another program just now: save again to see it.")
             # What is there may be another program's, or the user's own of another day.
             not_kept = keep_version(self.versions, path)
-            for _attempt in range(_ATTEMPTS):
-                done = recording.done
-                save_labels(path, array, axes=axis_letters(source.axis_labels), scale=source.scale, units=source.units)
-                if recording.done == done:
-                    # Nothing was done meanwhile, or the two files would be of different moments.
-                    break
+
+            def save() -> None:
+                axes = axis_letters(source.axis_labels)
+                save_labels(path, array, axes=axes, scale=source.scale, units=source.units, provenance=made)
+
+            # Or the two files would be of different moments.
+            done = read_quietly(recording, save)
             annotation = annotation_of(array, recording.prior, done, image, draft)
             identity = ImageIdentity.of(source)
-            write_session(session_path(path), SessionContent(identity, annotation, path.name, current_versions()))
+            write_session(session_path(path), SessionContent(identity, annotation, path.name, program_versions()))
             return done, identity.fingerprint, not_kept or keep_version(self.versions, path)
 
         def saved(result: tuple[tuple[Done, ...], str, str]) -> None:
@@ -147,6 +167,26 @@ class SessionRecord:
         self.saving = workspace.write_at_once = True
         self._scheduler.submit("save", write, priority=Priority.VIEW, on_result=saved, on_error=failed)
         self._reporter.report()
+
+    def provenance(self, made_by: str, **parameters: Any) -> dict[str, Any]:
+        """Describe what the chosen labels are made by: the model in use, and the image.
+
+        Parameters
+        ----------
+        made_by
+            What writes them.
+        parameters
+            How.
+        """
+        opened, source = self._answering.opened, self._answering.source
+        setup = None if opened is None else opened.setup
+        return make_provenance(
+            model="" if setup is None else Path(setup.model).name,
+            digest="" if setup is None else setup.digest,
+            image="" if source is None else Path(source.path).name,
+            made_by=made_by,
+            parameters=parameters,
+        )
 
     def compare(self, image: int, fingerprint: str) -> None:
         """Note how an image looked just now, and show a notice while it looks otherwise than when that was noted first.

@@ -22,6 +22,7 @@ class State(StrEnum):
     FINDING = "finding"
     EDITING = "editing"
     SAVING = "saving"
+    MEASURING = "measuring"
     ERROR = "error"
 
 
@@ -55,6 +56,7 @@ class Status:
             State.FINDING,
             State.EDITING,
             State.SAVING,
+            State.MEASURING,
         }
 
 

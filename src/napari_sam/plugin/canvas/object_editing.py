@@ -7,13 +7,14 @@ import numpy as np
 from napari_sam.errors import UserError
 from napari_sam.labels.morphology import Reshaping, Treatment
 from napari_sam.planes.geometry import Plane
+from napari_sam.planes.spacing import depth_axis
 from napari_sam.plugin.actions import Action
 from napari_sam.plugin.canvas.split_clicks import SplitClicks
 from napari_sam.plugin.layers.label_obstacles import check_writable
 from napari_sam.plugin.layers.target_layers import LayerTarget
 from napari_sam.plugin.layers.viewer_context import ViewerContext
 from napari_sam.prompts.prompt import Point
-from napari_sam.session.object_edits import EditScope, depth_axis
+from napari_sam.session.object_edits import EditScope
 
 TREATMENTS = {
     Action.FILL_HOLES: Treatment.FILL_HOLES,

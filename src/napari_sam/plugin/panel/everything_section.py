@@ -16,7 +16,7 @@ from napari_sam.plugin.layers.regions import Where
 from napari_sam.plugin.panel.icons import Icon, IconButton
 from napari_sam.plugin.panel.object_section import as_share
 from napari_sam.plugin.panel.section import Section
-from napari_sam.plugin.panel.widgets import SPACING, RoomKeeper, action_button, combo, row, tip_with_key
+from napari_sam.plugin.panel.widgets import SPACING, RoomKeeper, action_button, button, combo, row, tip_with_key
 from napari_sam.session.status import State, Status
 
 STEPS = 200
@@ -153,6 +153,12 @@ class EverythingSection(Section):
         self.add_row(self._sliders())
         self.add_row(self.count)
         self.add_row(row(self.buttons[Action.ACCEPT_FOUND], self.buttons[Action.DISCARD_FOUND]))
+        self.folder_button = button(
+            "Do this to a folder…",
+            "",
+            "Show what was found last, as it is wanted now, as a recipe, and do it to a folder of images.",
+        )
+        self.add_row(self.folder_button)
         self.where.currentIndexChanged.connect(self._choose_where)
         self.cancel.clicked.connect(lambda: controller.do(Action.CANCEL))
         self.confidence.valueChanged.connect(lambda at: self._want(confidence=at / 100))
@@ -211,6 +217,7 @@ class EverythingSection(Section):
         self.cancel.setEnabled(everything.active)
         self.buttons[Action.ACCEPT_FOUND].setEnabled(bool(everything.chosen) and not busy)
         self.buttons[Action.DISCARD_FOUND].setEnabled(everything.proposals is not None and not busy)
+        self.folder_button.setEnabled(everything.search is not None)
         self._show_count()
 
     def _sliders(self) -> QGridLayout:

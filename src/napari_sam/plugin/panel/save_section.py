@@ -30,8 +30,13 @@ class SaveSection(Section):
         self.open_button = button("Open session…", "", "Go on with a saved session on the chosen image.")
         tip = "Show the last states that were saved, of this file and of others, and go back to one of them."
         self.versions_button = button("Earlier version…", "", tip)
+        tip = "Write the labels for Fiji, QuPath, OME-Zarr viewers, COCO readers and others."
+        self.export_button = button("Export…", "", tip)
+        tip = "Measure size, shape, intensity and neighbours of all objects: a table and a plot, linked to the labels."
+        self.measure_button = button("Measure", "", tip)
         self.add_row(row(self.save_button, self.open_button))
-        self.add_row(row(self.versions_button))
+        self.add_row(row(self.export_button, self.versions_button))
+        self.add_row(row(self.measure_button))
         session.saved.connect(self._note_saved)
 
     @property
@@ -44,7 +49,8 @@ class SaveSection(Section):
 
     def show_status(self) -> None:
         """Say whether there is anything to save."""
-        self.save_button.setEnabled(self._session.labels.target is not None)
+        for each in (self.save_button, self.export_button, self.measure_button):
+            each.setEnabled(self._session.labels.target is not None)
 
     def _note_saved(self, target: Target, done: tuple[Done, ...]) -> None:
         self._saved[target] = done

@@ -20,6 +20,7 @@ _COLOURS = {
     State.FINDING: "#3a9bdc",
     State.EDITING: "#3a9bdc",
     State.SAVING: "#3a9bdc",
+    State.MEASURING: "#3a9bdc",
     State.ERROR: "#ff5a4f",
 }
 _HEADLINES = {
@@ -33,6 +34,7 @@ _HEADLINES = {
     State.FINDING: "Finding everything",
     State.EDITING: "Editing objects",
     State.SAVING: "Saving",
+    State.MEASURING: "Measuring objects",
     State.ERROR: "Could not be done",
 }
 

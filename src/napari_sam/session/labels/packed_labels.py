@@ -102,6 +102,10 @@ class PackedLabels:
             data = inflate(self.values, dtype.itemsize * self.count)
         return where, np.frombuffer(data, dtype)
 
+    def labels(self) -> list[int]:
+        """Return the labels that there are, ascending, without the background."""
+        return [int(label) for label in np.unique(self.unpacked()[1]) if label]
+
     def check(self) -> None:
         """Raise one of `MALFORMED` if it cannot be unpacked."""
         self.unpacked()

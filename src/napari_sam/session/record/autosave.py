@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from napari_sam.errors import UserError
+from napari_sam.export.provenance import program_versions
 from napari_sam.planes.image_identity import ImageIdentity, fingerprint_steps
 from napari_sam.session.compute.scheduler import PostToMain, Priority, weak_callback
 from napari_sam.session.labels.target import Target
@@ -31,7 +32,7 @@ from napari_sam.session.record.log_records import (
 from napari_sam.session.record.log_watch import BEHIND_S, FIRST_RETRY_S, LAST_RETRY_S, LogWatch, has_room, reason_of
 from napari_sam.session.record.object_record import record_of
 from napari_sam.session.record.recording import Done
-from napari_sam.session.record.session_file import current_versions, image_form
+from napari_sam.session.record.session_file import image_form
 from napari_sam.session.session import Session
 
 OWN_FOLDER = "napari-sam sessions"
@@ -198,7 +199,7 @@ class Autosave:
             failed = partial(weak_callback(self._writing_failed), self._folder)
             self._writer = LogWriter(self._folder.log, weak_callback(self._tick), failed)
             self._writer.start()
-            begin = BeginRecord(VERSION, current_versions(), datetime.now(UTC).isoformat())
+            begin = BeginRecord(VERSION, program_versions(), datetime.now(UTC).isoformat())
             self._writer.write(lambda: iter([(RecordKind.BEGIN, begin)]))
             self._start_watch()
         return self._writer

@@ -45,6 +45,14 @@ class Restored:
 
 def restore(name: str, labels: Any, annotation: Annotation, *, complete: bool = True) -> Restored:
     """Make a table of the objects in labels."""
+    rows = accepted_rows(annotation)
+    extents = {label: Extent(area, box) for label, (area, box) in label_extents(labels, rows).items()}
+    free = max(next_label(labels), *(label + 1 for label in rows), 1)
+    return Restored(name, labels, annotation, rows, extents, free, complete)
+
+
+def accepted_rows(annotation: Annotation) -> dict[int, ObjectRow]:
+    """Make the rows of the objects that there are after all that was done, by label; not quick."""
     rows = {}
     for label, record in accepted_objects(annotation).items():
         draft = Draft()
@@ -55,9 +63,7 @@ def restore(name: str, labels: Any, annotation: Annotation, *, complete: bool = 
             continue
         if draft.masks:
             rows[label] = ObjectRow.of(draft, label, record.name)
-    extents = {label: Extent(area, box) for label, (area, box) in label_extents(labels, rows).items()}
-    free = max(next_label(labels), *(label + 1 for label in rows), 1)
-    return Restored(name, labels, annotation, rows, extents, free, complete)
+    return rows
 
 
 def accepted_objects(annotation: Annotation) -> dict[int, ObjectRecord]:

@@ -5,16 +5,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from napari_sam._version import __version__
 from napari_sam.errors import UserError
 from napari_sam.export.atomic import atomic_path
+from napari_sam.export.provenance import sidecar_path
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.open_image import open_image
@@ -145,24 +144,7 @@ SUFFIX = ".session.json"
 
 def session_path(labels: str | os.PathLike[str]) -> Path:
     """Return where the session of a file of labels goes: beside it, under the same name."""
-    path = Path(labels)
-    name = path.name
-    for suffix in (".ome.tif", ".ome.tiff", path.suffix):
-        if suffix and name.lower().endswith(suffix.lower()):
-            name = name[: -len(suffix)]
-            break
-    return path.with_name(name + SUFFIX)
-
-
-def current_versions() -> dict[str, str]:
-    """Return the versions of what answers depend on."""
-    found = {"napari-sam-stacks": __version__}
-    for name in ("torch", "numpy", "scipy"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return sidecar_path(labels, SUFFIX)
 
 
 def write_session(path: str | os.PathLike[str], content: SessionContent) -> None:

@@ -1,14 +1,15 @@
 """Tables of points that prompt many objects."""
 
 import csv
+import math
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from napari_sam.cli.arguments import PromptWords
 from napari_sam.errors import UserError
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.prompts.prompt import Prompts
+from napari_sam.prompts.prompt import Point, Prompts
 
 _NEGATIVE = ("0", "false", "no")
 _POSITIVE = ("", "1", "true", "yes")
@@ -57,26 +58,48 @@ def read_prompt_table(path: Path, source: ImageSource) -> dict[int, dict[Plane, 
     if "id" not in names or axes is None:
         wanted = ",".join(["id", *(f"axis {axis}" for axis in range(source.ndim - 3)), *"zyx"[-min(source.ndim, 3) :]])
         raise UserError(f"{path} needs the columns {wanted} and perhaps positive, but has {','.join(names) or 'none'}.")
-    points: dict[int, tuple[list[str], list[str]]] = {}
+    prompts: dict[int, dict[Plane, Prompts]] = {}
     for number, line in enumerate(lines, 2):
+        where = f"{path}, line {number}"
         if None in line or None in line.values():
-            raise UserError(f"{path}, line {number}: there are not as many fields as columns.")
+            raise UserError(f"{where}: there are not as many fields as columns.")
         label, word = _whole(line["id"].strip()), _whole(line.get("positive", "").strip().lower())
         if not label.isdecimal() or int(label) == 0:
-            raise UserError(f"{path}, line {number}: an id is a whole number from 1 on, but got {label!r}.")
+            raise UserError(f"{where}: an id is a whole number from 1 on, but got {label!r}.")
         if word not in (*_POSITIVE, *_NEGATIVE):
-            raise UserError(f"{path}, line {number}: positive is 1 or 0, but got {word!r}.")
-        positive, negative = points.setdefault(int(label), ([], []))
-        (negative if word in _NEGATIVE else positive).append(",".join(_number(line[axis], parted) for axis in axes))
-    if not points:
+            raise UserError(f"{where}: positive is 1 or 0, but got {word!r}.")
+        *index, row, column = _position(where, line, axes, source.shape, parted)
+        plane = Plane((source.ndim - 2, source.ndim - 1), (*map(int, index), 0, 0))
+        on_planes = prompts.setdefault(int(label), {})
+        before = on_planes.get(plane, Prompts())
+        on_planes[plane] = before.with_point(Point(row, column, positive=word not in _NEGATIVE))
+    if not prompts:
         raise UserError(f"{path} has no points.")
-    prompts = {}
-    for object_id, (positive, negative) in points.items():
-        try:
-            prompts[object_id] = PromptWords(positive, negative, (), (), None).read(source)
-        except UserError as error:
-            raise UserError(f"{path}, object {object_id}: {error}") from error
     return prompts
+
+
+def _position(
+    where: str, line: Mapping[str, str], axes: Sequence[str], shape: Sequence[int], parted: str
+) -> tuple[float, ...]:
+    """Return one position for each axis, whole along those in front of the plane, all inside the image."""
+    found = []
+    for at, (axis, size) in enumerate(zip(axes, shape, strict=True)):
+        try:
+            position = float(_number(line[axis], parted))
+        except ValueError:
+            position = math.nan
+        in_front = at < len(shape) - 2
+        if not math.isfinite(position):
+            raise UserError(f"{where}: {axis} is a number, but got {line[axis].strip()!r}.")
+        if in_front and position != int(position):
+            raise UserError(f"{where}: planes have whole numbers, but {axis} is {position:g}.")
+        if not (0 if in_front else -0.5) <= position <= (size - 1 if in_front else size - 0.5):
+            raise UserError(
+                f"{where}: {axis} is {position:g}, but object {line['id'].strip()} must lie in the image, which goes "
+                f"from 0 to {size - 1} there."
+            )
+        found.append(position)
+    return tuple(found)
 
 
 def _ordered(names: list[str], ndim: int) -> list[str] | None:

@@ -1,0 +1,64 @@
+"""``napari-sam export``: a file of labels in the format of another program."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_sam.cli.arguments import read_numbers
+from napari_sam.errors import UserError
+from napari_sam.export.export_labels import FORMATS, export_format, export_labels
+from napari_sam.export.provenance import SUFFIX, make_provenance, read_provenance, sidecar_path
+from napari_sam.planes.open_image import open_image, open_labels
+
+LabelsFile = Annotated[Path, typer.Argument(metavar="LABELS", help="A file of labels.", show_default=False)]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="PATH", help="Where to write; IMAGE.zarr for labels in an image.", show_default=False
+    ),
+]
+To = Annotated[
+    str | None,
+    typer.Option("--to", metavar="FORMAT", help=f"{', '.join(FORMATS)}; guessed from the name if not given."),
+]
+Like = Annotated[
+    Path | None,
+    typer.Option("--image", metavar="IMAGE", help="The image, for axes and scale that the labels lack."),
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        "--scale", metavar="Z,Y,X", help="Size of a pixel along every axis, in place of the file's.", show_default=False
+    ),
+]
+Version = Annotated[
+    str | None, typer.Option("--zarr-version", metavar="0.4|0.5", help="Of OME-Zarr; 0.5 if not given.")
+]
+
+
+def export_command(
+    labels: LabelsFile,
+    output: Output,
+    to: To = None,
+    image: Like = None,
+    scale: Scale = None,
+    zarr_version: Version = None,
+) -> None:
+    """Write a file of labels in the format of another program.
+
+    What the labels were made by, if that lies beside them, goes along.
+    """
+    chosen = export_format(output, to)
+    source = open_labels(labels)
+    sizes = None if scale is None else read_numbers("--scale", scale, {source.ndim})
+    like = None if image is None else open_image(image)
+    former = read_provenance(sidecar_path(labels, SUFFIX))
+    name = "" if image is None else image.name
+    made = make_provenance(image=name, made_by="napari-sam export", parameters={"labels": labels.name})
+    if former is not None:
+        made["labels"] = former
+    if output.exists() and labels.exists() and output.samefile(labels):
+        raise UserError(f"{output} are the labels themselves; write to another file.")
+    export_labels(output, source, to=chosen.name, image=like, scale=sizes, provenance=made, zarr_version=zarr_version)
+    typer.echo(f"{output}: {chosen.title}")

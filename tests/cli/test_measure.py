@@ -1,0 +1,56 @@
+"""``napari-sam measure``."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from napari_sam.export.save_labels import save_labels
+
+
+@pytest.fixture
+def stored(tmp_path):
+    labels = np.zeros((4, 30, 40), np.uint16)
+    labels[1:3, 5:15, 5:15], labels[2, 20:24, 20:24] = 3, 7
+    path = tmp_path / "labels.ome.tif"
+    save_labels(path, labels, axes="ZYX", scale=(2.0, 0.5, 0.5), units=("micrometer",) * 3)
+    return path
+
+
+def rows(path):
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_objects_are_measured_in_the_unit_of_the_file(run, stored, tmp_path):
+    table = tmp_path / "table.csv"
+    ended = run("measure", stored, "-o", table)
+    assert ended.status == 0, ended.err
+    assert "2 objects, 2 rows, lengths in µm" in ended.out
+    assert [(row["label"], row["volume"]) for row in rows(table)] == [("3", "100.0"), ("7", "8.0")]
+    assert "confidence" not in rows(table)[0]
+
+
+def test_by_plane_with_an_image(run, stored, tmp_path):
+    image = np.arange(4 * 30 * 40, dtype=np.float32).reshape(4, 30, 40)
+    np.save(tmp_path / "image.npy", image)
+    table = tmp_path / "table.csv"
+    ended = run("measure", stored, "--image", tmp_path / "image.npy", "--by-plane", "-o", table)
+    assert ended.status == 0, ended.err
+    assert [(row["z"], row["label"], row["area"]) for row in rows(table)] == [
+        ("1", "3", "25.0"),
+        ("2", "3", "25.0"),
+        ("2", "7", "4.0"),
+    ]
+    assert float(rows(table)[2]["intensity_mean"]) == image[2, 20:24, 20:24].mean()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(["-o", "table.xls"], "ends in .csv"), (["-o", "table.csv", "--scale", "1,1"], "3 numbers")],
+)
+def test_bad_input_gets_one_sentence(run, stored, words, says):
+    ended = run("measure", stored, *words)
+    assert ended.status == 2
+    assert len(ended.sentences) == 1
+    assert says in ended.err

@@ -6,7 +6,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import isfinite, prod
 from pathlib import Path
@@ -161,9 +161,10 @@ def _replacing(goal: Path, image: Path | None) -> Iterator[Path]:
         former.replace(goal)
     around = goal.parent if image is None else image
     for left in around.glob(f"{_UNFINISHED}*"):
-        # Of a process that was killed.
-        if time.time() - left.stat().st_mtime > _LEFT_BEHIND_S:
-            shutil.rmtree(left, ignore_errors=True)
+        # Of a process that was killed; another one may remove it just now.
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _LEFT_BEHIND_S:
+                shutil.rmtree(left, ignore_errors=True)
     folder = around / f"{_UNFINISHED}{uuid4().hex}"
     folder.mkdir()
     try:

@@ -39,7 +39,7 @@ def open_in_viewer(viewer: ViewerModel, path: str | Path) -> list[Layer]:
         except UserError as refusal:
             said = " ".join(str(error).split()).rpartition("Original error from plugin ")[2]
             raise UserError(
-                f"{Path(path).name} could not be opened. napari says: {said}. Here: {refusal} Or use napari's File menu."
+                f"{Path(path).name} could not be opened. napari says: {said}. Here: {refusal} Or use the menu File."
             ) from error
     return opened
 

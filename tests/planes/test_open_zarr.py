@@ -82,7 +82,7 @@ def test_images_of_a_plate_go_by_number_and_by_name(tmp_path: Path, version: str
     write_plate(path, version)
     assert is_valid(path)
     assert is_valid(path / "A/2")
-    with pytest.warns(UserNotice, match=r"0 A/2/0, 1 A/2/1, 2 B/1/0, 3 B/1/1.*A/2/0 was opened"):
+    with pytest.warns(UserNotice, match=r"0 A/2/0, 1 A/2/1, 2 B/1/0, 3 B/1/1.*number 0 was opened"):
         assert open_image(path).array()[0, 0, 0, 0] == PIXELS[0, 0, 0, 0]
     for series in (3, "3", "B/1/1"):
         assert open_image(path, series=series).array()[0, 0, 0, 0] == PIXELS[0, 0, 0, 0] + 11

@@ -156,15 +156,24 @@ def test_a_short_last_axis_is_hinted_at_and_split(bench) -> None:
         bench.session.notices[NoticeKind.AXES].remedies[0].do()
 
 
-def test_several_images_in_the_file_of_a_layer_are_said(bench, tmp_path, readers) -> None:
+def test_several_images_in_the_file_of_a_layer_are_said_and_opened(bench, tmp_path, readers) -> None:
     path = tmp_path / "two.ome.tif"
     with tifffile.TiffWriter(path, ome=True) as file:
-        for name, length in (("large", 40), ("small", 20)):
-            pixels = np.zeros((3, length, length), np.uint8)
-            file.write(pixels, photometric="minisblack", metadata={"axes": "ZYX", "Name": name})
+        for name, length in (("small", 20), ("large", 40)):
+            pixels = np.full((3, length, length), length, np.uint8)
+            metadata = {"axes": "ZYX", "Name": name, "PhysicalSizeX": 1 / length}
+            file.write(pixels, photometric="minisblack", metadata=metadata)
+    # napari opens the first, which is not the largest.
     layer = bench.viewer.open(path, plugin="napari")[0]
+    assert layer.data.shape == (3, 20, 20)
     bench.controller.images.choose(layer)
-    assert "2 images (0 large, 1 small)" in bench.session.notices[NoticeKind.AXES].sentence
+    assert bench.session.image.source.scale[-1] == 1 / 20
+    notice = bench.session.notices[NoticeKind.AXES]
+    assert "Its file holds 2 images (0 small, 1 large); this is number 0." in notice.sentence
+    (remedy,) = notice.remedies
+    remedy.do()
+    opened = bench.viewer.layers["two.ome.tif 1"]
+    assert (opened.data.shape, opened.scale[-1]) == ((3, 40, 40), 1 / 40)
 
 
 def test_channels_are_chosen_in_the_panel_with_a_picture(make_napari_viewer, engine) -> None:

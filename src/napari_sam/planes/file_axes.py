@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from napari_sam.errors import UserError
@@ -29,8 +30,10 @@ class FileAxes:
         Of `scale`, as napari writes them.
     channel_names
         Of the channels, where the file names them.
-    notice
-        What the user should know of the file, in a sentence; empty for nothing.
+    number
+        Which image of the file it is.
+    several
+        The images of the file, see `several_images`; empty where there is but one.
     """
 
     shape: tuple[int, ...]
@@ -38,7 +41,8 @@ class FileAxes:
     scale: tuple[float, ...] | None = None
     units: tuple[str, ...] | None = None
     channel_names: tuple[str, ...] = ()
-    notice: str = ""
+    number: int = 0
+    several: str = ""
 
     @classmethod
     def stated_by(cls, source: ImageSource) -> "FileAxes | None":
@@ -76,31 +80,48 @@ class FileAxes:
             None if self.scale is None else tuple(self.scale[at] for at in axes),
             None if self.units is None else tuple(self.units[at] for at in axes),
             self.channel_names,
-            self.notice,
+            self.number,
+            self.several,
         )
 
 
-def file_axes(path: str | os.PathLike[str]) -> FileAxes | None:
+# Chosen: of a file with more images, those behind them are not looked at.
+_LOOKED_AT = 16
+
+
+def file_axes(path: str | os.PathLike[str], shape: Sequence[int] | None = None) -> FileAxes | None:
     """Read which axes a file has.
 
     Parameters
     ----------
     path
         An image file or the folder of a zarr image.
+    shape
+        Of an array that was read from it: of several images in the file, the first that has these lengths is meant. By
+        default the one that `open_image` opens.
 
     Returns
     -------
     FileAxes or None
         None where there is no such file, it cannot be read, or its kind names no axes.
     """
+    axes = _image_axes(Path(path), None)
+    if axes is None or shape is None or not axes.several or axes.of(shape) is not None:
+        return axes
+    others = (_image_axes(Path(path), number) for number in range(_LOOKED_AT) if number != axes.number)
+    return next((each for each in takewhile(bool, others) if each is not None and each.of(shape) is not None), axes)
+
+
+def _image_axes(path: Path, series: int | None) -> FileAxes | None:
     try:
-        header = read_header(Path(path))
+        header = read_header(path, series)
         axes = None if header is None else FileAxes.stated_by(header.source())
     except (UserError, OSError):
         return None
     if header is None or axes is None:
         return None
-    return replace(axes, channel_names=() if header.rgb else header.channel_names, notice=header.notice)
+    names = () if header.rgb else header.channel_names
+    return replace(axes, channel_names=names, number=header.number, several=header.several)
 
 
 _DEPTH = ("z", "depth", "slice", "slices", "plane", "planes")

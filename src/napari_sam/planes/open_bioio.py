@@ -47,5 +47,6 @@ def read_bioio(path: Path, suffix: str, series: Series | None = None) -> StoredI
         "s" in axes and data.shape[-1] in (3, 4),
         {name: (float(size), "micrometer") for name, size in stated.items() if size},
         tuple(str(name) for name in image.channel_names or ()),
-        several_images(names, range(len(names)), number) if series is None else "",
+        number=number,
+        several=several_images(names, range(len(names))),
     )

@@ -98,6 +98,11 @@ def open_image(
 
     source = _guarded(name, understood)
     notices = [stored.notice, "" if axes is not None else stored.hint]
+    if series is None and stored.several:
+        notices.append(
+            f"It holds {stored.several}, and number {stored.number} was opened; choose another with --series (series= "
+            "in Python)."
+        )
     if source.shown is None and source.n_channels > MOST:
         notices.append(
             f"The image has {source.n_channels} channels, and the model is shown {MOST} at most: "
@@ -152,8 +157,13 @@ def open_labels(path: str | os.PathLike[str]) -> ImageSource:
     return labels
 
 
-def read_header(path: Path) -> StoredImage | None:
+def read_header(path: Path, series: Series | None = None) -> StoredImage | None:
     """Read what a file says of an image's axes, channels, pixel size and units, without reading pixels.
+
+    Parameters
+    ----------
+    path, series
+        Which image.
 
     Returns
     -------
@@ -163,15 +173,15 @@ def read_header(path: Path) -> StoredImage | None:
     Raises
     ------
     UserError
-        If it is damaged.
+        If it is damaged, or there is no such image in it.
     OSError
         If it cannot be read.
     """
     if path.is_dir():
-        return _guarded(path, partial(read_zarr, path)) if _is_zarr(path) else None
+        return _guarded(path, partial(read_zarr, path, series)) if _is_zarr(path) else None
     if not path.is_file() or not _start(path).startswith(_TIFF_STARTS):
         return None
-    return _guarded(path, partial(read_tiff, path, header_only=True))
+    return _guarded(path, partial(read_tiff, path, series, header_only=True))
 
 
 def _address(path: str | os.PathLike[str]) -> str | None:

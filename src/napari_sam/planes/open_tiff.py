@@ -124,7 +124,8 @@ def read_tiff(path: Path, series: Series | None = None, *, header_only: bool = F
             rgb,
             tiff_sizes(file, chosen, number),
             channel_names(file, chosen, number),
-            several_images(names, worth, number) if series is None else "",
+            number=number,
+            several=several_images(names, worth),
         )
 
 

@@ -6,7 +6,7 @@ entries in a scale than axes, no axes in version 0.1) are common, and are to be 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -74,15 +74,10 @@ def read_zarr(place: Path | str, series: Series | None = None) -> StoredImage:
         raise UserError("it is meant to hold images, but there is none.")
     if series is not None:
         number = numbered(series, known)
-    image = _image(group.child(known[number]))
-    if series is None and len(known) > 1:
-        more = ", ..." if len(known) == _NAMED else ""
-        listed = ", ".join(f"{at} {name}" for at, name in enumerate(known)) + more
-        return image.noted(
-            f"It holds several images ({listed}), and {known[0]} was opened; choose another with --series "
-            "(series= in Python), by number or name."
-        )
-    return image
+    more = ", ..." if len(known) == _NAMED else ""
+    listed = ", ".join(f"{at} {name}" for at, name in enumerate(known)) + more
+    several = f"several images ({listed})" if len(known) > 1 else ""
+    return replace(_image(group.child(known[number])), number=number, several=several)
 
 
 def list_zarr_images(place: Path | str) -> list[str]:

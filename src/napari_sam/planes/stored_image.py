@@ -37,7 +37,11 @@ class StoredImage:
     channel_names
         Of the channels, in their order; fewer or none where the file names fewer.
     notice
-        What the user should know of the file, in a sentence; empty for nothing.
+        What is odd about the file, in a sentence; empty for nothing.
+    number
+        Which image of its file it is.
+    several
+        The images of its file, see `several_images`; empty where there is but one.
     """
 
     levels: tuple[Array, ...]
@@ -46,6 +50,8 @@ class StoredImage:
     sizes: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     channel_names: tuple[str, ...] = ()
     notice: str = ""
+    number: int = 0
+    several: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -64,10 +70,6 @@ class StoredImage:
             f"The last axis has {shape[-1]} positions only and was taken for columns; if it holds channels, say so by "
             f"--axes {letters} (axes= in Python)."
         )
-
-    def noted(self, notice: str) -> "StoredImage":
-        """Return the same image with one more sentence for the user."""
-        return replace(self, notice=" ".join(filter(None, (self.notice, notice))))
 
     def with_axes(self, axes: str) -> "StoredImage":
         """Return the same image with axes as the user says they are.
@@ -227,8 +229,8 @@ def numbered(series: Series, names: Sequence[str]) -> int:
     return series
 
 
-def several_images(names: Sequence[str], worth: Sequence[int], number: int) -> str:
-    """Return a sentence that says that a file holds more images than the one that is opened; empty if it does not.
+def several_images(names: Sequence[str], worth: Sequence[int]) -> str:
+    """List the images of a file that holds several, as in "2 images (0 survey, 1 detail)"; empty for a single one.
 
     Parameters
     ----------
@@ -236,16 +238,11 @@ def several_images(names: Sequence[str], worth: Sequence[int], number: int) -> s
         Of all of them.
     worth
         Numbers of those that are no copies of others.
-    number
-        Of the one that is opened.
     """
     if len(worth) < 2:
         return ""
     listed = _listed(names) if len(worth) == len(names) else ", ".join(str(each) for each in worth)
-    return (
-        f"The file holds {len(worth)} images ({listed}), and number {number} was opened; choose another with "
-        "--series (series= in Python)."
-    )
+    return f"{len(worth)} images ({listed})"
 
 
 # Chosen: a plate has hundreds.

@@ -13,6 +13,7 @@ from napari_sam.plugin.canvas.plugin_tools import PluginTools
 from napari_sam.plugin.layers.channel_layers import channel_slider, sibling_channels, split_channels, stacked_source
 from napari_sam.plugin.layers.label_picking import LabelPicking
 from napari_sam.plugin.layers.layer_axes import LayerAxes, axes_of, path_of
+from napari_sam.plugin.layers.opened_layers import open_others
 from napari_sam.plugin.layers.placement import image_shape
 from napari_sam.plugin.layers.view import resolve_view
 from napari_sam.plugin.layers.viewer_context import ViewerContext
@@ -207,8 +208,14 @@ class ImageChooser:
             sentence = f"{sentence} {along}, and the model sees one position.".strip()
             tip = "Make a layer of each channel, of which the model can be shown up to three; this layer is hidden."
             remedies = (Remedy("Split channels", tip, partial(self.split, layer, slider, axes)),)
+        if axes.several:
+            tip = "Add the other images of the file to the viewer, as layers."
+            remedies = (*remedies, Remedy("Open the others", tip, partial(self._open_others, layer)))
         if sentence:
             self._context.session.notices.show(NoticeKind.AXES, Notice(sentence, remedies, grave=False))
+
+    def _open_others(self, layer: Image) -> None:
+        open_others(self._context.viewer, path_of(layer), image_shape(layer))
 
     def split(self, layer: Image, axis: int, axes: LayerAxes) -> None:
         """Make a layer of each channel, hide the one that has them all, and choose the first.

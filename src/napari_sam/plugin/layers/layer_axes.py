@@ -28,8 +28,8 @@ class LayerAxes:
         What of them the file tells and the layer does not, as part of a sentence; empty for nothing.
     channel_names
         Of the channels, where the file names them.
-    notice
-        What else the user should know of the file, in a sentence; empty for nothing.
+    several
+        A sentence that says that the file holds more images than this one; empty where it does not.
     """
 
     names: tuple[str, ...]
@@ -37,7 +37,7 @@ class LayerAxes:
     units: tuple[str, ...]
     borrowed: str = ""
     channel_names: tuple[str, ...] = ()
-    notice: str = ""
+    several: str = ""
 
     def only(self, axes: Sequence[int]) -> "LayerAxes":
         """Return some of the axes, without what is to be told of them."""
@@ -51,9 +51,9 @@ class LayerAxes:
     def sentence(self) -> str:
         """What to tell the user; empty where everything is the layer's own."""
         if not self.borrowed:
-            return self.notice
+            return self.several
         said = f"From the file, as the layer has none and stays as it is: {self.borrowed}."
-        return f"{said} {self.notice}".strip()
+        return f"{said} {self.several}".strip()
 
 
 def axes_of(layer: Image) -> LayerAxes:
@@ -70,10 +70,11 @@ def axes_of(layer: Image) -> LayerAxes:
         return LayerAxes(remembered["axis_labels"], remembered["scale"], remembered["units"])
     nameless, sizeless = all(is_unnamed(name) for name in names), _is_sizeless(layer, units)
     path = layer.source.path
-    stated = file_axes(path) if path and (nameless or sizeless) else None
+    stated = file_axes(path, image_shape(layer)) if path and (nameless or sizeless) else None
     of_file = None if stated is None else stated.of(image_shape(layer))
     if of_file is None or not (nameless or of_file.names == tuple(name.lower() for name in names)):
         return own
+    several = f"Its file holds {of_file.several}; this is number {of_file.number}." if of_file.several else ""
     parts = []
     if nameless:
         names = of_file.names
@@ -81,7 +82,7 @@ def axes_of(layer: Image) -> LayerAxes:
     if sizeless and of_file.scale is not None and of_file.units is not None:
         scale, units = of_file.scale, of_file.units
         parts.append(f"pixel size {_size_text(of_file.names, scale, units)}")
-    return LayerAxes(names, scale, units, ", ".join(parts), of_file.channel_names, of_file.notice)
+    return LayerAxes(names, scale, units, ", ".join(parts), of_file.channel_names, several)
 
 
 def path_of(layer: Layer) -> str:

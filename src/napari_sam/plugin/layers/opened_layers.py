@@ -1,5 +1,6 @@
 """Images that napari cannot open, opened by the readers here, as layers: one for each channel."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from napari.layers import Image, Layer
 from napari_sam.errors import UserError
 from napari_sam.planes.array_view import turned
 from napari_sam.planes.channels import channel_label
+from napari_sam.planes.file_axes import file_axes
 from napari_sam.planes.image_source import Array, ImageSource, chunk_shape
 from napari_sam.planes.open_image import open_image
+from napari_sam.planes.stored_image import Series
 from napari_sam.plugin.layers.layer_axes import own_axes, remembering
 
 
@@ -44,14 +47,49 @@ def open_in_viewer(viewer: ViewerModel, path: str | Path) -> list[Layer]:
     return opened
 
 
-def add_opened(viewer: ViewerModel, path: str | Path) -> list[Image]:
-    """Open an image and add its layers to the viewer.
+MOST_OPENED = 8
+"""So many images of a file are opened at once (chosen: a plate has hundreds)."""
+
+
+def open_others(viewer: ViewerModel, path: str | Path, shape: Sequence[int]) -> list[Image]:
+    """Open the images of a file but the one that is open, eight at most, and add their layers to the viewer.
 
     Parameters
     ----------
     viewer
         The viewer.
     path
+        The file.
+    shape
+        Of the one that is open.
+
+    Raises
+    ------
+    UserError
+        If the first of them cannot be opened.
+    """
+    axes = file_axes(path, shape)
+    opened: list[Image] = []
+    for number in range(MOST_OPENED + 1):
+        if axes is not None and number == axes.number:
+            continue
+        try:
+            opened += add_opened(viewer, path, number)
+        except UserError:
+            if not opened:
+                raise
+            break
+    return opened
+
+
+def add_opened(viewer: ViewerModel, path: str | Path, series: Series | None = None) -> list[Image]:
+    """Open an image and add its layers to the viewer.
+
+    Parameters
+    ----------
+    viewer
+        The viewer.
+    path, series
         See `open_image`.
 
     Raises
@@ -59,18 +97,18 @@ def add_opened(viewer: ViewerModel, path: str | Path) -> list[Image]:
     UserError
         If it cannot be opened.
     """
-    source = open_image(path)
+    source = open_image(path, series=series)
+    name = Path(source.path).name if series is None else f"{Path(source.path).name} {series}"
     if source.rgb or source.channel_axis is None:
-        return [_added(viewer, source, None)]
-    return [_added(viewer, source, channel) for channel in range(source.n_channels)]
+        return [_added(viewer, source, name, None)]
+    return [_added(viewer, source, name, channel) for channel in range(source.n_channels)]
 
 
-def _added(viewer: ViewerModel, source: ImageSource, channel: int | None) -> Image:
+def _added(viewer: ViewerModel, source: ImageSource, name: str, channel: int | None) -> Image:
     levels = [source.array(level) for level in range(source.n_levels)]
     if channel is not None and source.channel_axis is not None:
         rest = [axis for axis in range(len(levels[0].shape)) if axis != source.channel_axis]
         levels = [turned(level, rest, {source.channel_axis: channel}) for level in levels]
-    name = Path(source.path).name
     shown = [_for_napari(level) for level in levels]
     layer: Image = viewer.add_image(
         shown if len(shown) > 1 else shown[0],

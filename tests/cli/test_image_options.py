@@ -32,6 +32,14 @@ def test_every_command_that_takes_an_image_has_them(command: str) -> None:
     assert {"--axes", "--series", "--channel", "--scale"} <= options
 
 
+@pytest.mark.parametrize("command", ["export", "measure"])
+def test_commands_on_labels_have_those_of_their_image(command: str) -> None:
+    options = [name for each in typer.main.get_command(app).commands[command].params for name in each.opts]
+    assert {"--axes", "--series", "--scale"} <= set(options)
+    assert "--channel" not in options
+    assert len(set(options)) == len(options)
+
+
 @pytest.mark.parametrize("channel", ["DAPI", "4"])
 def test_the_object_is_in_channel_five_only(
     run: Run, channels: Path, channel: str, sample: SampleStack, target: Target, labels: Path

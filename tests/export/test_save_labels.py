@@ -117,13 +117,23 @@ def test_every_id_is_kept(tmp_path, dtype, stored):
         (np.array([[0, 2**32]], np.int64), "hold the id 4294967296"),
         (np.array([[0, -1]], np.int32), "negative id -1"),
         (np.zeros((4, 4)), "must be integers, not float64"),
-        (np.zeros((1, 1, 1, 1, 2, 2), int), "two to five axes"),
+        (np.zeros((2, 2, 2, 2, 2, 2), int), "two to five axes"),
     ],
 )
 def test_what_a_file_cannot_hold_is_refused_and_leaves_nothing(tmp_path, labels, message):
     with pytest.raises(UserError, match=message):
         save_labels(tmp_path / "labels.tif", labels)
     assert not list(tmp_path.iterdir())
+
+
+def test_of_more_than_five_axes_those_of_length_1_are_left_out(tmp_path):
+    labels = LABELS.reshape(1, 1, 3, 1, 20, 30)
+    um = ("micrometer",) * 2
+    units = ("pixel", "second", "pixel", "pixel", *um)
+    save_labels(tmp_path / "labels.tif", labels, axes="QTZCYX", scale=(1, 9, 2, 1, 0.5, 0.5), units=units)
+    read = open_image(tmp_path / "labels.tif")
+    np.testing.assert_array_equal(np.squeeze(read.array()), LABELS)
+    assert read.scale[-3:] == (2, 0.5, 0.5)
 
 
 def test_time_and_unknown_units(tmp_path):

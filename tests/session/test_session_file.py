@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -21,9 +22,11 @@ from napari_sam.planes.geometry import Mask, Outline, Plane
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.json_form import PromptsForm, prompts_form, read_prompts, to_json
+from napari_sam.prompts.prompt import Point
 from napari_sam.segment.segmentation import Setup
 from napari_sam.session.labels.edit_description import EditDescription, EditKind
 from napari_sam.session.labels.packed_labels import PackedLabels
+from napari_sam.session.labels.target import ArrayTarget
 from napari_sam.session.record.annotation import Accepted, Annotation, Deleted, Edited, Painted, Relabelled, Renamed
 from napari_sam.session.record.object_record import ObjectRecord, PlaneRecord, PropagateStep, SegmentStep
 from napari_sam.session.record.replay import replay
@@ -31,11 +34,14 @@ from napari_sam.session.record.session_file import (
     SessionContent,
     content_from_json,
     content_to_json,
+    open_session,
     read_session,
     session_path,
     write_session,
 )
+from napari_sam.session.session import Session
 from napari_sam.testing import strategies
+from napari_sam.testing.event_loop import ManualEventLoop
 from napari_sam.testing.fake_engine import FakeEngine
 
 coordinate = st.floats(-1e6, 1e6, allow_nan=False)
@@ -315,3 +321,25 @@ def test_the_example_in_the_docs_is_a_session_that_can_be_replayed():
     labels = replay(content.annotation, source, FakeEngine())
     assert labels.dtype == np.uint16
     assert labels.sum() == 3 * 81 + 6
+
+
+def test_labels_with_axes_of_length_1_are_opened_again(tmp_path):
+    posts = ManualEventLoop()
+    stack = np.zeros((1, 9, 40, 50), np.uint8)
+    stack[0, 3:6, 8:17, 8:17] = 200
+    source = ImageSource(stack)
+    session = Session(posts.post, engine=FakeEngine())
+    session.image.choose(source, axes=(2, 3))
+    target = ArrayTarget(np.zeros(stack.shape, np.uint16))
+    session.labels.choose(target)
+    session.prompts.add_point(Plane((2, 3), (0, 4, 0, 0)), Point(12, 12))
+    posts.settle(session)
+    session.current.accept()
+    posts.settle(session)
+    session.record.save(tmp_path / "labels.ome.tif")
+    posts.settle(session)
+    assert tifffile.imread(tmp_path / "labels.ome.tif").shape == (9, 40, 50)
+    restored, _ = open_session(tmp_path / "labels.session.json", source)
+    np.testing.assert_array_equal(restored.labels, target.array)
+    assert restored.labels.shape == stack.shape
+    session.close()

@@ -109,7 +109,15 @@ def alike_command(
     written = written.astype(smallest_dtype(count + before))
     written[written > 0] += before
     made = command_provenance(
-        "alike", image, segmenter, **vars(wanted), region=region, planes=planes, labels=labels.name, ids=ids
+        "alike",
+        image,
+        segmenter,
+        **options.said,
+        **vars(wanted),
+        region=region,
+        planes=planes,
+        labels=labels.name,
+        ids=ids,
     )
     write_labels(output, written, source, made)
     say_count(output, count, chosen)

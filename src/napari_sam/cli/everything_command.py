@@ -121,7 +121,15 @@ def everything_command(
         else:
             labels, count = label_stack(label_planes(segmenter, chosen, wanted, within, told), source.shape)
     made = command_provenance(
-        "everything", image, segmenter, **vars(wanted), region=region, planes=planes, link=link, movement=movement
+        "everything",
+        image,
+        segmenter,
+        **options.said,
+        **vars(wanted),
+        region=region,
+        planes=planes,
+        link=link,
+        movement=movement,
     )
     write_labels(output, labels.astype(smallest_dtype(count)), source, made)
     say_count(output, count, chosen)

@@ -1,15 +1,17 @@
 """``napari-sam export``: a file of labels in the format of another program."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from napari_sam.cli.arguments import read_numbers
+from napari_sam.cli.image_options import ImageOptions, takes_image
 from napari_sam.errors import UserError
 from napari_sam.export.export_labels import FORMATS, export_format, export_labels
 from napari_sam.export.provenance import SUFFIX, make_provenance, read_provenance, sidecar_path
-from napari_sam.planes.open_image import open_image, open_labels
+from napari_sam.planes.open_image import open_labels
 
 LabelsFile = Annotated[Path, typer.Argument(metavar="LABELS", help="A file of labels.", show_default=False)]
 Output = Annotated[
@@ -37,9 +39,11 @@ Version = Annotated[
 ]
 
 
+@partial(takes_image, leave_out=("channel", "scale"))
 def export_command(
     labels: LabelsFile,
     output: Output,
+    options: ImageOptions,
     to: To = None,
     image: Like = None,
     scale: Scale = None,
@@ -52,7 +56,7 @@ def export_command(
     chosen = export_format(output, to)
     source = open_labels(labels)
     sizes = None if scale is None else read_numbers("--scale", scale, {source.ndim})
-    like = None if image is None else open_image(image)
+    like = None if image is None else options.open(image)
     former = read_provenance(sidecar_path(labels, SUFFIX))
     name = "" if image is None else image.name
     made = make_provenance(image=name, made_by="napari-sam export", parameters={"labels": labels.name})

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ import typer
 
 from napari_sam.cli.arguments import read_number_list
 from napari_sam.errors import UserError
+from napari_sam.export.save_labels import MOST_AXES, kept_axes
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.open_image import open_image
 
@@ -50,8 +51,6 @@ _Scale = Annotated[
         show_default=False,
     ),
 ]
-# More are written by no format, see `save_labels`.
-_MOST_AXES = 5
 
 
 @dataclass(frozen=True)
@@ -78,21 +77,35 @@ class ImageOptions:
             channel=self.channel or None,
             scale=None if self.scale is None else read_number_list("--scale", self.scale),
         )
-        if sum(length > 1 for length in source.shape) > _MOST_AXES:
+        if len(kept_axes(source.shape)) > MOST_AXES:
             raise UserError(
-                f"{path} has {source.ndim} axes besides channels, and labels are written with {_MOST_AXES} at most: "
+                f"{path} has {source.ndim} axes besides channels, and labels are written with {MOST_AXES} at most: "
                 "segment a part of it."
             )
         return source
 
+    @property
+    def said(self) -> dict[str, object]:
+        """What was said, by the name of the option; what was not is left out."""
+        return {f"image_{name}": value for name, value in vars(self).items() if value}
 
-def takes_image(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of `ImageOptions` in the place of its one parameter of that type."""
+
+def takes_image(command: Callable[..., Any], leave_out: Collection[str] = ()) -> Callable[..., Any]:
+    """Give a command the options of `ImageOptions` in the place of its one parameter of that type.
+
+    Parameters
+    ----------
+    command
+        The command.
+    leave_out
+        Names of options that it has no use for, or has itself.
+    """
     signature = inspect.signature(command)
     (name,) = (each.name for each in signature.parameters.values() if each.annotation is ImageOptions)
     options = [
         inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)
         for field in fields(ImageOptions)
+        if field.name not in leave_out
     ]
 
     @functools.wraps(command)

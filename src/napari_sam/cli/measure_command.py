@@ -1,15 +1,17 @@
 """``napari-sam measure``: a table of the objects in a file of labels."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_sam.cli.arguments import read_numbers
+from napari_sam.cli.image_options import ImageOptions, takes_image
 from napari_sam.export.measurements import measure_objects
 from napari_sam.export.provenance import make_provenance
 from napari_sam.export.table_file import check_table_path, save_table
-from napari_sam.planes.open_image import open_image, open_labels
+from napari_sam.planes.open_image import open_labels
 
 if TYPE_CHECKING:
     from napari_sam.session.record.object_facts import ObjectFacts
@@ -32,9 +34,11 @@ Scale = Annotated[
 ]
 
 
+@partial(takes_image, leave_out=("channel", "scale"))
 def measure_command(
     labels: LabelsFile,
     output: Table,
+    options: ImageOptions,
     image: Measured = None,
     by_plane: ByPlane = False,
     scale: Scale = None,
@@ -50,7 +54,7 @@ def measure_command(
     facts = _facts(labels)
     columns = measure_objects(
         source,
-        None if image is None else open_image(image),
+        None if image is None else options.open(image),
         scale=sizes,
         by_plane=by_plane,
         confidences=None if facts is None else facts.confidences,

@@ -12,7 +12,7 @@ from napari_sam.cli.arguments import Image, Output
 from napari_sam.cli.image_options import ImageOptions, takes_image
 from napari_sam.cli.run import check_output, command_provenance, write_labels
 from napari_sam.errors import UserError
-from napari_sam.planes.open_image import open_image
+from napari_sam.labels.label_files import read_saved_labels
 
 if TYPE_CHECKING:
     from napari_sam.session.record.session_file import SessionContent
@@ -55,10 +55,10 @@ def _compared(session: Path, content: "SessionContent", labels: NDArray[np.gener
     if not content.labels_file or not saved.is_file():
         return ""
     try:
-        former = np.asarray(open_image(saved).array()[...])
+        former = read_saved_labels(saved, labels.shape)
     except UserError:
         return f"; {saved.name} cannot be read to compare"
-    if former.shape != labels.shape:
+    if former is None:
         return f"; {saved.name} has another shape"
     different = int(np.count_nonzero(former.astype(np.int64) != labels.astype(np.int64)))
     return f", the same as in {saved.name}" if not different else f"; {different} pixels differ from {saved.name}"

@@ -116,18 +116,9 @@ def write_objects(
 def write_labels(
     path: Path, labels: NDArray[np.generic], source: ImageSource, provenance: Provenance | None = None
 ) -> None:
-    """Write labels with the axes and the scale of the image they belong to; of many axes those of length 1 go."""
-    kept = list(range(source.ndim))
-    while len(kept) > 5 and (short := [axis for axis in kept[:-2] if source.shape[axis] == 1]):
-        kept.remove(short[0])
-    save_labels(
-        path,
-        labels.reshape([labels.shape[axis] for axis in kept]),
-        axes="".join(source.axis_labels[axis].upper()[:1] for axis in kept) if source.axis_labels else None,
-        scale=[source.scale[axis] for axis in kept] if source.scale else None,
-        units=[source.units[axis] for axis in kept] if source.units else None,
-        provenance=provenance,
-    )
+    """Write labels with the axes and the scale of the image they belong to."""
+    axes = "".join(label.upper()[:1] for label in source.axis_labels) if source.axis_labels else None
+    save_labels(path, labels, axes=axes, scale=source.scale, units=source.units, provenance=provenance)
 
 
 # Chosen, not measured: a plane of 256 MB in float32, which is read to see whether it holds NaN.

@@ -67,7 +67,7 @@ def segment_command(
         step()
         found = segmenter.segment(on, said, object_size=object_size).mask
         step()
-        made = command_provenance("segment", image, segmenter, **vars(words), object_size=object_size)
+        made = command_provenance("segment", image, segmenter, **options.said, **vars(words), object_size=object_size)
         write_objects(output, {1: [(on, found)]}, source, made)
         step()
     if not found.area:
@@ -169,6 +169,7 @@ def propagate_command(
         "propagate",
         stack,
         segmenter,
+        **options.said,
         **vars(words),
         prompts=None if prompts is None else prompts.name,
         axis=along,

@@ -14,6 +14,7 @@ from napari_sam._version import __version__
 from napari_sam.errors import UserError
 from napari_sam.export.atomic import atomic_path
 from napari_sam.export.provenance import NAMESPACE, Provenance, provenance_text, write_provenance
+from napari_sam.planes.array_view import turned
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.units import in_centimeters, unit_symbol
@@ -80,6 +81,17 @@ _COARSEST_SIDE = 1024
 _TILE = 512
 
 
+MOST_AXES = max(_DEFAULTS)
+
+
+def kept_axes(shape: Sequence[int]) -> list[int]:
+    """Return the axes that are saved: of more than five those of length 1 go, the first ones before the others."""
+    kept = list(range(len(shape)))
+    while len(kept) > MOST_AXES and (short := [axis for axis in kept[:-2] if shape[axis] == 1]):
+        kept.remove(short[0])
+    return kept
+
+
 def save_labels(
     path: str | os.PathLike[str],
     labels: Any,
@@ -101,7 +113,7 @@ def save_labels(
     path
         Where to, ending in .tif or .tiff.
     labels
-        Integer array (numpy, zarr, dask, ...) of two to five axes.
+        Integer array (numpy, zarr, dask, ...) of two to five axes; of more, those of length 1 are left out.
     axes
         One letter per axis, of T, C, Z, Y, X in any order, each once; by default "YX", "ZYX", "TZYX" or "TZCYX".
         Other letters stand for the next free one of Z, T, C.
@@ -139,10 +151,17 @@ def save_labels(
     if dtype.newbyteorder("=").name not in _STORED:
         raise UserError(f"Labels must be integers, not {dtype}; convert them first.")
     source = ImageSource(labels)
-    letters = ome_axes(axes, source.ndim)
     for name, values in (("scale", scale), ("units", units)):
         if values is not None and len(values) != source.ndim:
             raise UserError(f"The labels have {source.ndim} axes but {name} has {len(values)} entries.")
+    if source.ndim > MOST_AXES:
+        kept = kept_axes(source.shape)
+        picked = dict.fromkeys(set(range(source.ndim)) - set(kept), 0)
+        axes = "".join(axes[at] for at in kept) if axes and len(axes) == source.ndim else axes
+        scale = None if scale is None else [scale[at] for at in kept]
+        units = None if units is None else [units[at] for at in kept]
+        source = ImageSource(turned(labels, kept, picked))
+    letters = ome_axes(axes, source.ndim)
     stored = np.dtype(_STORED[dtype.newbyteorder("=").name])
     # Files keep rows and columns last; the order of the others is kept.
     order = [axis for axis in range(source.ndim) if letters[axis] not in "YX"]

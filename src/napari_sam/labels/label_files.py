@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.open_image import open_labels
+from napari_sam.planes.open_image import open_labels, read_image
 
 
 def read_labels(path: Path, source: ImageSource) -> NDArray[Any]:
@@ -24,6 +24,25 @@ def read_labels(path: Path, source: ImageSource) -> NDArray[Any]:
     if long_axes(labels.shape) != long_axes(source.shape):
         raise UserError(f"{path} has the shape {labels.shape}, but the image has {source.shape}.")
     return np.asarray(labels.array()[...]).reshape(source.shape)
+
+
+def read_saved_labels(path: Path, shape: Sequence[int]) -> NDArray[Any] | None:
+    """Return labels as they were saved, of any axes (channels too), in the shape that they had then.
+
+    Returns
+    -------
+    ndarray or None
+        None where the file holds labels of another shape.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read.
+    """
+    stored = read_image(path).levels[0]
+    if long_axes(stored.shape) != long_axes(shape):
+        return None
+    return np.asarray(stored[...]).reshape(tuple(shape))
 
 
 def long_axes(shape: Sequence[int]) -> tuple[int, ...]:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from napari_sam.errors import UserError
 from napari_sam.export.atomic import atomic_path
 from napari_sam.export.provenance import sidecar_path
+from napari_sam.labels.label_files import read_saved_labels
 from napari_sam.planes.image_identity import ImageIdentity
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.open_image import open_image
 from napari_sam.prompts.json_form import MALFORMED, Form, to_json
 from napari_sam.session.record.annotation import Annotation
 from napari_sam.session.record.event_json import (
@@ -206,9 +205,9 @@ def open_session(path: str | os.PathLike[str], source: ImageSource) -> tuple[Res
             f"The labels '{content.labels_file}' are not beside {Path(path).name}: put them there, or make them again "
             "with napari-sam replay."
         )
-    stored = open_image(file).array()
     annotation = content.annotation
-    if tuple(stored.shape) != annotation.shape:
-        raise UserError(f"{file.name} has shape {tuple(stored.shape)}, but the session's labels {annotation.shape}.")
-    labels = np.asarray(stored[...]).astype(annotation.dtype)
+    stored = read_saved_labels(file, annotation.shape)
+    if stored is None:
+        raise UserError(f"{file.name} has another shape than the session's labels, {annotation.shape}.")
+    labels = stored.astype(annotation.dtype)
     return replace(restore(file.name.split(".")[0], labels, annotation), file=file), annotation.draft

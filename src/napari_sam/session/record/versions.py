@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
-
 from napari_sam.errors import UserError
+from napari_sam.labels.label_files import read_saved_labels
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.open_image import open_image
 from napari_sam.session.record.annotation import Annotation
 from napari_sam.session.record.label_picture import picture_of
 from napari_sam.session.record.log_folder import sessions_folder
@@ -100,9 +98,9 @@ class Version:
             restored, draft = open_session(self.session, source)
             # It is saved to the file that it is a version of, if anywhere.
             return replace(restored, file=None), draft
-        labels = np.asarray(open_image(self.labels).array()[...])
-        if labels.shape != source.shape:
-            raise UserError(f"{self.path.name} has shape {labels.shape} there, but the image {source.shape}.")
+        labels = read_saved_labels(self.labels, source.shape)
+        if labels is None:
+            raise UserError(f"{self.path.name} has another shape there than the image, {source.shape}.")
         annotation: Annotation = annotation_of(labels, None, (), 0, None)
         return restore(self.path.name.split(".")[0], labels, annotation), None
 

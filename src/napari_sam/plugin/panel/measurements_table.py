@@ -165,14 +165,12 @@ class MeasurementsTable(QWidget):
         def told(columns: Columns, current: bool) -> None:
             table = mine()
             if table is not None and layer is not None:
-                table.show_measurements(columns, layer, by_plane=by_plane)
-                if not current:
-                    table._note_change()
+                table.show_measurements(columns, layer, by_plane=by_plane, current=current)
 
         self._controller.told.emit("")
         self._controller.try_to(lambda: self._controller.session.output.measure(told, by_plane=by_plane))
 
-    def show_measurements(self, columns: Columns, layer: Labels, *, by_plane: bool) -> None:
+    def show_measurements(self, columns: Columns, layer: Labels, *, by_plane: bool, current: bool = True) -> None:
         """Show what was measured.
 
         Parameters
@@ -183,6 +181,8 @@ class MeasurementsTable(QWidget):
             The labels.
         by_plane
             Whether each plane was measured by itself.
+        current
+            Whether nothing was done to the labels since.
         """
         former = None if self._layer is None else self._layer()
         if former is not layer:
@@ -203,6 +203,8 @@ class MeasurementsTable(QWidget):
         if len(set(labels)) == len(labels):
             layer.features = {"index": columns["label"], **{name: columns[name] for name in self.model.names[1:]}}
         self.note.setText("")
+        if not current:
+            self._note_change()
         self._show_plot()
         self.select(int(layer.selected_label))
 

@@ -2,6 +2,9 @@
 
 import json
 import math
+import re
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -13,6 +16,7 @@ from napari_sam.batch.recipe import (
     ContrastChoice,
     EditStep,
     EverythingStep,
+    FindStep,
     ImageChoice,
     MeasureChoice,
     ModelChoice,
@@ -120,6 +124,16 @@ def test_what_does_not_fit_is_one_sentence_with_key_and_line(former: str, now: s
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
     assert str(refused.value).startswith("recipe.toml")
+
+
+def test_the_guide_names_every_key_and_its_recipe_is_one() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "batch.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    assert recipe_from_text(block, "").edit
+    parts = (ImageChoice, ModelChoice, ContrastChoice, *get_args(FindStep), EditStep, OutputChoice, MeasureChoice)
+    named = set(re.findall(r"\w+", guide))
+    assert {field for part in parts for field in part.__struct_fields__} <= named
+    assert {str(step.__struct_config__.tag) for step in get_args(FindStep)} <= named
 
 
 def test_a_mapping_is_a_recipe_and_what_is_wrong_in_it_is_named() -> None:

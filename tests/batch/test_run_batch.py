@@ -7,12 +7,13 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import tifffile
 
 import napari_sam
-from napari_sam.batch.batch_state import STATE_FOLDER, BatchState
+from napari_sam.batch.batch_state import STATE_FOLDER, BatchState, PlacingRecord
 from napari_sam.batch.check_batch import check_batch
 from napari_sam.batch.run_batch import BatchProgress, BatchSummary, run_batch
 from napari_sam.errors import UserError
@@ -241,3 +242,19 @@ def test_every_format_and_the_table_of_an_image_come_together_and_say_what_made_
     recipe.write_text(RECIPE + "overlap = 0.3\n" + formats)
     assert not run(recipe).failed
     assert run(recipe).before == 3
+
+
+def test_files_that_got_their_places_right_before_a_kill_are_the_batch_s_own(recipe: Path) -> None:
+    first = run(recipe).outcomes[0]
+    folder = recipe.parent / "labels"
+    # As if killed after the first file of another recipe had got its place.
+    with (folder / STATE_FOLDER / "state.jsonl").open("ab") as file:
+        file.write(msgspec.json.encode(PlacingRecord(first.files)) + b"\n")
+    (folder / first.files[0]).write_bytes(b"placed, but not noted")
+    recipe.write_text(RECIPE + "overlap = 0.3\n")
+    for _ in range(2):
+        BatchState(folder).close()
+    summary = run(recipe)
+    assert not summary.failed
+    assert summary.before == 0
+    assert tifffile.imread(folder / first.files[0]).any()

@@ -92,7 +92,7 @@ class BatchState:
         shutil.rmtree(self._unfinished, ignore_errors=True)
         self._unfinished.mkdir()
         (self._own / "pictures").mkdir(exist_ok=True)
-        path, kept = self._own / "state.jsonl", []
+        path = self._own / "state.jsonl"
         decode = msgspec.json.Decoder(PlacingRecord | DoneRecord).decode
         for line in path.read_bytes().splitlines() if path.exists() else ():
             try:
@@ -101,10 +101,11 @@ class BatchState:
                 # The last line of a batch that was killed, or one of a later version.
                 continue
             self._take(record)
-            kept.append(line)
-        # So that what is written next begins on a line of its own.
+        # Only what counts, and so that what is written next begins on a line of its own.
+        placing = tuple(name for name, stamp in self._stamps.items() if stamp is None)
+        records = [*map(DoneRecord, self._done.values()), PlacingRecord(placing)]
         with atomic_path(path) as temporary:
-            temporary.write_bytes(b"".join(line + b"\n" for line in kept))
+            temporary.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
 
     def _take(self, record: PlacingRecord | DoneRecord) -> None:
         if isinstance(record, PlacingRecord):

@@ -117,8 +117,8 @@ def _progress(as_json: bool) -> Iterator[Callable[["BatchProgress"], None]]:
                 bar.total = max(each.total - each.before, 1)
             seen.append(each)
             del seen[:-1]
-            bar.update(max(each.done - each.before + each.share - bar.n, 0))
             bar.set_description_str(f"{each.done} of {each.total}", refresh=False)
+            bar.update(max(each.done - each.before + each.share - bar.n, 0))
             if each.outcome is not None:
                 tqdm.write(_line(each), file=sys.stdout)
                 sys.stdout.flush()

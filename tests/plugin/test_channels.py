@@ -145,7 +145,7 @@ def test_a_short_last_axis_is_hinted_at_and_split(bench) -> None:
     layer = bench.viewer.add_image(pixels, name="last")
     bench.controller.images.choose(layer)
     notice = bench.session.notices[NoticeKind.AXES]
-    assert "last axis may hold channels" in notice.sentence
+    assert "may hold channels, and is taken for columns" in notice.sentence
     notice.remedies[0].do()
     bench.settle()
     assert [each.name for each in bench.controller.images.channels] == [f"last channel {at}" for at in range(5)]

@@ -204,8 +204,10 @@ class ImageChooser:
         remedies: tuple[Remedy, ...] = ()
         slider = channel_slider(image_shape(layer), axes)
         if slider is not None:
-            along = "Its channels lie along a slider" if slider < layer.ndim - 2 else "Its last axis may hold channels"
-            sentence = f"{sentence} {along}, and the model sees one position.".strip()
+            said = "Its channels lie along a slider, and the model sees the one in view."
+            if slider >= layer.ndim - 2:
+                said = "Its last axis is so short that it may hold channels, and is taken for columns."
+            sentence = f"{sentence} {said}".strip()
             tip = "Make a layer of each channel, of which the model can be shown up to three; this layer is hidden."
             remedies = (Remedy("Split channels", tip, partial(self.split, layer, slider, axes)),)
         if axes.several:

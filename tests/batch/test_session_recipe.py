@@ -129,6 +129,14 @@ def test_all_like_an_object_needs_files_of_the_examples(session, posts, write) -
     assert labels.any()
 
 
+def test_sliders_that_have_passed_each_other_make_no_recipe(session, posts, write) -> None:
+    shown(session, posts, write(SAMPLE[3]))
+    session.everything.find()
+    session.everything.wanted = Wanted(smallest=20.0, largest=8.0)
+    with pytest.raises(UserError, match="find nothing in any image: smallest is 5, but largest 2"):
+        recipe_of(session, ImageChoice(files=("a",)))
+
+
 def test_without_anything_looked_for_there_is_no_recipe(session) -> None:
     with pytest.raises(UserError, match="Find everything, or all like an object, first"):
         recipe_of(session, ImageChoice(files=("a",)))

@@ -4,6 +4,8 @@ It needs the package distributed (extra `cluster`); nothing else imports this fi
 """
 
 import logging
+import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -131,16 +133,7 @@ class ClusterRunner:
     @contextmanager
     def _client(self, count: int) -> Iterator[Client]:
         if self._workers is not None:
-            with (
-                LocalCluster(
-                    n_workers=min(self._workers, count),
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address=None,
-                    silence_logs=logging.CRITICAL,
-                ) as cluster,
-                Client(cluster) as client,
-            ):
+            with _local_cluster(min(self._workers, count)) as cluster, Client(cluster) as client:
                 yield client
         elif isinstance(self._scheduler, str):
             try:
@@ -153,6 +146,23 @@ class ClusterRunner:
                 yield client
         else:
             yield self._scheduler
+
+
+def _local_cluster(workers: int) -> LocalCluster:
+    """Start workers that leave Ctrl+C to this process, which ends them."""
+    ours = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if ours else None
+    try:
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, before)
 
 
 def _submit(client: Client, task: ImageTask, name: str) -> Any:

@@ -61,14 +61,20 @@ def recipe_of(
     if search is None or source is None:
         raise UserError("Find everything, or all like an object, first: that is what is done to the other images then.")
     contrast = session.image.contrast
-    return Recipe(
-        images=msgspec.structs.replace(images, **_reading(source)),
-        model=ModelChoice(name=session.model.name),
-        contrast=None if contrast is None else ContrastChoice(limits=contrast.limits),
-        find=_step(session, search, source),
-        outputs=outputs or OutputChoice(),
-        measure=measure,
-    )
+    try:
+        return Recipe(
+            images=msgspec.structs.replace(images, **_reading(source)),
+            model=ModelChoice(name=session.model.name),
+            contrast=None if contrast is None else ContrastChoice(limits=contrast.limits),
+            find=_step(session, search, source),
+            outputs=outputs or OutputChoice(),
+            measure=measure,
+        )
+    except UserError:
+        raise
+    except ValueError as error:
+        # Sliders that have passed each other, limits without a range.
+        raise UserError(f"As it stands this would find nothing in any image: {error}.") from error
 
 
 def _step(session: Session, search: Search, source: ImageSource) -> FindStep:

@@ -236,7 +236,8 @@ def test_every_format_and_the_table_of_an_image_come_together_and_say_what_made_
     assert areas == {label: np.count_nonzero(labels == label) / 4 for label in areas}
     made = json.loads((folder / first.files[5]).read_text())
     assert made["model"]["sha256"] == first.digest
-    assert made["parameters"]["find"] == {"what": "everything", "confidence": 0.1}
+    find = made["parameters"]["find"]
+    assert (find["what"], find["confidence"], find["overlap"]) == ("everything", 0.1, 0.4)
     assert made["image"] == "cells-0.tif"
     # Folders are replaced as files are.
     recipe.write_text(RECIPE + "overlap = 0.3\n" + formats)

@@ -214,13 +214,19 @@ def write_outputs(task: ImageTask, labels: NDArray[Any], source: ImageSource, mo
     recipe = task.recipe
     names = output_names(recipe, task.image.output)
     (task.folder / names[0]).parent.mkdir(parents=True, exist_ok=True)
-    tree = msgspec.to_builtins(recipe)
     made = make_provenance(
         model=model.name,
         digest=model.digest,
         image=task.image.path.name,
         made_by="napari-sam batch",
-        parameters={name: tree[name] for name in ("find", "edit", "contrast", "measure") if tree.get(name)},
+        # Spelled out: what a key is without being said may be another thing in another version.
+        parameters={
+            "find": {"what": recipe.find.__struct_config__.tag, **msgspec.structs.asdict(recipe.find)},
+            "edit": [msgspec.structs.asdict(each) for each in recipe.edit],
+            "contrast": "measured" if recipe.contrast is None else recipe.contrast.limits,
+            "precision": str(model.precision),
+            "device": str(model.device),
+        },
     )
     for name, each in zip(names, recipe.outputs.formats, strict=False):
         export_labels(task.folder / name, labels, to=each, image=source, provenance=made)

@@ -34,9 +34,8 @@ class SaveSection(Section):
         self.export_button = button("Export…", "", tip)
         tip = "Measure size, shape, intensity and neighbours of all objects: a table and a plot, linked to the labels."
         self.measure_button = button("Measure", "", tip)
-        self.add_row(row(self.save_button, self.open_button))
-        self.add_row(row(self.export_button, self.versions_button))
-        self.add_row(row(self.measure_button))
+        self.add_row(row(self.save_button, self.export_button, self.measure_button))
+        self.add_row(row(self.open_button, self.versions_button))
         session.saved.connect(self._note_saved)
 
     @property

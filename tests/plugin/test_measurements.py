@@ -85,3 +85,40 @@ def test_measured_linked_and_exported_by_hand(make_desk, monkeypatch, tmp_path) 
     assert sorted(each.name for each in roifile.roiread(tmp_path / "cells.zip")) == ["1-z4", "9-z0"]
     assert (tmp_path / "cells.provenance.json").exists()
     assert recall("export format") == "imagej-rois"
+
+
+def test_layers_and_docks_come_and_go(desk) -> None:
+    desk.widget.measure()
+    assert desk.widget.measurements is None
+    assert "no labels to measure yet" in desk.widget.status.message.text()
+    desk.click((12, 12))
+    desk.hand.key(Qt.Key.Key_Return)
+    desk.widget.measure()
+    table = desk.widget.measurements
+    desk.hand.until(lambda: table.model.rowCount() == 1)
+    # The labels go: what is selected has nothing to be linked to.
+    desk.viewer.layers.remove(desk.controller.target_layer)
+    QTest.qWait(20)
+    table.view.selectRow(0)
+    desk.widget.measure()
+    assert "no labels to measure yet" in desk.widget.status.message.text()
+    # Other labels come, and the dock is closed as napari closes it.
+    labels = np.zeros(desk.image.data.shape, np.uint8)
+    labels[4, 5:8, 5:9], labels[5, 5:8, 5:9] = 3, 4
+    desk.controller.choose_target(desk.viewer.add_labels(labels))
+    QTest.qWait(20)
+    desk.viewer.window.remove_dock_widget(table)
+    desk.widget.measure()
+    again = desk.widget.measurements
+    assert again is not table
+    desk.hand.until(lambda: again.model.rowCount() == 2)
+    again.select(4)
+    assert again.selected_rows == [1]
+    # Of planes there are other columns.
+    again.by_plane.setChecked(True)
+    desk.hand.until(lambda: "perimeter" in again.model.columns)
+    desk.controller.target_layer.selected_label = 3
+    assert again.selected_rows == [0]
+    desk.viewer.window.remove_dock_widget(desk.widget)
+    QTest.qWait(20)
+    assert desk.widget.measurements is None

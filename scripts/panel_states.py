@@ -117,6 +117,7 @@ class States:
                 self.three_d,
                 self.error,
                 self.notices,
+                self.measured,
             ):
                 state()
                 self._show(state.__name__)
@@ -276,6 +277,14 @@ class States:
             NoticeKind.AXES,
             Notice("From the file, as the layer has none and stays as it is: axes z, y, x.", grave=False),
         )
+
+    def measured(self) -> None:
+        """The table and the plot of measurements."""
+        self.labels.visible = True
+        self.widget.controller.choose_target(self.labels)
+        self.widget.measure()
+        self._until(lambda: self.widget.measurements.model.rowCount() > 0)
+        self.widget.measurements.view.selectRow(2)
 
     def _look_at(self, plane: Plane) -> None:
         self.viewer.dims.set_point(range(3), self.image.data_to_world(plane.to_data(self.aim.row, self.aim.column)))

@@ -3,6 +3,7 @@
 import doctest
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,10 +61,15 @@ def embryo() -> np.ndarray:
 def test_the_example_of_the_readme_carries_a_nucleus(embryo: np.ndarray) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    names: dict[str, np.ndarray] = {}
+    Path("recipe.toml").write_text(
+        'format = 1\n[images]\nfiles = ["embryo.tif"]\n[find]\nwhat = "everything"\nplanes = [20]\n', encoding="utf-8"
+    )
+    names: dict[str, Any] = {}
     exec(compile(example, "README.md", "exec"), names)
     found = names["labels"] > 0
     assert (found & embryo).sum() / (found | embryo).sum() > 0.7
+    assert not names["summary"].failed
+    assert Path("labels/report.html").exists()
 
 
 def test_the_example_of_the_notebook_functions_runs(embryo: np.ndarray) -> None:

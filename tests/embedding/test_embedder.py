@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from napari_sam.embedding.embedder import Embedder
-from napari_sam.embedding.store import EmbeddingStore, feature_bytes
+from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.nn.network import ImageFeatures
 from napari_sam.planes.contrast import Contrast
@@ -138,7 +138,7 @@ def test_the_store_replaces_and_never_grows_beyond_its_bound():
     store.put("huge", features(4))
     assert store.get("huge") is None
     assert store.bytes == 2 * 1024
-    assert feature_bytes(features(4)) == 4096
+    assert features(4).nbytes == 4096
     store.clear()
     assert store.bytes == 0
 

@@ -12,11 +12,11 @@ from scipy import ndimage
 from scipy.sparse import csr_array
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
+from torch import Tensor
 
 from napari_sam.discover.proposals import Proposal, ProposalOrigin, Proposals, Region, probability
-from napari_sam.embedding.embedder import cut_features
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.nn.network import ImageFeatures
+from napari_sam.nn.network import EncodedImages
 from napari_sam.planes.geometry import Mask, Plane, Window
 from napari_sam.segment.level import coarsest_level, pixel_aspect, step_at
 from napari_sam.segment.segmenter import Segmenter
@@ -105,10 +105,11 @@ def propose_everything(
         total = done + len(areas) + max(level, 0)
         for area in areas:
             features = search.features(area)
-            if features.maps is None:
+            maps = features.auxiliary_maps(cancel)
+            if maps is None:
                 asked = search.grid(area, areas, found)
             else:
-                places, sizes = search.peaks(area, areas, features)
+                places, sizes = search.peaks(area, areas, maps)
                 # What is too large even for the coarsest level is asked for there.
                 largest = math.inf if level == search.coarsest else SUITED[1]
                 asked = [place for place, size in zip(places, sizes, strict=True) if SUITED[0] <= size <= largest]
@@ -187,16 +188,13 @@ class PlaneSearch:
         """Return the areas to encode at a level."""
         return self.segmenter.embedder.covering(self.plane, step_at(level, self.aspect))
 
-    def features(self, area: Window) -> ImageFeatures:
+    def features(self, area: Window) -> EncodedImages:
         """Encode an area, unless it is at hand."""
         return self.segmenter.embedder.area(self.plane, area, self.cancel)
 
-    def peaks(
-        self, area: Window, areas: Sequence[Window], features: ImageFeatures
-    ) -> tuple[list[Place], NDArray[np.float64]]:
+    def peaks(self, area: Window, areas: Sequence[Window], maps: Tensor) -> tuple[list[Place], NDArray[np.float64]]:
         """Return where one area's centre map peaks, and about how large the objects are there, in network pixels."""
-        assert features.maps is not None
-        foreground, centres, _ = features.maps[0].float().cpu().numpy()
+        foreground, centres, _ = maps[0].float().cpu().numpy()
         inside = foreground > FOREGROUND
         cells = peak_local_max(centres * inside, min_distance=APART, threshold_abs=CENTRE, exclude_border=False)  # type: ignore[no-untyped-call]
         markers = np.zeros(centres.shape, np.int32)
@@ -222,7 +220,7 @@ class PlaneSearch:
         return self.on_plane(places)
 
     def asked(
-        self, area: Window, features: ImageFeatures, places: Sequence[Place], level: float
+        self, area: Window, features: EncodedImages, places: Sequence[Place], level: float
     ) -> Iterator[list[Proposal]]:
         """Prompt an area with one point at each place; yields the candidates that are objects, some at a time."""
         model = self.segmenter.model
@@ -239,10 +237,10 @@ class PlaneSearch:
             points = torch.from_numpy((within - corners)[:, None, ::-1].astype(np.float32))
             labels = torch.ones(len(some), 1, dtype=torch.int64)
             if whole:
-                prediction = model.decode(features, points, labels, None, True)
+                prediction = model.decode(features, points, labels, None, True, self.cancel)
             else:
-                windows = [cut_features(features, area, (row, column), side) for row, column in corners.tolist()]
-                prediction = model.decode_each(windows, points, labels, None, True)
+                windows = [features.cut((row, column), side, area.shape[0]) for row, column in corners.tolist()]
+                prediction = model.decode_each(windows, points, labels, None, True, self.cancel)
             logits, scores = (each.float().cpu().numpy() for each in prediction)
             found = []
             for at, (place, corner) in enumerate(zip(some, corners.tolist(), strict=True)):

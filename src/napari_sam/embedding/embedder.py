@@ -7,13 +7,12 @@ from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from napari_sam.embedding.layout import AreaLayout
 from napari_sam.embedding.store import EmbeddingStore, SpeculativeStore
 from napari_sam.models.model import Model
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.nn.network import ImageFeatures
+from napari_sam.nn.network import EncodedImages
 from napari_sam.planes.contrast import Contrast
 from napari_sam.planes.geometry import Plane, Window
 from napari_sam.planes.image_source import ImageSource
@@ -32,7 +31,7 @@ class EmbeddedWindow:
     """A window's features, its place, and the area that was encoded for it."""
 
     window: Window
-    features: ImageFeatures
+    features: EncodedImages
     area: Window
 
 
@@ -198,7 +197,7 @@ class Embedder:
         """Return areas that together hold a window around every place of a plane; nothing is encoded."""
         return list(self._layout(plane, step).covering())
 
-    def area(self, plane: Plane, area: Window, cancel: CancelToken | None = None) -> ImageFeatures:
+    def area(self, plane: Plane, area: Window, cancel: CancelToken | None = None) -> EncodedImages:
         """Return the features of a whole area, encoded now unless it is at hand.
 
         Raises
@@ -281,7 +280,7 @@ class Embedder:
                 return area
         return None
 
-    def _encoded(self, plane: Plane, areas: Sequence[Window], cancel: CancelToken | None) -> list[ImageFeatures]:
+    def _encoded(self, plane: Plane, areas: Sequence[Window], cancel: CancelToken | None) -> list[EncodedImages]:
         """Return the features of areas; those that are missing are encoded, of one shape as many together as pay."""
         found = {area: features for area in areas if (features := self._store.get(_AreaKey(plane, area))) is not None}
         missing = [area for area in dict.fromkeys(areas) if area not in found]
@@ -301,10 +300,10 @@ class Embedder:
             missing = [area for area in missing if area not in some]
         return [found[area] for area in areas]
 
-    def _encode(self, plane: Plane, areas: Sequence[Window], cancel: CancelToken | None) -> list[ImageFeatures]:
+    def _encode(self, plane: Plane, areas: Sequence[Window], cancel: CancelToken | None) -> Sequence[EncodedImages]:
         """Encode areas of one shape together, save those that are at hand; only the others are returned."""
         missing = [area for area in areas if self._store.get(_AreaKey(plane, area)) is None]
-        done: list[ImageFeatures] = []
+        done: Sequence[EncodedImages] = []
         if missing:
             if cancel is not None:
                 cancel.check()
@@ -378,28 +377,13 @@ class AreaTrace(Embedder):
         return used
 
 
-def _cut(area: Window, features: ImageFeatures, layout: AreaLayout, center: tuple[float, float]) -> EmbeddedWindow:
+def _cut(area: Window, features: EncodedImages, layout: AreaLayout, center: tuple[float, float]) -> EmbeddedWindow:
     row, column = layout.cut(area, center)
     side = layout.window
     if area.shape == (side, side):
         return EmbeddedWindow(area, features, area)
 
-    return EmbeddedWindow(area.crop(row, column, (side, side)), cut_features(features, area, (row, column), side), area)
-
-
-def cut_features(features: ImageFeatures, area: Window, corner: tuple[int, int], side: int) -> ImageFeatures:
-    """Return the part of an area's features that a square window of `side` network pixels at `corner` has."""
-
-    def part(tensor: Tensor) -> Tensor:
-        stride = area.shape[0] // tensor.shape[-2]
-        top, left, cells = corner[0] // stride, corner[1] // stride, side // stride
-        return tensor[..., top : top + cells, left : left + cells]
-
-    return ImageFeatures(
-        part(features.embedding),
-        tuple(part(tensor) for tensor in features.high_res),
-        None if features.maps is None else part(features.maps),
-    )
+    return EmbeddedWindow(area.crop(row, column, (side, side)), features.cut((row, column), side, area.shape[0]), area)
 
 
 def _distance(area: Window, center: tuple[float, float]) -> float:

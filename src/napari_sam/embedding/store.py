@@ -4,16 +4,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from napari_sam.nn.network import ImageFeatures
+from napari_sam.nn.network import EncodedImages
 
 # Chosen: 23 areas of 1024 x 1024 of nano in float32, each 32.75 MB.
 DEFAULT_BYTES = 768 * 2**20
-
-
-def feature_bytes(features: ImageFeatures) -> int:
-    """Return the number of bytes that the tensors of `features` hold."""
-    tensors = [features.embedding, *features.high_res, *([] if features.maps is None else [features.maps])]
-    return sum(tensor.element_size() * tensor.nelement() for tensor in tensors)
 
 
 class EmbeddingStore:
@@ -27,7 +21,7 @@ class EmbeddingStore:
 
     def __init__(self, max_bytes: int = DEFAULT_BYTES) -> None:
         self.max_bytes = max_bytes
-        self._kept: OrderedDict[Hashable, ImageFeatures] = OrderedDict()
+        self._kept: OrderedDict[Hashable, EncodedImages] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -36,7 +30,7 @@ class EmbeddingStore:
         """Bytes held now."""
         return self._bytes
 
-    def get(self, key: Hashable) -> ImageFeatures | None:
+    def get(self, key: Hashable) -> EncodedImages | None:
         """Return the embedding under `key`, which becomes the most recently used, or None."""
         with self._lock:
             features = self._kept.get(key)
@@ -48,11 +42,11 @@ class EmbeddingStore:
         """Return the bytes that the embedding under `key` takes, or 0 if there is none; it counts as no use."""
         with self._lock:
             features = self._kept.get(key)
-            return 0 if features is None else feature_bytes(features)
+            return 0 if features is None else features.nbytes
 
-    def put(self, key: Hashable, features: ImageFeatures) -> None:
+    def put(self, key: Hashable, features: EncodedImages) -> None:
         """Keep an embedding and drop the least recently used ones beyond the bound."""
-        size = feature_bytes(features)
+        size = features.nbytes
         with self._lock:
             self._drop(key)
             if size > self.max_bytes:
@@ -68,11 +62,11 @@ class EmbeddingStore:
             self._kept.clear()
             self._bytes = 0
 
-    def _drop(self, key: Hashable) -> ImageFeatures | None:
+    def _drop(self, key: Hashable) -> EncodedImages | None:
         """Drop and return what was kept under `key`; the lock is held."""
         dropped = self._kept.pop(key, None)
         if dropped is not None:
-            self._bytes -= feature_bytes(dropped)
+            self._bytes -= dropped.nbytes
         return dropped
 
 
@@ -95,12 +89,12 @@ class SpeculativeStore(EmbeddingStore):
         super().__init__(max_bytes)
         self._other = other
 
-    def get(self, key: Hashable) -> ImageFeatures | None:
+    def get(self, key: Hashable) -> EncodedImages | None:
         """Return the embedding under `key`, of the other store if it is there, or None."""
         features = self._other.get(key)
         return super().get(key) if features is None else features
 
-    def take(self, key: Hashable) -> ImageFeatures | None:
+    def take(self, key: Hashable) -> EncodedImages | None:
         """Take out the embedding that is kept here under `key`; return None without one."""
         with self._lock:
             return self._drop(key)

@@ -1,7 +1,7 @@
 """A network that is ready to run, on its device."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ from napari_sam.models.device import (
 )
 from napari_sam.models.registry import ModelSpec
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.nn.network import ImageFeatures, MaskPrediction, PromptableNetwork
+from napari_sam.nn.network import EncodedImages, ImageFeatures, MaskPrediction, PromptableNetwork
 
 BYTES_PER_PIXEL = 2048
 """At the peak of encoding, of the largest published network in float32, roughly: estimated, not measured."""
@@ -102,7 +102,7 @@ class Model:
         small = self.network.window**2 <= SMALL_BATCH
         return PROMPTS_AT_ONCE if small or self.device != CPU else 1
 
-    def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
+    def encode(self, images: Tensor, cancel: CancelToken | None = None) -> EncodedImages:
         """Encode images on the model's device; see `PromptableNetwork.encode`.
 
         Parameters
@@ -129,20 +129,33 @@ class Model:
             )
 
     def decode(
-        self, features: ImageFeatures, points: Tensor, labels: Tensor, mask: Tensor | None, multimask: bool
+        self,
+        features: EncodedImages,
+        points: Tensor,
+        labels: Tensor,
+        mask: Tensor | None,
+        multimask: bool,
+        cancel: CancelToken | None = None,
     ) -> MaskPrediction:
         """Decode prompts on the model's device; see `PromptableNetwork.decode`.
 
         Parameters
         ----------
         features, points, labels, mask, multimask
-            As `PromptableNetwork.decode` takes them, on any device.
+            As `PromptableNetwork.decode` takes them, on any device; the features as `encode` returned them.
+        cancel
+            Checked before.
 
         Raises
         ------
         UserError
             If there is not enough memory, nor on the CPU.
+        Cancelled
+            If `cancel` was set.
         """
+        assert isinstance(features, ImageFeatures)
+        if cancel is not None:
+            cancel.check()
 
         def decoded(some: slice) -> MaskPrediction:
             return self.network.decode(
@@ -159,28 +172,35 @@ class Model:
 
     def decode_each(
         self,
-        features: list[ImageFeatures],
+        features: Sequence[EncodedImages],
         points: Tensor,
         labels: Tensor,
         mask: Tensor | None,
         multimask: bool,
+        cancel: CancelToken | None = None,
     ) -> MaskPrediction:
         """Decode prompts, each on a window of its own, on the model's device; see `PromptableNetwork.decode_each`.
 
         Parameters
         ----------
-        features, points, labels, mask, multimask
-            As `PromptableNetwork.decode_each` takes them, on any device.
+        features, points, labels, mask, multimask, cancel
+            As of `decode`, with features for each prompt.
 
         Raises
         ------
         UserError
             If there is not enough memory, nor on the CPU.
+        Cancelled
+            If `cancel` was set.
         """
+        windows = [window for window in features if isinstance(window, ImageFeatures)]
+        assert len(windows) == len(features)
+        if cancel is not None:
+            cancel.check()
 
         def decoded(some: slice) -> MaskPrediction:
             return self.network.decode_each(
-                [window.on(self.device) for window in features[some]],
+                [window.on(self.device) for window in windows[some]],
                 points[some].to(self.device),
                 labels[some].to(self.device),
                 None if mask is None else mask[some].to(self.device),
@@ -190,6 +210,9 @@ class Model:
         small = self.network.window**2 <= DECODED_ALONE
         with torch.inference_mode():
             return self._computed(len(points), decoded, small, MaskPrediction.joined)
+
+    def close(self) -> None:
+        """End what is being computed elsewhere, if anything is; nothing is computed any more."""
 
     def move_to(self, device: torch.device) -> None:
         """Move the network; to the CPU, with a notice, where there is no room for it.

@@ -1,5 +1,6 @@
 """The interface of every promptable network to the rooms above, whatever its encoder."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -8,8 +9,56 @@ from torch import Tensor
 from napari_sam.nn.cancel import CancelToken
 
 
+class EncodedImages(Protocol):
+    """A batch of images as a model encoded them, wherever their features are kept: here, or on another machine."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the features take where they are kept."""
+        ...
+
+    @property
+    def embedding(self) -> Tensor:
+        """The image embedding; see `ImageFeatures`.
+
+        Raises
+        ------
+        UserError
+            Where it is kept elsewhere and does not travel.
+        """
+        ...
+
+    def split(self) -> "Sequence[EncodedImages]":
+        """Return every image by itself."""
+        ...
+
+    def cut(self, corner: tuple[int, int], side: int, height: int) -> "EncodedImages":
+        """Return a square part.
+
+        Parameters
+        ----------
+        corner
+            (row, column) of its upper left corner in pixels; multiples of the network's stride.
+        side
+            In pixels.
+        height
+            Of the images, in pixels.
+        """
+        ...
+
+    def auxiliary_maps(self, cancel: CancelToken | None = None) -> Tensor | None:
+        """Return the maps of `ImageFeatures`; None for networks that have none.
+
+        Raises
+        ------
+        Cancelled
+            If `cancel` was set while they were on their way.
+        """
+        ...
+
+
 class ImageFeatures(NamedTuple):
-    """The features that an image encoder returns for a batch of images.
+    """The features that an image encoder returns for a batch of images; `EncodedImages` that are kept here.
 
     Attributes
     ----------
@@ -42,6 +91,31 @@ class ImageFeatures(NamedTuple):
             tuple(each.to(device) for each in self.high_res),
             None if self.maps is None else self.maps.to(device),
         )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the tensors hold."""
+        tensors = [self.embedding, *self.high_res, *([] if self.maps is None else [self.maps])]
+        return sum(tensor.element_size() * tensor.nelement() for tensor in tensors)
+
+    def cut(self, corner: tuple[int, int], side: int, height: int) -> "ImageFeatures":
+        """Return a square part, in the same memory; see `EncodedImages.cut`."""
+
+        def part(tensor: Tensor) -> Tensor:
+            stride = height // tensor.shape[-2]
+            top, left, cells = corner[0] // stride, corner[1] // stride, side // stride
+            return tensor[..., top : top + cells, left : left + cells]
+
+        return ImageFeatures(
+            part(self.embedding),
+            tuple(part(tensor) for tensor in self.high_res),
+            None if self.maps is None else part(self.maps),
+        )
+
+    def auxiliary_maps(self, cancel: CancelToken | None = None) -> Tensor | None:
+        """Return the maps."""
+        del cancel
+        return self.maps
 
     def split(self) -> "list[ImageFeatures]":
         """Return the features of every image by themselves, in memory of their own."""

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from napari_sam.embedding.embedder import EmbeddedWindow
 from napari_sam.models.model import Model
+from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import MaskPrediction
 from napari_sam.planes.geometry import Mask, Window
 from napari_sam.planes.resample import sample_grid
@@ -193,6 +194,7 @@ def decode_window(
     previous: Mask | None,
     multimask: bool,
     local: bool = True,
+    cancel: CancelToken | None = None,
 ) -> DecodedWindow:
     """Decode one object's prompts on one embedded window.
 
@@ -212,6 +214,8 @@ def decode_window(
         Three candidates if True, else one.
     local
         Whether corrections of `previous` change what is far from them but little, see `confined`.
+    cancel
+        See `Model.decode`.
     """
     network = model.network
     encoded = encode_prompts(prompts, embedded.window, network.mask_stride, previous)
@@ -221,6 +225,7 @@ def decode_window(
         torch.from_numpy(encoded.labels),
         None if encoded.mask is None else torch.from_numpy(encoded.mask),
         multimask,
+        cancel,
     )
     (decoded,) = _decoded(prediction, [embedded], [encoded], network.mask_stride, plane_shape, [prompts])
     if previous is None or encoded.mask is None or not local:
@@ -237,12 +242,13 @@ def decode_windows(
     plane_shape: tuple[int, int],
     *,
     multimask: bool,
+    cancel: CancelToken | None = None,
 ) -> list[DecodedWindow]:
     """Decode prompts, each on an embedded window of its own, all at once.
 
     Parameters
     ----------
-    model, plane_shape, multimask
+    model, plane_shape, multimask, cancel
         As of `decode_window`.
     embedded
         The features of the windows.
@@ -258,6 +264,7 @@ def decode_windows(
         torch.from_numpy(np.concatenate([each.labels for each in encoded])),
         torch.from_numpy(np.concatenate(masks)) if masks else None,
         multimask,
+        cancel,
     )
     return _decoded(prediction, embedded, encoded, stride, plane_shape, prompts)
 

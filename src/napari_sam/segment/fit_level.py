@@ -142,7 +142,9 @@ class LevelFit:
         steps = [step_at(level, self._aspect) for level in levels]
         embedded = self.embedder.at_each(self.plane, steps, self._center(), self.cancel, tight=True)
         same = [self.prompts] * len(embedded)
-        tried = decode_windows(self.embedder.model, embedded, same, self.shape, multimask=self.multimask)
+        tried = decode_windows(
+            self.embedder.model, embedded, same, self.shape, multimask=self.multimask, cancel=self.cancel
+        )
         scores = [
             self._convincing(level, found.mask, [other.mask for other in tried if other is not found])
             if found.mask.area and not touches_inner_edge(found.mask, found.window, self.shape)
@@ -175,6 +177,7 @@ class LevelFit:
             previous=self.previous,
             multimask=self.multimask,
             local=self.local,
+            cancel=self.cancel,
         )
 
     def _better(self, mask: Mask, window: Window, level: float) -> float | None:
@@ -321,6 +324,7 @@ def _decode(group: Sequence[tuple[FirstDecode, EmbeddedWindow]]) -> None:
         [each.fit.prompts for each, _ in group],
         first.shape,
         multimask=first.multimask,
+        cancel=first.cancel,
     )
     for (each, _), tried in zip(group, decoded, strict=True):
         each.tried = tried

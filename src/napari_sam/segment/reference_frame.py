@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from napari_sam.errors import UserError
 from napari_sam.models.model import Model
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.nn.network import ImageFeatures
+from napari_sam.nn.network import EncodedImages
 from napari_sam.nn.prompt_encoder import BOX_END, BOX_START
 from napari_sam.nn.sam import PIXEL_MEAN
 from napari_sam.planes.geometry import Mask, Plane, Window
@@ -74,7 +74,7 @@ class ReferencePredictor:
         model: Model,
         image: NDArray[np.uint8],
         cancel: CancelToken | None = None,
-        features: ImageFeatures | None = None,
+        features: EncodedImages | None = None,
     ) -> None:
         if model.network.fully_convolutional:
             raise UserError(f"There is no published predictor for the model {model.name}; choose a published model.")
@@ -95,6 +95,7 @@ class ReferencePredictor:
         box: ArrayLike | None = None,
         mask: NDArray[np.float32] | None = None,
         multimask: bool = True,
+        cancel: CancelToken | None = None,
     ) -> ReferencePrediction:
         """Predict one object's masks.
 
@@ -110,6 +111,8 @@ class ReferencePredictor:
             (1, h, w) logits of an earlier prediction.
         multimask
             Three candidates if True, else one.
+        cancel
+            See `Model.decode`.
 
         Returns
         -------
@@ -135,13 +138,14 @@ class ReferencePredictor:
                 torch.from_numpy(kinds)[None],
                 None if mask is None else torch.from_numpy(mask)[None].float(),
                 multimask,
+                cancel,
             )
             masks = self._upscaled(prediction.logits) > 0
         return ReferencePrediction(
             masks[0].cpu().numpy(), prediction.iou[0].float().cpu().numpy(), prediction.logits[0].float().cpu().numpy()
         )
 
-    def _encode(self, image: NDArray[np.uint8], cancel: CancelToken | None) -> ImageFeatures:
+    def _encode(self, image: NDArray[np.uint8], cancel: CancelToken | None) -> EncodedImages:
         side, (rows, columns) = self._model.network.window, self._scaled
         pixels = np.array(Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR))
         # The colour that normalisation turns into zero.
@@ -209,6 +213,7 @@ class ReferenceSegmenter:
             None if box is None else (box.column0, box.row0, box.column1, box.row1),
             None if previous is None or previous.logits is None else previous.logits[None],
             multimask,
+            cancel,
         )
         candidates = []
         for pixels, iou, logits in zip(found.masks, found.iou, found.logits, strict=True):

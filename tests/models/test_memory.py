@@ -6,7 +6,7 @@ from torch import nn
 
 from napari_sam.errors import UserError, UserNotice
 from napari_sam.models.device import in_parts, ran_out_of_memory
-from napari_sam.models.model import Model
+from napari_sam.models.model import LocalModel
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.network import ImageFeatures, MaskPrediction
 
@@ -43,7 +43,7 @@ class HungryNetwork(nn.Module):
 
 
 def hungry(device, **room):
-    return Model("hungry", HungryNetwork(room), device, "", REGISTRY["nano"])
+    return LocalModel("hungry", HungryNetwork(room), device, "", REGISTRY["nano"])
 
 
 IMAGES = torch.arange(5 * 3 * 4, dtype=torch.float32).view(5, 3, 2, 2)
@@ -131,7 +131,7 @@ def test_a_network_that_does_not_fit_stays_on_the_cpu():
                 raise torch.cuda.OutOfMemoryError
             return self
 
-    model = Model("large", TooLarge({"cpu": 9}), CPU, "", REGISTRY["vit_h"])
+    model = LocalModel("large", TooLarge({"cpu": 9}), CPU, "", REGISTRY["vit_h"])
     with pytest.warns(UserNotice, match="META has too little memory for large"):
         model.move_to(SMALL_GPU)
     assert model.device == CPU
@@ -143,7 +143,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory():
             raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="mat1"):
-        Model("broken", Broken({}), CPU, "", REGISTRY["nano"]).encode(IMAGES)
+        LocalModel("broken", Broken({}), CPU, "", REGISTRY["nano"]).encode(IMAGES)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_card_that_cannot_compute_hands_over_to_the_cpu_once(said):
             if tensor.device.type == "meta":
                 raise RuntimeError(said)
 
-    model = Model("old", OldCard({"meta": 9, "cpu": 9}), SMALL_GPU, "", REGISTRY["nano"])
+    model = LocalModel("old", OldCard({"meta": 9, "cpu": 9}), SMALL_GPU, "", REGISTRY["nano"])
     with pytest.warns(UserNotice, match="META cannot compute here .*CPU, which is slower"):
         features = model.encode(IMAGES)
     torch.testing.assert_close(features.embedding.flatten(), IMAGES.mean((1, 2, 3)))
@@ -192,6 +192,6 @@ def test_other_errors_of_a_card_are_errors():
         def take(self, tensor):
             raise RuntimeError("shapes differ")
 
-    model = Model("broken", Broken({}), SMALL_GPU, "", REGISTRY["nano"])
+    model = LocalModel("broken", Broken({}), SMALL_GPU, "", REGISTRY["nano"])
     with pytest.raises(RuntimeError, match="shapes differ"):
         model.encode(IMAGES)

@@ -6,7 +6,7 @@ import torch
 
 from benchmarks.published_predictor import published_predictor
 from napari_sam.errors import UserError
-from napari_sam.models.model import Model
+from napari_sam.models.model import LocalModel
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.nn.image_encoder import VitConfig
@@ -48,7 +48,7 @@ def predictors(networks, request):
 
 
 def _model(network):
-    return Model("tiny", network, torch.device("cpu"), "", REGISTRY["vit_b"])
+    return LocalModel("tiny", network, torch.device("cpu"), "", REGISTRY["vit_b"])
 
 
 @pytest.mark.parametrize("multimask", [True, False], ids=["three masks", "one mask"])

@@ -6,7 +6,7 @@ import torch
 
 import napari_sam
 from napari_sam.errors import UserError
-from napari_sam.models.model import Model
+from napari_sam.models.model import LocalModel, Model
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.image_encoder import VitConfig
 from napari_sam.nn.sam import Sam, SamConfig
@@ -20,7 +20,7 @@ def model() -> Model:
     torch.manual_seed(3)
     vit = VitConfig(dim=8, depth=1, heads=1, global_blocks=())
     network = Sam(SamConfig(vit, dim=16, mask_channels=(2, 8), heads=2)).eval().requires_grad_(False)
-    return Model("tiny", network, torch.device("cpu"), "", REGISTRY["vit_b"])
+    return LocalModel("tiny", network, torch.device("cpu"), "", REGISTRY["vit_b"])
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from napari_sam.cli.arguments import Device, Image, ModelName, Output, PrecisionName
+from napari_sam.cli.arguments import Device, Image, ModelName, Output, PrecisionName, Token
 from napari_sam.cli.everything_command import (
     Largest,
     Overlap,
@@ -61,6 +61,7 @@ def alike_command(
     planes: Planes = None,
     model: ModelName = "nano",
     device: Device = "auto",
+    token: Token = None,
     precision: PrecisionName = "auto",
 ) -> None:
     """Segment all objects that are like some that are labelled, and write them as labels.
@@ -97,10 +98,12 @@ def alike_command(
         overlap=OVERLAP if overlap is None else overlap,
         likeness=LIKENESS if likeness is None else likeness,
     )
-    segmenter = make_segmenter(source, chosen, model, device, precision)
+    segmenter = make_segmenter(source, chosen, model, device, precision, token)
     described = segmenter
     if labelled is not None:
-        described = make_segmenter(examples_on, [plane for plane, _ in examples.values()], model, device, precision)
+        described = make_segmenter(
+            examples_on, [plane for plane, _ in examples.values()], model, device, precision, token
+        )
     kind = describe_kind(described, list(examples.values()))
     with finding_bar() as told:
         found = label_alike(segmenter, chosen, kind, wanted, known, within, told)

@@ -18,6 +18,7 @@ from napari_sam.cli.measure_command import measure_command
 from napari_sam.cli.models_commands import models
 from napari_sam.cli.replay_command import replay_command
 from napari_sam.cli.segment_commands import propagate_command, segment_command
+from napari_sam.cli.serve_command import serve_command
 from napari_sam.errors import UserError, UserNotice
 
 BAD_INPUT = 2
@@ -56,6 +57,7 @@ app.command("measure")(measure_command)
 app.command("replay")(replay_command)
 app.command("batch")(batch_command)
 app.command("demo")(demo_command)
+app.command("serve")(serve_command)
 app.add_typer(models, name="models")
 
 

@@ -125,7 +125,23 @@ AtPlane = Annotated[
 ModelName = Annotated[
     str, typer.Option("--model", metavar="NAME", help="One of: napari-sam models; or a file of weights.")
 ]
-Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="auto, cpu, cuda or mps; or http://HOST:PORT of a machine with napari-sam serve.",
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        metavar="TOKEN",
+        help="What another machine knows you by; better given as NAPARI_SAM_TOKEN, which others do not see.",
+        show_default=False,
+    ),
+]
 PrecisionName = Annotated[
     str, typer.Option("--precision", metavar="NAME", help="In which images are encoded: auto, float32 or bfloat16.")
 ]

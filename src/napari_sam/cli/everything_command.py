@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from napari_sam.cli.arguments import Device, Image, ModelName, Output, PrecisionName, read_numbers
+from napari_sam.cli.arguments import Device, Image, ModelName, Output, PrecisionName, Token, read_numbers
 from napari_sam.cli.image_options import ImageOptions, takes_image
 from napari_sam.cli.run import check_output, command_provenance, make_segmenter, write_labels
 from napari_sam.errors import UserError, check_share
@@ -72,6 +72,7 @@ def everything_command(
     movement: Movement = None,
     model: ModelName = "nano",
     device: Device = "auto",
+    token: Token = None,
     precision: PrecisionName = "auto",
 ) -> None:
     """Segment all objects that the model sees by itself and write them as labels.
@@ -103,7 +104,7 @@ def everything_command(
         math.inf if largest is None else largest,
         OVERLAP if overlap is None else overlap,
     )
-    segmenter = make_segmenter(source, chosen, model, device, precision)
+    segmenter = make_segmenter(source, chosen, model, device, precision, token)
     with finding_bar() as told:
         if link:
             axis = source.ndim - 3

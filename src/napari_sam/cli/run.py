@@ -161,7 +161,12 @@ def open_and_read_table(
 
 
 def make_segmenter(
-    source: ImageSource, planes: list[Plane], model: str, device: str = "auto", precision: str = "auto"
+    source: ImageSource,
+    planes: list[Plane],
+    model: str,
+    device: str = "auto",
+    precision: str = "auto",
+    token: str | None = None,
 ) -> "Segmenter":
     """Make a segmenter of the image; warn on standard error if the pixels of the prompted planes are poor.
 
@@ -174,7 +179,7 @@ def make_segmenter(
     from napari_sam.models.load import load_model
     from napari_sam.segment.segmenter import Segmenter
 
-    loaded = load_model(model, device, precision)
+    loaded = load_model(model, device, precision, token=token)
     contrast = measure_contrast(source, planes[0].axes)
     _warn(source, planes, contrast)
     return Segmenter(loaded, source, contrast)

@@ -21,6 +21,7 @@ from napari_sam.cli.arguments import (
     PrecisionName,
     PromptWords,
     Stack,
+    Token,
 )
 from napari_sam.cli.image_options import ImageOptions, takes_image
 from napari_sam.cli.run import (
@@ -49,6 +50,7 @@ def segment_command(
     plane: AtPlane = None,
     model: ModelName = "nano",
     device: Device = "auto",
+    token: Token = None,
     precision: PrecisionName = "auto",
     object_size: ObjectSize = None,
 ) -> None:
@@ -63,7 +65,7 @@ def segment_command(
         raise UserError("The prompts lie on several planes; use napari-sam propagate for these.")
     ((on, said),) = prompts.items()
     with steps(("loading the model", "segmenting", "writing")) as step:
-        segmenter = make_segmenter(source, [on], model, device, precision)
+        segmenter = make_segmenter(source, [on], model, device, precision, token)
         step()
         found = segmenter.segment(on, said, object_size=object_size).mask
         step()
@@ -117,6 +119,7 @@ def propagate_command(
     views: Views = None,
     model: ModelName = "nano",
     device: Device = "auto",
+    token: Token = None,
     precision: PrecisionName = "auto",
     object_size: ObjectSize = None,
 ) -> None:
@@ -143,7 +146,7 @@ def propagate_command(
     from napari_sam.volume.propagate import propagate_each
     from napari_sam.volume.views import three_views
 
-    segmenter = make_segmenter(source, planes, model, device, precision)
+    segmenter = make_segmenter(source, planes, model, device, precision, token)
     questions = [(label, on, what) for label, said in asked.items() for on, what in said.items()]
     keys: dict[int, dict[int, Mask]] = {}
     for label, on, what in tqdm(questions, desc="segmenting", unit="plane", delay=1, leave=False):

@@ -13,7 +13,7 @@ from napari_sam.planes.geometry import Window
 
 if TYPE_CHECKING:
     # It needs torch, which a window waits for only when there is an image.
-    from napari_sam.nn.network import PromptableNetwork
+    from napari_sam.nn.network import NetworkSizes
 
 MARGIN = 32
 """Network pixels of reflected context around a plane: what nano's encoder shrinks to one; chosen, not measured."""
@@ -58,7 +58,7 @@ class AreaLayout:
     @classmethod
     def of(
         cls,
-        network: "PromptableNetwork",
+        network: "NetworkSizes",
         plane_shape: tuple[int, int],
         step: tuple[float, float],
         window: int | None = None,

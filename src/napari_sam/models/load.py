@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.resources import as_file, files
 from math import isqrt
@@ -14,8 +14,10 @@ from torch import Tensor
 from napari_sam.errors import UserError
 from napari_sam.models.cache import cached_path, has_hash
 from napari_sam.models.device import AUTO, CPU, choose_device, choose_precision, set_precision
-from napari_sam.models.model import Model
+from napari_sam.models.model import LocalModel, Model
 from napari_sam.models.registry import REGISTRY, VIT_OBJECT_SIZE_PX, ModelSpec
+from napari_sam.models.remote.connection import ServerAddress, ServerConnection, given_token, is_address
+from napari_sam.models.remote.remote_model import open_remote
 from napari_sam.models.weights_file import read_weights
 from napari_sam.nn.image_encoder import VitConfig
 from napari_sam.nn.nano import Nano, NanoConfig
@@ -157,7 +159,14 @@ COUNTER = ".num_batches_tracked"
 BUNDLED_FILES = {"nano": "nano-9.safetensors"}
 
 
-def load_model(name_or_path: str | Path = "nano", device: str = "auto", precision: str = AUTO) -> Model:
+def load_model(
+    name_or_path: str | Path = "nano",
+    device: str = "auto",
+    precision: str = AUTO,
+    *,
+    token: str | None = None,
+    on_waiting: Callable[[], None] | None = None,
+) -> Model:
     """Load a model.
 
     Parameters
@@ -166,15 +175,21 @@ def load_model(name_or_path: str | Path = "nano", device: str = "auto", precisio
         A name of `REGISTRY`, bundled or downloaded; or a file of weights of nano or of any SAM: safetensors, or what
         `torch.save` wrote. No code in the file is run.
     device
-        "auto" (CUDA, else MPS, else the CPU), or what `torch.device` takes.
+        "auto" (CUDA, else MPS, else the CPU), or what `torch.device` takes; or the address of a machine on which
+        `napari-sam serve` runs, ``http://HOST:PORT``: then its file of weights, and its choice of device, count.
     precision
         "float32", which is exact; "bfloat16": see `Precision`; "auto": bfloat16 for the bundled model where the device
         is fast in it, which was measured to be harmless, and float32 otherwise.
+    token
+        What another machine knows us by; None for that in ``NAPARI_SAM_TOKEN``.
+    on_waiting
+        Called, on the thread that computes, when `Model.waiting` is different; without it, a `UserNotice` is given.
 
     Raises
     ------
     UserError
-        If there is no such model, device or precision, or the file cannot be used.
+        If there is no such model, device or precision, or the file cannot be used; if another machine does not answer,
+        does not know the token, or has other weights under this name.
 
     Examples
     --------
@@ -190,6 +205,8 @@ def load_model(name_or_path: str | Path = "nano", device: str = "auto", precisio
     >>> [napari_sam.open_stack(image, model=model).source.shape for image in images]
     [(40, 50), (30, 20)]
     """
+    if is_address(device):
+        return _on_other_machine(name_or_path, device, precision, given_token(token), on_waiting)
     chosen = choose_device(device)
     spec = REGISTRY.get(str(name_or_path))
     if spec is not None and spec.bundled:
@@ -203,6 +220,32 @@ def load_model(name_or_path: str | Path = "nano", device: str = "auto", precisio
     raise UserError(
         f"There is no model and no file {name_or_path}; choose one of {', '.join(REGISTRY)}, or a file of weights."
     )
+
+
+def _on_other_machine(
+    name_or_path: str | Path, address: str, precision: str, token: str, on_waiting: Callable[[], None] | None
+) -> Model:
+    path, spec = Path(name_or_path), REGISTRY.get(str(name_or_path))
+    connection = ServerConnection(ServerAddress.read(address), token, on_waiting)
+    is_file = spec is None and path.is_file()
+    model = open_remote(connection, path.stem if is_file else str(name_or_path), precision, spec)
+    known = _digest(path) if is_file else None if spec is None else _known_digest(spec)
+    if known not in (None, model.digest):
+        model.close()
+        raise UserError(
+            f"{connection.address} has another {model.name} than this machine (SHA-256 {model.digest[:12]} there, "
+            f"{str(known)[:12]} here): bring both to one version."
+        )
+    return model
+
+
+def _known_digest(spec: ModelSpec) -> str | None:
+    """Return the SHA-256 of a model's weights as it is known here; None where it is not."""
+    if spec.bundled:
+        with as_file(files("napari_sam.models") / "weights" / BUNDLED_FILES[spec.name]) as path:
+            return _digest(path)
+    kind, _, digest = (spec.known_hash or "").partition(":")
+    return digest if kind == "sha256" else None
 
 
 def _downloaded(spec: ModelSpec) -> Path:
@@ -220,13 +263,13 @@ def _downloaded(spec: ModelSpec) -> Path:
     return path
 
 
-def _load_file(path: Path, device: torch.device, spec: ModelSpec | None, precision: str) -> Model:
+def _load_file(path: Path, device: torch.device, spec: ModelSpec | None, precision: str) -> LocalModel:
     network, architecture = _network(path, read_weights(path))
     spec = spec or _spec_of_file(path, architecture)
     network.requires_grad_(False).eval().fuse()
     used = choose_precision(precision, device, harmless=spec.bundled)
     set_precision(network, used)
-    model = Model(spec.name, network, CPU, _digest(path), spec, used)
+    model = LocalModel(spec.name, network, CPU, _digest(path), spec, used)
     model.move_to(device)
     _to_channels_last(network)
     return model

@@ -1,6 +1,7 @@
-"""A network that is ready to run, on its device."""
+"""Networks that are ready to run, each on its device."""
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -24,7 +25,7 @@ from napari_sam.models.device import (
 )
 from napari_sam.models.registry import ModelSpec
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.nn.network import EncodedImages, ImageFeatures, MaskPrediction, PromptableNetwork
+from napari_sam.nn.network import EncodedImages, ImageFeatures, MaskPrediction, NetworkSizes, PromptableNetwork
 
 BYTES_PER_PIXEL = 2048
 """At the peak of encoding, of the largest published network in float32, roughly: estimated, not measured."""
@@ -45,18 +46,15 @@ Part = TypeVar("Part")
 
 
 @dataclass(eq=False)
-class Model:
-    """A network with its weights, on its device.
-
-    Where memory runs out, batches are halved; where that is not enough, or the device cannot compute, the network moves
-    to the CPU for good, and the user is told by a `UserNotice`. What was asked for is answered all the same.
+class Model(ABC):
+    """A network with its weights, ready to run: here, or on another machine.
 
     Parameters
     ----------
     name
         A name of `REGISTRY`, or the name of the file without its suffix.
     network
-        In evaluation mode, without gradients.
+        Its sizes.
     device
         Where the network is.
     digest
@@ -73,13 +71,17 @@ class Model:
     """
 
     name: str
-    network: PromptableNetwork
+    network: NetworkSizes
     device: torch.device
     digest: str
     spec: ModelSpec
     precision: Precision = Precision.FLOAT32
     fell_back: str = field(default="", init=False)
-    _shares: WorkShares = field(default_factory=WorkShares, init=False, repr=False)
+
+    @property
+    def waiting(self) -> str:
+        """One sentence while it waits for another machine, which does not answer; empty otherwise."""
+        return ""
 
     def images_at_once(self, pixels: int) -> int:
         """Return the number of images of so many pixels to give to `encode` at once.
@@ -88,9 +90,9 @@ class Model:
         meet; and only in bfloat16, where an image has the very features that it has alone. In float32 it has not, and
         an answer must not depend on what else was encoded with it.
         """
-        if self.device == CPU and self.precision is Precision.BFLOAT16:
-            return max(1, SMALL_BATCH // pixels)
-        return images_at_once(self.device, BYTES_PER_PIXEL * pixels)
+        if self.device == CPU:
+            return max(1, SMALL_BATCH // pixels) if self.precision is Precision.BFLOAT16 else 1
+        return self._images_on_card(pixels)
 
     @property
     def prompts_at_once(self) -> int:
@@ -102,6 +104,7 @@ class Model:
         small = self.network.window**2 <= SMALL_BATCH
         return PROMPTS_AT_ONCE if small or self.device != CPU else 1
 
+    @abstractmethod
     def encode(self, images: Tensor, cancel: CancelToken | None = None) -> EncodedImages:
         """Encode images on the model's device; see `PromptableNetwork.encode`.
 
@@ -119,15 +122,8 @@ class Model:
         Cancelled
             If `cancel` was set.
         """
-        small = images.shape[-2] * images.shape[-1] <= ENCODED_ALONE
-        with torch.inference_mode():
-            return self._computed(
-                len(images),
-                lambda some: self.network.encode(images[some].to(self.device), cancel),
-                small,
-                ImageFeatures.joined,
-            )
 
+    @abstractmethod
     def decode(
         self,
         features: EncodedImages,
@@ -153,6 +149,80 @@ class Model:
         Cancelled
             If `cancel` was set.
         """
+
+    @abstractmethod
+    def decode_each(
+        self,
+        features: Sequence[EncodedImages],
+        points: Tensor,
+        labels: Tensor,
+        mask: Tensor | None,
+        multimask: bool,
+        cancel: CancelToken | None = None,
+    ) -> MaskPrediction:
+        """Decode prompts, each on a window of its own, on the model's device; see `PromptableNetwork.decode_each`.
+
+        Parameters
+        ----------
+        features, points, labels, mask, multimask, cancel
+            As of `decode`, with features for each prompt.
+
+        Raises
+        ------
+        UserError
+            If there is not enough memory, nor on the CPU.
+        Cancelled
+            If `cancel` was set.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End what is waited for elsewhere, if anything is; it computes nothing there any more."""
+
+    @abstractmethod
+    def _images_on_card(self, pixels: int) -> int:
+        """Return the number of images of so many pixels to encode at once where it is not on a CPU."""
+
+
+@dataclass(eq=False)
+class LocalModel(Model):
+    """A model that computes on this machine.
+
+    Where memory runs out, batches are halved; where that is not enough, or the device cannot compute, the network moves
+    to the CPU for good, and the user is told by a `UserNotice`. What was asked for is answered all the same.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode, without gradients.
+    name, device, digest, spec, precision
+        As of `Model`.
+    """
+
+    network: PromptableNetwork
+    _shares: WorkShares = field(default_factory=WorkShares, init=False, repr=False)
+
+    def encode(self, images: Tensor, cancel: CancelToken | None = None) -> EncodedImages:
+        """Encode images; see `Model.encode`."""
+        small = images.shape[-2] * images.shape[-1] <= ENCODED_ALONE
+        with torch.inference_mode():
+            return self._computed(
+                len(images),
+                lambda some: self.network.encode(images[some].to(self.device), cancel),
+                small,
+                ImageFeatures.joined,
+            )
+
+    def decode(
+        self,
+        features: EncodedImages,
+        points: Tensor,
+        labels: Tensor,
+        mask: Tensor | None,
+        multimask: bool,
+        cancel: CancelToken | None = None,
+    ) -> MaskPrediction:
+        """Decode prompts on one window; see `Model.decode`."""
         assert isinstance(features, ImageFeatures)
         if cancel is not None:
             cancel.check()
@@ -179,20 +249,7 @@ class Model:
         multimask: bool,
         cancel: CancelToken | None = None,
     ) -> MaskPrediction:
-        """Decode prompts, each on a window of its own, on the model's device; see `PromptableNetwork.decode_each`.
-
-        Parameters
-        ----------
-        features, points, labels, mask, multimask, cancel
-            As of `decode`, with features for each prompt.
-
-        Raises
-        ------
-        UserError
-            If there is not enough memory, nor on the CPU.
-        Cancelled
-            If `cancel` was set.
-        """
+        """Decode prompts, each on a window of its own; see `Model.decode_each`."""
         windows = [window for window in features if isinstance(window, ImageFeatures)]
         assert len(windows) == len(features)
         if cancel is not None:
@@ -211,9 +268,6 @@ class Model:
         with torch.inference_mode():
             return self._computed(len(points), decoded, small, MaskPrediction.joined)
 
-    def close(self) -> None:
-        """End what is being computed elsewhere, if anything is; nothing is computed any more."""
-
     def move_to(self, device: torch.device) -> None:
         """Move the network; to the CPU, with a notice, where there is no room for it.
 
@@ -228,6 +282,12 @@ class Model:
             if not ran_out_of_memory(error):
                 raise
             self._give_up(device)
+
+    def close(self) -> None:
+        """Do nothing: it waits for nobody."""
+
+    def _images_on_card(self, pixels: int) -> int:
+        return images_at_once(self.device, BYTES_PER_PIXEL * pixels)
 
     def _computed(
         self, count: int, compute: Callable[[slice], Part], small: bool, join: Callable[[list[Part]], Part]

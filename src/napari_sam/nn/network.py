@@ -166,8 +166,8 @@ class MaskPrediction(NamedTuple):
         return cls(torch.cat([each.logits for each in parts]), torch.cat([each.iou for each in parts]))
 
 
-class PromptableNetwork(Protocol):
-    """A network that segments what is prompted: encode once, decode per prompt.
+class NetworkSizes(Protocol):
+    """The sizes of a promptable network.
 
     Attributes
     ----------
@@ -188,6 +188,10 @@ class PromptableNetwork(Protocol):
     mask_stride: int
     fully_convolutional: bool
     encode_multiple: int
+
+
+class PromptableNetwork(NetworkSizes, Protocol):
+    """A network that segments what is prompted: encode once, decode per prompt."""
 
     def encode(self, images: Tensor, cancel: CancelToken | None = None) -> ImageFeatures:
         """Encode images.

@@ -19,6 +19,7 @@ def open_stack(
     *,
     model: str | Path | Model = "nano",
     device: str = "auto",
+    token: str | None = None,
     precision: str = "auto",
     axes: tuple[int, int] = (-2, -1),
 ) -> Segmenter:
@@ -31,7 +32,9 @@ def open_stack(
     model
         A model's name, the path of a checkpoint, or a loaded model.
     device
-        "auto", "cpu", "cuda" or "mps".
+        "auto", "cpu", "cuda" or "mps"; or ``http://HOST:PORT`` of a machine on which `napari-sam serve` runs.
+    token
+        What that machine knows us by; None for that in ``NAPARI_SAM_TOKEN``.
     precision
         "auto", "float32" or "bfloat16"; see `load_model`.
     axes
@@ -56,7 +59,7 @@ def open_stack(
     ('nano', (8, 80, 80))
     """
     source = as_source(image)
-    loaded = model if isinstance(model, Model) else load_model(model, device, precision)
+    loaded = model if isinstance(model, Model) else load_model(model, device, precision, token=token)
     return Segmenter(loaded, source, measure_contrast(source, checked_axes(source, axes)))
 
 

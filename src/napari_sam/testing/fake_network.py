@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_sam.models.model import Model
+from napari_sam.models.model import LocalModel, Model
 from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.nn.network import ImageFeatures, MaskPrediction
@@ -86,4 +86,4 @@ class ObedientNetwork(ThresholdNetwork):
 def threshold_model(window: int = 64, name: str = "nano", network: type[ThresholdNetwork] = ThresholdNetwork) -> Model:
     """Make a `Model` around a `ThresholdNetwork`, or one like it, that passes for the model `name`."""
     digest = hashlib.sha256(b"threshold").hexdigest()
-    return Model("threshold", network(window), torch.device("cpu"), digest, REGISTRY[name])
+    return LocalModel("threshold", network(window), torch.device("cpu"), digest, REGISTRY[name])

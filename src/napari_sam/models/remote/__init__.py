@@ -1,0 +1,1 @@
+"""Models that compute on another machine."""

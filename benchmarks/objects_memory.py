@@ -30,7 +30,11 @@ class DiscEngine:
     """Answers every click with a disc."""
 
     setup = Setup("discs")
-    fell_back = ""
+    fell_back = waiting = ""
+    device = "auto"
+
+    def watch_waiting(self, _: Any) -> None:
+        pass
 
     def open(self, *_: Any) -> "DiscEngine":
         return self

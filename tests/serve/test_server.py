@@ -93,7 +93,14 @@ def test_too_long_a_request_is_refused_before_it_is_read(server):
 
 
 def test_a_request_of_no_stated_length_is_refused(server):
-    assert post(server, "/encode", iter([b"a", b"b"]), Transfer_Encoding="chunked").status == 411
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection.putrequest("POST", "/encode")
+    connection.putheader("Authorization", f"Bearer {TOKEN}")
+    connection.putheader(PROTOCOL_HEADER, str(PROTOCOL))
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    assert connection.getresponse().status == 411
+    connection.close()
 
 
 def test_other_paths_methods_and_versions_are_refused(server):

@@ -22,6 +22,7 @@ from napari_sam.plugin.export_dialog import ask_and_export
 from napari_sam.plugin.folder_dialog import show_folder_dialog
 from napari_sam.plugin.layers.opened_layers import open_in_viewer
 from napari_sam.plugin.napari_internals import LayerRemoval, StatusReading, camera_of
+from napari_sam.plugin.panel.device_choice import OtherMachine
 from napari_sam.plugin.panel.everything_section import EverythingSection
 from napari_sam.plugin.panel.image_section import ImageSection
 from napari_sam.plugin.panel.measurements_table import MeasurementsTable
@@ -190,7 +191,12 @@ class SegmentWidget(QWidget):
         super().__init__()
         self._main_thread = MainThread(self)
         preferred = preferences()
-        engine = engine or NetworkEngine(preferred.device, preferred.embedding_megabytes * 2**20)
+        other = OtherMachine.remembered()
+        engine = engine or NetworkEngine(
+            other.address if other.chosen else preferred.device,
+            preferred.embedding_megabytes * 2**20,
+            other.token if other.chosen else None,
+        )
         self.session = Session(self._main_thread.post, engine=engine, model=preferred.model)
         self.session.model.set_object_size(preferred.object_size or None)
         self._hold = DrawingHold(self, self.session.scheduler, self._main_thread)
@@ -435,7 +441,7 @@ class SegmentWidget(QWidget):
             rows.show_status(status)
         self.save.show_status()
         self.choices.show_setup()
-        self.status.show_setup(self.session.model.setup)
+        self.status.show_setup(self.session.model.setup, self.session.model.device)
         self._show_next_step()
 
     def _show_next_step(self) -> None:

@@ -29,6 +29,8 @@ def remember(name: str, value: Any) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.{os.getpid()}")
+        # A token is among them, which is nobody else's business.
+        beside.touch(mode=0o600)
         beside.write_text(json.dumps(kept, indent=1), encoding="utf-8")
         beside.replace(path)
     except OSError:

@@ -87,6 +87,11 @@ class Segmenter:
         """Sentence that says why the model moved to the CPU; empty where it did not."""
         return self.model.fell_back
 
+    @property
+    def waiting(self) -> str:
+        """Sentence that says that another machine does not answer; empty otherwise."""
+        return self.model.waiting
+
     def traced(self, areas: Sequence[Window] = ()) -> tuple[Self, AreaTrace]:
         """Return the same segmenter, with its embeddings, and a trace of the areas that it uses from now on.
 

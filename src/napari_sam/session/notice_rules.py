@@ -1,6 +1,8 @@
-"""The rules by which a session's own notices come and go: answers that are behind, and a device that was too small."""
+"""The rules by which a session's own notices come and go: answers that are behind, a device that does not do."""
 
-from napari_sam.session.notices import Notice, NoticeKind, Notices
+from collections.abc import Callable
+
+from napari_sam.session.notices import Notice, NoticeKind, Notices, Remedy
 from napari_sam.session.object.prompt_answering import PromptAnswering
 from napari_sam.session.status import SessionSignals
 from napari_sam.session.workspace import Workspace
@@ -22,20 +24,29 @@ class NoticeRules:
         Who tells of changes.
     notices
         Where they are shown.
+    compute_here
+        Has this machine compute from now on.
     """
 
     def __init__(
-        self, workspace: Workspace, answering: PromptAnswering, signals: SessionSignals, notices: Notices
+        self,
+        workspace: Workspace,
+        answering: PromptAnswering,
+        signals: SessionSignals,
+        notices: Notices,
+        compute_here: Callable[[], None],
     ) -> None:
         self._workspace = workspace
         self._answering = answering
         self._notices = notices
+        self._compute_here = compute_here
         for signal in (signals.status_changed, signals.masks_changed, signals.prompts_changed):
             signal.connect(self.look)
 
     def look(self) -> None:
         """Show what is true now."""
         self._notices.show(NoticeKind.ANSWER, self._answer())
+        self._notices.show(NoticeKind.MACHINE, self._machine())
         self._notices.show(NoticeKind.DEVICE, self._device())
 
     def _answer(self) -> Notice | None:
@@ -56,6 +67,18 @@ class NoticeRules:
                 patience=PATIENCE_S,
             )
         return None
+
+    def _machine(self) -> Notice | None:
+        """Say that the machine that computes does not answer; what was asked is kept, and asked again."""
+        opened = self._answering.opened
+        if opened is None or not opened.waiting:
+            return None
+        here = Remedy(
+            "Compute here",
+            "Give that machine up: this one answers from now on, on its own device.",
+            self._compute_here,
+        )
+        return Notice(f"{opened.waiting} Nothing is lost.", (here,), grave=False, patience=PATIENCE_S)
 
     def _device(self) -> Notice | None:
         opened = self._answering.opened

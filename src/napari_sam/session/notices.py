@@ -16,6 +16,7 @@ class NoticeKind(StrEnum):
     LABELS = "labels"
     LOCKED = "locked"
     ANSWER = "answer"
+    MACHINE = "machine"
     DEVICE = "device"
     AXES = "axes"
 

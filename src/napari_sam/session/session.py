@@ -1,9 +1,11 @@
 """One annotation session: from prompts to accepted labels."""
 
+from functools import partial
+
 from napari_sam.errors import UserError
 from napari_sam.session.batch import Batch
 from napari_sam.session.compute.engine import Engine, NetworkEngine
-from napari_sam.session.compute.scheduler import PostToMain, Scheduler
+from napari_sam.session.compute.scheduler import PostToMain, Scheduler, weak_callback
 from napari_sam.session.current_object import CurrentObject
 from napari_sam.session.everything import Everything
 from napari_sam.session.label_output import LabelOutput
@@ -144,7 +146,8 @@ class Session(SessionSignals):
         )
         self.current = CurrentObject(workspace, self.objects, self.volume, self, reporter)
         self.history = History(workspace, self.volume, self.edits, reporter)
-        self._rules = NoticeRules(workspace, answering, self, self.notices)
+        self._rules = NoticeRules(workspace, answering, self, self.notices, self.model.compute_here)
+        engine.watch_waiting(partial(scheduler.post, weak_callback(self._rules.look)))
         for signal in (self.label_changed, self.objects_changed, self.history_changed):
             signal.connect(reporter.report)
         reporter.report()

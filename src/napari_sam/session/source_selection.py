@@ -76,6 +76,28 @@ class ModelSelection:
         self._answering.open()
         self._answer_again()
 
+    @property
+    def device(self) -> str:
+        """Where it is computed, as it was chosen: "auto", "cpu", "cuda", "mps", or the address of another machine."""
+        return self._answering.device
+
+    def compute_on(self, device: str, token: str | None = None) -> None:
+        """Compute on another device; the object's prompts are answered again there.
+
+        Parameters
+        ----------
+        device
+            See `device`.
+        token
+            What another machine knows us by.
+        """
+        self._answering.compute_on(device, token)
+        self.open()
+
+    def compute_here(self) -> None:
+        """Compute on this machine, on the device that it likes best; another one is given up."""
+        self.compute_on("auto")
+
     def set_object_size(self, diameter: float | None) -> None:
         """Say how large objects are, in plane pixels, or None for auto; the object's prompts are answered again."""
         if diameter != self._answering.object_size:

@@ -78,6 +78,17 @@ class FakeEngine:
     gate: threading.Event | None = None
     working: threading.Event = field(default_factory=threading.Event)
     ambiguous: bool = False
+    device: str = "auto"
+    waiting_changed: Callable[[], None] = field(default=lambda: None)
+
+    def compute_on(self, device: str, token: str | None = None) -> None:
+        """Note the device."""
+        del token
+        self.device = device
+
+    def watch_waiting(self, changed: Callable[[], None]) -> None:
+        """Note what is to be called; tests call it."""
+        self.waiting_changed = changed
 
     def open(
         self, model: str, source: ImageSource, contrast: Contrast | None, axes: tuple[int, int]
@@ -269,6 +280,7 @@ class FakeSegmenter:
     source: ImageSource
     setup: Setup = field(default_factory=lambda: Setup("fake"))
     fell_back: str = ""
+    waiting: str = ""
 
     def prepare(
         self,

@@ -40,7 +40,7 @@ _CONNECT_S = 5.0
 _SILENCE_S = 300.0
 """A large network takes minutes for a window on a slow processor, with several asking; silence beyond is a failure."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 3.0
-OPENING_S = 5.0
+OPENING_S = 4.0
 """How long a machine is waited for that never answered: its address may be wrong."""
 
 

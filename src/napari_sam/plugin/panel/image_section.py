@@ -19,6 +19,7 @@ from napari_sam.models.registry import REGISTRY
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.panel.channel_row import ChannelRow
+from napari_sam.plugin.panel.device_choice import DeviceChoice
 from napari_sam.plugin.panel.section import Section
 from napari_sam.plugin.panel.widgets import SPACING, PanelButton, RoomKeeper, button, choose, column_layout, combo, row
 from napari_sam.plugin.preferences import LARGEST_OBJECT
@@ -180,6 +181,7 @@ class ImageSection(Section):
                 f"{spec.description}, for {spec.suits} ({spec.licence}, {spec.size_bytes / 1e6:.0f} MB)",
                 Qt.ItemDataRole.ToolTipRole,
             )
+        self.device = DeviceChoice(lambda: self._session.model.device, self._session.model.compute_on)
         self.download = DownloadRow(post)
         self.advice = QLabel()
         self.advice.setWordWrap(True)
@@ -216,7 +218,10 @@ class ImageSection(Section):
         image.setStretch(1, 0)
         form.addRow("Image", image)
         form.addRow("Channels", self.channels)
-        form.addRow("Model", self.model)
+        # A narrow panel has no room for one more row.
+        model = row(self.model, self.device.box)
+        model.setStretch(0, 2)
+        form.addRow("Model", model)
         form.addRow(about)
         form.addRow("Labels", self.labels)
         form.addRow("Object size", self.object_size)
@@ -286,6 +291,7 @@ class ImageSection(Section):
         self.object_size.setValue(round(self._session.model.object_size or 0))
         self._filling = False
         self.channels.show_picture()
+        self.device.show()
         model = self._session.model.name
         # The first model that is loaded measures it, if it was not measured before.
         if self._speed is None and self._session.model.setup is not None:

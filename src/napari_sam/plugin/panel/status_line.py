@@ -5,6 +5,7 @@ from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
+from napari_sam.models.remote.connection import ServerAddress, is_address
 from napari_sam.plugin.panel.widgets import ColumnScroll, RoomKeeper, breakable
 from napari_sam.segment.segmentation import Setup
 from napari_sam.session.status import State, Status
@@ -117,9 +118,10 @@ class StatusLine(QWidget):
         self.bar.show_share(status.done / status.total if status.working and status.total else 0.0)
         self._write()
 
-    def show_setup(self, setup: Setup | None) -> None:
+    def show_setup(self, setup: Setup | None, device: str = "auto") -> None:
         """Show where, and how exactly, images are encoded; nothing while that is not known."""
-        text = "" if setup is None else f"{setup.device.upper()}, {setup.precision}"
+        where = f" of {ServerAddress.read(device).host}" if is_address(device) else ""
+        text = "" if setup is None else f"{setup.device.upper()}{where}, {setup.precision}"
         if text != self.setup.text():
             self.setup.setText(text)
             self.setup.setToolTip(

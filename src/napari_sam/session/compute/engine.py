@@ -53,6 +53,11 @@ class PlaneSegmenter(Protocol):
         """Sentence that says why it no longer computes where it began to; empty where it does."""
         ...
 
+    @property
+    def waiting(self) -> str:
+        """Sentence that says that it waits for another machine, which does not answer; empty otherwise."""
+        ...
+
     def prepare(
         self,
         plane: Plane,
@@ -114,7 +119,20 @@ class PlaneSegmenter(Protocol):
 
 
 class Engine(Protocol):
-    """An engine that opens images with models and computes with them; all of it on the inference thread."""
+    """An engine that opens images with models and computes with them, on the inference thread but for what is said."""
+
+    @property
+    def device(self) -> str:
+        """Where it computes: "auto", what `torch.device` takes, or the address of another machine. On any thread."""
+        ...
+
+    def compute_on(self, device: str, token: str | None = None) -> None:
+        """Compute on another device: images are to be opened anew. What waits for a machine ends; on any thread."""
+        ...
+
+    def watch_waiting(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called, on the inference thread, when `waiting` of a segmenter is different."""
+        ...
 
     def open(self, model: str, source: ImageSource, contrast: Contrast | None, axes: tuple[int, int]) -> PlaneSegmenter:
         """Load a model and measure the contrast of an image (shown in `axes`) unless it is given."""
@@ -228,15 +246,34 @@ class NetworkEngine:
     Parameters
     ----------
     device
-        Where to compute: "auto", or what `torch.device` takes.
+        Where to compute: "auto", what `torch.device` takes, or the address of a machine that runs `napari-sam serve`.
     embedding_bytes
         Bound on the memory that the embeddings of an image take; None for the store's own.
+    token
+        What another machine knows us by.
     """
 
-    def __init__(self, device: str = "auto", embedding_bytes: int | None = None) -> None:
-        self._device = device
+    def __init__(self, device: str = "auto", embedding_bytes: int | None = None, token: str | None = None) -> None:
+        self._place = (device, token)
         self._embedding_bytes = embedding_bytes
-        self._models: dict[str, Model] = {}
+        self._models: dict[tuple[tuple[str, str | None], str, str], Model] = {}
+        self._changed: Callable[[], None] | None = None
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return self._place[0]
+
+    def compute_on(self, device: str, token: str | None = None) -> None:
+        """Compute on another device: images are to be opened anew. What waits for a machine ends."""
+        self._place = (device, token)
+        for key, model in tuple(self._models.items()):
+            model.close()
+            self._models.pop(key, None)
+
+    def watch_waiting(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called, on the inference thread, when `waiting` of a segmenter is different."""
+        self._changed = changed
 
     def open(self, model: str, source: ImageSource, contrast: Contrast | None, axes: tuple[int, int]) -> PlaneSegmenter:
         """Load a model and measure the contrast of an image (shown in `axes`) unless it is given.
@@ -248,14 +285,12 @@ class NetworkEngine:
         """
         let_idle_threads_sleep()
         from napari_sam.models.advice import measured_speed
-        from napari_sam.models.load import load_model
         from napari_sam.segment.segmenter import Segmenter
 
-        if model not in self._models:
-            self._models[model] = load_model(model, self._device)
-            # While nobody waits for a click yet: the panel tells from it how long other models would take.
-            measured_speed()
-        return Segmenter(self._models[model], source, contrast or measure_contrast(source, axes), store=self._store())
+        loaded = self._model(model, "auto")
+        # While nobody waits for a click yet: the panel tells from it how long other models would take.
+        measured_speed()
+        return Segmenter(loaded, source, contrast or measure_contrast(source, axes), store=self._store())
 
     def open_as(self, setup: Setup, source: ImageSource) -> PlaneSegmenter:
         """Open an image with what answered before.
@@ -266,13 +301,9 @@ class NetworkEngine:
             If the model is missing, or its weights are other ones now.
         """
         let_idle_threads_sleep()
-        from napari_sam.models.load import load_model
         from napari_sam.segment.segmenter import Segmenter
 
-        key = f"{setup.precision} {setup.model}"
-        if key not in self._models:
-            self._models[key] = load_model(setup.model, self._device, setup.precision)
-        model = self._models[key]
+        model = self._model(setup.model, setup.precision)
         if setup.digest and model.digest != setup.digest:
             raise UserError(
                 f"The model {setup.model} is not the one that the session was made with: its weights are others "
@@ -287,6 +318,21 @@ class NetworkEngine:
             channels=_channels_of(setup, source),
             local_corrections=setup.local_corrections,
         )
+
+    def _model(self, name: str, precision: str) -> "Model":
+        """Return a loaded model."""
+        from napari_sam.models.load import load_model
+
+        place = self._place
+        key = (place, name, precision)
+        model = self._models.get(key)
+        if model is None:
+            device, token = place
+            model = self._models[key] = load_model(name, device, precision, token=token, on_waiting=self._changed)
+            if place != self._place:
+                # Another one was chosen meanwhile.
+                model.close()
+        return model
 
     def _store(self) -> "EmbeddingStore | None":
         """Make a store for the embeddings of one image; None leaves that to the segmenter."""
@@ -470,3 +516,8 @@ class OpenedImage:
     def fell_back(self) -> str:
         """Sentence that says why it is no longer computed where it began; empty where it is. Any thread may ask."""
         return "" if self._segmenter is None else self._segmenter.fell_back
+
+    @property
+    def waiting(self) -> str:
+        """Sentence that says that another machine does not answer; empty otherwise. Any thread may ask."""
+        return "" if self._segmenter is None else self._segmenter.waiting

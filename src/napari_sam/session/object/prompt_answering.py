@@ -99,6 +99,15 @@ class PromptAnswering:
         )
         self.embed(anew=True)
 
+    @property
+    def device(self) -> str:
+        """Where it is computed, as it was chosen."""
+        return self._engine.device
+
+    def compute_on(self, device: str, token: str | None) -> None:
+        """Have it computed on another device; `open` follows."""
+        self._engine.compute_on(device, token)
+
     def look_at(self, plane: Plane, center: tuple[float, float] | None) -> None:
         """Embed another plane, or another part of it, that is in view."""
         anew = self.view.look_at(plane, center)

@@ -1,5 +1,7 @@
 """A model on another machine answers as one here does, whatever happens to the connection."""
 
+import shutil
+import subprocess
 import threading
 import time
 
@@ -294,3 +296,18 @@ def test_nano_finds_everything_alike(stack, nano_server):
     assert len(ours) == len(theirs) > 2
     for mine, other in zip(ours.proposals, theirs.proposals, strict=True):
         np.testing.assert_array_equal(mine.logits, other.logits)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="a certificate is made by openssl")
+def test_a_certificate_encrypts(tmp_path, monkeypatch):
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*made.split(), *names], check=True, capture_output=True)
+    with running(certificate=certificate, key=key) as server:
+        address = ServerAddress.read(server.address.replace("http", "https"))
+        with pytest.raises(UserError, match="cannot prove who it is"):
+            open_remote(ServerConnection(address, TOKEN), "threshold", "float32")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        model = open_remote(ServerConnection(address, TOKEN), "threshold", "float32")
+        assert model.decode(model.encode(image()), POINTS, LABELS, None, False).logits.shape == (1, 1, 32, 32)

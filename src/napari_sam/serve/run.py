@@ -94,19 +94,21 @@ def serve(server: "uvicorn.Server", on_listening: Callable[[str], None]) -> None
     """
     config = server.config
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listening = socket.socket(family)
     try:
-        listening = socket.socket(family)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((config.host, config.port))
         listening.listen(MOST_CONNECTIONS)
     except OSError as error:
+        listening.close()
         raise UserError(
             f"{config.host} cannot be listened at on port {config.port} ({error.strerror or error}): choose another "
             "with --port."
         ) from error
     host = f"[{config.host}]" if ":" in config.host else config.host
     on_listening(f"{'https' if config.ssl_certfile else 'http'}://{host}:{listening.getsockname()[1]}")
-    server.run(sockets=[listening])
+    with listening:
+        server.run(sockets=[listening])
 
 
 def is_open_to_others(host: str) -> bool:

@@ -190,7 +190,7 @@ class ServedModels:
     def _encoded(
         self, model: Model, images: Sequence[PackedArray], cancel: CancelToken
     ) -> list[tuple[str, EncodedImages]]:
-        """Return the name and the features of each image; of one shape as many are encoded together as came."""
+        """Return the name and the features of each image; of one shape several are encoded together."""
         if unpacked_bytes(images) > MOST_BYTES:
             raise MalformedMessage(f"The images of a message take {MOST_BYTES} bytes at most.")
         names: list[str] = []
@@ -205,8 +205,10 @@ class ServedModels:
             if found[name] is None:
                 missing[name] = pixels if len(pixels) == 3 else np.repeat(pixels, 3, axis=0)
         while missing:
-            shape = next(iter(missing.values())).shape
-            some = [name for name, pixels in missing.items() if pixels.shape == shape]
+            # No more of them than are encoded together elsewhere: the features of an image would be slightly others.
+            _, rows, columns = shape = next(iter(missing.values())).shape
+            together = model.images_at_once(rows * columns)
+            some = [name for name, pixels in missing.items() if pixels.shape == shape][:together]
             features = model.encode(torch.from_numpy(np.stack([missing.pop(name) for name in some])), cancel).split()
             for name, each in zip(some, features, strict=True):
                 found[name] = each

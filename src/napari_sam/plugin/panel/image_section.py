@@ -16,6 +16,7 @@ from napari_sam.models.advice import MachineSpeed, general_advice, known_speed, 
 from napari_sam.models.cache import is_downloaded
 from napari_sam.models.download import fetch
 from napari_sam.models.registry import REGISTRY
+from napari_sam.models.remote.connection import is_address
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.panel.channel_row import ChannelRow
@@ -181,7 +182,7 @@ class ImageSection(Section):
                 f"{spec.description}, for {spec.suits} ({spec.licence}, {spec.size_bytes / 1e6:.0f} MB)",
                 Qt.ItemDataRole.ToolTipRole,
             )
-        self.device = DeviceChoice(lambda: self._session.model.device, self._session.model.compute_on)
+        self.device = DeviceChoice(lambda: self._session.model.device, self._compute_on)
         self.download = DownloadRow(post)
         self.advice = QLabel()
         self.advice.setWordWrap(True)
@@ -317,15 +318,21 @@ class ImageSection(Section):
             self._session.model.choose(self.model.itemData(index))
             self._offer(self.model.itemData(index))
 
+    def _compute_on(self, device: str, token: str | None) -> None:
+        self._session.model.compute_on(device, token)
+        self._offer(self._session.model.name)
+
     def _offer(self, model: str) -> None:
-        self.download.offer(model)
+        # Another machine has its own models.
+        self.download.offer("" if is_address(self._session.model.device) else model)
         self._show_advice()
 
     def _show_advice(self) -> None:
         """Show what the chosen model is for and how long it takes here; while the mouse rests, which one to choose."""
         self._speed = self._speed or known_speed()
         spec = REGISTRY.get(self._session.model.name)
-        self.advice.setText("" if spec is None else model_advice(spec, self._speed))
+        here = None if is_address(self._session.model.device) else self._speed
+        self.advice.setText("" if spec is None else model_advice(spec, here))
         self._keep_download()
         self.model.setToolTip("" if self._speed is None else general_advice(self._speed))
 

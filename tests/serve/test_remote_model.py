@@ -11,6 +11,7 @@ import torch
 from running_server import TOKEN, free_port, running
 
 import napari_sam
+from napari_sam.discover.alike import describe_kind, propose_alike
 from napari_sam.discover.everything import propose_everything
 from napari_sam.discover.proposals import Proposals
 from napari_sam.errors import UserError, UserNotice
@@ -191,10 +192,21 @@ def test_what_is_cancelled_is_dropped_there_too():
         model.decode(model.encode(image()), POINTS, LABELS, None, True)
 
 
-def test_the_embedding_does_not_travel(server):
-    features = server.model().encode(image())
-    with pytest.raises(UserError, match="choose a device of this machine"):
-        _ = features.embedding
+def test_the_embedding_is_summed_up_there(server):
+    cells, ends = torch.tensor([0, 9, 9, 63, 5]), torch.tensor([0, 2, 2, 5])
+    here, there = (model.encode(image()) for model in (threshold_model(), server.model()))
+    toward = torch.rand(3, 3, generator=torch.Generator().manual_seed(1)).double() + 1
+    assert torch.equal(here.moments(), there.moments())
+    assert torch.equal(here.sums(cells, ends), there.sums(cells, ends))
+    assert torch.equal(here.sums(cells[:0], ends[:1]), there.sums(cells[:0], ends[:1]))
+    assert torch.equal(here.similarity(toward), there.similarity(toward))
+    by_hand = here.embedding[0].flatten(1).T
+    torch.testing.assert_close(
+        here.sums(cells, ends),
+        torch.stack([by_hand[0] + by_hand[9], 0 * by_hand[0], by_hand[9] + by_hand[63] + by_hand[5]]),
+    )
+    torch.testing.assert_close(here.moments()[1], (by_hand.double() ** 2).mean(0))
+    assert not hasattr(there, "embedding")
 
 
 @pytest.mark.parametrize("address", ["http://", "http://host/path", "http://user@host", "http://host:port", "ftp://h"])
@@ -287,7 +299,18 @@ def test_nano_segments_and_carries_the_same(stack, nano_server):
             np.testing.assert_array_equal(mine.mask.pixels, other.mask.pixels)
 
 
-def test_nano_finds_everything_alike(stack, nano_server):
+def test_nano_finds_the_same_alike(stack, nano_server):
+    plane, found = Plane((1, 2), (4, 0, 0)), []
+    for segmenter in opened(stack, nano_server):
+        example = segmenter.segment(plane, Prompts((Point(35, 24),))).mask
+        kind = describe_kind(segmenter, [(plane, example)])
+        found.append(list(propose_alike(segmenter, plane, kind))[-1])
+    ours, theirs = found
+    assert len(ours) == len(theirs) > 2
+    np.testing.assert_array_equal(ours.likeness, theirs.likeness)
+
+
+def test_nano_finds_everything_the_same(stack, nano_server):
     plane = Plane((1, 2), (4, 0, 0))
     ours, theirs = (
         [each for each in propose_everything(segmenter, plane) if isinstance(each, Proposals)][-1]

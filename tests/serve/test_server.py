@@ -24,6 +24,8 @@ from napari_sam.models.remote.messages import (
     PromptedWindow,
     PromptsSent,
     RefusalSent,
+    SimilarityWanted,
+    SumsWanted,
     WindowCut,
     image_name,
     pack,
@@ -153,6 +155,14 @@ def prompts(**changed) -> PromptsSent:
     return msgspec.structs.replace(plain, **changed)
 
 
+SENT = (pack(PIXELS, compress=True),)
+
+
+def sums(cells: list[int], ends: list[int], cut: WindowCut | None = None) -> SumsWanted:
+    numbers = (pack(np.array(each, np.int64)) for each in (cells, ends))
+    return SumsWanted(KEY, PromptedWindow(NAME, cut), SENT, *numbers)
+
+
 FLOATS = pack(PIXELS)
 MALFORMED = {
     "pixels of whole numbers": images(pack(PIXELS.astype(np.int64))),
@@ -184,6 +194,17 @@ MALFORMED = {
     "a window between cells": prompts(windows=(PromptedWindow(NAME, WindowCut(4, 0, 32)),)),
     "a window of nothing": prompts(windows=(PromptedWindow(NAME, WindowCut(0, 0, 0)),)),
     "too large a window": prompts(windows=(PromptedWindow(NAME, WindowCut(0, 0, 128)),)),
+    "cells beyond the image": sums([0, 64], [0, 2]),
+    "cells before the image": sums([-1, 3], [0, 2]),
+    "sets that are not all cells": sums([1, 2, 3], [0, 2]),
+    "sets that go backwards": sums([1, 2, 3], [0, 2, 1, 3]),
+    "sets before the first cell": sums([1, 2, 3], [-1, 3]),
+    "no sets": sums([], []),
+    "sets of a part": sums([1], [0, 1], WindowCut(0, 0, 32)),
+    "a direction of other channels": SimilarityWanted(KEY, PromptedWindow(NAME), SENT, pack(np.ones((3, 4)))),
+    "a direction with less digits": SimilarityWanted(
+        KEY, PromptedWindow(NAME), SENT, pack(np.ones((3, 3), np.float32))
+    ),
 }
 
 

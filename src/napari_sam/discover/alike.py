@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.sparse import csr_array
@@ -181,10 +182,7 @@ class _FeatureMaps:
     def of(cls, search: PlaneSearch, level: int) -> "_FeatureMaps":
         """Encode a plane at a level, unless it is at hand."""
         areas = search.areas(level)
-        moments: list[NDArray[np.float64]] = []
-        for area in areas:
-            embedding = search.features(area).embedding[0].double()
-            moments.append(np.stack([embedding.mean((1, 2)).cpu().numpy(), (embedding**2).mean((1, 2)).cpu().numpy()]))
+        moments = [search.features(area).moments(search.cancel).numpy() for area in areas]
         first, second = np.mean(moments, axis=0)
         return cls(search, areas, first, np.sqrt(np.maximum(second - first**2, 1e-9)))
 
@@ -223,10 +221,16 @@ class _FeatureMaps:
             own = np.flatnonzero(self.search.nearest(middles, area, self.areas))
             if not len(own):
                 continue
-            embedding[own] = _pooled(
-                cells[own], cell, columns, area, self.search.features(area).embedding[0].float().cpu().numpy()
-            )
-            light[own] = _pooled(cells[own], cell, columns, area, self._light(area))
+            some, stride = cells[own], self.search.segmenter.model.network.stride
+            sizes = np.maximum(np.diff(some.indptr), 1)[:, None]
+            at = _cells_of(some, cell, columns, area, (area.shape[0] // stride, area.shape[1] // stride))
+            ends = torch.from_numpy(some.indptr.astype(np.int64))
+            sums = self.search.features(area).sums(torch.from_numpy(at), ends, self.search.cancel)
+            embedding[own] = sums.numpy() / sizes
+            seen = self._light(area)
+            at = _cells_of(some, cell, columns, area, (seen.shape[1], seen.shape[2]))
+            weights = csr_array((np.ones(len(at), np.float32), at, some.indptr), shape=(len(own), seen[0].size))
+            light[own] = weights @ seen.reshape(len(seen), -1).T / sizes
         unit = cell[0] * cell[1] / (self.search.aspect[0] * self.search.aspect[1])
         contrast = np.log2(np.maximum(light[:, 1] - light[:, 0] ** 2, 1e-6)) / 2
         diameters = np.log2(2 * np.sqrt(counts * unit / math.pi))
@@ -239,9 +243,8 @@ class _FeatureMaps:
         toward = toward / max(float(np.linalg.norm(toward)), 1e-9)
         cells = kind.diameter / 2.0**kind.level / stride
         for area in self.areas:
-            embedding = self.search.features(area).embedding[0].float().cpu().numpy()
-            seen = (embedding - self.middle[:, None, None]) / self.spread[:, None, None]
-            alike = np.tensordot(toward, seen, 1) / np.maximum(np.linalg.norm(seen, axis=0), 1e-9)
+            given = torch.from_numpy(np.stack([toward, self.middle, self.spread]))
+            alike = self.search.features(area).similarity(given, self.search.cancel).numpy()
             alike = ndimage.gaussian_filter(alike, cells / 4)
             peaks = peak_local_max(  # type: ignore[no-untyped-call]
                 alike,
@@ -263,22 +266,18 @@ class _FeatureMaps:
         return np.stack([each.reshape(halves).mean((1, 3)) for each in (light, light**2)])
 
 
-def _pooled(
-    cells: csr_array, cell: tuple[float, float], columns: int, area: Window, features: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Return the (N, C) mean of an area's (C, h, w) features over the cells of each of N objects."""
-    grid = area.coarsened(area.shape[0] // features.shape[1])
+def _cells_of(
+    cells: csr_array, cell: tuple[float, float], columns: int, area: Window, shape: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Return which cells of an area's (h, w) features hold the cells of a plane that objects cover, in their order."""
+    grid = area.coarsened(area.shape[0] // shape[0])
     from_cell = [
         np.rint(((at + 0.5) * cell[axis] - 0.5 - grid.origin[axis]) / grid.step[axis])
         .astype(int)
-        .clip(0, features.shape[axis + 1] - 1)
+        .clip(0, shape[axis] - 1)
         for axis, at in enumerate(np.divmod(cells.indices, columns))
     ]
-    at = from_cell[0] * features.shape[2] + from_cell[1]
-    shape = (cells.shape[0], features.shape[1] * features.shape[2])
-    weights = csr_array((np.ones(len(at), np.float32), at, cells.indptr), shape=shape)
-    total = weights @ features.reshape(len(features), -1).T
-    return np.asarray(total / np.maximum(np.diff(cells.indptr), 1)[:, None], float)
+    return np.asarray(from_cell[0] * shape[1] + from_cell[1], np.int64)
 
 
 def _elongation(

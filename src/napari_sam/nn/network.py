@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from napari_sam.nn.cancel import CancelToken
 
@@ -15,17 +16,6 @@ class EncodedImages(Protocol):
     @property
     def nbytes(self) -> int:
         """Bytes that the features take where they are kept."""
-        ...
-
-    @property
-    def embedding(self) -> Tensor:
-        """The image embedding; see `ImageFeatures`.
-
-        Raises
-        ------
-        UserError
-            Where it is kept elsewhere and does not travel.
-        """
         ...
 
     def split(self) -> "Sequence[EncodedImages]":
@@ -53,6 +43,45 @@ class EncodedImages(Protocol):
         ------
         Cancelled
             If `cancel` was set while they were on their way.
+        """
+        ...
+
+    def moments(self, cancel: CancelToken | None = None) -> Tensor:
+        """Return the mean of the (only) image's embedding, and of its square: (2, C) float64, on the CPU."""
+        ...
+
+    def sums(self, cells: Tensor, ends: Tensor, cancel: CancelToken | None = None) -> Tensor:
+        """Return the sums of the (only) image's embedding over sets of its cells.
+
+        Parameters
+        ----------
+        cells
+            (K,) int64, numbers of cells in row-major order, one set after the other.
+        ends
+            (N + 1,) int64, where each of N sets begins, and the last one ends.
+        cancel
+            See `auxiliary_maps`.
+
+        Returns
+        -------
+        (N, C) float32, on the CPU.
+        """
+        ...
+
+    def similarity(self, toward: Tensor, cancel: CancelToken | None = None) -> Tensor:
+        """Return the cosine of every cell of the (only) image's embedding with a direction.
+
+        Parameters
+        ----------
+        toward
+            (3, C) float64: the direction, of length 1; and what is taken off the embedding, and what it is then divided
+            by.
+        cancel
+            See `auxiliary_maps`.
+
+        Returns
+        -------
+        (H / stride, W / stride) float64, on the CPU.
         """
         ...
 
@@ -116,6 +145,29 @@ class ImageFeatures(NamedTuple):
         """Return the maps."""
         del cancel
         return self.maps
+
+    def moments(self, cancel: CancelToken | None = None) -> Tensor:
+        """Return the mean of the embedding, and of its square; see `EncodedImages.moments`."""
+        del cancel
+        embedding = self.embedding[0].cpu().double()
+        return torch.stack([embedding.mean((1, 2)), (embedding**2).mean((1, 2))])
+
+    def sums(self, cells: Tensor, ends: Tensor, cancel: CancelToken | None = None) -> Tensor:
+        """Return the sums of the embedding over sets of cells; see `EncodedImages.sums`."""
+        del cancel
+        by_cell = self.embedding[0].cpu().float().flatten(1).T.contiguous()
+        if len(ends) == 1:
+            return by_cell[:0]
+        sums: Tensor = F.embedding_bag(cells, by_cell, ends[:-1], mode="sum")
+        return sums
+
+    def similarity(self, toward: Tensor, cancel: CancelToken | None = None) -> Tensor:
+        """Return the cosine of every cell with a direction; see `EncodedImages.similarity`."""
+        del cancel
+        direction, middle, spread = toward[..., None, None]
+        seen = (self.embedding[0].cpu().double() - middle) / spread
+        cosine: Tensor = (direction * seen).sum(0) / torch.linalg.vector_norm(seen, dim=0).clamp(min=1e-9)
+        return cosine
 
     def split(self) -> "list[ImageFeatures]":
         """Return the features of every image by themselves, in memory of their own."""

@@ -24,10 +24,14 @@ from napari_sam.models.remote.messages import (
     ModelFacts,
     ModelKey,
     ModelWanted,
+    MomentsWanted,
+    NumbersSent,
     PackedArray,
     PromptedWindow,
     PromptsDecoded,
     PromptsSent,
+    SimilarityWanted,
+    SumsWanted,
     image_name,
     pack,
     prompts_at_most,
@@ -35,14 +39,18 @@ from napari_sam.models.remote.messages import (
     unpacked_bytes,
 )
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.nn.network import EncodedImages
+from napari_sam.nn.network import EncodedImages, ImageFeatures
 
 LARGEST_SIDE = 2048
 """Bound on the sides of an image that a fully convolutional network gets: twice what callers send (chosen)."""
 LEAST_LABEL, MOST_LABEL = -1, 3
 """Kinds of points, see `PromptableNetwork.decode`: others are read from beyond a table, and break a card's work."""
 
+MOST_SETS = 2**14
+"""Bound on the sets of cells that are summed up at once: their sums take 16 MB of `nano` (chosen)."""
+
 OpenModel = Callable[[str, str], Model]
+NumbersWanted = MomentsWanted | SumsWanted | SimilarityWanted
 
 
 class ServedModels:
@@ -100,6 +108,8 @@ class ServedModels:
                 return self._decode(message, cancel)
             case MapsWanted():
                 return self._maps(message, cancel)
+            case MomentsWanted() | SumsWanted() | SimilarityWanted():
+                return self._summed(message, cancel)
         raise MalformedMessage(f"Nobody asks for {type(message).__name__}.")
 
     def _facts(self, wanted: ModelWanted) -> ModelFacts:
@@ -151,6 +161,27 @@ class ServedModels:
         whole = images[message.window.image][0]
         maps = (whole if cut is None else _window(images[message.window.image], message.window, model)).auxiliary_maps()
         return MapsSent(None if maps is None else pack(maps.float().cpu().numpy()))
+
+    def _summed(self, message: NumbersWanted, cancel: CancelToken) -> NumbersSent | ImagesMissing:
+        model = self._model(message.model)
+        images = self._at_hand(model, [message.window], message.images, cancel)
+        if isinstance(images, ImagesMissing):
+            return images
+        features, size = images[message.window.image]
+        if message.window.cut is not None:
+            raise MalformedMessage("Embeddings of whole images are summed up.")
+        match message:
+            case MomentsWanted():
+                numbers = features.moments(cancel)
+            case SumsWanted():
+                count = size[0] * size[1] // model.network.stride**2
+                numbers = features.sums(*_checked_cells(message, count), cancel)
+            case SimilarityWanted():
+                toward = unpack(message.toward, "float64", "directions")
+                if toward.shape != (3, features.moments().shape[1]):
+                    raise MalformedMessage(f"A direction does not have the shape {toward.shape}.")
+                numbers = features.similarity(torch.from_numpy(toward), cancel)
+        return NumbersSent(pack(numbers.numpy()))
 
     def _opened(self, name: str, precision: str) -> Model:
         key = (name, precision)
@@ -285,7 +316,20 @@ def _checked_prompts(
     return points, labels, mask
 
 
+def _checked_cells(message: SumsWanted, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the sets of cells of an embedding that has so many."""
+    cells, ends = unpack(message.cells, "int64", "cells"), unpack(message.ends, "int64", "ends")
+    if cells.ndim != 1 or ends.ndim != 1 or not 1 <= len(ends) <= MOST_SETS:
+        raise MalformedMessage(f"Sets of cells do not have the shapes {cells.shape} and {ends.shape}.")
+    if cells.size and not 0 <= cells.min() <= cells.max() < count:
+        raise MalformedMessage(f"Cells are numbered from 0 to {count - 1}.")
+    if ends[0] != 0 or ends[-1] != len(cells) or (np.diff(ends) < 0).any():
+        raise MalformedMessage("Sets of cells follow each other, and together are all of them.")
+    return torch.from_numpy(cells), torch.from_numpy(ends)
+
+
 def _size(features: EncodedImages, model: Model) -> tuple[int, int]:
+    assert isinstance(features, ImageFeatures)
     rows, columns = features.embedding.shape[-2:]
     return rows * model.network.stride, columns * model.network.stride
 

@@ -1,7 +1,7 @@
 """The messages between a program and the machine that computes for it: their form, their bounds, their packing.
 
 Everything is a POST of one message as MessagePack, answered by one message. Nothing else travels: pixels one way (once
-for each window), prompts, and logits the other way. Arrays are numbers of two types, unpacked by their shape alone.
+for each window), prompts, and logits the other way. Arrays are numbers of three types, unpacked by their shape alone.
 """
 
 import hashlib
@@ -41,6 +41,9 @@ class Message(msgspec.Struct, forbid_unknown_fields=True):
     """A message; each kind has a path of its own."""
 
 
+ArrayType = Literal["float32", "float64", "int64"]
+
+
 class PackedArray(Message):
     """An array of numbers.
 
@@ -57,14 +60,14 @@ class PackedArray(Message):
         Whether they are compressed.
     """
 
-    dtype: Literal["float32", "int64"]
+    dtype: ArrayType
     shape: Annotated[tuple[Side, ...], Meta(max_length=4)]
     data: bytes
     packed: bool = False
 
 
 def pack(array: NDArray[Any], compress: bool = False) -> PackedArray:
-    """Pack an array of float32 or int64.
+    """Pack an array of float32, float64 or int64.
 
     Parameters
     ----------
@@ -75,7 +78,8 @@ def pack(array: NDArray[Any], compress: bool = False) -> PackedArray:
         windows of seven training images at two levels): less than 1 Gbit/s takes for what is saved. Logits are noise in
         their lower bytes, and do not shrink.
     """
-    dtype: Literal["float32", "int64"] = "float32" if array.dtype == np.float32 else "int64"
+    types: dict[str, ArrayType] = {"f4": "float32", "f8": "float64", "i8": "int64"}
+    dtype = types[array.dtype.str[1:]]
     data = np.ascontiguousarray(array, f"<{array.dtype.str[1:]}").tobytes()
     compress = compress and array.size > 0
     if compress:
@@ -242,6 +246,39 @@ class MapsSent(Message):
     maps: PackedArray | None
 
 
+class MomentsWanted(Message):
+    """A request for `EncodedImages.moments`; `images` as of `PromptsSent`; answered by `NumbersSent`."""
+
+    model: ModelKey
+    window: PromptedWindow
+    images: Annotated[tuple[PackedArray, ...], Meta(max_length=1)]
+
+
+class SumsWanted(Message):
+    """A request for `EncodedImages.sums`; answered by `NumbersSent`."""
+
+    model: ModelKey
+    window: PromptedWindow
+    images: Annotated[tuple[PackedArray, ...], Meta(max_length=1)]
+    cells: PackedArray
+    ends: PackedArray
+
+
+class SimilarityWanted(Message):
+    """A request for `EncodedImages.similarity`; answered by `NumbersSent`."""
+
+    model: ModelKey
+    window: PromptedWindow
+    images: Annotated[tuple[PackedArray, ...], Meta(max_length=1)]
+    toward: PackedArray
+
+
+class NumbersSent(Message):
+    """The answer to a request for numbers that sum an embedding up."""
+
+    numbers: PackedArray
+
+
 class ImagesMissing(Message):
     """The answer of a machine that does not have some images any more: they are to be sent once more."""
 
@@ -259,6 +296,9 @@ PATHS: dict[type[Message], str] = {
     ImagesSent: "/encode",
     PromptsSent: "/decode",
     MapsWanted: "/maps",
+    MomentsWanted: "/moments",
+    SumsWanted: "/sums",
+    SimilarityWanted: "/similarity",
 }
 """Where each kind of request goes."""
 

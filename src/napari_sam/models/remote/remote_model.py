@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -28,10 +28,14 @@ from napari_sam.models.remote.messages import (
     ModelFacts,
     ModelKey,
     ModelWanted,
+    MomentsWanted,
+    NumbersSent,
     PackedArray,
     PromptedWindow,
     PromptsDecoded,
     PromptsSent,
+    SimilarityWanted,
+    SumsWanted,
     WindowCut,
     image_name,
     pack,
@@ -88,20 +92,6 @@ class RemoteFeatures:
         """Bytes that the features take there: what is at hand is the same as if they were here."""
         return sum(image.nbytes for image in self.images)
 
-    @property
-    def embedding(self) -> Tensor:
-        """Nothing: it is a hundred times the size of what it answers.
-
-        Raises
-        ------
-        UserError
-            Always.
-        """
-        raise UserError(
-            "Objects alike are looked for by the image embedding, which another machine keeps to itself: choose a "
-            "device of this machine."
-        )
-
     def split(self) -> "list[RemoteFeatures]":
         """Return every image by itself."""
         return [replace(self, images=(image,)) for image in self.images]
@@ -117,6 +107,21 @@ class RemoteFeatures:
             self.__dict__["_maps"] = self.network.auxiliary_maps(self, cancel)
         maps: Tensor | None = self.__dict__["_maps"]
         return maps
+
+    def moments(self, cancel: CancelToken | None = None) -> Tensor:
+        """Have the embedding summed up there; see `EncodedImages.moments`."""
+        return self.network.numbers(self, partial(MomentsWanted, self.network.key, self.window), "float64", cancel)
+
+    def sums(self, cells: Tensor, ends: Tensor, cancel: CancelToken | None = None) -> Tensor:
+        """Have the embedding summed up there; see `EncodedImages.sums`."""
+        which, where = pack(cells.numpy(), compress=True), pack(ends.numpy(), compress=True)
+        wanted = partial(SumsWanted, self.network.key, self.window, cells=which, ends=where)
+        return self.network.numbers(self, wanted, "float32", cancel)
+
+    def similarity(self, toward: Tensor, cancel: CancelToken | None = None) -> Tensor:
+        """Have the embedding compared there; see `EncodedImages.similarity`."""
+        wanted = partial(SimilarityWanted, self.network.key, self.window, toward=pack(toward.numpy()))
+        return self.network.numbers(self, wanted, "float64", cancel)
 
     @cached_property
     def window(self) -> PromptedWindow:
@@ -196,6 +201,17 @@ class RemoteNetwork:
         )
         return None if answer.maps is None else torch.from_numpy(self._array(answer.maps, None))
 
+    def numbers(
+        self,
+        features: RemoteFeatures,
+        wanted: Callable[[tuple[PackedArray, ...]], Message],
+        dtype: str,
+        cancel: CancelToken | None,
+    ) -> Tensor:
+        """Fetch numbers that sum the embedding of a window up."""
+        answer = self._asked(wanted, list(features.images), cancel, NumbersSent)
+        return torch.from_numpy(self._array(answer.numbers, None, dtype))
+
     def _decoded(
         self,
         features: Sequence[EncodedImages],
@@ -271,9 +287,9 @@ class RemoteNetwork:
         except MalformedMessage as error:
             raise self._misunderstood() from error
 
-    def _array(self, packed: PackedArray, prompts: int | None) -> NDArray[np.float32]:
+    def _array(self, packed: PackedArray, prompts: int | None, dtype: str = "float32") -> NDArray[Any]:
         try:
-            found = unpack(packed, "float32", "numbers")
+            found = unpack(packed, dtype, "numbers")
         except MalformedMessage as error:
             raise self._misunderstood() from error
         if prompts is not None and len(found) != prompts:

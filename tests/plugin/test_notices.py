@@ -94,6 +94,23 @@ def test_another_folder_is_chosen_by_the_button(full_disk, desk, monkeypatch, tm
     assert [each.deeds for each in unfinished_sessions(parent)] == [1]
 
 
+def test_a_machine_that_does_not_answer_is_seen_and_given_up_by_the_button(desk, engine) -> None:
+    desk.widget.choices.device._compute_there("http://box:8765", "token")
+    desk.ready()
+    assert "of box" in desk.widget.status.setup.text()
+    segmenter = desk.session._answering.opened.segmenter()
+    segmenter.waiting = "The other machine, http://box:8765, does not answer; trying again."
+    engine.waiting_changed()
+    desk.hand.until(lambda: row(desk, NoticeKind.MACHINE) is not None)
+    assert "does not answer; trying again. Nothing is lost." in row(desk, NoticeKind.MACHINE).sentence.text()
+    desk.hand.press(row(desk, NoticeKind.MACHINE).buttons["Compute here"])
+    desk.hand.until(lambda: row(desk, NoticeKind.MACHINE) is None)
+    desk.ready()
+    assert engine.device == "auto"
+    assert desk.widget.choices.device.box.currentText() == "auto"
+    assert "of box" not in desk.widget.status.setup.text()
+
+
 def test_full_labels_are_widened_by_the_button_and_keep_colours_and_name(desk) -> None:
     array = np.zeros((9, 40, 50), np.uint8)
     array[:, 30:36, 2:8] = 255

@@ -11,6 +11,7 @@ from napari_sam.errors import UserError
 from napari_sam.labels.paint import Collision
 from napari_sam.models.registry import REGISTRY
 from napari_sam.planes.image_source import ImageSource
+from napari_sam.plugin.panel.device_choice import OtherMachine
 from napari_sam.plugin.preferences import (
     LARGEST_OBJECT,
     LEAST_MEGABYTES,
@@ -176,7 +177,8 @@ def test_the_panel_begins_with_them(make_napari_viewer, older_napari) -> None:
     vars(desk).clear()
 
 
-def test_the_panel_computes_where_it_is_told_to(make_napari_viewer, older_napari, monkeypatch) -> None:
+@pytest.mark.parametrize("chosen", [False, True])
+def test_the_panel_computes_where_it_is_told_to(make_napari_viewer, older_napari, monkeypatch, chosen: bool) -> None:
     made = []
 
     def engine(*how) -> FakeEngine:
@@ -185,9 +187,10 @@ def test_the_panel_computes_where_it_is_told_to(make_napari_viewer, older_napari
 
     monkeypatch.setattr("napari_sam.plugin.segment_widget.NetworkEngine", engine)
     remember("preferences", AS_STORED)
+    OtherMachine("http://box:8765", "token", chosen).remember()
     viewer = make_napari_viewer()
     viewer.window.add_dock_widget(SegmentWidget(viewer), name="Segment")
-    assert made == [("cpu", 512 * 2**20)]
+    assert made == [("http://box:8765", 512 * 2**20, "token") if chosen else ("cpu", 512 * 2**20, None)]
 
 
 def test_the_engine_computes_there_and_keeps_no_more() -> None:

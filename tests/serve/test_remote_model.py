@@ -130,7 +130,7 @@ def test_without_a_listener_a_notice_is_given(server):
     model = server.model()
     features = model.encode(image())
     server.kill()
-    threading.Timer(0.2, server.start).start()
+    threading.Timer(1, server.start).start()
     with pytest.warns(UserNotice, match="does not answer; trying again"):
         model.decode(features, POINTS, LABELS, None, True)
 

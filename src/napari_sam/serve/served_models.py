@@ -11,6 +11,7 @@ from napari_sam.embedding.store import EmbeddingStore
 from napari_sam.errors import UserError
 from napari_sam.models.load import load_model
 from napari_sam.models.model import Model
+from napari_sam.models.registry import REGISTRY
 from napari_sam.models.remote.messages import (
     MOST_BYTES,
     MOST_PROMPTS,
@@ -269,9 +270,9 @@ def model_opener(names: Sequence[str], device: str, precision: str) -> OpenModel
         raise UserError("Two of these models have one name: rename a file.")
 
     def opened(name: str, wanted: str) -> Model:
-        # Anything else that is asked for is no path of ours.
-        if (known and name not in known) or (not known and (Path(name).name != name or Path(name).exists())):
-            raise UserError(f"The other machine has no model {name}: it has {', '.join(known) or 'published ones'}.")
+        # Nothing that is asked for is a path of ours.
+        if name not in (known or REGISTRY):
+            raise UserError(f"The other machine has no model {name}: it has {', '.join(known or REGISTRY)}.")
         try:
             return load_model(known.get(name, name), device, precision if wanted == "auto" else wanted)
         except UserError as error:

@@ -78,7 +78,7 @@ class NoticeRules:
             "Give that machine up: this one answers from now on, on its own device.",
             self._compute_here,
         )
-        return Notice(f"{opened.waiting} Nothing is lost.", (here,), grave=False, patience=PATIENCE_S)
+        return Notice(f"{opened.waiting} Nothing is lost.", (here,), grave=False)
 
     def _device(self) -> Notice | None:
         opened = self._answering.opened

@@ -76,6 +76,16 @@ class EngineContract(ABC):
             answer = segmenter.segment(MIDDLE, prompts)
             assert_same_answer(other.segment(MIDDLE, prompts, areas=answer.areas), answer)
 
+    def test_it_computes_on_another_device(self) -> None:
+        """The device that is chosen is told, and what is opened from then on answers."""
+        engine = self.make_engine()
+        engine.watch_waiting(lambda: None)
+        engine.compute_on("cpu")
+        assert engine.device == "cpu"
+        segmenter = engine.open(self.model, ImageSource(two_balls()), None, MIDDLE.axes)
+        assert not segmenter.waiting
+        self._check(segmenter.segment(MIDDLE, CLICK), MIDDLE)
+
     # Answers
 
     def test_a_click_and_a_box_find_the_object(self) -> None:

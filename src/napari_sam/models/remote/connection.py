@@ -40,6 +40,8 @@ _CONNECT_S = 5.0
 _SILENCE_S = 300.0
 """A large network takes minutes for a window on a slow processor, with several asking; silence beyond is a failure."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 3.0
+_UNSAID_S = 0.5
+"""A line that comes back sooner is not told of: a frame would come and go."""
 OPENING_S = 4.0
 """How long a machine is waited for that never answered: its address may be wrong."""
 
@@ -128,6 +130,7 @@ class ServerConnection:
         self._token = token
         self._on_change = on_change
         self._answered = False
+        self._lost: float | None = None
         self._closed = threading.Event()
         self._open: http.client.HTTPConnection | None = None
         self._turn = threading.Lock()
@@ -193,7 +196,7 @@ class ServerConnection:
                 raise
             else:
                 if answer.status not in _PASSING:
-                    self._answered = True
+                    self._answered, self._lost = True, None
                     return answer
                 self._drop()
                 used, reason = False, "it is busy, or starting"
@@ -205,7 +208,10 @@ class ServerConnection:
                     f"{self.address} does not answer ({reason}): start `napari-sam serve` there, or correct the "
                     "address."
                 )
-            self._say(f"The other machine, {self.address}, does not answer; trying again.")
+            # What was given up meanwhile does not count anew.
+            self._lost = self._lost or time.monotonic()
+            if time.monotonic() - self._lost >= _UNSAID_S:
+                self._say(f"The other machine, {self.address}, does not answer; trying again.")
             pause = min(max(_FIRST_PAUSE_S, 2 * pause), _LONGEST_PAUSE_S)
 
     def _checked(self, answer: Answer) -> Answer:
@@ -278,6 +284,10 @@ class ServerConnection:
             if connection.sock is None:
                 connection.connect()
                 _keep_alive(connection)
+                if connection is not self._open:
+                    # It was given up before there was anything to break off.
+                    connection.close()
+                    raise http.client.HTTPException("given up")
                 # Whoever refuses a request does not read it: an answer could be lost while a long one is sent.
                 welcome = _said(connection, HELLO, b"", headers)
                 if welcome.status != OK:

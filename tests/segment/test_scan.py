@@ -48,7 +48,7 @@ def one_by_one(monkeypatch) -> None:
             for step, area in zip(steps, given, strict=True)
         ]
 
-    def decoded(model, embedded, prompts, shape, *, multimask):
+    def decoded(model, embedded, prompts, shape, *, multimask, cancel):
         return [
             decode_window(model, each, said, shape, previous=None, multimask=multimask)
             for each, said in zip(embedded, prompts, strict=True)

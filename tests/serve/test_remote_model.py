@@ -24,7 +24,8 @@ from napari_sam.prompts.prompt import Box, Point, Prompts
 from napari_sam.sample import StackRecipe, generate_stack
 from napari_sam.segment.segmenter import Segmenter
 from napari_sam.testing.fake_network import ThresholdNetwork, threshold_model
-from napari_sam.volume.propagate import propagate
+from napari_sam.volume.evidence import SWIFT
+from napari_sam.volume.propagate import propagate, propagate_each
 
 POINTS, LABELS = torch.tensor([[[20.0, 20.0]]]), torch.tensor([[1]])
 
@@ -294,6 +295,20 @@ def test_nano_segments_and_carries_the_same(stack, nano_server):
     assert len(carried[0]) == len(carried[1]) > 2
     for mine, other in zip(*carried, strict=True):
         assert (mine.index, mine.confidence) == (other.index, other.confidence)
+        assert (mine.mask is None) == (other.mask is None)
+        if mine.mask is not None:
+            np.testing.assert_array_equal(mine.mask.pixels, other.mask.pixels)
+
+
+def test_nano_carries_several_on_small_windows_the_same(stack, nano_server):
+    plane, carried = Plane((1, 2), (4, 0, 0)), []
+    for segmenter in opened(stack, nano_server):
+        masks = [segmenter.segment(plane, Prompts((Point(*at),)), object_size=14).mask for at in ((35, 24), (60, 60))]
+        objects = {at: {4: mask} for at, mask in enumerate(masks, 1)}
+        carried.append(list(propagate_each(segmenter, plane, objects, 0, start=3, stop=6, framing=SWIFT)))
+    assert len(carried[0]) == len(carried[1]) > 4
+    for (label, mine), (other_label, other) in zip(*carried, strict=True):
+        assert (label, mine.index, mine.confidence) == (other_label, other.index, other.confidence)
         assert (mine.mask is None) == (other.mask is None)
         if mine.mask is not None:
             np.testing.assert_array_equal(mine.mask.pixels, other.mask.pixels)

@@ -190,6 +190,12 @@ MALFORMED = {
     "windows that are too few": prompts(
         each=True, points=pack(np.zeros((2, 1, 2), np.float32)), labels=pack(np.ones((2, 1), np.int64))
     ),
+    "windows of two sizes": prompts(
+        windows=(PromptedWindow(NAME), PromptedWindow(NAME, WindowCut(0, 0, 32))),
+        each=True,
+        points=pack(np.zeros((2, 1, 2), np.float32)),
+        labels=pack(np.ones((2, 1), np.int64)),
+    ),
     "a window beyond the image": prompts(windows=(PromptedWindow(NAME, WindowCut(8, 0, 64)),)),
     "a window between cells": prompts(windows=(PromptedWindow(NAME, WindowCut(4, 0, 32)),)),
     "a window of nothing": prompts(windows=(PromptedWindow(NAME, WindowCut(0, 0, 0)),)),

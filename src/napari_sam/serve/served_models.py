@@ -145,6 +145,7 @@ class ServedModels:
         if isinstance(images, ImagesMissing):
             return images
         windows = [_window(images[each.image], each, model) for each in message.windows]
+        _check_sides(windows, mask, len(points), model)
         given = torch.from_numpy(points), torch.from_numpy(labels), None if mask is None else torch.from_numpy(mask)
         if message.each:
             prediction = model.decode_each(windows, *given, message.multimask, cancel)
@@ -311,10 +312,17 @@ def _checked_prompts(
         raise MalformedMessage(f"Labels of points are {LEAST_LABEL} to {MOST_LABEL}.")
     if len(message.windows) != (count if message.each else 1):
         raise MalformedMessage(f"{count} prompts do not go with {len(message.windows)} windows.")
-    side = model.network.window // model.network.mask_stride
+    return points, labels, mask
+
+
+def _check_sides(windows: Sequence[EncodedImages], mask: NDArray[np.float32] | None, count: int, model: Model) -> None:
+    """Refuse windows of several sizes, and masks that are not as large as the windows."""
+    sides = {_size(window, model)[0] for window in windows}
+    side = min(sides) // model.network.mask_stride
+    if len(sides) > 1:
+        raise MalformedMessage("Windows that are decoded together are of one size.")
     if mask is not None and mask.shape != (count, 1, side, side):
         raise MalformedMessage(f"Masks have the shape {(count, 1, side, side)}, not {mask.shape}.")
-    return points, labels, mask
 
 
 def _checked_cells(message: SumsWanted, count: int) -> tuple[torch.Tensor, torch.Tensor]:

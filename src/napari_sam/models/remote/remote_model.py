@@ -161,7 +161,7 @@ class RemoteNetwork:
 
     def encode(self, images: Tensor, cancel: CancelToken | None = None) -> EncodedImages:
         """Send images to be encoded; see `Model.encode`."""
-        pixels = [_without_copies(image) for image in images.numpy()]
+        pixels = [_without_copies(image) for image in np.ascontiguousarray(images.cpu().numpy())]
         packed = [pack(each, compress=True) for each in pixels]
         names = [image_name(*each) for each in zip(packed, pixels, strict=True)]
         sent: list[SentImage] = []

@@ -3,6 +3,7 @@
 import http.client
 import json
 import pickle
+import sys
 import threading
 
 import msgspec
@@ -310,6 +311,14 @@ def test_eight_clients_get_each_its_own_answers():
         for client in clients:
             client.join(60)
     assert (len(answered), wrong) == (96, [])
+
+
+def test_the_extra_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    app = ModelServer(ServedModels(lambda *_: threshold_model()), TOKEN)
+    with pytest.raises(UserError, match=r"install the extra \[serve\]"):
+        make_server(app)
+    app.close()
 
 
 def test_options_of_a_server_are_checked(tmp_path):

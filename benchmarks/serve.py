@@ -25,8 +25,9 @@ import numpy as np
 
 from napari_sam.models.load import load_model
 from napari_sam.models.model import Model
-from napari_sam.models.remote.connection import TOKEN_VARIABLE, ServerConnection
+from napari_sam.models.remote.connection import ServerConnection
 from napari_sam.models.remote.messages import Message, written
+from napari_sam.models.remote.server_address import TOKEN_VARIABLE
 from napari_sam.planes.contrast import measure_contrast
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from napari_sam.models.model import Model
-from napari_sam.models.remote.connection import ServerAddress, ServerConnection
+from napari_sam.models.remote.connection import ServerConnection
 from napari_sam.models.remote.remote_model import RemoteModel, open_remote
+from napari_sam.models.remote.server_address import ServerAddress
 from napari_sam.serve.run import make_server
 from napari_sam.serve.served_models import OpenModel, ServedModels
 from napari_sam.serve.server import ModelServer

@@ -13,7 +13,7 @@ import tifffile
 from running_server import free_port
 
 import napari_sam
-from napari_sam.models.remote.connection import TOKEN_VARIABLE
+from napari_sam.models.remote.server_address import TOKEN_VARIABLE
 from napari_sam.prompts.prompt import Point, Prompts
 from tests.cli.conftest import Run, Target
 

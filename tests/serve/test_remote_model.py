@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 import threading
 import time
 
@@ -16,8 +17,9 @@ from napari_sam.discover.everything import propose_everything
 from napari_sam.discover.proposals import Proposals
 from napari_sam.errors import UserError, UserNotice
 from napari_sam.models.load import load_model
-from napari_sam.models.remote.connection import ServerAddress, ServerConnection, given_token
+from napari_sam.models.remote.connection import ServerConnection
 from napari_sam.models.remote.remote_model import open_remote
+from napari_sam.models.remote.server_address import ServerAddress, given_token
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.planes.geometry import Plane
 from napari_sam.prompts.prompt import Box, Point, Prompts
@@ -349,3 +351,8 @@ def test_a_certificate_encrypts(tmp_path, monkeypatch):
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         model = open_remote(ServerConnection(address, TOKEN), "threshold", "float32")
         assert model.decode(model.encode(image()), POINTS, LABELS, None, False).logits.shape == (1, 1, 32, 32)
+
+
+def test_a_model_on_this_machine_needs_nothing_that_another_one_does():
+    code = "import sys, napari_sam.models.load; print({'imagecodecs', 'msgspec'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

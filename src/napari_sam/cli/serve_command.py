@@ -10,7 +10,7 @@ import typer
 
 from napari_sam.cli.arguments import Device, PrecisionName, Token
 from napari_sam.errors import UserError
-from napari_sam.models.remote.connection import DEFAULT_PORT, TOKEN_VARIABLE, given_token
+from napari_sam.models.remote.server_address import DEFAULT_PORT, TOKEN_VARIABLE, given_token
 
 Models = Annotated[
     list[str] | None,
@@ -50,7 +50,7 @@ def serve_command(
 
     Pixels of what is looked at and prompts come in, masks go out. Nobody without the token is answered.
     """
-    from napari_sam.models.remote.connection import is_address
+    from napari_sam.models.remote.server_address import is_address
     from napari_sam.serve.run import SHORTEST_TOKEN, is_open_to_others, make_server, serve
     from napari_sam.serve.served_models import ServedModels, model_opener
     from napari_sam.serve.server import ModelServer

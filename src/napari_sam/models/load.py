@@ -16,8 +16,7 @@ from napari_sam.models.cache import cached_path, has_hash
 from napari_sam.models.device import AUTO, CPU, choose_device, choose_precision, set_precision
 from napari_sam.models.model import LocalModel, Model
 from napari_sam.models.registry import REGISTRY, VIT_OBJECT_SIZE_PX, ModelSpec
-from napari_sam.models.remote.connection import ServerAddress, ServerConnection, given_token, is_address
-from napari_sam.models.remote.remote_model import open_remote
+from napari_sam.models.remote.server_address import ServerAddress, given_token, is_address
 from napari_sam.models.weights_file import read_weights
 from napari_sam.nn.image_encoder import VitConfig
 from napari_sam.nn.nano import Nano, NanoConfig
@@ -225,6 +224,10 @@ def load_model(
 def _on_other_machine(
     name_or_path: str | Path, address: str, precision: str, token: str, on_waiting: Callable[[], None] | None
 ) -> Model:
+    # What is sent needs packages that a model on this machine does not.
+    from napari_sam.models.remote.connection import ServerConnection
+    from napari_sam.models.remote.remote_model import open_remote
+
     path, spec = Path(name_or_path), REGISTRY.get(str(name_or_path))
     connection = ServerConnection(ServerAddress.read(address), token, on_waiting)
     is_file = spec is None and path.is_file()

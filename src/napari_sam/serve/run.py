@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam.errors import UserError
-from napari_sam.models.remote.connection import DEFAULT_PORT
+from napari_sam.models.remote.server_address import DEFAULT_PORT
 from napari_sam.serve.server import MOST_CONNECTIONS, ModelServer
 
 if TYPE_CHECKING:

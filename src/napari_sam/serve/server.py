@@ -13,15 +13,7 @@ from typing import Any
 
 from napari_sam._version import __version__
 from napari_sam.errors import UserError
-from napari_sam.models.remote.connection import (
-    BUSY,
-    MALFORMED,
-    MISSING,
-    OK,
-    OTHER_VERSION,
-    REFUSED,
-    UNKNOWN_TOKEN,
-)
+from napari_sam.models.remote.connection import BUSY, MALFORMED, MISSING, OK, OTHER_VERSION, REFUSED, UNKNOWN_TOKEN
 from napari_sam.models.remote.messages import (
     HELLO,
     MOST_BYTES,

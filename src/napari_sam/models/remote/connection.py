@@ -1,7 +1,6 @@
 """The connection to the machine that computes: it may break and come back, and nobody without the token is answered."""
 
 import http.client
-import os
 import socket
 import ssl
 import threading
@@ -11,9 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from napari_sam._version import __version__
 from napari_sam.errors import UserError, UserNotice
@@ -29,11 +26,9 @@ from napari_sam.models.remote.messages import (
     read,
     written,
 )
+from napari_sam.models.remote.server_address import ServerAddress
 from napari_sam.nn.cancel import CancelToken
 
-TOKEN_VARIABLE = "NAPARI_SAM_TOKEN"
-DEFAULT_PORT = 8765
-SCHEMES = ("http", "https")
 # Seconds, all chosen. Whoever cancels notices nothing of a twentieth of a second.
 _POLL_S = 0.05
 _CONNECT_S = 5.0
@@ -44,51 +39,6 @@ _UNSAID_S = 0.5
 """A line that comes back sooner is not told of: a frame would come and go."""
 OPENING_S = 4.0
 """How long a machine is waited for that never answered: its address may be wrong."""
-
-
-def is_address(device: str) -> bool:
-    """Tell whether a device is another machine."""
-    return device.partition("://")[0].lower() in SCHEMES and "://" in device
-
-
-@dataclass(frozen=True)
-class ServerAddress:
-    """The address of a machine that computes.
-
-    Parameters
-    ----------
-    secure
-        Whether the connection is encrypted.
-    host, port
-        Where it listens.
-    """
-
-    secure: bool
-    host: str
-    port: int
-
-    @classmethod
-    def read(cls, text: str) -> "ServerAddress":
-        """Read an address, `http://HOST:PORT` or `https://HOST:PORT`.
-
-        Raises
-        ------
-        UserError
-            If it is none.
-        """
-        try:
-            parts = urlsplit(text.strip())
-            port = parts.port
-        except ValueError:
-            parts, port = urlsplit(""), None
-        extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None
-        if parts.scheme not in SCHEMES or not parts.hostname or extra:
-            raise UserError(f"{text!r} is no address of another machine: write http://HOST:{DEFAULT_PORT}.")
-        return cls(parts.scheme == "https", parts.hostname, DEFAULT_PORT if port is None else port)
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{SCHEMES[self.secure]}://{host}:{self.port}"
 
 
 class Answer(NamedTuple):
@@ -335,22 +285,3 @@ def _keep_alive(connection: http.client.HTTPConnection) -> None:
         if option is not None:
             with suppress(OSError):
                 connected.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-def given_token(token: str | None) -> str:
-    """Return the token that was given, or else the one in the environment.
-
-    Raises
-    ------
-    UserError
-        If there is none, or it cannot be sent.
-    """
-    found = (token or os.environ.get(TOKEN_VARIABLE, "")).strip()
-    if not found:
-        raise UserError(
-            "Another machine wants a token: give the one that `napari-sam serve` printed there, or set "
-            f"{TOKEN_VARIABLE}."
-        )
-    if not found.isascii() or not found.isprintable() or " " in found:
-        raise UserError("A token has letters, digits and signs, and no space: give the one that was printed.")
-    return found

@@ -7,7 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QWidget
 
 from napari_sam.errors import UserError
-from napari_sam.models.remote.connection import DEFAULT_PORT, ServerAddress, given_token, is_address
+from napari_sam.models.remote.server_address import DEFAULT_PORT, ServerAddress, given_token, is_address
 from napari_sam.plugin.panel.widgets import combo
 from napari_sam.plugin.preferences import Device
 from napari_sam.plugin.settings import recall, remember

@@ -16,7 +16,7 @@ from napari_sam.models.advice import MachineSpeed, general_advice, known_speed, 
 from napari_sam.models.cache import is_downloaded
 from napari_sam.models.download import fetch
 from napari_sam.models.registry import REGISTRY
-from napari_sam.models.remote.connection import is_address
+from napari_sam.models.remote.server_address import is_address
 from napari_sam.nn.cancel import Cancelled, CancelToken
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.panel.channel_row import ChannelRow

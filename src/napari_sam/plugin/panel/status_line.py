@@ -5,7 +5,7 @@ from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
-from napari_sam.models.remote.connection import ServerAddress, is_address
+from napari_sam.models.remote.server_address import ServerAddress, is_address
 from napari_sam.plugin.panel.widgets import ColumnScroll, RoomKeeper, breakable
 from napari_sam.segment.segmentation import Setup
 from napari_sam.session.status import State, Status

@@ -37,6 +37,21 @@ def test_to_ome_zarr_with_axes_and_scale(run, stored, tmp_path, version):
     assert beside["made_by"] == "napari-sam export"
 
 
+def test_a_scale_is_in_micrometres_in_every_format(run, tmp_path):
+    np.save(tmp_path / "labels.npy", LABELS)
+    for name in ("out.zarr", "out.ome.tif"):
+        assert run("export", tmp_path / "labels.npy", "--scale", "2,0.5,0.5", "-o", tmp_path / name).status == 0
+        found = open_image(tmp_path / name)
+        assert (found.scale, found.units) == ((2.0, 0.5, 0.5), ("micrometer",) * 3)
+
+
+def test_the_image_of_other_labels_is_refused(run, stored, tmp_path):
+    np.save(tmp_path / "image.npy", LABELS[0])
+    ended = run("export", stored, "--image", tmp_path / "image.npy", "-o", tmp_path / "out.json")
+    assert ended.status == 2
+    assert "give their own image" in ended.err
+
+
 def test_to_imagej_with_another_ending_for_another_format(run, stored, tmp_path):
     assert run("export", stored, "-o", tmp_path / "a.zip").status == 0
     assert sorted(each.name for each in roifile.roiread(tmp_path / "a.zip")) == ["3-z1", "3-z2", "7-z2"]

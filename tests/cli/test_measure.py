@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_sam.export.save_labels import save_labels
 
@@ -31,6 +32,17 @@ def test_objects_are_measured_in_the_unit_of_the_file(run, stored, tmp_path):
     assert "confidence" not in rows(table)[0]
 
 
+def test_a_scale_is_in_micrometres_whatever_the_file_says(run, stored, tmp_path):
+    save_labels(tmp_path / "plain.ome.tif", tifffile.imread(stored), axes="ZYX")
+    for labels in (stored, tmp_path / "plain.ome.tif"):
+        ended = run("measure", labels, "--scale", "4,0.5,0.5", "-o", tmp_path / "table.csv")
+        assert "lengths in µm" in ended.out
+        assert [(row["volume"], row["unit"]) for row in rows(tmp_path / "table.csv")] == [
+            ("200.0", "µm"),
+            ("16.0", "µm"),
+        ]
+
+
 def test_by_plane_with_an_image(run, stored, tmp_path):
     image = np.arange(4 * 30 * 40, dtype=np.float32).reshape(4, 30, 40)
     np.save(tmp_path / "image.npy", image)
@@ -47,7 +59,11 @@ def test_by_plane_with_an_image(run, stored, tmp_path):
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [(["-o", "table.xls"], "ends in .csv"), (["-o", "table.csv", "--scale", "1,1"], "3 numbers")],
+    [
+        (["-o", "table.xls"], "ends in .csv"),
+        (["-o", "table.csv", "--scale", "1,1"], "3 numbers"),
+        (["-o", "table.csv", "--scale", "0,1,1"], "sizes above 0"),
+    ],
 )
 def test_bad_input_gets_one_sentence(run, stored, words, says):
     ended = run("measure", stored, *words)

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from napari_sam.cli.arguments import read_numbers
-from napari_sam.cli.image_options import ImageOptions, takes_image
+from napari_sam.cli.image_options import ImageOptions, LabelSizes, takes_image
 from napari_sam.errors import UserError
 from napari_sam.export.export_labels import FORMATS, export_format, export_labels
 from napari_sam.export.provenance import SUFFIX, make_provenance, read_provenance, sidecar_path
@@ -31,7 +30,10 @@ Like = Annotated[
 Scale = Annotated[
     str | None,
     typer.Option(
-        "--scale", metavar="Z,Y,X", help="Size of a pixel along every axis, in place of the file's.", show_default=False
+        "--scale",
+        metavar="Z,Y,X",
+        help="Size of a pixel along every axis, in micrometres, in place of the file's.",
+        show_default=False,
     ),
 ]
 Version = Annotated[
@@ -55,8 +57,12 @@ def export_command(
     """
     chosen = export_format(output, to)
     source = open_labels(labels)
-    sizes = None if scale is None else read_numbers("--scale", scale, {source.ndim})
+    sizes = LabelSizes.read(scale, source)
     like = None if image is None else options.open(image)
+    if like is not None and like.shape != source.shape:
+        raise UserError(
+            f"The labels have the shape {source.shape}, but {image} has {like.shape}; give their own image."
+        )
     former = read_provenance(sidecar_path(labels, SUFFIX))
     name = "" if image is None else image.name
     made = make_provenance(image=name, made_by="napari-sam export", parameters={"labels": labels.name})
@@ -64,5 +70,14 @@ def export_command(
         made["labels"] = former
     if output.exists() and labels.exists() and output.samefile(labels):
         raise UserError(f"{output} are the labels themselves; write to another file.")
-    export_labels(output, source, to=chosen.name, image=like, scale=sizes, provenance=made, zarr_version=zarr_version)
+    export_labels(
+        output,
+        source,
+        to=chosen.name,
+        image=like,
+        scale=sizes.scale,
+        units=sizes.units,
+        provenance=made,
+        zarr_version=zarr_version,
+    )
     typer.echo(f"{output}: {chosen.title}")

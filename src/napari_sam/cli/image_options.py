@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_sam.cli.arguments import read_number_list
+from napari_sam.cli.arguments import read_number_list, read_numbers
 from napari_sam.errors import UserError
 from napari_sam.export.save_labels import MOST_AXES, kept_axes
+from napari_sam.planes.file_axes import is_time
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.planes.open_image import open_image
 
@@ -88,6 +89,31 @@ class ImageOptions:
     def said(self) -> dict[str, object]:
         """What was said, by the name of the option; what was not is left out."""
         return {f"image_{name}": value for name, value in vars(self).items() if value}
+
+
+@dataclass(frozen=True)
+class LabelSizes:
+    """The pixel size of labels that the user gave, in place of the file's; None for what was not given."""
+
+    scale: tuple[float, ...] | None = None
+    units: tuple[str, ...] | None = None
+
+    @classmethod
+    def read(cls, text: str | None, labels: ImageSource) -> "LabelSizes":
+        """Read the option --scale of a command that takes labels: micrometres, along time seconds.
+
+        Raises
+        ------
+        UserError
+            If it is not a size above 0 for every axis.
+        """
+        if text is None:
+            return cls()
+        sizes = read_numbers("--scale", text, {labels.ndim})
+        if not all(size > 0 for size in sizes):
+            raise UserError(f"--scale takes sizes above 0, but got {text}.")
+        names = labels.axis_labels or ("",) * labels.ndim
+        return cls(sizes, tuple("second" if is_time(name) else "micrometer" for name in names))
 
 
 def takes_image(command: Callable[..., Any], leave_out: Collection[str] = ()) -> Callable[..., Any]:

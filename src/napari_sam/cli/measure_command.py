@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_sam.cli.arguments import read_numbers
-from napari_sam.cli.image_options import ImageOptions, takes_image
+from napari_sam.cli.image_options import ImageOptions, LabelSizes, takes_image
 from napari_sam.export.measurements import measure_objects
 from napari_sam.export.provenance import make_provenance
 from napari_sam.export.table_file import check_table_path, save_table
@@ -29,7 +28,10 @@ ByPlane = Annotated[bool, typer.Option("--by-plane", help="Each plane by itself,
 Scale = Annotated[
     str | None,
     typer.Option(
-        "--scale", metavar="Z,Y,X", help="Size of a pixel along every axis, in place of the file's.", show_default=False
+        "--scale",
+        metavar="Z,Y,X",
+        help="Size of a pixel along every axis, in micrometres, in place of the file's.",
+        show_default=False,
     ),
 ]
 
@@ -50,18 +52,19 @@ def measure_command(
     """
     check_table_path(output)
     source = open_labels(labels)
-    sizes = None if scale is None else read_numbers("--scale", scale, {source.ndim})
+    sizes = LabelSizes.read(scale, source)
     facts = _facts(labels)
     columns = measure_objects(
         source,
         None if image is None else options.open(image),
-        scale=sizes,
+        scale=sizes.scale,
+        units=sizes.units,
         by_plane=by_plane,
         confidences=None if facts is None else facts.confidences,
         origins=None if facts is None else facts.makers,
         prompts=None if facts is None else facts.prompts,
     )
-    parameters = {"labels": labels.name, "by_plane": by_plane, "scale": sizes}
+    parameters = {"labels": labels.name, "by_plane": by_plane, "scale": sizes.scale}
     name = "" if image is None else image.name
     save_table(output, columns, make_provenance(image=name, made_by="napari-sam measure", parameters=parameters))
     count = len(set(columns["label"].tolist()))

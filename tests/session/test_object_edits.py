@@ -253,10 +253,12 @@ def test_time_and_channels_are_never_mixed(main, engine) -> None:
         ((2, 0.5, 0.5), None, ((4.0, 1.0), "px")),
         ((2, 0.5, 0.5), ("pixel",) * 3, ((4.0, 1.0), "px")),
         ((2, 0.5, 0.5), ("s", "um", "um"), ((1.0, 1.0), "px")),
+        ((0.75, 250, 250), ("um", "nm", "nm"), ((750.0, 250.0), "nm")),
     ],
 )
 def test_without_a_unit_distances_are_pixels(scale, units, expected) -> None:
-    assert distance_unit(ImageSource(np.zeros((3, 4, 5)), scale=scale, units=units), (0, 1)) == expected
+    sizes, unit = distance_unit(ImageSource(np.zeros((3, 4, 5)), scale=scale, units=units), (0, 1))
+    assert (sizes, unit) == (pytest.approx(expected[0]), expected[1])
 
 
 def test_planes_that_lie_otherwise_are_edited_as_they_are_seen(session, main, two) -> None:

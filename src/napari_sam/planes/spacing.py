@@ -44,7 +44,8 @@ def depth_axis(source: ImageSource, plane: Plane, axis: int | None = None) -> in
 def distance_unit(source: ImageSource | None, axes: Sequence[int]) -> tuple[tuple[float, ...], str]:
     """Return the size of a pixel along some axes, and the unit that distances there are told in.
 
-    Without a unit of length that all of them share, distances count pixels of the finest of them: "px".
+    Of several units of length it is that of the last axis. Where not all of them are lengths, distances count pixels of
+    the finest of them: "px".
     """
     sizes = [1.0] * len(axes)
     if source is None or source.scale is None:
@@ -52,9 +53,13 @@ def distance_unit(source: ImageSource | None, axes: Sequence[int]) -> tuple[tupl
     sizes = [abs(source.scale[axis]) for axis in axes]
     if not all(math.isfinite(size) and size > 0 for size in sizes):
         return (1.0,) * len(axes), "px"
-    units = set() if source.units is None else {unit_symbol(source.units[axis]) for axis in axes}
-    if len(units) == 1 and in_centimeters(next(iter(units))) is not None:
-        return tuple(sizes), next(iter(units))
-    if len(units) > 1:
+    units = [] if source.units is None else [unit_symbol(source.units[axis]) for axis in axes]
+    lengths = [length for length in map(in_centimeters, units) if length is not None]
+    if units and len(lengths) == len(units):
+        return tuple(
+            size if unit == units[-1] else size * length / lengths[-1]
+            for size, unit, length in zip(sizes, units, lengths, strict=True)
+        ), units[-1]
+    if len(set(units)) > 1:
         return (1.0,) * len(axes), "px"
     return tuple(size / min(sizes) for size in sizes), "px"

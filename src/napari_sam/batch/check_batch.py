@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from napari_sam.batch.image_labels import open_listed
+from napari_sam.batch.image_labels import check_units, open_listed
 from napari_sam.batch.image_list import spread
 from napari_sam.batch.image_task import PICTURE, ImageOutcome, do_task
 from napari_sam.batch.planned_batch import AnyRecipe, plan_batch
@@ -69,6 +69,7 @@ def check_batch(
         for task in plan.tasks:
             try:
                 source = open_listed(task.image.path, plan.recipe, task.image.series)
+                check_units(plan.recipe, source)
             except UserError as error:
                 failed.append(ImageOutcome(task.image.name, task.image.output, "", error=str(error)))
             else:

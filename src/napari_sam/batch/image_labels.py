@@ -110,6 +110,7 @@ def label_image(
         If the recipe does not fit the image, or a file that belongs to it cannot be used.
     """
     step, source = recipe.find, stack.source
+    check_units(recipe, source)
     if isinstance(step, PromptsStep):
         labels = _prompted(step, image, stack)
     elif isinstance(step, RefineStep):
@@ -313,6 +314,20 @@ def _spatial(edit: EditStep, step: object, ndim: int) -> int:
     if edit.spatial is not None:
         return min(edit.spatial, ndim)
     return 2 if isinstance(step, EverythingStep | AlikeStep) else min(ndim, 3)
+
+
+def check_units(recipe: Recipe, source: ImageSource) -> None:
+    """Check that an image has a pixel size, where the recipe counts in a unit of length.
+
+    Raises
+    ------
+    UserError
+        If it does not tell it.
+    """
+    step = recipe.find
+    for unit in [each.unit for each in recipe.edit] + ([step.unit] if isinstance(step, FindingPart) else []):
+        if unit != "pixel":
+            _pixel_sizes(source, (source.ndim - 2, source.ndim - 1), unit)
 
 
 def _pixel_of_plane(source: ImageSource, axes: tuple[int, int], unit: str) -> float:

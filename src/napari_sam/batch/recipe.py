@@ -195,6 +195,10 @@ class OutputChoice(RecipePart, kw_only=True, frozen=True):
     )
     overwrite: Annotated[bool, Meta(description="Whether files that others wrote are replaced")] = False
 
+    def __post_init__(self) -> None:
+        if len(set(self.formats)) < len(self.formats):
+            raise ValueError(f"formats names one twice: {', '.join(self.formats)}")
+
 
 class MeasureChoice(RecipePart, kw_only=True, frozen=True):
     """The table of objects that is written for each image; without this table none is. See `measure_objects`."""

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -85,9 +85,32 @@ def _what_and_where(error: msgspec.ValidationError) -> tuple[str, list[str | int
     missing = re.fullmatch(r"Object missing required field `(.*)`", what)
     if missing:
         return f"{missing[1]} is missing", keys
-    if what.startswith("Invalid value") and keys[-1:] == ["what"]:
-        what = f"{what}; choose {', '.join(_KINDS[:-1])} or {_KINDS[-1]}"
-    return what, keys
+    choices = _KINDS if what.startswith("Invalid value") and keys[-1:] == ["what"] else _choices(keys)
+    if what.startswith(("Invalid value", "Invalid enum value")) and choices:
+        what = (
+            f"{what.replace(' enum', '')}; choose {' or '.join(filter(None, (', '.join(choices[:-1]), choices[-1])))}"
+        )
+    return re.sub(r"\barray\b", "a list as [1, 2]", what), keys
+
+
+def _choices(keys: list[str | int]) -> list[str]:
+    """Return what a key may be, where that is one of a few words or numbers."""
+    kinds: list[Any] = [Recipe]
+    for key in keys:
+        if isinstance(key, str):
+            parts = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, RecipePart)]
+            found = [each.type for part in parts for each in msgspec.structs.fields(part) if each.name == key]
+            kinds = [leaf for kind in found for leaf in _leaves(kind)]
+    return list(dict.fromkeys(str(each) for kind in kinds if get_origin(kind) is Literal for each in get_args(kind)))
+
+
+def _leaves(kind: Any) -> Iterator[Any]:
+    """Yield the types that an annotated type, a list or a union is made of."""
+    if get_origin(kind) in (None, Literal):
+        yield kind
+    else:
+        for each in get_args(kind):
+            yield from _leaves(each)
 
 
 def _told(what: str, keys: list[str | int]) -> str:

@@ -60,6 +60,8 @@ def test_what_makes_no_sense_is_told(base: Path, images: dict, said: str) -> Non
 def test_a_name_of_outputs_stays_in_its_folder(base: Path) -> None:
     with pytest.raises(UserError, match="leads out of"):
         listed(base, {"files": ["b.tif"]}, name="../{stem}")
+    with pytest.raises(UserError, match="leaves no name"):
+        listed(base, {"files": ["b.tif"]}, name="{folder}")
     with pytest.raises(UserError, match="may have"):
         listed(base, {"files": ["b.tif"]}, name="{stam}")
 
@@ -73,6 +75,23 @@ def test_a_table_names_images_and_what_belongs_to_them(base: Path) -> None:
     assert found[0].inputs == (base / "b.tif", base / "deep" / "p.csv")
     with pytest.raises(UserError, match=r"give find.labels, or a column labels"):
         listed(base, {"table": "deep/list.csv"}, {"what": "refine"}, name="{folder}/{stem}")
+
+
+def test_a_table_without_the_column_says_which_it_has(base: Path) -> None:
+    (base / "list.csv").write_text("file,well\nb.tif,A1\n")
+    with pytest.raises(UserError, match="has no column image, only file, well"):
+        listed(base, {"table": "list.csv"})
+
+
+def test_folders_of_planes_are_images_where_folders_are_meant(base: Path) -> None:
+    for name in ("stacks/day.1/z1.tif", "stacks/day.2/z1.tif", "stacks/notes/a.txt"):
+        (base / name).parent.mkdir(parents=True)
+        (base / name).touch()
+    found = listed(base, {"files": ["stacks/*"]})
+    assert [(each.path.name, each.output) for each in found] == [("day.1", "day.1-labels"), ("day.2", "day.2-labels")]
+    assert [each.path.name for each in listed(base, {"files": ["stacks/day.2"]})] == ["day.2"]
+    (base / "stacks" / "c.tif").touch()
+    assert [each.path.name for each in listed(base, {"files": ["stacks/*"]})] == ["c.tif"]
 
 
 def test_a_table_without_an_image_says_on_which_line(base: Path) -> None:

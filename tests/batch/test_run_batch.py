@@ -130,6 +130,13 @@ def test_outputs_beside_the_images_are_no_images(recipe: Path, images: Path) -> 
     assert (again.before, len(again.outcomes)) == (3, 3)
 
 
+def test_outputs_that_are_called_like_their_images_are_no_others(recipe: Path) -> None:
+    recipe.write_text(RECIPE + '[outputs]\nfolder = "images"\nname = "{stem}"\n')
+    assert len(run(recipe).outcomes) == 3
+    again = run(recipe)
+    assert (again.before, len(again.outcomes)) == (3, 3)
+
+
 def test_one_batch_at_a_time_writes_into_a_folder(recipe: Path) -> None:
     with BatchState(recipe.parent / "labels"), pytest.raises(UserError, match="Another batch is writing"):
         run(recipe)
@@ -201,6 +208,39 @@ def test_checking_writes_no_labels_and_shows_three_images(recipe: Path, images: 
     assert len(Page(checked.page.read_text(encoding="utf-8")).sources) == 3
     assert run(recipe).before == 0
     assert check_batch(recipe, load=load_threshold, previewed=0).lines[1].endswith("done before")
+
+
+def test_checking_says_which_images_lack_a_pixel_size(recipe: Path, images: Path) -> None:
+    tifffile.imwrite(images / "plain.tif", bright_squares(3))
+    recipe.write_text(RECIPE + 'unit = "um"\n')
+    checked = check_batch(recipe, load=load_threshold, previewed=0)
+    assert [(Path(each.image).name, each.error[:24]) for each in checked.failed] == [
+        ("plain.tif", "The recipe counts in um,")
+    ]
+    recipe.write_text(RECIPE + '[[edit]]\ndo = "smooth"\ndistance = 1\nunit = "um"\n')
+    assert len(check_batch(recipe, load=load_threshold, previewed=0).failed) == 1
+
+
+def test_outlines_of_a_stack_come_beside_the_regions_of_imagej(recipe: Path, images: Path) -> None:
+    tifffile.imwrite(images / "cells-0.tif", np.stack([bright_squares(0)] * 5), photometric="minisblack")
+    recipe.write_text(RECIPE + '[outputs]\nformats = ["imagej-rois", "outlines"]\n')
+    summary = run(recipe)
+    assert not summary.failed, summary.failed
+    names = [[name.partition("-labels")[2] for name in each.files] for each in summary.outcomes]
+    assert names[0] == [".zip", "-outlines.zip", ".provenance.json"]
+    assert names[1] == names[2] == [".zip", ".txt", ".provenance.json"]
+    assert run(recipe).before == 3
+
+
+def test_files_that_cannot_get_their_places_fail_their_image_alone(recipe: Path) -> None:
+    recipe.write_text(RECIPE + '[outputs]\nname = "{stem}/labels"\n')
+    (recipe.parent / "labels").mkdir()
+    (recipe.parent / "labels" / "cells-1").write_text("a file where a folder is wanted")
+    summary = run(recipe)
+    assert [bool(each.error) for each in summary.outcomes] == [False, True, False]
+    assert "could not be written" in summary.failed[0].error
+    recipe.write_text(RECIPE + f'[outputs]\nname = "{"x" * 300}-{{stem}}"\n')
+    assert [each.error.rpartition(": ")[2] for each in run(recipe).failed] == ["File name too long."] * 3
 
 
 def test_a_model_that_is_missing_is_told_before_any_image(recipe: Path) -> None:

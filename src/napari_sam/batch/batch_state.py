@@ -7,7 +7,7 @@ runs, the unfinished files of the images in work. A file gets its place only whe
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from napari_sam.errors import UserError
 from napari_sam.export.atomic import atomic_path
 
 STATE_FOLDER = ".napari-sam-batch"
+_STATE = "state.jsonl"
 
 
 class PlacingRecord(msgspec.Struct, tag_field="did", tag="placing"):
@@ -92,19 +93,12 @@ class BatchState:
         shutil.rmtree(self._unfinished, ignore_errors=True)
         self._unfinished.mkdir()
         (self._own / "pictures").mkdir(exist_ok=True)
-        path = self._own / "state.jsonl"
-        decode = msgspec.json.Decoder(PlacingRecord | DoneRecord).decode
-        for line in path.read_bytes().splitlines() if path.exists() else ():
-            try:
-                record = decode(line)
-            except msgspec.DecodeError:
-                # The last line of a batch that was killed, or one of a later version.
-                continue
+        for record in _records(self.folder):
             self._take(record)
         # Only what counts, and so that what is written next begins on a line of its own.
         placing = tuple(name for name, stamp in self._stamps.items() if stamp is None)
         records = [*map(DoneRecord, self._done.values()), PlacingRecord(placing)]
-        with atomic_path(path) as temporary:
+        with atomic_path(self._own / _STATE) as temporary:
             temporary.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
 
     def _take(self, record: PlacingRecord | DoneRecord) -> None:
@@ -116,15 +110,11 @@ class BatchState:
             self._stamps.update(zip(outcome.files, outcome.stamps, strict=True))
 
     def _write(self, record: PlacingRecord | DoneRecord) -> None:
-        with (self._own / "state.jsonl").open("ab") as file:
+        with (self._own / _STATE).open("ab") as file:
             file.write(msgspec.json.encode(record) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         self._take(record)
-
-    def wrote(self, path: Path) -> bool:
-        """Tell whether a file is one of the batch's outputs."""
-        return path.is_relative_to(self.folder) and path.relative_to(self.folder).as_posix() in self._stamps
 
     def done(self, output: str, key: str) -> ImageOutcome | None:
         """Return what became of an image if it was done so before, and all of its files are still there."""
@@ -163,11 +153,19 @@ class BatchState:
         Returns
         -------
         ImageOutcome
-            With the stamps of its files; or with an error, if one of them would replace what is not the batch's.
+            With the stamps of its files; or with an error, if one of them would replace what is not the batch's, or
+            cannot get its place.
         """
-        taken = self.in_the_way(outcome.files)
-        if taken is not None:
-            return msgspec.structs.replace(outcome, error=taken_sentence(taken), files=())
+        try:
+            taken = self.in_the_way(outcome.files)
+            if taken is not None:
+                return msgspec.structs.replace(outcome, error=taken_sentence(taken), files=())
+            return self._put(outcome, unfinished)
+        except OSError as error:
+            why = f"{error.filename or self.folder} could not be written: {error.strerror or error}."
+            return msgspec.structs.replace(outcome, error=why, files=())
+
+    def _put(self, outcome: ImageOutcome, unfinished: Path) -> ImageOutcome:
         self._write(PlacingRecord(outcome.files))
         for name in outcome.files:
             self._place(unfinished / name, self.folder / name)
@@ -186,6 +184,33 @@ class BatchState:
             # Folders cannot be replaced in one step: the former one goes aside first.
             goal.rename(self._unfinished / uuid4().hex)
         path.replace(goal)
+
+
+def _records(folder: Path) -> Iterator[PlacingRecord | DoneRecord]:
+    path = folder / STATE_FOLDER / _STATE
+    decode = msgspec.json.Decoder(PlacingRecord | DoneRecord).decode
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        try:
+            yield decode(line)
+        except msgspec.DecodeError:
+            # The last line of a batch that was killed, or one of a later version.
+            continue
+
+
+def files_written(folder: Path) -> frozenset[Path]:
+    """Return what batches have written into a folder of outputs; nothing is made there.
+
+    Raises
+    ------
+    UserError
+        If what they wrote cannot be read.
+    """
+    try:
+        records = list(_records(folder))
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read: {error.strerror or error}.") from error
+    names = (each.files if isinstance(each, PlacingRecord) else each.outcome.files for each in records)
+    return frozenset(folder / name for every in names for name in every)
 
 
 def taken_sentence(path: Path) -> str:

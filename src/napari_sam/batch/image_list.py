@@ -3,13 +3,14 @@
 import csv
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from napari_sam.batch.recipe import ALL, PromptsStep, Recipe, RefineStep
 from napari_sam.errors import UserError
+from napari_sam.planes.open_image import holds_planes
 from napari_sam.planes.open_zarr import list_zarr_images
 
 _ZARR_FILES = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
@@ -51,7 +52,9 @@ class ListedImage:
         return tuple(each for each in (own, self.prompts, self.labels) if each is not None)
 
 
-def list_images(recipe: Recipe, base: Path, images_base: Path | None = None) -> list[ListedImage]:
+def list_images(
+    recipe: Recipe, base: Path, images_base: Path | None = None, own: Container[Path] = ()
+) -> list[ListedImage]:
     """List the images of a recipe, in the order of their names; those of a table as they stand there.
 
     Parameters
@@ -62,11 +65,13 @@ def list_images(recipe: Recipe, base: Path, images_base: Path | None = None) -> 
         Folder that its names are relative to.
     images_base
         The same for the images, where it is another one.
+    own
+        Files and folders that the batch itself wrote: these are left out.
 
     Returns
     -------
     list
-        One entry for each image; none twice.
+        One entry for each image; none twice. None at all where all are the batch's own.
 
     Raises
     ------
@@ -96,7 +101,11 @@ def list_images(recipe: Recipe, base: Path, images_base: Path | None = None) -> 
                 found.setdefault((path, series), {})
     if not found:
         raise UserError("The recipe names no image: all of them are excluded, or the table has none.")
-    listed = [_listed(path, series, row, recipe, base.absolute(), root) for (path, series), row in found.items()]
+    listed = [
+        _listed(path, series, row, recipe, base.absolute(), root)
+        for (path, series), row in found.items()
+        if path not in own
+    ]
     written: dict[str, ListedImage] = {}
     for each in listed:
         other = written.setdefault(os.path.normcase(each.output), each)
@@ -117,14 +126,10 @@ def _series(path: Path, recipe: Recipe) -> list[str | None]:
 
 def _listed(path: Path, series: str | None, row: dict[str, str], recipe: Recipe, base: Path, root: Path) -> ListedImage:
     def filled(key: str, pattern: str) -> str:
-        stem = path.name
-        for ending in (".ome", ".tif", ".tiff", ".zarr"):
-            stem = stem.removesuffix(ending)
-        stem = Path(stem).stem if stem == path.name else stem.removesuffix(".ome")
         folder = path.parent.relative_to(root).as_posix() if _inside(path.parent, root) else path.parent.name
         try:
             part = "" if series is None else series.replace("/", "-")
-            return pattern.format(stem=stem, name=path.name, folder=folder, series=part)
+            return pattern.format(stem=_stem(path), name=path.name, folder=folder, series=part)
         except (LookupError, ValueError) as error:
             raise UserError(f"{key} is {pattern!r}, but it may have {_KNOWN} only.") from error
 
@@ -137,6 +142,8 @@ def _listed(path: Path, series: str | None, row: dict[str, str], recipe: Recipe,
 
     step = recipe.find
     output = os.path.normpath(filled("outputs.name", recipe.outputs.name))
+    if output == ".":
+        raise UserError(f"outputs.name leaves no name for {path}: put {{stem}} or {{name}} into it.")
     if Path(output).is_absolute() or Path(output).parts[0] == "..":
         raise UserError(f"outputs.name leads out of outputs.folder for {path}: {output}.")
     return ListedImage(
@@ -146,6 +153,15 @@ def _listed(path: Path, series: str | None, row: dict[str, str], recipe: Recipe,
         beside("labels", step.labels, "find.labels") if isinstance(step, RefineStep) else None,
         series,
     )
+
+
+def _stem(path: Path) -> str:
+    if path.is_dir() and not _is_zarr(path):
+        return path.name
+    stem = path.name
+    for ending in (".ome", ".tif", ".tiff", ".zarr"):
+        stem = stem.removesuffix(ending)
+    return Path(stem).stem if stem == path.name else stem.removesuffix(".ome")
 
 
 def _read_table(table: Path) -> list[dict[str, str]]:
@@ -166,6 +182,8 @@ def _read_table(table: Path) -> list[dict[str, str]]:
         raise UserError(f"There is no table {table}; check images.table.") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{table} cannot be read as a table: {error}.") from error
+    if rows and "image" not in rows[0]:
+        raise UserError(f"{table} has no column image, only {', '.join(filter(None, rows[0]))}.")
     for number, row in enumerate(rows, 2):
         if not row.get("image"):
             raise UserError(f"{table}, line {number}: the column image says which file it is about, but it is empty.")
@@ -175,13 +193,18 @@ def _read_table(table: Path) -> list[dict[str, str]]:
 
 
 def _matches(root: Path, pattern: str) -> list[Path]:
-    """Return files, and folders of zarr images, in the order of their names; nothing inside such a folder."""
+    """Return files, and folders of zarr images, in the order of their names; nothing inside such a folder.
+
+    Folders of planes are images where the pattern means folders: beside files they may be anything.
+    """
     # Of pathlib's glob the pattern must be relative, and "**" follows no links.
     found = glob.glob(str(_absolute(root, pattern)), recursive=True)  # noqa: PTH207
     paths = sorted(map(Path, found))
     images = [path for path in paths if path.is_file() or _is_zarr(path)]
     zarrs = {path for path in images if path.is_dir()}
-    return [path for path in images if not zarrs.intersection(path.parents)]
+    if not any(path.is_file() for path in images):
+        images += [path for path in paths if path.is_dir() and path not in zarrs and holds_planes(path)]
+    return sorted(path for path in images if not zarrs.intersection(path.parents))
 
 
 def _is_zarr(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """One image of a batch, done from its file to files of labels; here, or on another machine."""
 
+import math
 import time
 import traceback
 import warnings
@@ -192,14 +193,17 @@ def _done(
     return msgspec.structs.replace(outcome, objects=len(np.unique(labels[labels > 0])), shape=source.shape, files=files)
 
 
-def output_names(recipe: Recipe, output: str) -> tuple[str, ...]:
-    """Return the files that an image will have, relative to the folder of outputs; with slashes."""
+def output_names(recipe: Recipe, output: str, planes: int = 1) -> tuple[str, ...]:
+    """Return the files that an image of so many planes will have, relative to the folder of outputs; with slashes."""
     stem = Path(output).as_posix()
     table = [] if recipe.measure is None else [f"{stem}.{recipe.measure.table}"]
-    return (*(f"{stem}{_suffix(each)}" for each in recipe.outputs.formats), *table, f"{stem}{SUFFIX}")
+    return (*(f"{stem}{_suffix(each, planes)}" for each in recipe.outputs.formats), *table, f"{stem}{SUFFIX}")
 
 
-def _suffix(name: str) -> str:
+def _suffix(name: str, planes: int) -> str:
+    if name == "outlines" and planes > 1:
+        # Not ".zip" alone, which ImageJ's regions end in.
+        return "-outlines.zip"
     return ".ome.zarr" if name == "ome-zarr" else FORMATS[name].suffixes[0]
 
 
@@ -212,7 +216,7 @@ def write_outputs(task: ImageTask, labels: NDArray[Any], source: ImageSource, mo
         If a format cannot hold the labels, or what it needs is not installed.
     """
     recipe = task.recipe
-    names = output_names(recipe, task.image.output)
+    names = output_names(recipe, task.image.output, math.prod(labels.shape[:-2]))
     (task.folder / names[0]).parent.mkdir(parents=True, exist_ok=True)
     made = make_provenance(
         model=model.name,

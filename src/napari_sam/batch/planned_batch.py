@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from napari_sam.batch.batch_state import BatchState, key_of, taken_sentence
+from napari_sam.batch.batch_state import BatchState, files_written, key_of, taken_sentence
 from napari_sam.batch.image_list import ListedImage, list_images
 from napari_sam.batch.image_task import ImageOutcome, ImageTask, output_names
 from napari_sam.batch.recipe import ModelChoice, Recipe
@@ -82,10 +82,10 @@ def plan_batch(
     images_base = None if images is None else Path(images)
     if images_base is not None and not images_base.is_dir():
         raise UserError(f"There is no folder {images_base} of images.")
-    folder = Path(os.path.normpath(base / chosen.outputs.folder)) if outputs is None else Path(outputs).absolute()
-    listed = list_images(chosen, base, images_base)
+    folder = Path(os.path.normpath(base / chosen.outputs.folder if outputs is None else Path(outputs).absolute()))
+    listed = list_images(chosen, base, images_base, files_written(folder))
     with BatchState(folder, overwrite=chosen.outputs.overwrite) as state:
-        yield _sorted_out(chosen, base, name, state, [each for each in listed if not state.wrote(each.path)])
+        yield _sorted_out(chosen, base, name, state, listed)
 
 
 def _sorted_out(
@@ -98,11 +98,11 @@ def _sorted_out(
     for image in images:
         try:
             key = key_of(recipe, base, image, model)
+            taken = state.in_the_way(output_names(recipe, image.output))
         except OSError as error:
             failed.append(_lost(image, f"{error.filename or image.path}: {error.strerror or error}."))
             continue
         done = state.done(image.output, key)
-        taken = state.in_the_way(output_names(recipe, image.output))
         if done is not None:
             before.append(done)
         elif taken is not None:

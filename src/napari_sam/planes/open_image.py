@@ -226,6 +226,11 @@ def _read_local(path: Path, series: Series | None, as_labels: bool) -> StoredIma
     return read_picture(path, as_labels=as_labels)
 
 
+def holds_planes(folder: Path) -> bool:
+    """Tell whether a folder holds files that may be the planes of a stack."""
+    return any(each.suffix.lower() in _PLANES for each in folder.iterdir() if each.is_file())
+
+
 def _folder(folder: Path) -> StoredImage:
     """Read the planes of a folder as a stack, in the order of the numbers in their names.
 

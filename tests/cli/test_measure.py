@@ -43,6 +43,15 @@ def test_a_scale_is_in_micrometres_whatever_the_file_says(run, stored, tmp_path)
         ]
 
 
+def test_axes_and_series_are_those_of_the_labels_without_an_image(run, stored, tmp_path):
+    labels = tifffile.imread(stored)
+    np.savez(tmp_path / "both.npz", image=labels[:0], labels=labels)
+    table = tmp_path / "table.csv"
+    ended = run("measure", tmp_path / "both.npz", "--series", "labels", "--axes", "TYX", "-o", table)
+    assert ended.status == 0, ended.err
+    assert [(row["label"], row["t"]) for row in rows(table)] == [("3", "1"), ("3", "2"), ("7", "2")]
+
+
 def test_by_plane_with_an_image(run, stored, tmp_path):
     image = np.arange(4 * 30 * 40, dtype=np.float32).reshape(4, 30, 40)
     np.save(tmp_path / "image.npy", image)

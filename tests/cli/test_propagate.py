@@ -96,6 +96,7 @@ def test_three_views_and_one_differ(run: Run, stack: Path, target: Target, label
     [
         ("", "needs the columns id,z,y,x"),
         ("id,y,x\n1,2,3\n", "needs the columns id,z,y,x"),
+        ("id,z,y,x\n4294967296,1,2,3\n", "line 2: files of labels hold ids up to 4294967295"),
         ("id,z,y,x\n", "has no points"),
         ("id,z,y,x\n0,1,2,3\n", "line 2: an id is a whole number from 1 on"),
         ("id,z,y,x,positive\n1,1,2,3,perhaps\n", "line 2: positive is 1 or 0"),
@@ -161,6 +162,9 @@ def test_tables_as_other_programs_write_them(tmp_path: Path, shape: tuple[int, .
 def test_axes_that_are_mixed_up_are_told(tmp_path: Path, header: str) -> None:
     table = tmp_path / "points.csv"
     table.write_text(f"{header}\n1,0,0,0,0\n")
+    named = ImageSource(np.zeros((2, 3, 8, 9), np.uint8), axis_labels=("t", "z", "y", "x"))
+    with pytest.raises(UserError, match="needs the columns id,t,z,y,x"):
+        read_prompt_table(table, named)
     with pytest.raises(UserError, match="needs the columns id,axis 0,z,y,x"):
         read_prompt_table(table, ImageSource(np.zeros((5, 4, 30, 40), np.uint8)))
 

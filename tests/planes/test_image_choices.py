@@ -177,3 +177,17 @@ def test_labels_may_be_booleans_or_indices_of_a_palette(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "floats.tif", ids.astype(np.float32))
     with pytest.raises(UserError, match="holds no labels"):
         open_labels(tmp_path / "floats.tif")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"scale": 0.3}, "scale is a size for each axis"),
+        ({"scale": "0.3,0.3"}, "scale is a size for each axis"),
+        ({"axes": ["Y", "X"]}, "axes are letters in one text"),
+    ],
+)
+def test_choices_of_another_kind_are_not_blamed_on_the_file(tmp_path: Path, said: dict, told: str) -> None:
+    np.save(tmp_path / "image.npy", np.zeros((40, 50), np.uint8))
+    with pytest.raises(UserError, match=told):
+        open_image(tmp_path / "image.npy", **said)

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from napari_sam.errors import UserError
+from napari_sam.export.save_labels import axis_letters
 from napari_sam.planes.geometry import Plane
 from napari_sam.planes.image_source import ImageSource
 from napari_sam.prompts.prompt import Point, Prompts
 
+_LARGEST = 2**32 - 1
 _NEGATIVE = ("0", "false", "no")
 _POSITIVE = ("", "1", "true", "yes")
 
@@ -56,7 +58,9 @@ def read_prompt_table(path: Path, source: ImageSource) -> dict[int, dict[Plane, 
     needed = 2 + sum(length > 1 for length in source.shape[:-2])
     axes = _ordered(columns, source.ndim) or _ordered(columns, needed)
     if "id" not in names or axes is None:
-        wanted = ",".join(["id", *(f"axis {axis}" for axis in range(source.ndim - 3)), *"zyx"[-min(source.ndim, 3) :]])
+        named = axis_letters(source.axis_labels) or ""
+        front = [named[axis] if named else f"axis {axis}" for axis in range(source.ndim - 3)]
+        wanted = ",".join(["id", *front, *"zyx"[-min(source.ndim, 3) :]])
         raise UserError(f"{path} needs the columns {wanted} and perhaps positive, but has {','.join(names) or 'none'}.")
     prompts: dict[int, dict[Plane, Prompts]] = {}
     for number, line in enumerate(lines, 2):
@@ -66,6 +70,8 @@ def read_prompt_table(path: Path, source: ImageSource) -> dict[int, dict[Plane, 
         label, word = _whole(line["id"].strip()), _whole(line.get("positive", "").strip().lower())
         if not label.isdecimal() or int(label) == 0:
             raise UserError(f"{where}: an id is a whole number from 1 on, but got {label!r}.")
+        if int(label) > _LARGEST:
+            raise UserError(f"{where}: files of labels hold ids up to {_LARGEST}, but got {label}.")
         if word not in (*_POSITIVE, *_NEGATIVE):
             raise UserError(f"{where}: positive is 1 or 0, but got {word!r}.")
         *index, row, column = _position(where, line, axes, source.shape, parted)

@@ -10,7 +10,6 @@ from napari_sam.cli.image_options import ImageOptions, LabelSizes, takes_image
 from napari_sam.errors import UserError
 from napari_sam.export.export_labels import FORMATS, export_format, export_labels
 from napari_sam.export.provenance import SUFFIX, make_provenance, read_provenance, sidecar_path
-from napari_sam.planes.open_image import open_labels
 
 LabelsFile = Annotated[Path, typer.Argument(metavar="LABELS", help="A file of labels.", show_default=False)]
 Output = Annotated[
@@ -56,7 +55,7 @@ def export_command(
     What the labels were made by, if that lies beside them, goes along.
     """
     chosen = export_format(output, to)
-    source = open_labels(labels)
+    source = options.open_labels(labels, image)
     sizes = LabelSizes.read(scale, source)
     like = None if image is None else options.open(image)
     if like is not None and like.shape != source.shape:

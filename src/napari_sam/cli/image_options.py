@@ -14,7 +14,7 @@ from napari_sam.errors import UserError
 from napari_sam.export.save_labels import MOST_AXES, kept_axes
 from napari_sam.planes.file_axes import is_time
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.open_image import open_image
+from napari_sam.planes.open_image import open_image, open_labels
 
 _Axes = Annotated[
     str | None,
@@ -84,6 +84,16 @@ class ImageOptions:
                 "segment a part of it."
             )
         return source
+
+    def open_labels(self, path: Path, image: Path | None) -> ImageSource:
+        """Open labels; without an image beside them the options are said of the labels.
+
+        Raises
+        ------
+        UserError
+            If they cannot be opened.
+        """
+        return open_labels(path) if image is not None else open_labels(path, axes=self.axes, series=self.series)
 
     @property
     def said(self) -> dict[str, object]:

@@ -10,7 +10,6 @@ from napari_sam.cli.image_options import ImageOptions, LabelSizes, takes_image
 from napari_sam.export.measurements import measure_objects
 from napari_sam.export.provenance import make_provenance
 from napari_sam.export.table_file import check_table_path, save_table
-from napari_sam.planes.open_image import open_labels
 
 if TYPE_CHECKING:
     from napari_sam.session.record.object_facts import ObjectFacts
@@ -51,7 +50,7 @@ def measure_command(
     the table says how sure the model is of each object, by how many prompts it was made, and whether a hand was at it.
     """
     check_table_path(output)
-    source = open_labels(labels)
+    source = options.open_labels(labels, image)
     sizes = LabelSizes.read(scale, source)
     facts = _facts(labels)
     columns = measure_objects(

@@ -89,8 +89,12 @@ def open_image(
     Traceback (most recent call last):
     napari_sam.errors.UserError: There is no file missing.tif; check the name.
     """
-    stored = read_image(path, series)
     name = _address(path) or str(Path(path))
+    if not isinstance(axes, str | None):
+        raise UserError(f"{name}: axes are letters in one text, as 'ZYX', but got {axes!r}.")
+    if isinstance(scale, str | float | int):
+        raise UserError(f"{name}: scale is a size for each axis, as (0.8, 0.3, 0.3), but got {scale!r}.")
+    stored = read_image(path, series)
 
     def understood() -> ImageSource:
         said = stored if axes is None else stored.with_axes(axes)
@@ -140,15 +144,24 @@ def read_image(path: str | os.PathLike[str], series: Series | None = None, *, as
     return _guarded(file, partial(_read_local, file, series, as_labels))
 
 
-def open_labels(path: str | os.PathLike[str]) -> ImageSource:
+def open_labels(path: str | os.PathLike[str], *, axes: str | None = None, series: Series | None = None) -> ImageSource:
     """Open a file of labels: whole numbers in one channel; a palette gives its indices, booleans become 0 and 1.
+
+    Parameters
+    ----------
+    path
+        The file.
+    axes, series
+        As of `open_image`.
 
     Raises
     ------
     UserError
         If it cannot be read, or holds no labels.
     """
-    stored = read_image(path, as_labels=True)
+    stored = read_image(path, series, as_labels=True)
+    if axes is not None:
+        stored = _guarded(str(path), partial(stored.with_axes, axes))
     if stored.levels[0].dtype == np.bool_:
         stored = StoredImage((np.asarray(stored.levels[0][...]).astype(np.uint8),), stored.axes, sizes=stored.sizes)
     labels = _guarded(str(path), partial(stored.source, path=str(path)))

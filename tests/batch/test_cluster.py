@@ -146,3 +146,12 @@ def test_without_dask_the_extra_is_named(recipe: Path, monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "napari_sam.batch.cluster", None)
     with pytest.raises(UserError, match=r"napari-sam-stacks\[cluster\]"):
         run_batch(recipe, workers=2)
+
+
+def test_workers_that_cannot_be_started_are_told_in_a_sentence(recipe: Path, monkeypatch) -> None:
+    def fails(**_: object) -> None:
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr("napari_sam.batch.cluster.LocalCluster", fails)
+    with pytest.raises(UserError, match="could not be started"):
+        run_batch(recipe, workers=2, load=load_threshold)

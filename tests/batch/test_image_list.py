@@ -77,6 +77,11 @@ def test_a_table_names_images_and_what_belongs_to_them(base: Path) -> None:
         listed(base, {"table": "deep/list.csv"}, {"what": "refine"}, name="{folder}/{stem}")
 
 
+def test_empty_lines_at_the_end_of_a_table_are_none(base: Path) -> None:
+    (base / "list.csv").write_text("image,well\nb.tif,A1\n,\n\n,\n")
+    assert [each.path.name for each in listed(base, {"table": "list.csv"})] == ["b.tif"]
+
+
 def test_a_table_without_the_column_says_which_it_has(base: Path) -> None:
     (base / "list.csv").write_text("file,well\nb.tif,A1\n")
     with pytest.raises(UserError, match="has no column image, only file, well"):

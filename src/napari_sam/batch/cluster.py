@@ -160,6 +160,11 @@ def _local_cluster(workers: int) -> LocalCluster:
             dashboard_address=None,
             silence_logs=logging.CRITICAL,
         )
+    except RuntimeError as error:
+        # Each worker runs the script that started it, as far as it is not kept from that.
+        raise UserError(
+            'The workers could not be started. In a script, run_batch needs if __name__ == "__main__": around it.'
+        ) from error
     finally:
         if ours:
             signal.signal(signal.SIGINT, before)

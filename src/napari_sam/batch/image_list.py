@@ -178,6 +178,8 @@ def _read_table(table: Path) -> list[dict[str, str]]:
                 }
                 for row in reader
             ]
+            while rows and not any(rows[-1].values()):
+                rows.pop()
     except FileNotFoundError as error:
         raise UserError(f"There is no table {table}; check images.table.") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -136,13 +136,7 @@ class ClusterRunner:
             with _local_cluster(min(self._workers, count)) as cluster, Client(cluster) as client:
                 yield client
         elif isinstance(self._scheduler, str):
-            try:
-                client = Client(self._scheduler, timeout=CONNECT_S)
-            except (OSError, ValueError) as error:
-                raise UserError(
-                    f"No scheduler answers at {self._scheduler}: start one, or check the address."
-                ) from error
-            with client:
+            with _connected(self._scheduler) as client:
                 yield client
         else:
             yield self._scheduler

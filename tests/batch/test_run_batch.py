@@ -249,6 +249,14 @@ def test_a_model_that_is_missing_is_told_before_any_image(recipe: Path) -> None:
         run_batch(recipe)
 
 
+def test_examples_that_are_missing_are_told_before_any_image(recipe: Path) -> None:
+    find = '[find]\nwhat = "alike"\nlabels = "none.tif"\nimage = "images/cells-0.tif"\n'
+    recipe.write_text(f'[images]\nfiles = ["images/*.tif"]\n\n{find}')
+    with pytest.raises(UserError, match=r"There is no file .*none.tif; check find.labels"):
+        run(recipe)
+    assert not (recipe.parent / "labels").exists()
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user whom permissions bind")
 def test_a_folder_that_cannot_be_written_is_told(recipe: Path) -> None:
     recipe.parent.chmod(0o500)

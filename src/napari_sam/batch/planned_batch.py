@@ -11,7 +11,7 @@ from typing import Any
 from napari_sam.batch.batch_state import BatchState, files_written, key_of, taken_sentence
 from napari_sam.batch.image_list import ListedImage, list_images
 from napari_sam.batch.image_task import ImageOutcome, ImageTask, output_names
-from napari_sam.batch.recipe import ModelChoice, Recipe
+from napari_sam.batch.recipe import AlikeStep, ModelChoice, Recipe
 from napari_sam.batch.recipe_file import as_recipe, read_recipe
 from napari_sam.errors import UserError
 from napari_sam.models.load import BUNDLED_FILES
@@ -84,6 +84,10 @@ def plan_batch(
         raise UserError(f"There is no folder {images_base} of images.")
     folder = Path(os.path.normpath(base / chosen.outputs.folder if outputs is None else Path(outputs).absolute()))
     listed = list_images(chosen, base, images_base, files_written(folder))
+    if isinstance(chosen.find, AlikeStep):
+        for key, name_there in (("labels", chosen.find.labels), ("image", chosen.find.image)):
+            if not (base / name_there).exists():
+                raise UserError(f"There is no file {base / name_there}; check find.{key}.")
     with BatchState(folder, overwrite=chosen.outputs.overwrite) as state:
         yield _sorted_out(chosen, base, name, state, listed)
 

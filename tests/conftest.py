@@ -8,11 +8,16 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing on a machine that does other work as well.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 pytest.register_assert_rewrite("napari_sam.testing")
 
 
-SLOW = ("benchmarks", "plugin", "demo", "segment", "training", "session", "cli", "testing")
+SLOW = ("benchmarks", "plugin", "demo", "segment", "training", "session", "batch", "cli", "testing")
 """Folders whose files take long: they come first, so that none is begun when the other process has nothing to do."""
 
 

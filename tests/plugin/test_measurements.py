@@ -96,6 +96,8 @@ def test_layers_and_docks_come_and_go(desk) -> None:
     desk.widget.measure()
     table = desk.widget.measurements
     desk.hand.until(lambda: table.model.rowCount() == 1)
+    # The layer that was made for it comes into the list a moment later.
+    desk.hand.until(lambda: desk.controller.target_layer in desk.viewer.layers)
     # The labels go: what is selected has nothing to be linked to.
     desk.viewer.layers.remove(desk.controller.target_layer)
     QTest.qWait(20)

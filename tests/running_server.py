@@ -10,7 +10,7 @@ from napari_sam.models.model import Model
 from napari_sam.models.remote.connection import ServerConnection
 from napari_sam.models.remote.remote_model import RemoteModel, open_remote
 from napari_sam.models.remote.server_address import ServerAddress
-from napari_sam.serve.run import make_server
+from napari_sam.serve.listening import make_server
 from napari_sam.serve.served_models import OpenModel, ServedModels
 from napari_sam.serve.server import ModelServer
 from napari_sam.testing.fake_network import threshold_model

@@ -77,7 +77,7 @@ def test_a_batch_is_stopped_and_tells_what_failed(bench, folder, qtbot, monkeypa
     done = len(list((folder / "labels").glob("*.ome.tif")))
     assert 0 < done < 43
     assert "It was stopped" in (folder / "labels" / "report.html").read_text()
-    monkeypatch.setattr(batch_process, "batch_command", lambda _: [sys.executable, "-c", "import nothing_at_all"])
+    monkeypatch.setattr(batch_process, "batch_command_line", lambda _: [sys.executable, "-c", "import nothing_at_all"])
     dialog.start()
     qtbot.waitUntil(lambda: not dialog.process.running, timeout=20_000)
     assert "nothing_at_all" in dialog.told.text()

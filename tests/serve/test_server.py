@@ -29,14 +29,14 @@ from napari_sam.models.remote.messages import (
     SumsWanted,
     WindowCut,
     image_name,
-    pack,
+    pack_array,
     read,
-    unpack,
+    unpack_array,
     written,
 )
 from napari_sam.models.remote.remote_model import open_remote
 from napari_sam.nn.cancel import CancelToken
-from napari_sam.serve.run import is_open_to_others, make_server
+from napari_sam.serve.listening import is_open_to_others, make_server
 from napari_sam.serve.served_models import ServedModels, model_opener
 from napari_sam.serve.server import MOST_BODY, ModelServer
 from napari_sam.testing.fake_network import threshold_model
@@ -44,7 +44,7 @@ from napari_sam.testing.fake_network import threshold_model
 DIGEST = threshold_model().digest
 KEY = ModelKey("threshold", "float32", DIGEST)
 PIXELS = np.random.default_rng(0).random((3, 64, 64), np.float32)
-NAME = image_name(pack(PIXELS), PIXELS)
+NAME = image_name(pack_array(PIXELS), PIXELS)
 
 
 @pytest.fixture(scope="module")
@@ -146,56 +146,60 @@ def prompts(**changed) -> PromptsSent:
     plain = PromptsSent(
         KEY,
         (PromptedWindow(NAME),),
-        (pack(PIXELS, compress=True),),
+        (pack_array(PIXELS, compress=True),),
         False,
-        pack(np.zeros((1, 1, 2), np.float32)),
-        pack(np.ones((1, 1), np.int64)),
+        pack_array(np.zeros((1, 1, 2), np.float32)),
+        pack_array(np.ones((1, 1), np.int64)),
         None,
         True,
     )
     return msgspec.structs.replace(plain, **changed)
 
 
-SENT = (pack(PIXELS, compress=True),)
+SENT = (pack_array(PIXELS, compress=True),)
 
 
 def sums(cells: list[int], ends: list[int], cut: WindowCut | None = None) -> SumsWanted:
-    numbers = (pack(np.array(each, np.int64)) for each in (cells, ends))
+    numbers = (pack_array(np.array(each, np.int64)) for each in (cells, ends))
     return SumsWanted(KEY, PromptedWindow(NAME, cut), SENT, *numbers)
 
 
-FLOATS = pack(PIXELS)
+FLOATS = pack_array(PIXELS)
 MALFORMED = {
-    "pixels of whole numbers": images(pack(PIXELS.astype(np.int64))),
+    "pixels of whole numbers": images(pack_array(PIXELS.astype(np.int64))),
     "fewer numbers than the shape says": images(PackedArray("float32", (3, 64, 64), FLOATS.data[:-4])),
     "more numbers than the shape says": images(PackedArray("float32", (3, 64, 32), FLOATS.data)),
-    "packed numbers that are fewer": images(PackedArray("float32", (3, 64, 64), pack(PIXELS[:1], True).data, True)),
-    "packed numbers that are more": images(PackedArray("float32", (1, 64, 64), pack(PIXELS, True).data, True)),
+    "packed numbers that are fewer": images(
+        PackedArray("float32", (3, 64, 64), pack_array(PIXELS[:1], True).data, True)
+    ),
+    "packed numbers that are more": images(PackedArray("float32", (1, 64, 64), pack_array(PIXELS, True).data, True)),
     "packed nonsense": images(PackedArray("float32", (3, 64, 64), b"nonsense", True)),
     "an image of a terabyte": images(PackedArray("float32", (3, 60000, 60000), b"", True)),
     "many images of some megabytes": images(*[PackedArray("float32", (3, 2048, 2048), b"", True)] * 8),
-    "two axes": images(pack(PIXELS[0])),
-    "four channels": images(pack(np.zeros((4, 64, 64), np.float32))),
-    "no pixels": images(pack(np.zeros((3, 0, 64), np.float32))),
-    "an odd side": images(pack(np.zeros((3, 63, 64), np.float32))),
-    "too long a side": images(pack(np.zeros((1, 2080, 32), np.float32))),
-    "points of whole numbers": prompts(points=pack(np.zeros((1, 1, 2), np.int64))),
-    "labels with fractions": prompts(labels=pack(np.ones((1, 1), np.float32))),
-    "labels that nothing means": prompts(labels=pack(np.full((1, 1), 4, np.int64))),
-    "labels far below": prompts(labels=pack(np.full((1, 1), -(2**40), np.int64))),
-    "fewer labels than points": prompts(labels=pack(np.ones((1, 0), np.int64))),
-    "points in space": prompts(points=pack(np.zeros((1, 1, 3), np.float32))),
-    "no prompts": prompts(points=pack(np.zeros((0, 1, 2), np.float32)), labels=pack(np.ones((0, 1), np.int64))),
-    "a mask of another size": prompts(mask=pack(np.zeros((1, 1, 31, 32), np.float32))),
+    "two axes": images(pack_array(PIXELS[0])),
+    "four channels": images(pack_array(np.zeros((4, 64, 64), np.float32))),
+    "no pixels": images(pack_array(np.zeros((3, 0, 64), np.float32))),
+    "an odd side": images(pack_array(np.zeros((3, 63, 64), np.float32))),
+    "too long a side": images(pack_array(np.zeros((1, 2080, 32), np.float32))),
+    "points of whole numbers": prompts(points=pack_array(np.zeros((1, 1, 2), np.int64))),
+    "labels with fractions": prompts(labels=pack_array(np.ones((1, 1), np.float32))),
+    "labels that nothing means": prompts(labels=pack_array(np.full((1, 1), 4, np.int64))),
+    "labels far below": prompts(labels=pack_array(np.full((1, 1), -(2**40), np.int64))),
+    "fewer labels than points": prompts(labels=pack_array(np.ones((1, 0), np.int64))),
+    "points in space": prompts(points=pack_array(np.zeros((1, 1, 3), np.float32))),
+    "no prompts": prompts(
+        points=pack_array(np.zeros((0, 1, 2), np.float32)), labels=pack_array(np.ones((0, 1), np.int64))
+    ),
+    "a mask of another size": prompts(mask=pack_array(np.zeros((1, 1, 31, 32), np.float32))),
     "a window for no prompt": prompts(windows=(PromptedWindow(NAME),) * 2),
     "windows that are too few": prompts(
-        each=True, points=pack(np.zeros((2, 1, 2), np.float32)), labels=pack(np.ones((2, 1), np.int64))
+        each=True, points=pack_array(np.zeros((2, 1, 2), np.float32)), labels=pack_array(np.ones((2, 1), np.int64))
     ),
     "windows of two sizes": prompts(
         windows=(PromptedWindow(NAME), PromptedWindow(NAME, WindowCut(0, 0, 32))),
         each=True,
-        points=pack(np.zeros((2, 1, 2), np.float32)),
-        labels=pack(np.ones((2, 1), np.int64)),
+        points=pack_array(np.zeros((2, 1, 2), np.float32)),
+        labels=pack_array(np.ones((2, 1), np.int64)),
     ),
     "a window beyond the image": prompts(windows=(PromptedWindow(NAME, WindowCut(8, 0, 64)),)),
     "a window between cells": prompts(windows=(PromptedWindow(NAME, WindowCut(4, 0, 32)),)),
@@ -208,9 +212,9 @@ MALFORMED = {
     "sets before the first cell": sums([1, 2, 3], [-1, 3]),
     "no sets": sums([], []),
     "sets of a part": sums([1], [0, 1], WindowCut(0, 0, 32)),
-    "a direction of other channels": SimilarityWanted(KEY, PromptedWindow(NAME), SENT, pack(np.ones((3, 4)))),
+    "a direction of other channels": SimilarityWanted(KEY, PromptedWindow(NAME), SENT, pack_array(np.ones((3, 4)))),
     "a direction with less digits": SimilarityWanted(
-        KEY, PromptedWindow(NAME), SENT, pack(np.ones((3, 3), np.float32))
+        KEY, PromptedWindow(NAME), SENT, pack_array(np.ones((3, 3), np.float32))
     ),
 }
 
@@ -262,12 +266,12 @@ def test_only_what_is_offered_is_opened(tmp_path):
 def test_arrays_come_back_to_the_bit():
     for array in (PIXELS, PIXELS[:, ::2, ::-1], np.zeros((0, 2), np.float32), np.float32([[np.nan, -0.0, np.inf]])):
         for compress in (False, True):
-            message = read(written(pack(array, compress)), PackedArray)
+            message = read(written(pack_array(array, compress)), PackedArray)
             np.testing.assert_array_equal(
-                unpack(message, "float32", "numbers").view(np.int32), array.copy().view(np.int32)
+                unpack_array(message, "float32", "numbers").view(np.int32), array.copy().view(np.int32)
             )
     whole = np.arange(-3, 3).reshape(2, 3)
-    np.testing.assert_array_equal(unpack(pack(whole), "int64", "numbers"), whole)
+    np.testing.assert_array_equal(unpack_array(pack_array(whole), "int64", "numbers"), whole)
 
 
 def test_pixels_shrink_and_one_channel_travels_once(server, monkeypatch):

@@ -11,7 +11,7 @@ import msgspec
 from napari_sam.batch.image_labels import check_units, open_listed
 from napari_sam.batch.image_list import spread
 from napari_sam.batch.image_task import PICTURE, ImageOutcome, do_task
-from napari_sam.batch.planned_batch import AnyRecipe, plan_batch
+from napari_sam.batch.planned_batch import AnyRecipe, plan_recipe
 from napari_sam.batch.report import PREVIEW, write_report
 from napari_sam.batch.run_here import LoadModel, load_chosen
 from napari_sam.errors import UserError
@@ -62,7 +62,7 @@ def check_batch(
         As of `run_batch`.
     """
     began = time.monotonic()
-    with plan_batch(recipe, images, outputs) as plan:
+    with plan_recipe(recipe, images, outputs) as plan:
         lines = [f"{each.image}: done before" for each in plan.before]
         failed = list(plan.failed)
         can = []

@@ -8,7 +8,7 @@ from os import PathLike
 
 from napari_sam.batch.image_labels import open_listed
 from napari_sam.batch.image_task import ImageTask, do_task
-from napari_sam.batch.planned_batch import AnyRecipe, plan_batch
+from napari_sam.batch.planned_batch import AnyRecipe, plan_recipe
 from napari_sam.batch.run_here import LoadModel, load_chosen
 from napari_sam.errors import UserError
 
@@ -113,7 +113,7 @@ def estimate_batch(
     UserError
         As of `run_batch`, or if the image that is measured cannot be done.
     """
-    with plan_batch(recipe, images, outputs) as plan:
+    with plan_recipe(recipe, images, outputs) as plan:
         failed, sizes = len(plan.failed), []
         for task in plan.tasks:
             try:

@@ -54,7 +54,7 @@ class PlannedBatch:
 
 
 @contextmanager
-def plan_batch(
+def plan_recipe(
     recipe: AnyRecipe,
     images: str | PathLike[str] | None = None,
     outputs: str | PathLike[str] | None = None,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_sam.batch.image_task import ImageOutcome
-from napari_sam.batch.planned_batch import AnyRecipe, PlannedBatch, plan_batch
+from napari_sam.batch.planned_batch import AnyRecipe, PlannedBatch, plan_recipe
 from napari_sam.batch.report import REPORT, write_report
 from napari_sam.batch.run_here import LoadModel, RunTasks, load_chosen, run_here
 from napari_sam.errors import UserError
@@ -133,7 +133,7 @@ def run_batch(
     2
     """
     run_tasks = run_here if workers is None and scheduler is None else _on_cluster(workers, scheduler)
-    with plan_batch(recipe, images, outputs) as plan:
+    with plan_recipe(recipe, images, outputs) as plan:
         return _run(plan, told or (lambda _: None), load, run_tasks)
 
 

@@ -51,7 +51,7 @@ def serve_command(
     Pixels of what is looked at and prompts come in, masks go out. Nobody without the token is answered.
     """
     from napari_sam.models.remote.server_address import is_address
-    from napari_sam.serve.run import SHORTEST_TOKEN, is_open_to_others, make_server, serve
+    from napari_sam.serve.listening import SHORTEST_TOKEN, is_open_to_others, make_server, serve
     from napari_sam.serve.served_models import ServedModels, model_opener
     from napari_sam.serve.server import ModelServer
 

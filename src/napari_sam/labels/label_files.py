@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import UserError
 from napari_sam.planes.image_source import ImageSource
-from napari_sam.planes.open_image import open_labels, read_image
+from napari_sam.planes.open_image import open_labels, read_stored_image
 
 
 def read_labels(path: Path, source: ImageSource) -> NDArray[Any]:
@@ -39,7 +39,7 @@ def read_saved_labels(path: Path, shape: Sequence[int]) -> NDArray[Any] | None:
     UserError
         If it cannot be read.
     """
-    stored = read_image(path).levels[0]
+    stored = read_stored_image(path).levels[0]
     if long_axes(stored.shape) != long_axes(shape):
         return None
     return np.asarray(stored[...]).reshape(tuple(shape))

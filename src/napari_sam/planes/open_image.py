@@ -94,7 +94,7 @@ def open_image(
         raise UserError(f"{name}: axes are letters in one text, as 'ZYX', but got {axes!r}.")
     if isinstance(scale, str | float | int):
         raise UserError(f"{name}: scale is a size for each axis, as (0.8, 0.3, 0.3), but got {scale!r}.")
-    stored = read_image(path, series)
+    stored = read_stored_image(path, series)
 
     def understood() -> ImageSource:
         said = stored if axes is None else stored.with_axes(axes)
@@ -118,7 +118,9 @@ def open_image(
     return source
 
 
-def read_image(path: str | os.PathLike[str], series: Series | None = None, *, as_labels: bool = False) -> StoredImage:
+def read_stored_image(
+    path: str | os.PathLike[str], series: Series | None = None, *, as_labels: bool = False
+) -> StoredImage:
     """Read an image as it lies in a file; see `open_image`.
 
     Parameters
@@ -159,7 +161,7 @@ def open_labels(path: str | os.PathLike[str], *, axes: str | None = None, series
     UserError
         If it cannot be read, or holds no labels.
     """
-    stored = read_image(path, series, as_labels=True)
+    stored = read_stored_image(path, series, as_labels=True)
     if axes is not None:
         stored = _guarded(str(path), partial(stored.with_axes, axes))
     if stored.levels[0].dtype == np.bool_:

@@ -118,7 +118,7 @@ def read_window(
     return _as_three(_stretched(pixels, reading, contrast.select(chosen)))
 
 
-def picture_of(source: ImageSource, plane: Plane, contrast: Contrast, side: int) -> NDArray[np.uint8]:
+def network_picture(source: ImageSource, plane: Plane, contrast: Contrast, side: int) -> NDArray[np.uint8]:
     """Return a small picture of a plane as the model is shown it.
 
     Parameters

@@ -11,7 +11,7 @@ PATIENCE_MS = 5000
 """Milliseconds that a batch has to end by itself when it is stopped, on Windows it never does (chosen)."""
 
 
-def batch_command(recipe: Path) -> list[str]:
+def batch_command_line(recipe: Path) -> list[str]:
     """Return the words of the command that runs a recipe with the Python of this process."""
     return [sys.executable, "-m", "napari_sam", "batch", str(recipe)]
 
@@ -58,7 +58,7 @@ class BatchProcess:
         # The same package as here, however it was found.
         environment.insert("PYTHONPATH", str(Path(__file__).parents[2]))
         self._process.setProcessEnvironment(environment)
-        program, *words = batch_command(recipe)
+        program, *words = batch_command_line(recipe)
         self._process.start(program, [*words, "--as-json"])
 
     def stop(self) -> None:

@@ -34,9 +34,9 @@ from napari_sam.models.remote.messages import (
     SimilarityWanted,
     SumsWanted,
     image_name,
-    pack,
+    pack_array,
     prompts_at_most,
-    unpack,
+    unpack_array,
     unpacked_bytes,
 )
 from napari_sam.nn.cancel import CancelToken
@@ -151,7 +151,7 @@ class ServedModels:
             prediction = model.decode_each(windows, *given, message.multimask, cancel)
         else:
             prediction = model.decode(windows[0], *given, message.multimask, cancel)
-        logits, iou = (pack(each.float().cpu().numpy()) for each in prediction)
+        logits, iou = (pack_array(each.float().cpu().numpy()) for each in prediction)
         return PromptsDecoded(logits, iou, str(model.device), model.fell_back)
 
     def _maps(self, message: MapsWanted, cancel: CancelToken) -> MapsSent | ImagesMissing:
@@ -162,7 +162,7 @@ class ServedModels:
         cut = message.window.cut
         whole = images[message.window.image][0]
         maps = (whole if cut is None else _window(images[message.window.image], message.window, model)).auxiliary_maps()
-        return MapsSent(None if maps is None else pack(maps.float().cpu().numpy()))
+        return MapsSent(None if maps is None else pack_array(maps.float().cpu().numpy()))
 
     def _summed(self, message: NumbersWanted, cancel: CancelToken) -> NumbersSent | ImagesMissing:
         model = self._model(message.model)
@@ -179,11 +179,11 @@ class ServedModels:
                 count = size[0] * size[1] // model.network.stride**2
                 numbers = features.sums(*_checked_cells(message, count), cancel)
             case SimilarityWanted():
-                toward = unpack(message.toward, "float64", "directions")
+                toward = unpack_array(message.toward, "float64", "directions")
                 if toward.shape != (3, features.moments().shape[1]):
                     raise MalformedMessage(f"A direction does not have the shape {toward.shape}.")
                 numbers = features.similarity(torch.from_numpy(toward), cancel)
-        return NumbersSent(pack(numbers.numpy()))
+        return NumbersSent(pack_array(numbers.numpy()))
 
     def _opened(self, name: str, precision: str) -> Model:
         key = (name, precision)
@@ -230,7 +230,7 @@ class ServedModels:
         found: dict[str, EncodedImages | None] = {}
         missing: dict[str, NDArray[np.float32]] = {}
         for image in images:
-            pixels = unpack(image, "float32", "pixels")
+            pixels = unpack_array(image, "float32", "pixels")
             _check_image(pixels, model)
             name = image_name(image, pixels)
             names.append(name)
@@ -298,9 +298,9 @@ def _check_image(pixels: NDArray[np.float32], model: Model) -> None:
 def _checked_prompts(
     message: PromptsSent, model: Model
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32] | None]:
-    points = unpack(message.points, "float32", "points")
-    labels = unpack(message.labels, "int64", "labels")
-    mask = None if message.mask is None else unpack(message.mask, "float32", "masks")
+    points = unpack_array(message.points, "float32", "points")
+    labels = unpack_array(message.labels, "int64", "labels")
+    mask = None if message.mask is None else unpack_array(message.mask, "float32", "masks")
     if points.ndim != 3 or points.shape[2] != 2 or labels.shape != points.shape[:2]:
         raise MalformedMessage(f"Points of the shape {points.shape} do not go with labels of {labels.shape}.")
     count, most = len(points), prompts_at_most(model.network.window, model.network.mask_stride)
@@ -327,7 +327,7 @@ def _check_sides(windows: Sequence[EncodedImages], mask: NDArray[np.float32] | N
 
 def _checked_cells(message: SumsWanted, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the sets of cells of an embedding that has so many."""
-    cells, ends = unpack(message.cells, "int64", "cells"), unpack(message.ends, "int64", "ends")
+    cells, ends = unpack_array(message.cells, "int64", "cells"), unpack_array(message.ends, "int64", "ends")
     if cells.ndim != 1 or ends.ndim != 1 or not 1 <= len(ends) <= MOST_SETS:
         raise MalformedMessage(f"Sets of cells do not have the shapes {cells.shape} and {ends.shape}.")
     if cells.size and not 0 <= cells.min() <= cells.max() < count:

@@ -66,7 +66,7 @@ class PackedArray(Message):
     packed: bool = False
 
 
-def pack(array: NDArray[Any], compress: bool = False) -> PackedArray:
+def pack_array(array: NDArray[Any], compress: bool = False) -> PackedArray:
     """Pack an array of float32, float64 or int64.
 
     Parameters
@@ -93,7 +93,7 @@ def unpacked_bytes(messages: Iterable[PackedArray]) -> int:
     return sum(prod(each.shape) * np.dtype(each.dtype).itemsize for each in messages)
 
 
-def unpack(message: PackedArray, dtype: str, what: str) -> NDArray[Any]:
+def unpack_array(message: PackedArray, dtype: str, what: str) -> NDArray[Any]:
     """Return the array of a message, in memory of its own.
 
     Parameters

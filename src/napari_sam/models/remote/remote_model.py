@@ -38,10 +38,10 @@ from napari_sam.models.remote.messages import (
     SumsWanted,
     WindowCut,
     image_name,
-    pack,
+    pack_array,
     prompts_at_most,
     read,
-    unpack,
+    unpack_array,
     unpacked_bytes,
 )
 from napari_sam.nn.cancel import CancelToken
@@ -114,13 +114,13 @@ class RemoteFeatures:
 
     def sums(self, cells: Tensor, ends: Tensor, cancel: CancelToken | None = None) -> Tensor:
         """Have the embedding summed up there; see `EncodedImages.sums`."""
-        which, where = pack(cells.numpy(), compress=True), pack(ends.numpy(), compress=True)
+        which, where = pack_array(cells.numpy(), compress=True), pack_array(ends.numpy(), compress=True)
         wanted = partial(SumsWanted, self.network.key, self.window, cells=which, ends=where)
         return self.network.numbers(self, wanted, "float32", cancel)
 
     def similarity(self, toward: Tensor, cancel: CancelToken | None = None) -> Tensor:
         """Have the embedding compared there; see `EncodedImages.similarity`."""
-        wanted = partial(SimilarityWanted, self.network.key, self.window, toward=pack(toward.numpy()))
+        wanted = partial(SimilarityWanted, self.network.key, self.window, toward=pack_array(toward.numpy()))
         return self.network.numbers(self, wanted, "float64", cancel)
 
     @cached_property
@@ -162,7 +162,7 @@ class RemoteNetwork:
     def encode(self, images: Tensor, cancel: CancelToken | None = None) -> EncodedImages:
         """Send images to be encoded; see `Model.encode`."""
         pixels = [_without_copies(image) for image in np.ascontiguousarray(images.cpu().numpy())]
-        packed = [pack(each, compress=True) for each in pixels]
+        packed = [pack_array(each, compress=True) for each in pixels]
         names = [image_name(*each) for each in zip(packed, pixels, strict=True)]
         sent: list[SentImage] = []
         for some in _bounded(packed):
@@ -235,9 +235,9 @@ class RemoteNetwork:
                 tuple(window.window for window in on),
                 (),
                 each,
-                pack(points[some].float().numpy()),
-                pack(labels[some].long().numpy()),
-                None if mask is None else pack(mask[some].float().numpy()),
+                pack_array(points[some].float().numpy()),
+                pack_array(labels[some].long().numpy()),
+                None if mask is None else pack_array(mask[some].float().numpy()),
                 multimask,
             )
             answer = self._asked(
@@ -289,7 +289,7 @@ class RemoteNetwork:
 
     def _array(self, packed: PackedArray, prompts: int | None, dtype: str = "float32") -> NDArray[Any]:
         try:
-            found = unpack(packed, dtype, "numbers")
+            found = unpack_array(packed, dtype, "numbers")
         except MalformedMessage as error:
             raise self._misunderstood() from error
         if prompts is not None and len(found) != prompts:

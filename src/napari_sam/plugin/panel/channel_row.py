@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QWidget
 from napari_sam.nn.cancel import CancelToken
 from napari_sam.planes.channels import MOST, colours_text
 from napari_sam.planes.contrast import measure_contrast
-from napari_sam.planes.read_window import picture_of
+from napari_sam.planes.read_window import network_picture
 from napari_sam.plugin.controller import SegmentController
 from napari_sam.plugin.panel.widgets import SPACING, breakable, button, column_layout
 from napari_sam.session.compute.scheduler import Priority
@@ -102,7 +102,7 @@ class ChannelRow(QWidget):
         self._pictured = pictured
 
         def read(_: CancelToken) -> NDArray[np.uint8]:
-            return picture_of(source, plane, contrast or measure_contrast(source, plane.axes), SIDE)
+            return network_picture(source, plane, contrast or measure_contrast(source, plane.axes), SIDE)
 
         self._session.scheduler.submit(
             "picture of channels",

@@ -147,7 +147,7 @@ class Session(SessionSignals):
         self.current = CurrentObject(workspace, self.objects, self.volume, self, reporter)
         self.history = History(workspace, self.volume, self.edits, reporter)
         self._rules = NoticeRules(workspace, answering, self, self.notices, self.model.compute_here)
-        engine.watch_waiting(partial(scheduler.post, weak_callback(self._rules.look)))
+        engine.watch_waiting(partial(weak_callback(scheduler.post), weak_callback(self._rules.look)))
         for signal in (self.label_changed, self.objects_changed, self.history_changed):
             signal.connect(reporter.report)
         reporter.report()

@@ -34,9 +34,9 @@ from napari_sam.models.load import load_model
 from napari_sam.planes.geometry import Mask, Plane, overlap
 from napari_sam.prompts.encoding import mask_box
 from napari_sam.prompts.prompt import Prompts
-from napari_sam.segment.level import Framing
 from napari_sam.segment.segmenter import Segmenter
 from napari_sam.volume.carry import PropagatedPlane
+from napari_sam.volume.evidence import TIGHT
 from napari_sam.volume.propagate import propagate
 
 SMALLEST_VOLUME = 50
@@ -80,7 +80,7 @@ def projected(segmenter: Segmenter, plane: Plane, keys: Masks) -> Iterator[Propa
         neighbour = keys[start]
         for position in range(start + step, end, step):
             prompts = Prompts(box=mask_box(neighbour), mask=Mask(neighbour.box, neighbour.pixels))
-            found = segmenter.segment(plane.at(0, position), prompts, framing=Framing(tight=True)).mask
+            found = segmenter.segment(plane.at(0, position), prompts, framing=TIGHT).mask
             if overlap(found, neighbour) < LEAST_OVERLAP:
                 break
             yield PropagatedPlane(position, found, 1.0)
@@ -89,9 +89,7 @@ def projected(segmenter: Segmenter, plane: Plane, keys: Masks) -> Iterator[Propa
         for position in range(lower + 1, upper):
             near = keys[lower] if position - lower <= upper - position else keys[upper]
             prompts = Prompts(box=mask_box(near), mask=Mask(near.box, near.pixels))
-            yield PropagatedPlane(
-                position, segmenter.segment(plane.at(0, position), prompts, framing=Framing(tight=True)).mask, 1.0
-            )
+            yield PropagatedPlane(position, segmenter.segment(plane.at(0, position), prompts, framing=TIGHT).mask, 1.0)
 
 
 WAYS: dict[str, Callable[[Segmenter, Plane, Masks], Iterator[PropagatedPlane]]] = {

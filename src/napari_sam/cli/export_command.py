@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from napari_sam.cli.image_options import ImageOptions, LabelSizes, takes_image
+from napari_sam.cli.image_options import ImageOptions, LabelSizes, Scale, takes_image
 from napari_sam.errors import UserError
 from napari_sam.export.export_labels import FORMATS, export_format, export_labels
 from napari_sam.export.provenance import SUFFIX, make_provenance, read_provenance, sidecar_path
@@ -25,15 +25,6 @@ To = Annotated[
 Like = Annotated[
     Path | None,
     typer.Option("--image", metavar="IMAGE", help="The image, for axes and scale that the labels lack."),
-]
-Scale = Annotated[
-    str | None,
-    typer.Option(
-        "--scale",
-        metavar="Z,Y,X",
-        help="Size of a pixel along every axis, in micrometres, in place of the file's.",
-        show_default=False,
-    ),
 ]
 Version = Annotated[
     str | None, typer.Option("--zarr-version", metavar="0.4|0.5", help="Of OME-Zarr; 0.5 if not given.")

@@ -43,7 +43,7 @@ _Channels = Annotated[
         show_default=False,
     ),
 ]
-_Scale = Annotated[
+Scale = Annotated[
     str | None,
     typer.Option(
         "--scale",
@@ -61,7 +61,7 @@ class ImageOptions:
     axes: _Axes = None
     series: _Series = None
     channel: _Channels = None
-    scale: _Scale = None
+    scale: Scale = None
 
     def open(self, path: Path) -> ImageSource:
         """Open an image to be segmented.

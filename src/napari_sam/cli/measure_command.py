@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_sam.cli.image_options import ImageOptions, LabelSizes, takes_image
+from napari_sam.cli.image_options import ImageOptions, LabelSizes, Scale, takes_image
 from napari_sam.export.measurements import measure_objects
 from napari_sam.export.provenance import make_provenance
 from napari_sam.export.table_file import check_table_path, save_table
@@ -24,15 +24,6 @@ Measured = Annotated[
     typer.Option("--image", metavar="IMAGE", help="The image, for intensities per channel.", show_default=False),
 ]
 ByPlane = Annotated[bool, typer.Option("--by-plane", help="Each plane by itself, not volumes.")]
-Scale = Annotated[
-    str | None,
-    typer.Option(
-        "--scale",
-        metavar="Z,Y,X",
-        help="Size of a pixel along every axis, in micrometres, in place of the file's.",
-        show_default=False,
-    ),
-]
 
 
 @partial(takes_image, leave_out=("channel", "scale"))

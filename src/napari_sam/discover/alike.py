@@ -242,8 +242,8 @@ class _FeatureMaps:
         toward = ((kind.examples.embedding - self.middle) / self.spread).mean(0)
         toward = toward / max(float(np.linalg.norm(toward)), 1e-9)
         cells = kind.diameter / 2.0**kind.level / stride
+        given = torch.from_numpy(np.stack([toward, self.middle, self.spread]))
         for area in self.areas:
-            given = torch.from_numpy(np.stack([toward, self.middle, self.spread]))
             alike = self.search.features(area).similarity(given, self.search.cancel).numpy()
             alike = ndimage.gaussian_filter(alike, cells / 4)
             peaks = peak_local_max(  # type: ignore[no-untyped-call]

@@ -129,7 +129,7 @@ def _share(value: float, standard: float) -> float:
 def _agreement(mask: Mask, segmenter: "Segmenter", plane: Plane, cancel: CancelToken | None) -> float:
     size = diameter(mask, pixel_aspect(segmenter.source.scale, plane.axes))
     click = Prompts((inner_point(mask),))
-    answers = segmenter.segment(plane, click, object_size=size, framing=Framing(tight=True), cancel=cancel).candidates
+    answers = segmenter.segment(plane, click, object_size=size, framing=TIGHT, cancel=cancel).candidates
     return max(overlap(answer, mask) for answer in answers)
 
 
